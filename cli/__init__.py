@@ -1,0 +1,1 @@
+"""The caribou command: thin, one module a command group."""

@@ -1,0 +1,1 @@
+"""Facts about regions and runs, into the control plane."""

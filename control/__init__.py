@@ -1,0 +1,1 @@
+"""The loop: decide, solve, migrate, drain, retire."""

@@ -1,0 +1,1 @@
+"""The local cloud: starting the emulator and closing its gaps."""

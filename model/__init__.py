@@ -1,0 +1,1 @@
+"""The words of the project as values: graph, manifest, placement, problem, run record, envelope."""

@@ -1,0 +1,64 @@
+"""Every error that Caribou raises on purpose.
+
+CaribouError                 root: catch this to catch all of them
+├── InvalidInputError        something a user wrote is wrong; nothing was changed (exit code 2)
+│   ├── InvalidManifestError     .caribou/config.yml
+│   ├── InvalidWorkflowError     the workflow's source: its DAG can't be derived
+│   ├── InvalidProblemError      problem.json
+│   ├── InvalidPlacementError    solved.json
+│   ├── InvalidRecordError       a run record or a file of them
+│   └── InvalidPayloadError      a value that can't travel between nodes
+├── InvalidEnvelopeError     a message that is not an envelope that this version reads
+└── OperationFailedError     a step outside our hands failed: a deploy, a tool, an AWS call (exit code 1)
+"""
+
+from __future__ import annotations
+
+
+class CaribouError(Exception):
+    """The root of all errors that Caribou raises on purpose."""
+
+    exit_code = 1
+
+
+class InvalidInputError(CaribouError):
+    """Something that a user wrote is wrong: says what, where, the value found, and how to fix it."""
+
+    exit_code = 2
+
+    def __init__(self, what: str, *, where: str, found: object = None, fix: str) -> None:
+        self.what, self.where, self.found, self.fix = what, where, found, fix
+        found_text = "" if found is None else f" (found: {found})"
+        super().__init__(f"{where}: {what}{found_text}. To fix: {fix}.")
+
+
+class InvalidManifestError(InvalidInputError):
+    """A manifest, `.caribou/config.yml`, is wrong."""
+
+
+class InvalidWorkflowError(InvalidInputError):
+    """The DAG can't be derived from a workflow's source, or breaks a limit."""
+
+
+class InvalidProblemError(InvalidInputError):
+    """A `problem.json` is wrong."""
+
+
+class InvalidPlacementError(InvalidInputError):
+    """A placement is wrong, expired, or belongs to another workflow or version."""
+
+
+class InvalidRecordError(InvalidInputError):
+    """A run record, or a file of them, is wrong."""
+
+
+class InvalidPayloadError(InvalidInputError):
+    """A value can't travel between nodes: it is neither JSON nor bytes."""
+
+
+class InvalidEnvelopeError(CaribouError):
+    """A message is not an envelope, or one of a version that this code does not read."""
+
+
+class OperationFailedError(CaribouError):
+    """A step outside our hands failed (a deploy, a tool, an AWS call): says which, and what to look at."""

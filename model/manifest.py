@@ -1,0 +1,83 @@
+"""The manifest, `.caribou/config.yml`, as a value: what a workflow's owner wants and allows.
+
+Reading the file is `caribou.model.schema.manifest`'s job; this module is what the rest of the toolkit works with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Metric = Literal["carbon", "cost", "runtime"]
+METRICS: tuple[Metric, ...] = ("carbon", "cost", "runtime")
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit on a metric of a run.
+
+    Absolute: in the metric's unit (carbon in g CO2eq, cost in USD, runtime in s), per run. Relative: per cent of the
+    same metric with every node at home, so 110 allows ten per cent more.
+    """
+
+    type: Literal["absolute", "relative"]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class RegionRules:
+    """Which regions are allowed: `allowed` None means all that are known; `disallowed` are taken from them."""
+
+    allowed: tuple[str, ...] | None = None
+    disallowed: tuple[str, ...] = ()
+
+    def of(self, known: Iterable[str]) -> tuple[str, ...]:
+        """The allowed ones among the known regions, in their order."""
+        return tuple(r for r in known if (self.allowed is None or r in self.allowed) and r not in self.disallowed)
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSettings:
+    """What a function gets in Lambda: seconds, MB, and where it may run."""
+
+    timeout_s: int
+    memory_mb: int
+    regions: RegionRules
+    environment_variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A workflow's manifest. `functions` has the settings of each registered function, overrides applied.
+
+    `hard` limits bound the tail, `soft` ones the mean, by metric. `home_share` is the share of runs that always stays
+    home. `message_limit_bytes` is how large a message may be before its payload travels through S3. `placement_days`
+    is how long a solved placement is valid.
+    """
+
+    workflow_name: str
+    workflow_version: str
+    home_region: str
+    functions: Mapping[str, FunctionSettings]
+    hard: Mapping[Metric, Limit] = field(default_factory=dict)
+    soft: Mapping[Metric, Limit] = field(default_factory=dict)
+    priority: tuple[Metric, ...] = METRICS
+    iam_policy_file: str | None = None
+    estimated_invocations_per_month: int | None = None
+    architecture: Literal["x86_64", "arm64"] = "x86_64"
+    python_version: Literal["3.11", "3.12", "3.13"] = "3.13"
+    home_share: float = 0.1
+    message_limit_bytes: int = 256 * 1024
+    run_deadline_s: int = 24 * 3600
+    placement_days: int = 7
+    log_retention_days: int = 30
+
+    def regions_of(self, function: str, known: Iterable[str]) -> tuple[str, ...]:
+        """The regions that a function may run in, among the known ones; home is always one of them."""
+        return self.functions[function].regions.of(known)
+
+    def allowed_regions(self, known: Iterable[str]) -> tuple[str, ...]:
+        """The regions that any function may run in, among the known ones, in their order."""
+        known = tuple(known)
+        return tuple(r for r in known if any(r in self.regions_of(function, known) for function in self.functions))

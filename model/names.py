@@ -1,0 +1,105 @@
+"""Deterministic names of what another region or the CLI addresses; everything else gets CloudFormation's.
+
+`caribou-<stage>-<workflow>-<part>`; tables end in a schema generation, raised when a change would replace them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+DEFAULT_STAGE = "dev"
+TABLE_GENERATION = 1
+MAX_FUNCTION_NAME = 64  # Lambda, CreateFunction, FunctionName
+MAX_BUCKET_NAME = 63  # S3, bucket naming rules
+
+
+def stack_name(construct_id: str, stage: str = DEFAULT_STAGE) -> str:
+    """The CloudFormation name of a stack: underscores become hyphens; a stage but the default stands in front."""
+    name = construct_id.replace("_", "-")
+    return name if stage == DEFAULT_STAGE else f"{stage}-{name}"
+
+
+def workflow_stack_id(workflow: str, part: str | None = None) -> str:
+    """The construct id of a workflow's stack: home's, or that of a region or of the registration."""
+    return f"Workflow-{workflow}" if part is None else f"Workflow-{workflow}-{part}"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowNames:
+    """The fixed names of one workflow at one stage."""
+
+    workflow: str
+    stage: str = DEFAULT_STAGE
+
+    @property
+    def _prefix(self) -> str:
+        return f"caribou-{self.stage}-{self.workflow}"
+
+    def function(self, function: str) -> str:
+        """Name of the Lambda function, in every region."""
+        return f"{self._prefix}-{function}"
+
+    def topic(self, function: str) -> str:
+        """Name of the SNS topic that starts the function."""
+        return self.function(function)
+
+    def log_group(self, function: str) -> str:
+        """Name of the function's log group."""
+        return f"/aws/lambda/{self.function(function)}"
+
+    @property
+    def run_table(self) -> str:
+        """Name of the table of run items, at home."""
+        return f"{self._prefix}-runs-{TABLE_GENERATION}"
+
+    @property
+    def sync_table(self) -> str:
+        """Name of the table of claims and sync state, in each region."""
+        return f"{self._prefix}-sync-{TABLE_GENERATION}"
+
+    def payload_bucket(self, account: str, region: str) -> str:
+        """Name of the bucket of large payloads; `account` may be a CloudFormation token of 12 digits.
+
+        S3 allows no underscores and 63 characters; a longer name keeps its start and a digest of the whole.
+        """
+        readable = f"{self._prefix}".replace("_", "-").lower()
+        room = MAX_BUCKET_NAME - len(f"-{'0' * 12}-{region}")
+        if len(readable) > room:
+            readable = f"{readable[: room - 9]}-{hashlib.sha256(self._prefix.encode()).hexdigest()[:8]}"
+        return f"{readable}-{account}-{region}"
+
+    @property
+    def registration(self) -> str:
+        """Name of the SSM parameter that tells the control plane of the workflow."""
+        return f"{registrations_path(self.stage)}/{self.workflow}"
+
+
+@dataclass(frozen=True, slots=True)
+class ControlNames:
+    """The fixed names of the control plane at one stage."""
+
+    stage: str = DEFAULT_STAGE
+
+    @property
+    def fact_table(self) -> str:
+        """Table of collected facts: partition key `kind` (carbon, provider, performance), sort key `region`."""
+        return f"caribou-{self.stage}-facts-{TABLE_GENERATION}"
+
+    @property
+    def record_table(self) -> str:
+        """Table of run records and log cursors: partition key `workflow`, sort key `id`."""
+        return f"caribou-{self.stage}-records-{TABLE_GENERATION}"
+
+    def placement_bucket(self, account: str, region: str) -> str:
+        """Bucket of solved placements: `<workflow>/solved.json`."""
+        return f"caribou-{self.stage}-placements-{account}-{region}"
+
+    def collector(self, collector: str) -> str:
+        """Name of a collector's Lambda function."""
+        return f"caribou-{self.stage}-collector-{collector}"
+
+
+def registrations_path(stage: str = DEFAULT_STAGE) -> str:
+    """The SSM path under which workflows are registered."""
+    return f"/caribou/{stage}/workflows"

@@ -1,0 +1,96 @@
+"""The run record: what the runtime tells about one execution of a node, as one JSON line in the function's log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from caribou.model.errors import InvalidRecordError
+
+RECORD_SCHEMA = "caribou.record/1"
+RECORD_KEY = "caribou_record"
+"""The key under which a log line carries a record."""
+
+SENT, SKIPPED, JOINED, REROUTED = "sent", "skipped", "joined", "rerouted"
+OUTCOMES = frozenset({SENT, SKIPPED, JOINED, REROUTED})
+
+
+@dataclass(frozen=True, slots=True)
+class SuccessorRecord:
+    """What became of one edge out of the node.
+
+    `edge` is the edge's id (`<node>#<call>`), `region` where the node's state or message went (None for a skip that
+    had nobody to tell), `offset_s` when the call came, counted from the record's `started_at`, `seconds` how long
+    telling the successor took, `payload_bytes` the encoded payload's size.
+    Outcomes: `sent` (a message to a plain node), `joined` (reported to a sync node, whose last edge fires it),
+    `skipped` (the condition was false, or the function returned before the call), `rerouted` (sent to home because
+    its region could not be reached).
+    """
+
+    edge: str
+    node: str
+    region: str | None
+    outcome: str
+    payload_bytes: int
+    offset_s: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One execution of a node. Times are UTC seconds since 1970, sizes bytes, memory MB as configured in Lambda.
+
+    `duration_s` and `cpu_s` (user + system, this process) cover the node from the message's arrival to its last
+    send. `external_bytes` is what user code moved through its default boto3 session (S3 and so on), both ways;
+    `bytes_in` and `bytes_out` are encoded payloads. `edge` is the edge that brought the message (None for the start
+    of a run), `sent_at` when its sender sent it. `redirect` marks the hop of the home entry, which ran no user code
+    but forwarded to where the entry node is placed. `stays_home` marks a run of the share that always stays home.
+    `error` is the user exception's type and text, else None.
+    """
+
+    run_id: str
+    workflow: str
+    workflow_version: str
+    node: str
+    function: str
+    region: str
+    placement: str
+    attempt: int
+    cold_start: bool
+    started_at: float
+    duration_s: float
+    cpu_s: float
+    memory_mb: int
+    bytes_in: int
+    bytes_out: int
+    external_bytes: int
+    edge: str | None
+    sent_at: float | None
+    redirect: bool
+    stays_home: bool
+    error: str | None
+    successors: tuple[SuccessorRecord, ...]
+    schema: str = RECORD_SCHEMA
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as a JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], where: str = "run record") -> RunRecord:
+        """The record in a JSON object. Raises InvalidRecordError on another schema or missing or unknown fields."""
+        if data.get("schema") != RECORD_SCHEMA:
+            raise InvalidRecordError(
+                "is of a schema that this version does not read",
+                where=where,
+                found=data.get("schema"),
+                fix=f"use records of {RECORD_SCHEMA}",
+            )
+        names = {field.name for field in fields(cls)}
+        if wrong := sorted(names ^ set(data)):
+            raise InvalidRecordError(
+                "has missing or unknown fields", where=where, found=", ".join(wrong), fix=f"use {RECORD_SCHEMA} whole"
+            )
+        successors = tuple(SuccessorRecord(**successor) for successor in data["successors"])
+        return cls(**{**data, "successors": successors})

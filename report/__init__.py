@@ -1,0 +1,1 @@
+"""Backtests, report pages and comparisons of placements."""

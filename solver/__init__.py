@@ -1,0 +1,1 @@
+"""Problem to placement: pure functions, no AWS, no clock, no files."""

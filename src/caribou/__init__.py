@@ -1,0 +1,1 @@
+"""Caribou: serverless workflows placed in the AWS regions that emit least carbon."""

@@ -1,0 +1,1 @@
+"""The CDK stacks: they only compose constructs."""
