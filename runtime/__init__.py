@@ -1,1 +1,5 @@
-"""What runs inside a user's Lambda function."""
+"""What runs inside a user's Lambda function. Users import `CaribouWorkflow`."""
+
+from caribou.runtime.workflow import CaribouWorkflow
+
+__all__ = ["CaribouWorkflow"]

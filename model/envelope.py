@@ -1,0 +1,167 @@
+"""The envelope: what travels from node to node, and the message that starts a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from caribou.model.errors import InvalidEnvelopeError
+from caribou.model.graph import Graph
+
+ENVELOPE_SCHEMA = "caribou.envelope/1"
+START_SCHEMA = "caribou.start/1"
+_SCHEMAS = "caribou."
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """Where a payload rests that is too large for a message: an S3 object, with the digest of its bytes."""
+
+    region: str
+    bucket: str
+    key: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A client's wish to start a run: its name for it (None: the message's own id), and the encoded payload."""
+
+    run_id: str | None
+    payload: str
+
+    def to_text(self) -> str:
+        """The message that starts the run."""
+        return json.dumps({"schema": START_SCHEMA, "run_id": self.run_id, "payload": self.payload}, ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of a workflow, as decided at its start; it never changes.
+
+    `regions` maps nodes to regions, nodes at home left out. Times are seconds since 1970, UTC.
+    """
+
+    run_id: str
+    workflow_version: str
+    graph: str
+    placement: str
+    regions: Mapping[str, str]
+    started_at: float
+    deadline: float
+    stays_home: bool = False
+
+    def region_of(self, node: str, home_region: str) -> str:
+        """Where the node runs, in this run."""
+        return self.regions.get(node, home_region)
+
+    def as_needed_by(self, node: str, graph: Graph) -> Run:
+        """The run with the part of its map that a node and its descendants need."""
+        needed = graph.descendants(node)
+        return replace(self, regions={n: region for n, region in self.regions.items() if n in needed})
+
+    def at_home(self, node: str) -> Run:
+        """The run with one node moved home, since its region could not be reached."""
+        return replace(self, regions={n: region for n, region in self.regions.items() if n != node})
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What a node receives: its run, itself, the edge that led to it, and the payload or where it rests.
+
+    `edge` is None where the home entry forwards the start, and where a sync node is fired: its payloads are in its
+    sync state. `hop` counts messages since the run's start.
+    """
+
+    run: Run
+    node: str
+    edge: str | None
+    hop: int
+    sent_at: float
+    payload: str | None = None
+    pointer: Pointer | None = None
+
+    def to_text(self) -> str:
+        """The envelope as a message."""
+        run = self.run
+        return json.dumps(
+            {
+                "schema": ENVELOPE_SCHEMA,
+                "run_id": run.run_id,
+                "workflow_version": run.workflow_version,
+                "graph": run.graph,
+                "placement": run.placement,
+                "regions": _grouped_by_region(run.regions),
+                "started_at": run.started_at,
+                "deadline": run.deadline,
+                "stays_home": run.stays_home,
+                "node": self.node,
+                "edge": self.edge,
+                "hop": self.hop,
+                "sent_at": self.sent_at,
+                "payload": self.payload,
+                "pointer": None if self.pointer is None else pointer_to_json(self.pointer),
+            },
+            separators=(",", ":"),
+            ensure_ascii=False,
+        )
+
+
+def pointer_to_json(pointer: Pointer) -> dict[str, Any]:
+    """The pointer as a JSON object; `Pointer(**…)` reads it back."""
+    return {
+        "region": pointer.region,
+        "bucket": pointer.bucket,
+        "key": pointer.key,
+        "sha256": pointer.sha256,
+        "size_bytes": pointer.size_bytes,
+    }
+
+
+def parse_message(data: Any) -> Envelope | Start | None:  # noqa: ANN401 - whatever an event source sent
+    """The envelope or start in a JSON value; None if it is neither, so that it is a payload of its own.
+
+    Raises InvalidEnvelopeError for one of ours that this version does not read.
+    """
+    if not isinstance(data, Mapping) or not str(data.get("schema", "")).startswith(_SCHEMAS):
+        return None
+    try:
+        if data["schema"] == START_SCHEMA:
+            return Start(run_id=data["run_id"], payload=data["payload"])
+        if data["schema"] == ENVELOPE_SCHEMA:
+            return _parsed_envelope(data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InvalidEnvelopeError(f"A message of {data['schema']} is damaged: {error!r}") from error
+    raise InvalidEnvelopeError(f"This version does not read messages of {data['schema']}")
+
+
+def _parsed_envelope(data: Mapping[str, Any]) -> Envelope:
+    pointer = data["pointer"]
+    return Envelope(
+        run=Run(
+            run_id=data["run_id"],
+            workflow_version=data["workflow_version"],
+            graph=data["graph"],
+            placement=data["placement"],
+            regions={node: region for region, nodes in data["regions"].items() for node in nodes},
+            started_at=float(data["started_at"]),
+            deadline=float(data["deadline"]),
+            stays_home=bool(data["stays_home"]),
+        ),
+        node=data["node"],
+        edge=data["edge"],
+        hop=int(data["hop"]),
+        sent_at=float(data["sent_at"]),
+        payload=data["payload"],
+        pointer=None if pointer is None else Pointer(**pointer),
+    )
+
+
+def _grouped_by_region(regions: Mapping[str, str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for node, region in sorted(regions.items()):
+        groups.setdefault(region, []).append(node)
+    return groups

@@ -1,0 +1,67 @@
+"""Payloads: any JSON value and bytes, nested too, as JSON that no ordinary value can be mistaken for.
+
+Bytes become `{"$bytes": "<base64>"}`. A user's key that starts with `$` gets a second `$`, so that an object which
+happens to look like ours comes back as it was.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from typing import Any
+
+from caribou.model.errors import InvalidPayloadError
+
+_BYTES_KEY = "$bytes"
+
+
+def encode(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    """The payload as compact JSON text, taken as it is now. Raises InvalidPayloadError, which names the path."""
+    return json.dumps(_encoded(value, "payload"), separators=(",", ":"), ensure_ascii=False)
+
+
+def decode(text: str) -> Any:  # noqa: ANN401 - any JSON value
+    """The payload that `encode` made the text of."""
+    return _decoded(json.loads(text))
+
+
+def _encoded(value: Any, path: str) -> Any:  # noqa: ANN401 - one return a kind of value
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise _refusal(path, value)
+        return value
+    if isinstance(value, bytes | bytearray | memoryview):
+        return {_BYTES_KEY: base64.b64encode(value).decode()}
+    if isinstance(value, list | tuple):
+        return [_encoded(item, f"{path}[{i}]") for i, item in enumerate(value)]
+    if isinstance(value, dict):
+        return {_escaped(key, path): _encoded(item, f"{path}.{key}") for key, item in value.items()}
+    raise _refusal(path, type(value).__name__)
+
+
+def _escaped(key: Any, path: str) -> str:  # noqa: ANN401
+    if not isinstance(key, str):
+        raise _refusal(f"{path} key {key!r}", type(key).__name__)
+    return f"${key}" if key.startswith("$") else key
+
+
+def _refusal(path: str, found: object) -> InvalidPayloadError:
+    return InvalidPayloadError(
+        "can't travel between functions",
+        where=path,
+        found=found,
+        fix="send JSON values (finite numbers, text keys) and bytes only",
+    )
+
+
+def _decoded(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, list):
+        return [_decoded(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {_BYTES_KEY}:
+        return base64.b64decode(value[_BYTES_KEY])
+    return {key.removeprefix("$"): _decoded(item) for key, item in value.items()}

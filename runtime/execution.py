@@ -1,0 +1,125 @@
+"""One execution of a node's function: what the programming model's calls refer to while user code runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Self
+
+from caribou.model import payload as payloads
+from caribou.model.errors import InvalidWorkflowError
+from caribou.model.graph import Edge, Graph
+from caribou.model.record import SKIPPED, SuccessorRecord
+from caribou.runtime.outbox import Outbox, Told
+from caribou.runtime.ports import StoredPayload
+
+_PARALLEL_SENDS = 8
+
+
+class Execution:
+    """Counts the calls of user code, sends each as it comes, and knows at the end what became of every edge.
+
+    Sends run beside user code on a few threads; `finish` waits for them and raises the first error, so that Lambda
+    retries the whole node: what arrived twice is dropped by its receiver.
+    """
+
+    def __init__(self, node: str, outbox: Outbox, started_at: float) -> None:
+        self.node = node
+        self.run_id = outbox.run.run_id
+        self._outbox = outbox
+        self._graph: Graph = outbox.settings.graph
+        self._started_at = started_at
+        self._edges = self._graph.out_edges(node)
+        self._sends: list[Future[SuccessorRecord]] = []
+        self._pool = ThreadPoolExecutor(_PARALLEL_SENDS) if self._edges else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def call(self, function: str, payload: object, *, conditional: bool) -> None:
+        """User code calls a function: the next edge, taken if the condition holds."""
+        edge = self._next_edge(function)
+        offset_s = self._now() - self._started_at
+        if not conditional:
+            self._submit(lambda: self._skip(edge, offset_s))
+            return
+        text = payloads.encode(payload)
+        self._submit(lambda: self._send(edge, text, offset_s))
+
+    def predecessor_data(self) -> list[Any]:
+        """The payloads of the taken edges into this sync node, in the order of the graph's edges."""
+        if not self._graph.node(self.node).sync:
+            raise InvalidWorkflowError(
+                "get_predecessor_data() is called in a node that is no sync node",
+                where=self.node,
+                fix="call it in the function's own body, where synth can see it",
+            )
+        ports = self._outbox.ports
+        region = self._outbox.run.region_of(self.node, self._outbox.settings.home_region)
+        inputs = ports.syncs.read(region, self.run_id, self.node)
+        taken = [edge.id for edge in self._graph.in_edges(self.node) if edge.id in inputs.state.taken]
+        return [payloads.decode(self.text_of(inputs.payloads[edge])) for edge in taken]
+
+    def text_of(self, payload: StoredPayload) -> str:
+        """A stored payload's text, fetched from where it rests."""
+        if payload.pointer is not None:
+            return self._outbox.ports.payloads.get(payload.pointer)
+        return payload.text if payload.text is not None else "null"
+
+    def finish(self) -> tuple[SuccessorRecord, ...]:
+        """User code has returned: skip the edges it never came to, wait for all sends, end a leaf."""
+        for edge in self._edges[len(self._sends) :]:
+            offset_s = self._now() - self._started_at
+            self._submit(lambda edge=edge, offset_s=offset_s: self._skip(edge, offset_s))  # type: ignore[misc]
+        told = tuple(send.result() for send in self._sends)
+        if not self._edges:
+            self._outbox.end((self.node,))
+        return told
+
+    def told(self) -> tuple[SuccessorRecord, ...]:
+        """The successors that have been told so far, for the record of an execution that failed."""
+        finished = [send for send in self._sends if send.done() and not send.cancelled() and not send.exception()]
+        return tuple(send.result() for send in finished)
+
+    def _next_edge(self, function: str) -> Edge:
+        called = len(self._sends)
+        if called < len(self._edges) and self._graph.node(self._edges[called].target).function == function:
+            return self._edges[called]
+        raise InvalidWorkflowError(
+            f"call {called} of {self.node} is not the one that was deployed",
+            where=self.node,
+            found=function,
+            fix="deploy the workflow again, so that its graph follows its source",
+        )
+
+    def _submit(self, send: Callable[[], SuccessorRecord]) -> None:
+        assert self._pool is not None
+        self._sends.append(self._pool.submit(send))
+
+    def _send(self, edge: Edge, text: str, offset_s: float) -> SuccessorRecord:
+        begun = self._now()
+        told = self._outbox.send(edge, text)
+        return self._successor(edge, told, len(text.encode()), offset_s, begun)
+
+    def _skip(self, edge: Edge, offset_s: float) -> SuccessorRecord:
+        begun = self._now()
+        self._outbox.skip((edge,))
+        return self._successor(edge, Told(SKIPPED, ""), 0, offset_s, begun)
+
+    def _successor(self, edge: Edge, told: Told, size: int, offset_s: float, begun: float) -> SuccessorRecord:
+        return SuccessorRecord(
+            edge=edge.id,
+            node=edge.target,
+            region=told.region or None,
+            outcome=told.outcome,
+            payload_bytes=size,
+            offset_s=offset_s,
+            seconds=self._now() - begun,
+        )
+
+    def _now(self) -> float:
+        return self._outbox.ports.clock.now()

@@ -1,0 +1,53 @@
+"""The Lambda handler of every function of every workflow: `caribou.runtime.handler.handle`."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from caribou.model.record import RECORD_KEY, RunRecord
+from caribou.runtime.aws import aws_ports
+from caribou.runtime.event import unpack
+from caribou.runtime.external import ExternalBytes
+from caribou.runtime.node import NodeRunner
+from caribou.runtime.placement import load_placement
+from caribou.runtime.settings import load_settings
+
+_ENTRY_MODULE = "app"
+
+
+def handle(event: Any, context: LambdaContext) -> Mapping[str, str]:  # noqa: ANN401 - any event
+    """Run what the event asks for; raises what user code raised, so that Lambda retries."""
+    cold_start = _runner.cache_info().currsize == 0
+    runner = _runner(context.invoked_function_arn, int(context.memory_limit_in_mb))
+    topic = runner.settings.names.topic(runner.settings.function)
+    return runner.handle(unpack(event, topic=topic, request_id=context.aws_request_id), cold_start=cold_start)
+
+
+@cache
+def _runner(function_arn: str, memory_mb: int) -> NodeRunner:
+    """What lasts as long as the process."""
+    settings = load_settings()
+    _, partition, _, _, account, *_ = function_arn.split(":")
+    external = ExternalBytes.of_default_session()
+    logger = Logger(service=settings.graph.workflow)
+
+    def emit(record: RunRecord) -> None:
+        logger.info("node", extra={RECORD_KEY: record.to_json()})
+
+    importlib.import_module(_ENTRY_MODULE)  # registers the functions, in the order that the user's modules expect
+    function = settings.graph.function(settings.function)
+    return NodeRunner(
+        settings=settings,
+        ports=aws_ports(settings, partition=partition, account=account),
+        placement=load_placement(settings),
+        user_function=getattr(importlib.import_module(function.module), function.handler),
+        memory_mb=memory_mb,
+        emit=emit,
+        external_bytes=external.total,
+    )

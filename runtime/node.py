@@ -1,0 +1,156 @@
+"""From a function's event to an ended node: start a run, or run the node that an envelope names."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from caribou.model import payload as payloads
+from caribou.model.envelope import Envelope, Run, Start, parse_message
+from caribou.model.errors import InvalidEnvelopeError
+from caribou.model.placement import Placement
+from caribou.model.record import RunRecord, SuccessorRecord
+from caribou.runtime.event import Delivery
+from caribou.runtime.execution import Execution
+from caribou.runtime.outbox import Outbox
+from caribou.runtime.placement import new_run
+from caribou.runtime.ports import Ports, StoredPayload
+from caribou.runtime.settings import Settings
+from caribou.runtime.workflow import running
+
+MAX_ATTEMPTS = 3
+"""An asynchronous invocation and its two retries: what Lambda gives at most."""
+
+
+@dataclass(slots=True)
+class Meter:
+    """What an execution used, for its record; `external_bytes` tells what user code has moved so far."""
+
+    started_at: float
+    cpu_started_s: float
+    external_started: int
+
+
+@dataclass(frozen=True)
+class NodeRunner:
+    """Runs the nodes of one function in one process."""
+
+    settings: Settings
+    ports: Ports
+    placement: Placement
+    user_function: Callable[[Any], Any]
+    memory_mb: int
+    emit: Callable[[RunRecord], None]
+    external_bytes: Callable[[], int]
+
+    def handle(self, delivery: Delivery, *, cold_start: bool) -> Mapping[str, str]:
+        """Do what a delivery asks for; the answer is for callers that invoke the function directly."""
+        message = parse_message(delivery.content)
+        if message is None:
+            message = Start(run_id=None, payload=payloads.encode(delivery.content))
+        if isinstance(message, Start):
+            return self._start(message, delivery, cold_start=cold_start)
+        return self._receive(message, delivery, cold_start=cold_start)
+
+    def _start(self, start: Start, delivery: Delivery, *, cold_start: bool) -> Mapping[str, str]:
+        entry = self.settings.graph.entry
+        if entry.function != self.settings.function or self.settings.region != self.settings.home_region:
+            raise InvalidEnvelopeError(f"A run of {self.settings.graph.workflow} starts at its home entry only")
+        meter = self._meter()
+        run = self.ports.runs.begin(
+            new_run(start.run_id or delivery.id, meter.started_at, self.placement, self.settings)
+        )
+        envelope = Envelope(run, entry.name, edge=None, hop=0, sent_at=meter.started_at, payload=start.payload)
+        if run.region_of(entry.name, self.settings.home_region) == self.settings.home_region:
+            return self._run(envelope, delivery, meter, cold_start=cold_start)
+        Outbox(run, 0, self.settings, self.ports).forward(start.payload)
+        self._record(envelope, meter, _Outcome(attempt=1, cold_start=cold_start, redirect=True))
+        return _answer(run, "forwarded")
+
+    def _receive(self, envelope: Envelope, delivery: Delivery, *, cold_start: bool) -> Mapping[str, str]:
+        graph, run = self.settings.graph, envelope.run
+        if not graph.has_node(envelope.node) or graph.node(envelope.node).function != self.settings.function:
+            raise InvalidEnvelopeError(f"{self.settings.function} has no node {envelope.node} (run {run.run_id})")
+        if envelope.hop > self.settings.hop_limit:
+            raise InvalidEnvelopeError(f"Run {run.run_id} made {envelope.hop} hops: more than its graph has")
+        return self._run(envelope, delivery, self._meter(), cold_start=cold_start)
+
+    def _run(self, envelope: Envelope, delivery: Delivery, meter: Meter, *, cold_start: bool) -> Mapping[str, str]:
+        run = envelope.run
+        attempt = self.ports.claims.claim(run.run_id, envelope.node, delivery.request_id)
+        if attempt is None:
+            return _answer(run, "duplicate")
+        outbox = Outbox(run, envelope.hop, self.settings, self.ports)
+        with Execution(envelope.node, outbox, meter.started_at) as execution:
+            try:
+                with running(execution):
+                    self.user_function(payloads.decode(self._text(envelope, execution)))
+                successors = execution.finish()
+            except Exception as error:
+                failed = _Outcome(attempt, cold_start, successors=execution.told(), error=_said(error))
+                self._record(envelope, meter, failed)
+                self._give_up_after_last(run, envelope.node, failed)
+                raise
+        self._record(envelope, meter, _Outcome(attempt, cold_start, successors=successors))
+        return _answer(run, "ran")
+
+    def _text(self, envelope: Envelope, execution: Execution) -> str:
+        return execution.text_of(StoredPayload(envelope.payload, envelope.pointer))
+
+    def _give_up_after_last(self, run: Run, node: str, failed: _Outcome) -> None:
+        if failed.attempt >= MAX_ATTEMPTS:
+            self.ports.runs.fail(run.run_id, self.ports.clock.now(), node, failed.error or "")
+
+    def _meter(self) -> Meter:
+        return Meter(self.ports.clock.now(), time.process_time(), self.external_bytes())
+
+    def _record(self, envelope: Envelope, meter: Meter, outcome: _Outcome) -> None:
+        run, arrived = envelope.run, envelope.hop > 0
+        payload = StoredPayload(envelope.payload, envelope.pointer)
+        self.emit(
+            RunRecord(
+                run_id=run.run_id,
+                workflow=self.settings.graph.workflow,
+                workflow_version=run.workflow_version,
+                node=envelope.node,
+                function=self.settings.function,
+                region=self.settings.region,
+                placement=run.placement,
+                attempt=outcome.attempt,
+                cold_start=outcome.cold_start,
+                started_at=meter.started_at,
+                duration_s=self.ports.clock.now() - meter.started_at,
+                cpu_s=time.process_time() - meter.cpu_started_s,
+                memory_mb=self.memory_mb,
+                bytes_in=payload.size_bytes,
+                bytes_out=sum(successor.payload_bytes for successor in outcome.successors),
+                external_bytes=self.external_bytes() - meter.external_started,
+                edge=envelope.edge,
+                sent_at=envelope.sent_at if arrived else None,
+                redirect=outcome.redirect,
+                stays_home=run.stays_home,
+                error=outcome.error,
+                successors=outcome.successors,
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """How an execution ended."""
+
+    attempt: int
+    cold_start: bool
+    redirect: bool = False
+    successors: tuple[SuccessorRecord, ...] = ()
+    error: str | None = None
+
+
+def _answer(run: Run, state: str) -> Mapping[str, str]:
+    return {"run_id": run.run_id, "state": state}
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

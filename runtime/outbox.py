@@ -1,0 +1,124 @@
+"""Telling successors: messages to plain nodes, reports to sync nodes, and what follows from skipped edges."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from caribou.model.envelope import Envelope, Run
+from caribou.model.graph import Edge, Node
+from caribou.model.record import JOINED, REROUTED, SENT
+from caribou.model.skips import Skips, reach_of_skipped, reach_of_skipped_node
+from caribou.runtime.ports import Ports, StoredPayload, SyncState, UnreachableError
+from caribou.runtime.settings import Settings
+
+ITEM_PAYLOAD_LIMIT_BYTES = 300_000
+"""Payloads up to this size rest in the sync table: a DynamoDB item holds 400 KB, its other attributes are small."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How a successor was told: the outcome, and the region that took it."""
+
+    outcome: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """Tells the successors of one execution of a node. Every step may be repeated: receivers drop what they have."""
+
+    run: Run
+    hop: int
+    settings: Settings
+    ports: Ports
+
+    def send(self, edge: Edge, payload: str) -> Told:
+        """Tell an edge's target of an encoded payload: by a message, or a report if it is a sync node."""
+        node = self.settings.graph.node(edge.target)
+        return self._join(edge, payload) if node.sync else self._send_to(node, edge.id, payload)
+
+    def forward(self, payload: str) -> Told:
+        """Hand the start of the run to where its entry node is placed."""
+        return self._send_to(self.settings.graph.entry, None, payload)
+
+    def skip(self, edges: Iterable[Edge]) -> None:
+        """Tell everyone who would have heard of these edges that they will not."""
+        self._tell(reach_of_skipped(edges, self.settings.graph))
+
+    def end(self, leaves: tuple[str, ...]) -> None:
+        """Note in the run item that leaves have run or will not; the last of them ends the run."""
+        if leaves and self.ports.runs.end_leaves(self.run.run_id, leaves) >= set(self.settings.graph.leaves):
+            self.ports.runs.succeed(self.run.run_id, self.ports.clock.now())
+
+    def _send_to(self, node: Node, edge: str | None, payload: str) -> Told:
+        region = self._region(node.name)
+        try:
+            self._publish(self.run, region, node, edge, payload)
+        except UnreachableError:
+            if region == self.settings.home_region:
+                raise
+            self._publish(self.run.at_home(node.name), self.settings.home_region, node, edge, payload)
+            return Told(REROUTED, self.settings.home_region)
+        return Told(SENT, region)
+
+    def _publish(self, run: Run, region: str, node: Node, edge: str | None, payload: str | None) -> None:
+        envelope = self._envelope(run, node, edge, StoredPayload(text=payload))
+        message = envelope.to_text()
+        if payload is not None and _event_bytes(message) > self.settings.message_limit_bytes:
+            pointer = self.ports.payloads.put(region, _key(run, node, edge), payload)
+            message = self._envelope(run, node, edge, StoredPayload(pointer=pointer)).to_text()
+        self.ports.bus.publish(region, node.function, message)
+
+    def _envelope(self, run: Run, node: Node, edge: str | None, payload: StoredPayload) -> Envelope:
+        return Envelope(
+            run=run.as_needed_by(node.name, self.settings.graph),
+            node=node.name,
+            edge=edge,
+            hop=self.hop + 1,
+            sent_at=self.ports.clock.now(),
+            payload=payload.text,
+            pointer=payload.pointer,
+        )
+
+    def _join(self, edge: Edge, payload: str) -> Told:
+        region, run_id = self._region(edge.target), self.run.run_id
+        self.ports.syncs.put_payload(region, run_id, edge.target, edge.id, self._stored(region, edge, payload))
+        state = self.ports.syncs.report(region, run_id, edge.target, edge.id, taken=True)
+        self._fire_if_complete(edge.target, state)
+        return Told(JOINED, region)
+
+    def _stored(self, region: str, edge: Edge, payload: str) -> StoredPayload:
+        if len(payload.encode()) <= ITEM_PAYLOAD_LIMIT_BYTES:
+            return StoredPayload(text=payload)
+        key = _key(self.run, self.settings.graph.node(edge.target), edge.id)
+        return StoredPayload(pointer=self.ports.payloads.put(region, key, payload))
+
+    def _tell(self, skips: Skips) -> None:
+        for edge in skips.sync_edges:
+            region = self._region(edge.target)
+            state = self.ports.syncs.report(region, self.run.run_id, edge.target, edge.id, taken=False)
+            self._fire_if_complete(edge.target, state)
+        self.end(skips.leaves)
+
+    def _fire_if_complete(self, node: str, state: SyncState) -> None:
+        graph = self.settings.graph
+        if state.reported() < len(graph.in_edges(node)):
+            return
+        if state.taken:
+            self._publish(self.run, self._region(node), graph.node(node), None, None)
+        else:
+            self._tell(reach_of_skipped_node(node, graph))
+
+    def _region(self, node: str) -> str:
+        return self.run.region_of(node, self.settings.home_region)
+
+
+def _key(run: Run, node: Node, edge: str | None) -> str:
+    return f"{run.run_id}/{node.name}/{edge or 'start'}"
+
+
+def _event_bytes(message: str) -> int:
+    """Size of a message as the receiver's event carries it, as text inside JSON: quotation marks count twice."""
+    return len(json.dumps(message, ensure_ascii=False).encode())

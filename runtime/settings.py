@@ -1,0 +1,68 @@
+"""What a deployed function knows of its workflow: the bundle's `caribou_bundle/workflow.json`, and its environment."""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from caribou.model.graph import Graph
+from caribou.model.manifest import Manifest
+from caribou.model.names import WorkflowNames
+
+BUNDLE_PACKAGE = "caribou_bundle"
+BUNDLE_FILE = "workflow.json"
+FUNCTION_VARIABLE = "CARIBOU_FUNCTION"
+STAGE_VARIABLE = "CARIBOU_STAGE"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One function's view of its workflow. `region` is where this process runs."""
+
+    graph: Graph
+    function: str
+    home_region: str
+    region: str
+    stage: str
+    home_share: float
+    message_limit_bytes: int
+    run_deadline_s: int
+
+    @property
+    def names(self) -> WorkflowNames:
+        """The fixed names of the workflow's resources."""
+        return WorkflowNames(self.graph.workflow, self.stage)
+
+    @property
+    def hop_limit(self) -> int:
+        """More messages than nodes can follow each other in no run: one for the entry's hop, and a spare."""
+        return len(self.graph.nodes) + 2
+
+
+def bundle_text(graph: Graph, manifest: Manifest) -> str:
+    """The content of the bundle's `workflow.json`: what synth tells the runtime."""
+    content = {
+        "graph": graph.to_json(),
+        "home_region": manifest.home_region,
+        "home_share": manifest.home_share,
+        "message_limit_bytes": manifest.message_limit_bytes,
+        "run_deadline_s": manifest.run_deadline_s,
+    }
+    return json.dumps(content, sort_keys=True, indent=1)
+
+
+def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of this process, out of its bundle and its environment variables."""
+    text = importlib.resources.files(BUNDLE_PACKAGE).joinpath(BUNDLE_FILE).read_text(encoding="utf-8")
+    content: dict[str, Any] = json.loads(text)
+    return Settings(
+        graph=Graph.from_json(content.pop("graph")),
+        function=environment[FUNCTION_VARIABLE],
+        region=environment["AWS_REGION"],
+        stage=environment[STAGE_VARIABLE],
+        **content,
+    )
