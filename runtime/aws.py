@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
-from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
@@ -29,6 +29,7 @@ _DAY_S = 24 * 3600
 _CONFIG = Config(connect_timeout=3, read_timeout=20, retries={"mode": "standard", "max_attempts": 3})
 _NOT_TAKEN = frozenset({"NotFound", "NoSuchBucket", "Throttling", "ThrottlingException", "SlowDown"})
 """Error codes of a region that answers but does not take a message: retired, or too busy."""
+_TOO_MANY = 429
 _OPEN, _SUCCEEDED, _FAILED = "RUNNING", "SUCCEEDED", "FAILED"
 _CLAIM, _STATE, _EDGE = "claim", "state", "edge#"
 
@@ -55,19 +56,37 @@ class SystemClock:
 
 
 class Clients:
-    """Service clients by region, made once, out of a session of our own: user code's session counts user traffic."""
+    """Service clients by region, made once, out of a session of our own: user code's session counts user traffic.
+
+    Sends run on threads; clients may be shared by threads, but a session that makes them may not: hence the lock.
+    """
 
     def __init__(self) -> None:
-        session = boto3.Session()
-        self.dynamodb: Callable[[str], DynamoDBClient] = cache(
-            lambda region: session.client("dynamodb", region_name=region, config=_CONFIG)
-        )
-        self.sns: Callable[[str], SNSClient] = cache(
-            lambda region: session.client("sns", region_name=region, config=_CONFIG)
-        )
-        self.s3: Callable[[str], S3Client] = cache(
-            lambda region: session.client("s3", region_name=region, config=_CONFIG)
-        )
+        self._session = boto3.Session()
+        self._lock = Lock()
+        self._made: dict[tuple[str, str], Any] = {}
+
+    def dynamodb(self, region: str) -> DynamoDBClient:
+        """The region's DynamoDB."""
+        client: DynamoDBClient = self._client("dynamodb", region)
+        return client
+
+    def sns(self, region: str) -> SNSClient:
+        """The region's SNS."""
+        client: SNSClient = self._client("sns", region)
+        return client
+
+    def s3(self, region: str) -> S3Client:
+        """The region's S3."""
+        client: S3Client = self._client("s3", region)
+        return client
+
+    def _client(self, service: str, region: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes
+        with self._lock:
+            if (service, region) not in self._made:
+                client: Any = self._session.client(service, region_name=region, config=_CONFIG)  # type: ignore[call-overload]
+                self._made[service, region] = client
+            return self._made[service, region]
 
 
 class SnsBus:
@@ -162,7 +181,8 @@ class DynamoSyncStore:
                 ReturnValues="ALL_NEW",
             )
         except client.exceptions.ConditionalCheckFailedException:
-            return self.read(region, run_id, node).state
+            key = _key(run_id, node, _STATE)
+            return _state(client.get_item(TableName=self._table, Key=key, ConsistentRead=True)["Item"])
         return _state(answer["Attributes"])
 
     def read(self, region: str, run_id: str, node: str) -> SyncInputs:
@@ -305,6 +325,6 @@ def _reaching(region: str, call: Callable[[], T]) -> T:
         raise UnreachableError(f"{region}: {error}") from error
     except ClientError as error:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if status >= 500 or error.response["Error"]["Code"] in _NOT_TAKEN:
+        if status == _TOO_MANY or status >= 500 or error.response["Error"]["Code"] in _NOT_TAKEN:
             raise UnreachableError(f"{region}: {error}") from error
         raise

@@ -20,7 +20,8 @@ class Execution:
     """Counts the calls of user code, sends each as it comes, and knows at the end what became of every edge.
 
     Sends run beside user code on a few threads; `finish` waits for them and raises the first error, so that Lambda
-    retries the whole node: what arrived twice is dropped by its receiver.
+    retries the whole node: what arrived twice is dropped by its receiver. `joined_bytes` is the size of the payloads
+    that the predecessors of a sync node left for it, once it has read them.
     """
 
     def __init__(self, node: str, outbox: Outbox, started_at: float) -> None:
@@ -31,14 +32,14 @@ class Execution:
         self._started_at = started_at
         self._edges = self._graph.out_edges(node)
         self._sends: list[Future[SuccessorRecord]] = []
+        self.joined_bytes = 0
         self._pool = ThreadPoolExecutor(_PARALLEL_SENDS) if self._edges else None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+        self._end_sends()
 
     def call(self, function: str, payload: object, *, conditional: bool) -> None:
         """User code calls a function: the next edge, taken if the condition holds."""
@@ -61,8 +62,9 @@ class Execution:
         ports = self._outbox.ports
         region = self._outbox.run.region_of(self.node, self._outbox.settings.home_region)
         inputs = ports.syncs.read(region, self.run_id, self.node)
-        taken = [edge.id for edge in self._graph.in_edges(self.node) if edge.id in inputs.state.taken]
-        return [payloads.decode(self.text_of(inputs.payloads[edge])) for edge in taken]
+        taken = [inputs.payloads[edge.id] for edge in self._graph.in_edges(self.node) if edge.id in inputs.state.taken]
+        self.joined_bytes = sum(payload.size_bytes for payload in taken)
+        return [payloads.decode(self.text_of(payload)) for payload in taken]
 
     def text_of(self, payload: StoredPayload) -> str:
         """A stored payload's text, fetched from where it rests."""
@@ -81,9 +83,9 @@ class Execution:
         return told
 
     def told(self) -> tuple[SuccessorRecord, ...]:
-        """The successors that have been told so far, for the record of an execution that failed."""
-        finished = [send for send in self._sends if send.done() and not send.cancelled() and not send.exception()]
-        return tuple(send.result() for send in finished)
+        """The successors that were told, for the record of an execution that failed; no more are told after it."""
+        self._end_sends()
+        return tuple(send.result() for send in self._sends if not send.cancelled() and not send.exception())
 
     def _next_edge(self, function: str) -> Edge:
         called = len(self._sends)
@@ -95,6 +97,11 @@ class Execution:
             found=function,
             fix="deploy the workflow again, so that its graph follows its source",
         )
+
+    def _end_sends(self) -> None:
+        """Wait for the sends that have begun, and drop the others."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _submit(self, send: Callable[[], SuccessorRecord]) -> None:
         assert self._pool is not None

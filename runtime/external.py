@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any
 
 import boto3
@@ -18,6 +19,7 @@ class ExternalBytes:
 
     def __init__(self) -> None:
         self._total = 0
+        self._lock = Lock()  # transfers of large objects run on threads
 
     @classmethod
     def of_default_session(cls) -> ExternalBytes:
@@ -37,9 +39,12 @@ class ExternalBytes:
     def _sent(self, request: Any, **_: object) -> None:  # noqa: ANN401 - botocore's AWSPreparedRequest
         self._add(request.headers)
 
-    def _received(self, response_dict: dict[str, Any] | None = None, **_: object) -> None:
-        self._add((response_dict or {}).get("headers") or {})
+    def _received(self, event_name: str, response_dict: dict[str, Any] | None = None, **_: object) -> None:
+        if not event_name.rpartition(".")[2].startswith("Head"):  # tells the size of a body that does not come
+            self._add((response_dict or {}).get("headers") or {})
 
     def _add(self, headers: Any) -> None:  # noqa: ANN401 - two kinds of header mappings
         sizes = {str(name).lower(): value for name, value in headers.items()}
-        self._total += int(sizes.get(_DECODED_LENGTH) or sizes.get("content-length") or 0)
+        size = int(sizes.get(_DECODED_LENGTH) or sizes.get("content-length") or 0)
+        with self._lock:
+            self._total += size

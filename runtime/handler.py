@@ -24,18 +24,18 @@ _ENTRY_MODULE = "app"
 def handle(event: Any, context: LambdaContext) -> Mapping[str, str]:  # noqa: ANN401 - any event
     """Run what the event asks for; raises what user code raised, so that Lambda retries."""
     cold_start = _runner.cache_info().currsize == 0
-    runner = _runner(context.invoked_function_arn, int(context.memory_limit_in_mb))
+    _, partition, _, _, account, *_ = context.invoked_function_arn.split(":")  # may end in a qualifier, at times
+    runner = _runner(partition, account, int(context.memory_limit_in_mb))
     topic = runner.settings.names.topic(runner.settings.function)
     return runner.handle(unpack(event, topic=topic, request_id=context.aws_request_id), cold_start=cold_start)
 
 
 @cache
-def _runner(function_arn: str, memory_mb: int) -> NodeRunner:
+def _runner(partition: str, account: str, memory_mb: int) -> NodeRunner:
     """What lasts as long as the process."""
     settings = load_settings()
-    _, partition, _, _, account, *_ = function_arn.split(":")
     external = ExternalBytes.of_default_session()
-    logger = Logger(service=settings.graph.workflow)
+    logger = Logger(service=f"caribou-{settings.graph.workflow}", level="INFO")  # user code's loggers are its own
 
     def emit(record: RunRecord) -> None:
         logger.info("node", extra={RECORD_KEY: record.to_json()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -89,11 +90,18 @@ class NodeRunner:
                     self.user_function(payloads.decode(self._text(envelope, execution)))
                 successors = execution.finish()
             except Exception as error:
-                failed = _Outcome(attempt, cold_start, successors=execution.told(), error=_said(error))
+                failed = _Outcome(
+                    attempt,
+                    cold_start,
+                    successors=execution.told(),
+                    error=_said(error),
+                    joined_bytes=execution.joined_bytes,
+                )
                 self._record(envelope, meter, failed)
                 self._give_up_after_last(run, envelope.node, failed)
                 raise
-        self._record(envelope, meter, _Outcome(attempt, cold_start, successors=successors))
+        ended = _Outcome(attempt, cold_start, successors=successors, joined_bytes=execution.joined_bytes)
+        self._record(envelope, meter, ended)
         return _answer(run, "ran")
 
     def _text(self, envelope: Envelope, execution: Execution) -> str:
@@ -104,7 +112,7 @@ class NodeRunner:
             self.ports.runs.fail(run.run_id, self.ports.clock.now(), node, failed.error or "")
 
     def _meter(self) -> Meter:
-        return Meter(self.ports.clock.now(), time.process_time(), self.external_bytes())
+        return Meter(self.ports.clock.now(), _cpu_s(), self.external_bytes())
 
     def _record(self, envelope: Envelope, meter: Meter, outcome: _Outcome) -> None:
         run, arrived = envelope.run, envelope.hop > 0
@@ -122,9 +130,9 @@ class NodeRunner:
                 cold_start=outcome.cold_start,
                 started_at=meter.started_at,
                 duration_s=self.ports.clock.now() - meter.started_at,
-                cpu_s=time.process_time() - meter.cpu_started_s,
+                cpu_s=_cpu_s() - meter.cpu_started_s,
                 memory_mb=self.memory_mb,
-                bytes_in=payload.size_bytes,
+                bytes_in=payload.size_bytes + outcome.joined_bytes,
                 bytes_out=sum(successor.payload_bytes for successor in outcome.successors),
                 external_bytes=self.external_bytes() - meter.external_started,
                 edge=envelope.edge,
@@ -146,10 +154,17 @@ class _Outcome:
     redirect: bool = False
     successors: tuple[SuccessorRecord, ...] = ()
     error: str | None = None
+    joined_bytes: int = 0
 
 
 def _answer(run: Run, state: str) -> Mapping[str, str]:
     return {"run_id": run.run_id, "state": state}
+
+
+def _cpu_s() -> float:
+    """User and system time of this process, with all its threads, and of its child processes that have ended."""
+    children = os.times()
+    return time.process_time() + children.children_user + children.children_system
 
 
 def _said(error: Exception) -> str:

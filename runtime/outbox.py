@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ class Outbox:
         envelope = self._envelope(run, node, edge, StoredPayload(text=payload))
         message = envelope.to_text()
         if payload is not None and _event_bytes(message) > self.settings.message_limit_bytes:
-            pointer = self.ports.payloads.put(region, _key(run, node, edge), payload)
+            pointer = self.ports.payloads.put(region, _key(run, node, edge, payload), payload)
             message = self._envelope(run, node, edge, StoredPayload(pointer=pointer)).to_text()
         self.ports.bus.publish(region, node.function, message)
 
@@ -92,7 +93,7 @@ class Outbox:
     def _stored(self, region: str, edge: Edge, payload: str) -> StoredPayload:
         if len(payload.encode()) <= ITEM_PAYLOAD_LIMIT_BYTES:
             return StoredPayload(text=payload)
-        key = _key(self.run, self.settings.graph.node(edge.target), edge.id)
+        key = _key(self.run, self.settings.graph.node(edge.target), edge.id, payload)
         return StoredPayload(pointer=self.ports.payloads.put(region, key, payload))
 
     def _tell(self, skips: Skips) -> None:
@@ -107,16 +108,27 @@ class Outbox:
         if state.reported() < len(graph.in_edges(node)):
             return
         if state.taken:
-            self._publish(self.run, self._region(node), graph.node(node), None, None)
+            self._fire(graph.node(node))
         else:
             self._tell(reach_of_skipped_node(node, graph))
+
+    def _fire(self, node: Node) -> None:
+        """Start a sync node where its state is, or at home if its function is gone from there; its state stays."""
+        region, home = self._region(node.name), self.settings.home_region
+        try:
+            self._publish(self.run, region, node, None, None)
+        except UnreachableError:
+            if region == home:
+                raise
+            self._publish(self.run, home, node, None, None)
 
     def _region(self, node: str) -> str:
         return self.run.region_of(node, self.settings.home_region)
 
 
-def _key(run: Run, node: Node, edge: str | None) -> str:
-    return f"{run.run_id}/{node.name}/{edge or 'start'}"
+def _key(run: Run, node: Node, edge: str | None, payload: str) -> str:
+    """The key of a payload that is too large: a retry whose payload differs must not replace one that is on its way."""
+    return f"{run.run_id}/{node.name}/{edge or 'start'}/{hashlib.sha256(payload.encode()).hexdigest()[:16]}"
 
 
 def _event_bytes(message: str) -> int:

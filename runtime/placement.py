@@ -28,7 +28,7 @@ def load_placement(settings: Settings) -> Placement:
         placement.check_against(settings.graph, settings.home_region)
     except (ModuleNotFoundError, FileNotFoundError):
         return home
-    except (ValueError, InvalidPlacementError) as error:
+    except (OSError, ValueError, TypeError, InvalidPlacementError) as error:
         _log.warning("The placement of this deployment is of no use, runs stay home: %s", error)
         return home
     return placement

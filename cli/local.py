@@ -1,0 +1,118 @@
+"""`caribou local`: the local cloud, which needs neither an AWS account nor Docker."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from caribou.local.cloud import DEFAULT_ACCOUNT, DEFAULT_REGIONS, LocalCloud, gets_in_the_way
+from caribou.model.errors import OperationFailedError
+
+_console = Console(stderr=True, highlight=False, soft_wrap=True)  # stdout is for what programs read
+_SHADOWING = ("AWS_PROFILE", "AWS_SESSION_TOKEN")
+
+_state = click.option(
+    "--state",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".caribou-local"),
+    show_default=True,
+    help="Folder of the cloud's logs and temporary files; one cloud a folder.",
+)
+
+
+class _ToConsole(logging.Handler):
+    """Shows what takes long (a first installation) while it happens."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _console.print(record.getMessage(), style="dim", markup=False)
+
+
+@click.group()
+def local() -> None:
+    """Start and stop the local cloud: AWS on this machine, for trying and testing."""
+    logger = logging.getLogger("caribou.local")
+    logger.setLevel(logging.INFO)
+    if not any(isinstance(handler, _ToConsole) for handler in logger.handlers):
+        logger.addHandler(_ToConsole())
+
+
+@local.command()
+@_state
+@click.option("--region", "regions", multiple=True, help=f"Bootstrap this too, beside {', '.join(DEFAULT_REGIONS)}.")
+@click.option("--account", default=DEFAULT_ACCOUNT, show_default=True, help="The AWS account to be, 12 digits.")
+def up(state: Path, regions: Sequence[str], account: str) -> None:
+    """Start the local cloud; if it is up already, only bootstrap the regions that are missing."""
+    wanted = tuple(dict.fromkeys((*DEFAULT_REGIONS, *regions)))
+    cloud = LocalCloud.attach(state)
+    with _console.status(f"Local cloud: starting, bootstrapping {', '.join(wanted)}"):
+        if cloud is not None:
+            cloud.bootstrap(wanted)
+        else:
+            cloud_now = LocalCloud.start(state, keep=True, regions=wanted, account=account)
+    if cloud is not None:
+        _console.print(f"The local cloud is up already at {cloud.endpoint}, account {cloud.account}.")
+        return
+    _console.print(f"The local cloud is up at {cloud_now.endpoint}, account {account}: {', '.join(wanted)}.")
+    _console.print(f'Use it in this shell: eval "$(caribou local env{_state_option(state)})"', markup=False)
+
+
+@local.command()
+@_state
+def down(state: Path) -> None:
+    """Stop the local cloud and every function's process; what was deployed to it is gone, the logs stay."""
+    cloud = LocalCloud.attach(state)
+    if cloud is None:
+        _console.print("The local cloud is not up.")
+        return
+    cloud.stop()
+    if cloud.is_running():
+        raise OperationFailedError(f"The local cloud, process {cloud.pid}, did not end. Its log: {cloud.log}")
+    _console.print(f"The local cloud is down. Its log: {cloud.log}", markup=False)
+
+
+@local.command()
+@_state
+@click.pass_context
+def status(context: click.Context, state: Path) -> None:
+    """Tell where the local cloud is and how it does. Exit code 0: healthy, 1: not answering, 3: not up."""
+    cloud = LocalCloud.attach(state)
+    if cloud is None:
+        click.echo("state     not up")
+        context.exit(3)
+    healthy = cloud.is_healthy()
+    click.echo(f"state     {'healthy' if healthy else 'not answering'}")
+    click.echo(f"endpoint  {cloud.endpoint}")
+    click.echo(f"account   {cloud.account}")
+    click.echo(f"pid       {cloud.pid}")
+    click.echo(f"log       {cloud.log}")
+    if not healthy:
+        context.exit(1)
+    click.echo(f"regions   {' '.join(cloud.bootstrapped())}")
+
+
+@local.command()
+@_state
+@click.option("--region", default=DEFAULT_REGIONS[0], show_default=True, help="The region to be in.")
+def env(state: Path, region: str) -> None:
+    """Print the variables that point the AWS CLI, boto3 and cdk at the local cloud, for `eval "$(...)"`."""
+    cloud = LocalCloud.attach(state)
+    if cloud is None:
+        raise OperationFailedError(f"The local cloud is not up. Start it with: caribou local up{_state_option(state)}")
+    click.echo("\n".join(shell_lines(cloud.variables(region), os.environ)))
+
+
+def shell_lines(variables: Mapping[str, str], current: Mapping[str, str]) -> list[str]:
+    """Lines for a POSIX shell: the AWS settings that would get in the way unset, then the variables exported."""
+    found = (name for name in sorted(current) if gets_in_the_way(name) and name not in variables)
+    names = dict.fromkeys((*_SHADOWING, *(name for name in found if name.isidentifier())))
+    return [f"unset {' '.join(names)}", *(f"export {name}={shlex.quote(value)}" for name, value in variables.items())]
+
+
+def _state_option(state: Path) -> str:
+    return "" if state == Path(".caribou-local") else f" --state {shlex.quote(str(state))}"

@@ -1,0 +1,166 @@
+"""The edges of a problem: how often each is taken, what travels on it and how long, and who hears of a skip.
+
+Latency runs from the call in the sender to the start of the receiver. Into a plain node both are in the records. A
+sync node is started by one message, that of whoever reported last, so:
+
+    last to report   call ───── report, message ─────▶ start         latency = start - call
+    all others       call ── report ──▶·    +    [sent ──▶ start]    latency = seconds of the report
+                                                                             + delivery of that run's message
+
+The second is what the edge would have taken, had it been the last.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from caribou.collectors.observed import TAKEN, Observed, Run, gigabytes, seconds
+from caribou.model.graph import Edge, Graph
+from caribou.model.record import JOINED, SENT, SKIPPED, RunRecord, SuccessorRecord
+from caribou.model.skips import reach_of_skipped
+
+Json = dict[str, Any]
+
+SYNC_BYTES = 1024
+"""Size of the message that starts a sync node (an envelope without payload) and of the table's answer to a report: not
+recorded; both are below 1 KiB for graphs of ordinary size, and DynamoDB counts whole KB."""
+
+_SYNC_SIZES = {"response_gb": gigabytes(SYNC_BYTES), "message_gb": gigabytes(SYNC_BYTES)}
+
+ASSUMED_DELIVERY_S = 0.22
+"""A message's delivery inside a region, where none was ever observed: the reference system's figure."""
+
+CLOCK_TOLERANCE_S = 0.005
+"""How far apart readings of the clocks of two processes may be that mean the same moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One observed delivery over an edge."""
+
+    run_id: str
+    source_region: str
+    target_region: str
+    payload_bytes: int
+    latency_s: float
+    telling_s: float
+
+
+def edge_key(edge: Edge, graph: Graph) -> str:
+    """The edge's name among its source's edges: the target, with the call's number where two have the same target."""
+    return f"{edge.target}#{edge.call}" if is_repeated(edge, graph) else edge.target
+
+
+def is_repeated(edge: Edge, graph: Graph) -> bool:
+    """Whether another call of the same node has the same target."""
+    return sum(other.target == edge.target for other in graph.out_edges(edge.source)) > 1
+
+
+def edges(observed: Observed, graph: Graph, home: str) -> list[Json]:
+    """The `edges` of a problem."""
+    return [_edge(edge, observed, graph, home) for edge in graph.edges]
+
+
+def probability(edge: Edge, observed: Observed) -> float:
+    """Share of its source's executions in which the edge was taken; 0 if the source never ran."""
+    outcomes = [told[1].outcome for run in observed.runs if (told := run.successor(edge))]
+    return round(sum(outcome in TAKEN for outcome in outcomes) / len(outcomes), 6) if outcomes else 0.0
+
+
+def hops(edge: Edge, observed: Observed, graph: Graph) -> list[Hop]:
+    """Every delivery over an edge that the records tell of.
+
+    A message that was sent to home for lack of its region tells of an outage, and a sender's retry may have sent
+    earlier than it says: neither is a sample.
+    """
+    found = (_hop(edge, run, sync=graph.node(edge.target).sync) for run in observed.runs)
+    return [hop for hop in found if hop is not None]
+
+
+def transfers(hops: Iterable[Hop]) -> Json:
+    """Deliveries as a problem's `transfers`: "A>B" to aligned payloads (GB) and latencies (s)."""
+    by_route: dict[str, Json] = {}
+    for hop in hops:
+        route = by_route.setdefault(f"{hop.source_region}>{hop.target_region}", {"payload_gb": [], "latency_s": []})
+        route["payload_gb"].append(gigabytes(hop.payload_bytes))
+        route["latency_s"].append(hop.latency_s)
+    return dict(sorted(by_route.items()))
+
+
+def _edge(edge: Edge, observed: Observed, graph: Graph, home: str) -> Json:
+    taken = probability(edge, observed)
+    told = taken < 1 or graph.node(edge.source).sync  # a sync node that does not run passes the skip on
+    return {
+        "from": edge.source,
+        "to": edge.target,
+        **({"call": edge_key(edge, graph)} if is_repeated(edge, graph) else {}),
+        "probability": taken,
+        "transfers": transfers(hops(edge, observed, graph)),
+        "sync": dict(_SYNC_SIZES) if graph.node(edge.target).sync else None,
+        "on_skip": _notices(edge, observed, graph, home) if told else [],
+    }
+
+
+def _hop(edge: Edge, run: Run, *, sync: bool) -> Hop | None:
+    told, arrival = run.successor(edge), run.arrivals.get(edge.target)
+    if told is None or arrival is None or told[0].attempt > 1:
+        return None
+    sender, successor = told
+    if sync and successor.outcome == JOINED:
+        latency_s = _sync_latency_s(sender, successor, arrival)
+    elif not sync and successor.outcome == SENT and arrival.edge == edge.id:
+        latency_s = arrival.started_at - sender.started_at - successor.offset_s
+    else:
+        return None
+    return (
+        None
+        if latency_s is None
+        else Hop(
+            run_id=run.run_id,
+            source_region=sender.region,
+            target_region=arrival.region,
+            payload_bytes=successor.payload_bytes,
+            latency_s=seconds(latency_s),
+            telling_s=seconds(successor.seconds),
+        )
+    )
+
+
+def _sync_latency_s(sender: RunRecord, successor: SuccessorRecord, arrival: RunRecord) -> float | None:
+    """What a report takes from the call to the start of the sync node, were it the last one."""
+    if arrival.sent_at is None:
+        return None
+    call = sender.started_at + successor.offset_s
+    fired = call <= arrival.sent_at + CLOCK_TOLERANCE_S and arrival.sent_at <= call + successor.seconds
+    return arrival.started_at - call if fired else successor.seconds + arrival.started_at - arrival.sent_at
+
+
+def _notices(edge: Edge, observed: Observed, graph: Graph, home: str) -> list[Json]:
+    """Who is told when the edge is not taken: every edge into a sync node that is reached over plain nodes alone.
+
+    Without samples of its own a notice takes those of the edge that it stands for; where there are none either, since
+    no run came so far, a delivery at home is assumed.
+    """
+    notices = []
+    for told in reach_of_skipped((edge,), graph).sync_edges:
+        latencies = _notice_latencies(edge, told.target, observed)
+        if not latencies and not hops(told, observed, graph):
+            latencies = {f"{home}>{home}": {"latency_s": [ASSUMED_DELIVERY_S]}}
+        notices.append({"predecessor": told.source, "sync_node": told.target, **_SYNC_SIZES, "transfers": latencies})
+    return notices
+
+
+def _notice_latencies(edge: Edge, sync_node: str, observed: Observed) -> dict[str, Json]:
+    """Latencies of notices by route. Where one skip tells several sync nodes its seconds cover all: an upper figure."""
+    by_route: dict[str, list[float]] = defaultdict(list)
+    for run in observed.runs:
+        told, arrival = run.successor(edge), run.arrivals.get(sync_node)
+        if told is None or arrival is None or told[1].outcome != SKIPPED or told[0].attempt > 1:
+            continue
+        latency_s = _sync_latency_s(*told, arrival)
+        if latency_s is not None:
+            by_route[f"{told[0].region}>{arrival.region}"].append(seconds(latency_s))
+    return {route: {"latency_s": latencies} for route, latencies in sorted(by_route.items())}

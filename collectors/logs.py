@@ -1,0 +1,110 @@
+"""Reading log groups in many regions, behind a Protocol with a real and an in-memory form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from caribou.model.errors import OperationFailedError
+from caribou.model.record import RECORD_KEY
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+
+PAGE_OF_THE_EMULATOR = 10_000
+"""MiniStack returns at most so many events and no token for the rest; CloudWatch returns a token."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """A log event: when (ms since 1970), and its text."""
+
+    timestamp_ms: int
+    message: str
+
+
+class LogReader(Protocol):
+    """Log groups of any region. Both methods raise OperationFailedError when the region or its API fails."""
+
+    def groups(self, region: str, prefix: str) -> Mapping[str, int]:
+        """Names of the log groups that begin with `prefix`, with when each was made, ms since 1970."""
+
+    def events(self, region: str, log_group: str, start_ms: int, end_ms: int) -> Iterator[LogEvent]:
+        """Events from `start_ms` to `end_ms`, both included, that may hold a run record."""
+
+
+@dataclass(frozen=True, slots=True)
+class InMemoryLogReader:
+    """Log groups in memory: (region, log group) to its events. A region in `broken` fails."""
+
+    content: dict[tuple[str, str], Sequence[LogEvent]] = field(default_factory=dict)
+    broken: frozenset[str] = frozenset()
+
+    def groups(self, region: str, prefix: str) -> Mapping[str, int]:
+        """Names of the log groups that begin with `prefix`."""
+        self._check(region)
+        return {name: 0 for (of, name) in self.content if of == region and name.startswith(prefix)}
+
+    def events(self, region: str, log_group: str, start_ms: int, end_ms: int) -> Iterator[LogEvent]:
+        """Events from `start_ms` to `end_ms`."""
+        self._check(region)
+        return (event for event in self.content[region, log_group] if start_ms <= event.timestamp_ms <= end_ms)
+
+    def _check(self, region: str) -> None:
+        if region in self.broken:
+            raise OperationFailedError(f"Reading the logs of {region} failed")
+
+
+class CloudWatchLogReader:
+    """Log groups in CloudWatch Logs."""
+
+    def __init__(self) -> None:
+        self._clients: dict[str, CloudWatchLogsClient] = {}
+
+    def _client(self, region: str) -> CloudWatchLogsClient:
+        if region not in self._clients:
+            self._clients[region] = boto3.client("logs", region_name=region)
+        return self._clients[region]
+
+    def groups(self, region: str, prefix: str) -> Mapping[str, int]:
+        """Names of the log groups that begin with `prefix`, read page by page."""
+        try:
+            pages = self._client(region).get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)
+            return {
+                group["logGroupName"]: group.get("creationTime", 0) for page in pages for group in page["logGroups"]
+            }
+        except (ClientError, BotoCoreError) as error:
+            raise OperationFailedError(f"Listing the log groups of {region} failed: {error}") from error
+
+    def events(self, region: str, log_group: str, start_ms: int, end_ms: int) -> Iterator[LogEvent]:
+        """Events that hold the records' key, without `limit`; a group deleted meanwhile has none."""
+        client = self._client(region)
+        try:
+            while True:
+                last_ms, full = start_ms, False
+                for count, event in _pages(client, log_group, start_ms, end_ms):
+                    last_ms, full = event.timestamp_ms, count >= PAGE_OF_THE_EMULATOR
+                    yield event
+                if not full:
+                    return
+                start_ms = max(last_ms, start_ms + 1)
+        except client.exceptions.ResourceNotFoundException:
+            return
+        except (ClientError, BotoCoreError) as error:
+            raise OperationFailedError(f"Reading {log_group} of {region} failed: {error}") from error
+
+
+def _pages(client: CloudWatchLogsClient, log_group: str, start_ms: int, end_ms: int) -> Iterator[tuple[int, LogEvent]]:
+    """Events of all pages, each with how many its page has; a quoted term as pattern, as JSON ones are not emulated."""
+    paginator = client.get_paginator("filter_log_events")
+    for page in paginator.paginate(
+        logGroupName=log_group, startTime=start_ms, endTime=end_ms, filterPattern=f'"{RECORD_KEY}"'
+    ):
+        events = page["events"]
+        size = 0 if page.get("nextToken") else len(events)
+        for event in events:
+            yield size, LogEvent(event["timestamp"], event["message"])

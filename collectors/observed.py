@@ -1,0 +1,139 @@
+"""Which run records count, and what they say of each run.
+
+What counts is this workflow's, of this version and graph, of the memory and regions that the manifest has now: older
+records tell of another program. Of a node's attempts in a run the last successful one counts (its duration and calls);
+when the node's message arrived is told by its first attempt, since a retry waits a minute or two that no placement
+changes. Cold starts count: they are in the latencies and tails that users see, in every region alike.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from caribou.model.graph import Edge, Graph
+from caribou.model.record import JOINED, REROUTED, SENT, RunRecord, SuccessorRecord
+
+NEWEST_RUNS = 500
+"""Runs that a summary is made of, at most: older ones tell less of what comes."""
+
+TAKEN = frozenset({SENT, JOINED, REROUTED})
+GB = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a record must belong to: a graph, a home, the memory (MB) of each function, and regions."""
+
+    graph: Graph
+    home_region: str
+    memory_mb: Mapping[str, int]
+    regions: frozenset[str]
+
+    def refusal(self, record: RunRecord) -> str | None:
+        """Why a record does not count, None if it does."""
+        reasons = (
+            (record.workflow != self.graph.workflow, "of another workflow"),
+            (record.workflow_version != self.graph.version, "of another version of the workflow"),
+            (not self._in_graph(record), "of another graph of the workflow"),
+            (record.memory_mb != self.memory_mb.get(record.function), "of a function with another memory size"),
+            (record.region not in self.regions, "of a region that is no longer allowed"),
+            (record.redirect and record.region != self.home_region, "of another home region"),
+        )
+        return next((reason for applies, reason in reasons if applies), None)
+
+    def _in_graph(self, record: RunRecord) -> bool:
+        if not self.graph.has_node(record.node) or self.graph.node(record.node).function != record.function:
+            return False
+        mine = {(edge.id, edge.target) for edge in self.graph.out_edges(record.node)}
+        theirs = {(successor.edge, successor.node) for successor in record.successors}
+        return theirs <= mine if record.error or record.redirect else theirs == mine
+
+
+@dataclass(slots=True)
+class Run:
+    """One run's records: per node the execution that counts, and the first attempt; the hops of the home entry."""
+
+    run_id: str
+    executions: dict[str, RunRecord] = field(default_factory=dict)
+    arrivals: dict[str, RunRecord] = field(default_factory=dict)
+    redirects: list[RunRecord] = field(default_factory=list)
+
+    @property
+    def started_at(self) -> float:
+        """When the first of its records began."""
+        return min(record.started_at for record in (*self.arrivals.values(), *self.redirects))
+
+    def successor(self, edge: Edge) -> tuple[RunRecord, SuccessorRecord] | None:
+        """What became of an edge: the execution it comes from, and its outcome; None if its source did not run."""
+        execution = self.executions.get(edge.source)
+        if execution is None:
+            return None
+        return execution, next(s for s in execution.successors if s.edge == edge.id)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The runs that count, oldest first, and how many records were left out, by reason."""
+
+    runs: tuple[Run, ...]
+    dropped: Mapping[str, int]
+
+    @cached_property
+    def executions(self) -> Mapping[str, tuple[RunRecord, ...]]:
+        """Node to its executions that count, oldest run first."""
+        nodes = {node for run in self.runs for node in run.executions}
+        return {n: tuple(run.executions[n] for run in self.runs if n in run.executions) for n in nodes}
+
+    def of(self, node: str) -> tuple[RunRecord, ...]:
+        """A node's executions that count."""
+        return self.executions.get(node, ())
+
+
+def observe(records: Iterable[RunRecord], scope: Scope, newest_runs: int = NEWEST_RUNS) -> Observed:
+    """The newest runs in the records."""
+    dropped: Counter[str] = Counter()
+    runs: dict[str, Run] = {}
+    for record in sorted(records, key=lambda record: (record.started_at, record.attempt)):
+        reason = scope.refusal(record) or _added(record, runs)
+        if reason is not None:
+            dropped[reason] += 1
+    kept = sorted(runs.values(), key=lambda run: (run.started_at, run.run_id))
+    for run in kept[:-newest_runs]:
+        dropped["of a run before the newest ones"] += len(run.executions) + len(run.redirects)
+    return Observed(tuple(kept[-newest_runs:]), dict(sorted(dropped.items())))
+
+
+def _added(record: RunRecord, runs: dict[str, Run]) -> str | None:
+    """Add a record, in the order of time, to its run; why an execution does not count, if it does not."""
+    run = runs.setdefault(record.run_id, Run(record.run_id))
+    if record.redirect:
+        run.redirects.append(record)
+        return None
+    run.arrivals.setdefault(record.node, record)
+    if record.error is not None:
+        return "of a failed attempt"
+    earlier = run.executions.get(record.node)
+    run.executions[record.node] = record
+    return None if earlier is None else "of an attempt that a later one replaced"
+
+
+def cpu_utilization(records: Iterable[RunRecord]) -> float:
+    """CPU seconds over duration times vCPUs, over all records together, 0 to 1; vCPU = MB / 1769 as Lambda gives."""
+    used = available = 0.0
+    for record in records:
+        used += record.cpu_s
+        available += record.duration_s * record.memory_mb / 1769
+    return min(max(round(used / available, 4), 0.0), 1.0) if available else 0.0
+
+
+def seconds(value: float) -> float:
+    """Seconds to the microsecond, and none below 0: clocks of two regions differ by a little."""
+    return max(round(value, 6), 0.0)
+
+
+def gigabytes(size_bytes: float) -> float:
+    """Bytes as GB of 1024³, to 9 digits."""
+    return float(f"{size_bytes / GB:.9g}")

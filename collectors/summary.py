@@ -1,0 +1,263 @@
+"""The workflow's part of a problem, out of its run records: nodes, edges, entry, and where each figure comes from.
+
+Pure: records, graph and manifest in, JSON values out. Which records count is `observed.py`'s matter, edges are
+`edges.py`'s. GB are 1024³ bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from caribou.collectors.edges import ASSUMED_DELIVERY_S, Hop, edge_key, edges, hops, probability, transfers
+from caribou.collectors.observed import (
+    NEWEST_RUNS,
+    Observed,
+    Run,
+    Scope,
+    cpu_utilization,
+    gigabytes,
+    observe,
+    seconds,
+)
+from caribou.model.errors import InvalidRecordError
+from caribou.model.graph import Graph
+from caribou.model.manifest import Manifest
+from caribou.model.record import RunRecord
+from caribou.model.regions import KNOWN_REGIONS
+
+Json = dict[str, Any]
+
+ASSUMED_TELLING_S = 0.05
+"""A regional API call of the forwarding entry, where no call was ever observed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A workflow's part of a problem, as JSON values: `nodes`, `edges`, `entry`, and `provenance` as texts."""
+
+    nodes: Json
+    edges: list[Json]
+    entry: Json
+    provenance: dict[str, str]
+
+
+def problem_regions(manifest: Manifest) -> tuple[str, ...]:
+    """Home and all regions that any function may run in, in the order of the known ones."""
+    allowed = {manifest.home_region, *manifest.allowed_regions(KNOWN_REGIONS)}
+    return (*(r for r in KNOWN_REGIONS if r in allowed), *sorted(allowed - set(KNOWN_REGIONS)))
+
+
+def summarise(
+    records: Iterable[RunRecord], graph: Graph, manifest: Manifest, newest_runs: int = NEWEST_RUNS
+) -> Summary:
+    """What the newest runs say. Raises InvalidRecordError naming the node when one was called but never observed."""
+    scope = Scope(
+        graph=graph,
+        home_region=manifest.home_region,
+        memory_mb={name: settings.memory_mb for name, settings in manifest.functions.items()},
+        regions=frozenset(problem_regions(manifest)),
+    )
+    observed = observe(records, scope, newest_runs)
+    _check_reached(observed, graph)
+    redirector, basis = _redirector(observed, graph, manifest.home_region)
+    return Summary(
+        nodes={node.name: _node(node.name, observed, graph, manifest) for node in graph.nodes},
+        edges=edges(observed, graph, manifest.home_region),
+        entry=_entry(observed, graph, manifest, redirector),
+        provenance={**_counts(observed), **_derived(observed, graph, manifest.home_region), "redirector": basis},
+    )
+
+
+def _node(name: str, observed: Observed, graph: Graph, manifest: Manifest) -> Json:
+    function = graph.node(name).function
+    executions = observed.of(name)
+    home = manifest.home_region
+    allowed = {home, *manifest.regions_of(function, KNOWN_REGIONS)} if executions else {home}
+    return {
+        "memory_mb": manifest.functions[function].memory_mb,
+        "vcpu": None,
+        "architecture": manifest.architecture,
+        "allowed_regions": [region for region in problem_regions(manifest) if region in allowed],
+        "cpu_utilization": cpu_utilization(executions),
+        "runs": _runs(name, executions, graph, home),
+    }
+
+
+def _runs(name: str, executions: tuple[RunRecord, ...], graph: Graph, home: str) -> Json:
+    """Region to aligned arrays; none at all for a node that no run led to, which stays home.
+
+    Home is always among them otherwise, since the model derives other regions from it: a node that never ran at home
+    has there what was observed elsewhere, and the provenance says so.
+    """
+    by_region: dict[str, list[RunRecord]] = {}
+    for record in executions:
+        by_region.setdefault(record.region, []).append(record)
+    if executions:
+        by_region.setdefault(home, list(executions))
+    return {region: _aligned(name, records, graph) for region, records in sorted(by_region.items())}
+
+
+def _aligned(name: str, records: list[RunRecord], graph: Graph) -> Json:
+    offsets = [{successor.edge: successor.offset_s for successor in record.successors} for record in records]
+    return {
+        "duration_s": [seconds(record.duration_s) for record in records],
+        "external_data_gb": [gigabytes(record.external_bytes) for record in records],
+        "call_offset_s": {
+            edge_key(edge, graph): [seconds(run[edge.id]) for run in offsets] for edge in graph.out_edges(name)
+        },
+    }
+
+
+def _check_reached(observed: Observed, graph: Graph) -> None:
+    """Raise unless the entry ran, and every node that was called ran and every taken edge delivered at least once.
+
+    A node that no run led to is no error: its edges have the probability 0 that was observed, it costs nothing, and
+    it stays home. The provenance names it.
+    """
+    for node in graph.nodes:
+        taken = [edge for edge in graph.in_edges(node.name) if probability(edge, observed) > 0]
+        called = bool(taken) or node.name == graph.entry.name
+        if called and not observed.of(node.name):
+            raise _lacking(f"node {node.name} has no successful run", node.name, observed, graph)
+        for edge in taken:
+            if not hops(edge, observed, graph):
+                raise _lacking(f"edge {edge.id} has no observed delivery to {edge.target}", node.name, observed, graph)
+
+
+def _lacking(what: str, node: str, observed: Observed, graph: Graph) -> InvalidRecordError:
+    return InvalidRecordError(
+        f"{what} among the records of version {graph.version}",
+        where=graph.workflow,
+        found=f"{len(observed.runs)} runs; left out: {_dropped_text(observed.dropped)}",
+        fix=f"run the workflow with inputs that reach {node}, wait until the runs have ended, then "
+        f"`caribou log_sync {graph.workflow}`",
+    )
+
+
+def _dropped_text(dropped: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} records {reason}" for reason, count in dropped.items()) or "no records"
+
+
+def _entry(observed: Observed, graph: Graph, manifest: Manifest, redirector: Json) -> Json:
+    return {
+        "node": graph.entry.name,
+        "payload_gb": [gigabytes(record.bytes_in) for record in observed.of(graph.entry.name)],
+        "plan_gb": 0.0,
+        "plan_read_at_function_probability": 1.0,
+        "stays_home_share": manifest.home_share,
+        "redirector": redirector,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Forward:
+    """One forwarding of a start by the home entry: how long it took, when in it the message left, CPU not counted."""
+
+    duration_s: float
+    offset_s: float
+
+
+def _redirector(observed: Observed, graph: Graph, home: str) -> tuple[Json, str]:
+    """What the hop of the home entry costs, and whether that was observed, derived or assumed.
+
+    Observed: the records of forwarding entries. Else derived: it makes two regional calls, one that writes the run
+    item and one that publishes; each is taken to last as long as the entry's telling of a plain successor. The
+    delivery at home is that of plain edges; the model adds the ping for other regions.
+    """
+    plain = _plain_home_hops(observed, graph, home)
+    redirects = [record for run in observed.runs for record in run.redirects]
+    if redirects:
+        forwards = [_forward(run, graph) for run in observed.runs if run.redirects]
+        basis, cpu = "observed", cpu_utilization(redirects)
+    else:
+        forwards = [_Forward(2 * hop.telling_s, hop.telling_s) for hop in plain]
+        basis, cpu = "derived from messages at home", cpu_utilization(observed.of(graph.entry.name))
+    if not forwards:
+        forwards, basis = [_Forward(2 * ASSUMED_TELLING_S, ASSUMED_TELLING_S)], "assumed"
+    deliveries = [*_deliveries_at_home(plain, observed, graph, home), *_forwarded(observed, graph)]
+    return _redirector_json(forwards, cpu, deliveries, graph, home), basis
+
+
+def _redirector_json(forwards: list[_Forward], cpu: float, deliveries: list[Hop], graph: Graph, home: str) -> Json:
+    return {
+        "cpu_utilization": cpu,
+        "runs": {
+            home: {
+                "duration_s": [seconds(forward.duration_s) for forward in forwards],
+                "external_data_gb": [0.0] * len(forwards),
+                "call_offset_s": {graph.entry.name: [seconds(forward.offset_s) for forward in forwards]},
+            }
+        },
+        "transfers": transfers(deliveries),
+    }
+
+
+def _plain_home_hops(observed: Observed, graph: Graph, home: str) -> list[Hop]:
+    """Messages from home to home over plain edges: the entry's, else those of any node."""
+    plain = [edge for edge in graph.edges if not graph.node(edge.target).sync]
+    for some in ([edge for edge in plain if edge.source == graph.entry.name], plain):
+        found = [hop for edge in some for hop in hops(edge, observed, graph)]
+        at_home = [hop for hop in found if hop.source_region == hop.target_region == home]
+        if at_home:
+            return at_home
+    return []
+
+
+def _deliveries_at_home(plain: list[Hop], observed: Observed, graph: Graph, home: str) -> list[Hop]:
+    """What a forwarded start would have taken inside home: the entry's payload, a plain message's latency."""
+    sizes = {record.run_id: record.bytes_in for record in observed.of(graph.entry.name)}
+    size = round(sum(sizes.values()) / len(sizes))
+    if not plain:
+        return [Hop("", home, home, size, ASSUMED_DELIVERY_S, ASSUMED_TELLING_S)]
+    return [Hop(h.run_id, home, home, sizes.get(h.run_id, size), h.latency_s, h.telling_s) for h in plain]
+
+
+def _forward(run: Run, graph: Graph) -> _Forward:
+    record = run.redirects[-1]
+    arrival = run.arrivals.get(graph.entry.name)
+    known = arrival is not None and arrival.sent_at is not None and arrival.sent_at >= record.started_at
+    offset_s = arrival.sent_at - record.started_at if known and arrival and arrival.sent_at else record.duration_s
+    return _Forward(record.duration_s, min(offset_s, record.duration_s))
+
+
+def _forwarded(observed: Observed, graph: Graph) -> list[Hop]:
+    """The deliveries of starts that were forwarded, as observed."""
+    found = []
+    for run in observed.runs:
+        arrival = run.arrivals.get(graph.entry.name)
+        if run.redirects and arrival is not None and arrival.sent_at is not None:
+            latency_s = seconds(arrival.started_at - arrival.sent_at)
+            source = run.redirects[-1].region
+            found.append(Hop(run.run_id, source, arrival.region, arrival.bytes_in, latency_s, 0.0))
+    return found
+
+
+def _counts(observed: Observed) -> dict[str, str]:
+    executions = [record for run in observed.runs for record in run.executions.values()]
+    first, last = _time(observed.runs[0].started_at), _time(observed.runs[-1].started_at)
+    return {
+        "runs": f"{len(observed.runs)} runs from {first} to {last}, {len(executions)} node executions, "
+        f"{sum(record.cold_start for record in executions)} of them cold",
+        "records_left_out": _dropped_text(observed.dropped),
+    }
+
+
+def _derived(observed: Observed, graph: Graph, home: str) -> dict[str, str]:
+    abroad = [n.name for n in graph.nodes if observed.of(n.name) and not _at_home(observed.of(n.name), home)]
+    unreached = [n.name for n in graph.nodes if not observed.of(n.name)]
+    return {
+        "sync_message_and_response": "assumed: 1 KiB",
+        **({"unreached_nodes": f"no run led to them, they stay home: {', '.join(unreached)}"} if unreached else {}),
+        **({"home_runs": f"taken from other regions for: {', '.join(abroad)}"} if abroad else {}),
+    }
+
+
+def _at_home(executions: Iterable[RunRecord], home: str) -> bool:
+    return any(record.region == home for record in executions)
+
+
+def _time(seconds_since_1970: float) -> str:
+    return datetime.fromtimestamp(seconds_since_1970, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,204 @@
+"""What a function's code is made of: the user's files, their requirements, and the parts of Caribou that run there.
+
+Built without Docker by `uv pip install --target`, and cached by content outside `cdk.out`: the same files,
+requirements, platform, Python and Caribou give the same folder and the same asset hash on every machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.resources
+import ipaddress
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import jsii
+import uv
+from aws_cdk import AssetHashType, BundlingOptions, DockerImage, ILocalBundling
+from aws_cdk import aws_lambda as lambda_
+
+from caribou.model.cache import cache_folder
+from caribou.model.errors import OperationFailedError
+
+_POWERTOOLS = "aws-lambda-powertools"
+_NOT_CODE = frozenset({"samples", "tests", "__pycache__", "node_modules", "requirements.txt"})
+_NOT_CODE_SUFFIXES = frozenset({".md", ".rst", ".pyc"})
+_MANYLINUX = {"x86_64": "x86_64-manylinux_2_28", "arm64": "aarch64-manylinux_2_28"}
+"""Platforms of uv that Lambda's Python runtimes on Amazon Linux 2023 (glibc 2.34) can run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What dependencies are installed for: Lambda's architecture and Python, or this machine (a local cloud)."""
+
+    architecture: str
+    python_version: str
+    host: bool
+
+    @classmethod
+    def of_target(cls, architecture: str, python_version: str, environment: Mapping[str, str] = os.environ) -> Platform:
+        """Lambda's platform, or this machine's if `AWS_ENDPOINT_URL` names a loopback address."""
+        host = _is_loopback(environment.get("AWS_ENDPOINT_URL", ""))
+        return cls(architecture, python_version, host=host)
+
+    @property
+    def name(self) -> str:
+        """A name that differs wherever installed files may."""
+        if self.host:
+            return f"host-{sys.platform}-{os.uname().machine}-{sys.version_info.major}.{sys.version_info.minor}"
+        return f"{_MANYLINUX[self.architecture]}-{self.python_version}"
+
+    def install_arguments(self) -> list[str]:
+        """Arguments of `uv pip install` that choose the platform."""
+        if self.host:
+            return ["--python", sys.executable]
+        python, platform = ["--python-version", self.python_version], _MANYLINUX[self.architecture]
+        return [*python, "--python-platform", platform, "--only-binary", ":all:"]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The content of a function's code.
+
+    `files` are copied as they are, by their path in the bundle; `packages` names the rooms of Caribou that go in;
+    `requirements` are lines of a requirements file.
+    """
+
+    files: Mapping[str, bytes]
+    packages: tuple[str, ...]
+    requirements: tuple[str, ...]
+    platform: Platform
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of everything that decides the bundle's content."""
+        digest = hashlib.sha256()
+        for part in (self.platform.name, *self._requirements()):
+            digest.update(f"{part}\0".encode())
+        for path, content in sorted(self._all_files().items()):
+            digest.update(f"{path}\0{len(content)}\0".encode() + content)
+        return digest.hexdigest()
+
+    def code(self) -> lambda_.Code:
+        """The bundle as the code of a Lambda function, built when CDK asks for it."""
+        return lambda_.Code.from_asset(
+            str(_placeholder()),
+            asset_hash=self.digest,
+            asset_hash_type=AssetHashType.CUSTOM,
+            bundling=BundlingOptions(image=DockerImage.from_registry("unused"), local=_LocalBundling(self)),
+        )
+
+    def build(self) -> Path:
+        """The bundle's folder in the cache, built if it is not there. Safe when two processes build it at once."""
+        target = cache_folder() / "bundles" / self.digest
+        if target.is_dir():
+            return target
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".building-", dir=target.parent) as temporary:
+            folder = Path(temporary) / "bundle"
+            folder.mkdir()
+            self._install(folder)
+            self._copy(folder)
+            try:
+                folder.rename(target)
+            except OSError:
+                if not target.is_dir():  # another process was not first, so this is a real failure
+                    raise
+        return target
+
+    def _requirements(self) -> tuple[str, ...]:
+        return (*self.requirements, f"{_POWERTOOLS}=={importlib.metadata.version(_POWERTOOLS)}")
+
+    def _install(self, folder: Path) -> None:
+        lines = folder.with_name("requirements.txt")
+        lines.write_text("\n".join(self._requirements()) + "\n", encoding="utf-8")
+        command = [uv.find_uv_bin(), "pip", "install", "--quiet", "--target", str(folder), "-r", str(lines)]
+        result = subprocess.run(
+            [*command, *self.platform.install_arguments()], capture_output=True, text=True, check=False
+        )
+        if result.returncode != 0:
+            raise OperationFailedError(
+                f"The requirements can't be installed for {self.platform.name}:\n{result.stderr.strip()}"
+            )
+        shutil.rmtree(folder / "bin", ignore_errors=True)
+
+    def _copy(self, folder: Path) -> None:
+        for path, content in self._all_files().items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+
+    def _all_files(self) -> dict[str, bytes]:
+        return {**_caribou_files(self.packages), **self.files}
+
+
+def workflow_files(folder: Path) -> dict[str, bytes]:
+    """The files of a workflow's folder that are its functions' code: no README, samples, tests, caches or dot files."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in _code_paths(folder)}
+
+
+def requirements_of(folder: Path) -> tuple[str, ...]:
+    """The lines of the folder's `requirements.txt`, without comments; none if there is no such file."""
+    path = folder / "requirements.txt"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return tuple(stripped for line in lines if (stripped := line.partition("#")[0].strip()))
+
+
+def _code_paths(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.name in _NOT_CODE or path.suffix in _NOT_CODE_SUFFIXES:
+            continue
+        if path.is_dir():
+            yield from _code_paths(path)
+        else:
+            yield path
+
+
+def _caribou_files(packages: tuple[str, ...]) -> dict[str, bytes]:
+    """The sources of Caribou's rooms, out of the installed package: `schema` folders too where a room needs them."""
+    root = Path(str(importlib.resources.files("caribou")))
+    files = {"caribou/__init__.py": (root / "__init__.py").read_bytes()}
+    for package in packages:
+        start = root.joinpath(*package.split("."))
+        for path in sorted(start.rglob("*") if package != "model" else start.glob("*.py")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                files[(Path("caribou") / path.relative_to(root)).as_posix()] = path.read_bytes()
+    return files
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _placeholder() -> Path:
+    """An empty folder: CDK wants a source for every asset, ours has several."""
+    folder = cache_folder() / "bundles" / "empty"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@jsii.implements(ILocalBundling)
+class _LocalBundling:
+    """Lets CDK take a bundle out of the cache; nothing runs in Docker."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+
+    def try_bundle(self, output_dir: str, *_: object, **__: object) -> bool:
+        """Copy the bundle to where CDK wants it."""
+        shutil.copytree(self._bundle.build(), output_dir, dirs_exist_ok=True)
+        return True

@@ -1,0 +1,45 @@
+"""What the control plane knows of a workflow: one SSM parameter, which names no placement."""
+
+from __future__ import annotations
+
+import json
+
+from aws_cdk import aws_ssm as ssm
+from constructs import Construct
+
+from caribou.model.graph import Graph
+from caribou.model.manifest import Manifest
+from caribou.model.names import WorkflowNames
+from caribou.model.regions import KNOWN_REGIONS
+
+REGISTRATION_SCHEMA = "caribou.registration/1"
+
+
+class Registration(Construct):
+    """The parameter `/caribou/<stage>/workflows/<name>`."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, names: WorkflowNames, graph: Graph, manifest: Manifest
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.parameter = ssm.StringParameter(
+            self,
+            "Parameter",
+            parameter_name=names.registration,
+            string_value=json.dumps(registration_of(graph, manifest), sort_keys=True),
+            tier=ssm.ParameterTier.INTELLIGENT_TIERING,
+            description=f"Caribou workflow {graph.workflow}",
+        )
+
+
+def registration_of(graph: Graph, manifest: Manifest) -> dict[str, object]:
+    """The registration's content."""
+    return {
+        "schema": REGISTRATION_SCHEMA,
+        "workflow": graph.workflow,
+        "version": graph.version,
+        "home_region": manifest.home_region,
+        "regions": list(manifest.allowed_regions(KNOWN_REGIONS)),
+        "functions": [function.name for function in graph.functions],
+        "log_retention_days": manifest.log_retention_days,
+    }

@@ -1,0 +1,25 @@
+"""Where runs are decided: the run table of a workflow, at home."""
+
+from __future__ import annotations
+
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_dynamodb as dynamodb
+from constructs import Construct
+
+from caribou.model.names import WorkflowNames
+
+
+class RunState(Construct):
+    """The table of run items. It outlives its stack: what ran is not lost with what ran it."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, names: WorkflowNames) -> None:
+        super().__init__(scope, construct_id)
+        self.table = dynamodb.Table(
+            self,
+            "Table",
+            table_name=names.run_table,
+            partition_key=dynamodb.Attribute(name="run_id", type=dynamodb.AttributeType.STRING),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            time_to_live_attribute="expires",
+            removal_policy=RemovalPolicy.RETAIN,
+        )

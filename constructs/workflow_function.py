@@ -1,0 +1,158 @@
+"""One function of a workflow in one region: the Lambda function and all that stands around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from caribou.constructs.workflow_role import RoleProps, WorkflowRole
+from caribou.model.graph import Graph
+
+HANDLER = "caribou.runtime.handler.handle"
+RETRIES = 2
+MAX_EVENT_AGE_H = 6
+"""How long Lambda keeps trying to start a throttled function: its maximum."""
+LOOP_DETECTION_VISITS = 10
+"""Lambda stops a chain of about 16 invocations of one function; a path that nears this must say that it is meant."""
+
+
+@dataclass(frozen=True)
+class FunctionProps:
+    """What decides a function. `layers` carry what only one function has: the placement, at the home entry."""
+
+    role: RoleProps
+    code: lambda_.Code
+    python_version: str
+    architecture: str
+    timeout_s: int
+    memory_mb: int
+    log_retention_days: int
+    environment: Mapping[str, str] = field(default_factory=dict)
+    layers: Sequence[lambda_.ILayerVersion] = ()
+
+    @property
+    def name(self) -> str:
+        """The function's fixed name."""
+        return self.role.names.function(self.role.function)
+
+
+class WorkflowFunction(Construct):
+    """Log group, failure queue, role, function and the topic that starts it.
+
+    Retries and the failure destination stand on the function itself: no alias or version is ever invoked.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, props: FunctionProps) -> None:
+        super().__init__(scope, construct_id)
+        self._props = props
+        self.log_group = self._log_group()
+        self.failures = self._failure_queue()
+        self.function = self._function()
+        self.topic = self._topic()
+
+    def _log_group(self) -> logs.LogGroup:
+        return logs.LogGroup(
+            self,
+            "Log",
+            log_group_name=self._props.role.names.log_group(self._props.role.function),
+            retention=_retention(self._props.log_retention_days),
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+
+    def _failure_queue(self) -> sqs.Queue:
+        """Where events end that no attempt could process. Nothing polls it, so an idle workflow costs nothing."""
+        return sqs.Queue(
+            self,
+            "Failures",
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=Duration.days(14),
+        )
+
+    def _function(self) -> lambda_.Function:
+        props = self._props
+        function = lambda_.Function(
+            self,
+            "Function",
+            function_name=props.name,
+            handler=HANDLER,
+            code=props.code,
+            runtime=lambda_.Runtime(f"python{props.python_version}", lambda_.RuntimeFamily.PYTHON),
+            architecture=_architecture(props.architecture),
+            timeout=Duration.seconds(props.timeout_s),
+            memory_size=props.memory_mb,
+            environment=dict(props.environment),
+            layers=list(props.layers),
+            log_group=self.log_group,
+            role=WorkflowRole(self, "Permissions", props.role, self.log_group).role,
+            recursive_loop=_recursive_loop(props.role.graph, props.role.function),
+        )
+        function.configure_async_invoke(
+            retry_attempts=RETRIES,
+            max_event_age=Duration.hours(MAX_EVENT_AGE_H),
+            on_failure=destinations.SqsDestination(self.failures),
+        )
+        return function
+
+    def _topic(self) -> sns.Topic:
+        """The topic; its policy leaves it to the account's roles who may publish, else any role could."""
+        topic = sns.Topic(self, "Topic", topic_name=self._props.name, enforce_ssl=True)
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                actions=["sns:Publish"], principals=[iam.AccountRootPrincipal()], resources=[topic.topic_arn]
+            )
+        )
+        topic.add_subscription(subscriptions.LambdaSubscription(self.function, dead_letter_queue=self.failures))
+        return topic
+
+
+def most_visits(graph: Graph, function: str) -> int:
+    """How often the path of the DAG that visits a function most does so."""
+    visits: dict[str, int] = {}
+    for node in graph.nodes:
+        before = max((visits[edge.source] for edge in graph.in_edges(node.name)), default=0)
+        visits[node.name] = before + (node.function == function)
+    return max(visits.values())
+
+
+def _recursive_loop(graph: Graph, function: str) -> lambda_.RecursiveLoop | None:
+    return lambda_.RecursiveLoop.ALLOW if most_visits(graph, function) > LOOP_DETECTION_VISITS else None
+
+
+def _architecture(name: str) -> lambda_.Architecture:
+    return lambda_.Architecture.ARM_64 if name == "arm64" else lambda_.Architecture.X86_64
+
+
+def _retention(days: int) -> logs.RetentionDays:
+    return next(kind for kind in logs.RetentionDays if _days_of(kind) == days)
+
+
+def _days_of(kind: logs.RetentionDays) -> int:
+    return _RETENTION_DAYS.get(kind.name, 0)
+
+
+_RETENTION_DAYS = {
+    "ONE_DAY": 1,
+    "THREE_DAYS": 3,
+    "FIVE_DAYS": 5,
+    "ONE_WEEK": 7,
+    "TWO_WEEKS": 14,
+    "ONE_MONTH": 30,
+    "TWO_MONTHS": 60,
+    "THREE_MONTHS": 90,
+    "FOUR_MONTHS": 120,
+    "FIVE_MONTHS": 150,
+    "SIX_MONTHS": 180,
+    "ONE_YEAR": 365,
+}
+"""The retentions that CloudWatch Logs knows, up to a year."""

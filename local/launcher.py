@@ -1,0 +1,158 @@
+"""Start MiniStack in the background with its gaps closed: `python -I launcher.py STATE ACCOUNT [--leashed]`.
+
+Runs on MiniStack's own Python, where there is no `caribou`: standard library only. `caribou.local.cloud` prepares the
+environment variables, and reads what is written here:
+
+    STATE/server.lock   locked as long as the server lives: no stale pid can be taken for it
+    STATE/logs/         the server's output, with that of the functions
+    STATE/server.json   the server's pid, port and account; the port is asked for again at the next start
+
+The process that is started binds the port, forks the server into a session of its own (so that Ctrl-C in a terminal
+does not reach it) and ends: with 0 if the server was forked, with LOCKED if one is running for this state already.
+With `--leashed` the server ends as soon as its standard input does, that is with the process that holds the pipe's
+other end, however that dies. The server ends by killing its process group, and so all functions that are running.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import threading
+import time
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import IO
+
+LOCKED = 73
+_LOCK_PATIENCE_S = 2.0
+_LOCK_PAUSE_S = 0.05
+_LOOPBACK = "127.0.0.1"
+
+
+def main(arguments: list[str]) -> None:
+    """Claim the state folder, open the log, bind, fork; the parent tells where the server is, the child serves."""
+    state, account = Path(arguments[0]), arguments[1]
+    lock = _claimed(state / "server.lock")
+    _empty(Path(os.environ["TMPDIR"]))
+    _log_to(state / "logs" / "server.log")
+    listener = _bound(_last_port(state))
+    os.environ["GATEWAY_PORT"] = str(listener.getsockname()[1])  # MiniStack reads it when it is imported
+    if pid := os.fork():
+        _tell(state, {"pid": pid, "port": listener.getsockname()[1], "account": account})
+        os._exit(0)
+    os.setsid()
+    if "--leashed" in arguments[2:]:
+        threading.Thread(target=_end_with_stdin, daemon=True, name="caribou-leash").start()
+    try:
+        _serve(listener)
+    finally:
+        _end(lock)
+
+
+def _claimed(path: Path) -> IO[str]:
+    """The lock file, locked. Tries for a moment: whoever looks whether a server runs holds the lock for an instant."""
+    lock = path.open("w")
+    give_up = time.monotonic() + _LOCK_PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > give_up:
+                raise SystemExit(LOCKED) from None
+            time.sleep(_LOCK_PAUSE_S)
+        else:
+            return lock
+
+
+def _empty(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+
+
+def _log_to(log: Path) -> None:
+    """Output goes to the log from here on; the log of the server before is kept beside it."""
+    log.parent.mkdir(exist_ok=True)
+    if log.exists():
+        log.replace(log.with_name("server.previous.log"))
+    with log.open("wb") as output:
+        os.dup2(output.fileno(), sys.stdout.fileno())
+        os.dup2(output.fileno(), sys.stderr.fileno())
+
+
+def _last_port(state: Path) -> int:
+    """The port that the last server of this state had, so that exported variables stay right; 0 if there was none."""
+    try:
+        return int(json.loads((state / "server.json").read_text())["port"])
+    except (OSError, ValueError, KeyError):
+        return 0
+
+
+def _bound(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((_LOOPBACK, port))
+    except OSError:
+        listener.bind((_LOOPBACK, 0))
+    return listener
+
+
+def _tell(state: Path, server: dict[str, object]) -> None:
+    draft = state / "server.json.new"
+    draft.write_text(json.dumps(server))
+    draft.replace(state / "server.json")
+
+
+def _serve(listener: socket.socket) -> None:
+    """Serve until SIGTERM. In place of `ministack.app.main`, which binds a port by number, free when it was asked."""
+    app = import_module("ministack.app").app
+    _gaps().close_gaps()
+    config = import_module("hypercorn.config").Config()
+    config.bind = [f"fd://{listener.detach()}"]
+    config.keep_alive_timeout = 75
+    config.graceful_timeout = 0.5
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+        await import_module("hypercorn.asyncio").serve(app, config, shutdown_trigger=stop.wait)
+
+    asyncio.run(run())
+
+
+def _gaps() -> ModuleType:
+    """`gaps.py` beside this file, by its path: this folder's other modules must not be importable by functions."""
+    spec = importlib.util.spec_from_file_location("caribou_local_gaps", Path(__file__).with_name("gaps.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _end_with_stdin() -> None:
+    while os.read(0, 1):
+        pass
+    _end()
+
+
+def _end(*_held: object) -> None:
+    """Remove the functions' copies of their code, and kill the process group, this process too."""
+    with contextlib.suppress(OSError):
+        shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,103 @@
+"""Pydantic's findings as one error in our words: what, where, the value found, and how to fix it.
+
+A model's own checks raise `finding(...)`, which carries the remedy; for pydantic's checks the remedy is made here.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from caribou.model.errors import InvalidInputError
+
+SHOWN = 3
+"""How many findings one message has; more would hide the first."""
+
+_TYPES = {
+    "string_type": ("is not a text", "write a text, in quotes"),
+    "int_type": ("is not a whole number", "write a whole number, without quotes"),
+    "int_from_float": ("is not a whole number", "write a whole number"),
+    "float_type": ("is not a number", "write a number, without quotes, with a decimal point (1.0e-3, not 1e-3)"),
+    "finite_number": ("is not a finite number", "write a number"),
+    "bool_type": ("is not true or false", "write true or false"),
+    "list_type": ("is not a list", "write a list"),
+    "dict_type": ("is not a mapping", "write keys and values"),
+    "model_type": ("is not a mapping", "write keys and values"),
+    "missing": ("is missing", "add it"),
+}
+
+
+def finding(what: str, fix: str) -> PydanticCustomError:
+    """An error for a validator to raise, with its remedy."""
+    return PydanticCustomError("caribou", "{what}", {"what": what, "fix": fix})
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """A remedy for a word that is not known: the nearest ones, or else all of them."""
+    known = tuple(known)
+    matches = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
+    return f"did you mean {' or '.join(matches)}?" if matches else f"use one of {', '.join(known)}"
+
+
+def as_one_error(
+    error: ValidationError, kind: type[InvalidInputError], model: type[BaseModel], where: str
+) -> InvalidInputError:
+    """The first few findings in one error of the given kind; `where` is the file, or what stands for it."""
+    findings = [_read(details, model, where) for details in error.errors(include_url=False)]
+    place, what, found, fix = findings[0]
+    for more in findings[1:SHOWN]:
+        fix += f". Also at {more[0]}: {more[1]}{_found(more[2])}; to fix: {more[3]}"
+    if len(findings) > SHOWN:
+        fix += f". There are {len(findings) - SHOWN} more"
+    return kind(what, where=place, found=found, fix=fix)
+
+
+def _found(value: object) -> str:
+    return "" if value is None else f" (found: {value})"
+
+
+def _read(details: ErrorDetails, model: type[BaseModel], where: str) -> tuple[str, str, object, str]:
+    """Place, what, the value found, remedy."""
+    path = _path(details["loc"])
+    place = f"{where}: {path}" if path else where
+    kind, context = details["type"], details.get("ctx", {})
+    found = None if kind == "missing" else _shown(details["input"])
+    if kind == "extra_forbidden":
+        key = str(details["loc"][-1])
+        return place, "is not a known key", key, near(key, _keys_at(model, details["loc"][:-1]))
+    if kind == "caribou":
+        return place, str(context["what"]), found, str(context["fix"])
+    if kind == "literal_error":
+        return place, "is not one of the known words", found, f"write {context['expected']}"
+    what, fix = _TYPES.get(kind, (f"is wrong: {details['msg']}", "correct the value"))
+    return place, what, found, fix
+
+
+def _shown(value: object) -> str:
+    return repr(value) if isinstance(value, str) or value is None else str(value)
+
+
+def _path(location: Iterable[int | str]) -> str:
+    """`a.b[0].c`, as it would be written in code."""
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return path.removeprefix(".")
+
+
+def _keys_at(model: type[BaseModel], location: Iterable[int | str]) -> tuple[str, ...]:
+    """The keys that the model has at a location of the file."""
+    for part in location:
+        field = model.model_fields.get(str(part))
+        nested = next(_models_in(field.annotation), None) if field else None
+        model = nested or model
+    return tuple(field.alias or name for name, field in model.model_fields.items())
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401 - any type expression
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)

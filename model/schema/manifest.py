@@ -1,0 +1,156 @@
+"""The manifest's file, `.caribou/config.yml`, to a `caribou.model.manifest.Manifest`.
+
+Everything that is wrong, in the file or in a decorator's override, is an InvalidManifestError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from caribou.model.errors import InvalidManifestError
+from caribou.model.graph import Function, Graph
+from caribou.model.manifest import METRICS, FunctionSettings, Manifest, RegionRules
+from caribou.model.schema.findings import as_one_error
+from caribou.model.schema.manifest_file import EnvironmentVariable, ManifestFile, ProviderRegion, RegionsAndProviders
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+MANIFEST_FILE = Path(".caribou", "config.yml")
+DEFAULT_TIMEOUT_S = 60
+DEFAULT_MEMORY_MB = 1024
+
+
+def manifest_json_schema() -> dict[str, Any]:
+    """The JSON Schema of the manifest's file, as published in docs/schemas/manifest.schema.json."""
+    schema = ManifestFile.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def read_manifest(workflow_folder: Path, graph: Graph) -> Manifest:
+    """The manifest in a workflow's folder, checked against the workflow's graph. Raises InvalidManifestError."""
+    path = workflow_folder / MANIFEST_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InvalidManifestError(
+            "the workflow has no manifest", where=str(path), fix="write one, see docs/writing-workflows.md"
+        ) from None
+    except UnicodeDecodeError:
+        raise InvalidManifestError("the file is not UTF-8", where=str(path), fix="save it as UTF-8") from None
+    manifest = parse_manifest(_load_yaml(text, str(path)), str(path), graph)
+    if manifest.iam_policy_file is not None and not (path.parent / manifest.iam_policy_file).is_file():
+        raise InvalidManifestError(
+            "the file is not there",
+            where=f"{path}: iam_policy_file",
+            found=manifest.iam_policy_file,
+            fix=f"put it in {path.parent}, or set iam_policy_file to null",
+        )
+    return manifest
+
+
+def parse_manifest(data: object, where: str, graph: Graph) -> Manifest:
+    """The manifest in a file's data, with the settings of each function of the graph. Raises InvalidManifestError."""
+    file = _checked(ManifestFile, data, where)
+    _check_identity(file, where, graph)
+    settings = file.caribou
+    estimate = file.estimated_invocations_per_month
+    return Manifest(
+        workflow_name=file.workflow_name,
+        workflow_version=file.workflow_version,
+        home_region=file.home_region.region,
+        functions={function.name: _function_settings(function, file, where) for function in graph.functions},
+        hard=file.constraints.hard_resource_constraints.by_metric(),
+        soft=file.constraints.soft_resource_constraints.by_metric(),
+        priority=tuple(file.constraints.priority_order or METRICS),
+        iam_policy_file=file.iam_policy_file,
+        estimated_invocations_per_month=file.num_calls_in_one_month if estimate is None else estimate,
+        **settings.model_dump(exclude={"schema_"}),
+    )
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's safe loader, but a key that stands twice in a mapping is an error and not a silent choice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's
+        """The mapping. Raises yaml.MarkedYAMLError on a key that is there already."""
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"the key {key.value} stands twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _load_yaml(text: str, where: str) -> object:
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of the safe one
+    except yaml.YAMLError as error:
+        mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+        problem = error.problem if isinstance(error, yaml.MarkedYAMLError) else str(error).splitlines()[0]
+        raise InvalidManifestError(
+            f"this is not YAML that can be read: {problem}",
+            where=f"{where}:{mark.line + 1}" if mark else where,
+            fix="correct that line",
+        ) from None
+
+
+def _checked(model: type[_Model], data: object, where: str) -> _Model:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise as_one_error(error, InvalidManifestError, model, where) from None
+
+
+def _check_identity(file: ManifestFile, where: str, graph: Graph) -> None:
+    for key, found, expected in (
+        ("workflow_name", file.workflow_name, graph.workflow),
+        ("workflow_version", file.workflow_version, graph.version),
+    ):
+        if found != expected:
+            raise InvalidManifestError(
+                f"it is not the one in the workflow's source, {expected}",
+                where=f"{where}: {key}",
+                found=found,
+                fix="write the same in both",
+            )
+
+
+def _function_settings(function: Function, file: ManifestFile, where: str) -> FunctionSettings:
+    """The manifest's settings with the decorator's over them."""
+    decorator = f"{function.module}.py, decorator of {function.handler}"
+    override = _checked(
+        RegionsAndProviders, function.regions_and_providers or {}, f"{decorator}: regions_and_providers"
+    )
+    general, own = file.regions_and_providers.providers.aws.config, override.providers.aws.config
+    rules = RegionRules(
+        allowed=_codes(override.allowed_regions or file.regions_and_providers.allowed_regions) or None,
+        disallowed=_codes(override.disallowed_regions or file.regions_and_providers.disallowed_regions),
+    )
+    _check_home(file.home_region.region, rules, decorator if function.regions_and_providers else where)
+    variables = [{"key": key, "value": value} for key, value in function.environment_variables.items()]
+    own_variables = [_checked(EnvironmentVariable, v, f"{decorator}: environment_variables") for v in variables]
+    return FunctionSettings(
+        timeout_s=own.timeout or general.timeout or DEFAULT_TIMEOUT_S,
+        memory_mb=own.memory or general.memory or DEFAULT_MEMORY_MB,
+        regions=rules,
+        environment_variables={v.key: v.value for v in (*(file.environment_variables or []), *own_variables)},
+    )
+
+
+def _codes(regions: list[ProviderRegion] | None) -> tuple[str, ...]:
+    return tuple(region.region for region in regions or [])
+
+
+def _check_home(home: str, rules: RegionRules, where: str) -> None:
+    if not rules.of([home]):
+        raise InvalidManifestError(
+            "the home region is not allowed, but every function always exists there",
+            where=f"{where}: regions_and_providers",
+            found=home,
+            fix=f"add {home} to allowed_regions, take it out of disallowed_regions, or choose another home_region",
+        )

@@ -1,0 +1,248 @@
+"""The manifest's file, `.caribou/config.yml`, as pydantic models: its keys, their types, units, ranges and defaults.
+
+The keys at the top are the reference system's, so that its files work as they are; the new ones are under `caribou`.
+A section that is null is as if it were empty. Each key's docstring is its description in the published JSON Schema.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from caribou.model.manifest import Limit, Metric
+from caribou.model.regions import KNOWN_REGIONS
+from caribou.model.schema.findings import finding, near
+
+SMALLEST_RELATIVE_LIMIT = 10
+LOG_RETENTION_DAYS = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653),
+)
+"""What CloudWatch Logs accepts (PutRetentionPolicy, retentionInDays)."""
+
+_VARIABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]+")
+_OURS = "CARIBOU_"
+_LAMBDAS = (
+    *("_HANDLER", "_X_AMZN_TRACE_ID", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"),
+    *("AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+    *("AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV", "AWS_LAMBDA_RUNTIME_API"),
+    *("AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION"),
+    *("AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME"),
+)
+"""Names that Lambda reserves (AWS Lambda developer guide, "Defined runtime environment variables")."""
+
+
+class _Section(BaseModel):
+    """A part of the file: its keys are known, its values of the right type as they are."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+def _none_as_empty(value: object) -> object:
+    return {} if value is None else value
+
+
+def _section(kind: type[BaseModel]) -> BeforeValidator:
+    """A section may be null, which is as if it were empty."""
+    return BeforeValidator(_none_as_empty, json_schema_input_type=kind | None)
+
+
+def _known_region(region: str) -> str:
+    if region not in KNOWN_REGIONS:
+        raise finding("is not a known AWS region", near(region, KNOWN_REGIONS))
+    return region
+
+
+def _only_aws(provider: str) -> str:
+    if provider != "aws":
+        raise finding("is not a provider that Caribou deploys to", "write aws")
+    return provider
+
+
+def _variable_name(name: str) -> str:
+    if not _VARIABLE_NAME.fullmatch(name):
+        raise finding(
+            "is not a name that Lambda takes for an environment variable",
+            "use two or more letters, digits and _, with a letter in front",
+        )
+    if name in _LAMBDAS or name.startswith(_OURS):
+        raise finding("is reserved for Lambda or for Caribou", f"use another name, without {_OURS} in front")
+    return name
+
+
+def _retention(days: int) -> int:
+    if days not in LOG_RETENTION_DAYS:
+        raise finding(
+            "is not a retention that CloudWatch Logs has", f"use one of {', '.join(map(str, LOG_RETENTION_DAYS))}"
+        )
+    return days
+
+
+class ProviderRegion(_Section):
+    """A region of a provider."""
+
+    provider: Annotated[str, AfterValidator(_only_aws), Field(json_schema_extra={"const": "aws"})]
+    """The cloud; only `aws`."""
+    region: Annotated[str, AfterValidator(_known_region), Field(json_schema_extra={"enum": [*KNOWN_REGIONS]})]
+    """The region's code, such as `us-east-1`."""
+
+
+class EnvironmentVariable(_Section):
+    """An environment variable of the functions."""
+
+    key: Annotated[str, AfterValidator(_variable_name)]
+    """Its name."""
+    value: str
+    """Its value, a text."""
+
+
+class Constraint(_Section):
+    """A limit on a metric of a run."""
+
+    type: Literal["absolute", "relative"]
+    """`absolute`: in the metric's unit. `relative`: per cent of the same metric with every node at home."""
+    value: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    """cost in USD, runtime in s, carbon in g CO2eq a run; or per cent, where 110 is ten per cent over home."""
+
+    @model_validator(mode="after")
+    def _check_unit(self) -> Self:
+        if self.type == "relative" and self.value < SMALLEST_RELATIVE_LIMIT:
+            raise finding(
+                f"a relative limit is in per cent of home, and {self.value:g} looks like a factor",
+                f"write {self.value * 100:g} for {self.value:g} times home (110 is ten per cent over home)",
+            )
+        return self
+
+    def limit(self) -> Limit:
+        """The limit as a value."""
+        return Limit(self.type, self.value)
+
+
+class Limits(_Section):
+    """A limit, or null, for each metric."""
+
+    cost: Constraint | None = None
+    """USD of a run."""
+    runtime: Constraint | None = None
+    """Seconds from the start of a run to the end of its last node."""
+    carbon: Constraint | None = None
+    """g CO2eq (operational) of a run."""
+
+    def by_metric(self) -> dict[Metric, Limit]:
+        """The limits that are set."""
+        constraints: dict[Metric, Constraint | None] = {
+            "carbon": self.carbon,
+            "cost": self.cost,
+            "runtime": self.runtime,
+        }
+        return {metric: constraint.limit() for metric, constraint in constraints.items() if constraint}
+
+
+class Constraints(_Section):
+    """What a placement must keep to, and what it is judged by."""
+
+    hard_resource_constraints: Annotated[Limits, _section(Limits)] = Limits()
+    """Limits on the tail (95th percentile); a placement that breaks one is refused."""
+    soft_resource_constraints: Annotated[Limits, _section(Limits)] = Limits()
+    """Limits on the mean; placements that break fewer are better."""
+    priority_order: list[Metric] | None = None
+    """The metrics, most important first; carbon, cost, runtime if not given."""
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        order = self.priority_order or []
+        if len(set(order)) < len(order):
+            raise finding("priority_order names a metric twice", "name each metric once")
+        return self
+
+
+class AwsConfig(_Section):
+    """What a function gets in Lambda."""
+
+    timeout: Annotated[int, Field(ge=1, le=900)] | None = None
+    """Seconds after which Lambda ends the function; 60 if not given."""
+    memory: Annotated[int, Field(ge=128, le=10240)] | None = None
+    """MB, which set the share of a CPU too (1769 MB is one vCPU); 1024 if not given."""
+
+
+class Aws(_Section):
+    """Settings for AWS."""
+
+    config: Annotated[AwsConfig, _section(AwsConfig)] = AwsConfig()
+    """Time and memory."""
+
+
+class Providers(_Section):
+    """Settings by provider."""
+
+    aws: Annotated[Aws, _section(Aws)] = Aws()
+    """The only provider."""
+
+
+class RegionsAndProviders(_Section):
+    """Where functions may run, and what they get there. A function's decorator may override each of its keys."""
+
+    allowed_regions: list[ProviderRegion] | None = None
+    """The only regions that are allowed; all that Caribou knows if null or empty."""
+    disallowed_regions: list[ProviderRegion] | None = None
+    """Regions that are not allowed, though they would be otherwise."""
+    providers: Annotated[Providers, _section(Providers)] = Providers()
+    """Time and memory of the functions."""
+
+    @model_validator(mode="after")
+    def _check_regions(self) -> Self:
+        both = [region.region for region in self.allowed_regions or [] if region in (self.disallowed_regions or [])]
+        if both:
+            raise finding(f"{both[0]} is both allowed and disallowed", "remove it from one of the lists")
+        return self
+
+
+class CaribouSettings(_Section):
+    """Settings that the reference system does not have."""
+
+    schema_: Annotated[Literal["caribou.manifest/1"], Field(alias="schema")] = "caribou.manifest/1"
+    """The version of this file's schema."""
+    architecture: Literal["x86_64", "arm64"] = "x86_64"
+    """The functions' processor architecture."""
+    python_version: Literal["3.11", "3.12", "3.13"] = "3.13"
+    """The functions' Python, in quotes."""
+    home_share: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """The share of runs, 0 to 1, that stays at home whatever the placement says, so that home is always measured."""
+    message_limit_bytes: Annotated[int, Field(ge=1024, le=256 * 1024)] = 256 * 1024
+    """The largest message; a payload that does not fit travels through S3. SNS takes 262144 bytes at most."""
+    run_deadline_s: Annotated[int, Field(ge=1, le=14 * 86400)] = 24 * 3600
+    """Seconds after its start when a run that has not ended expires."""
+    placement_days: Annotated[int, Field(ge=1, le=366)] = 7
+    """Days for which a solved placement is valid; after that, runs stay at home."""
+    log_retention_days: Annotated[
+        int, AfterValidator(_retention), Field(json_schema_extra={"enum": [*LOG_RETENTION_DAYS]})
+    ] = 30
+    """Days for which the functions' logs are kept; one of the values that CloudWatch Logs has."""
+
+
+class ManifestFile(_Section):
+    """The manifest of a workflow, `.caribou/config.yml`."""
+
+    workflow_name: str
+    """The workflow's name, the same as in its source."""
+    workflow_version: str
+    """The workflow's version, the same as in its source."""
+    home_region: ProviderRegion
+    """Where every function always exists and every run enters."""
+    environment_variables: list[EnvironmentVariable] | None = None
+    """Environment variables of all functions; a function's decorator may add to them and replace them."""
+    iam_policy_file: str | None = None
+    """An IAM policy for what the functions do besides, in JSON; its path from the folder `.caribou`."""
+    estimated_invocations_per_month: Annotated[int, Field(ge=0)] | None = None
+    """How many runs a month are expected, for as long as nothing was measured."""
+    num_calls_in_one_month: Annotated[int, Field(ge=0)] | None = None
+    """The reference system's other name for estimated_invocations_per_month, which wins if both are there."""
+    deployment_algorithm: str | None = None
+    """Accepted for the reference system's files, and not used: there is one solver."""
+    constraints: Annotated[Constraints, _section(Constraints)] = Constraints()
+    """Limits and priorities."""
+    regions_and_providers: Annotated[RegionsAndProviders, _section(RegionsAndProviders)] = RegionsAndProviders()
+    """Where the functions may run, and what they get there."""
+    caribou: Annotated[CaribouSettings, _section(CaribouSettings)] = CaribouSettings()
+    """Settings that the reference system does not have."""

@@ -1,0 +1,268 @@
+"""The problem, `problem.json`: everything the solver reads, in one self-contained file.
+
+Units are in the names: `_s` seconds, `_gb` 1024³ bytes, `_g_per_kwh` grams of CO2eq per kilowatt hour, `_kw`
+kilowatts, `_usd` US dollars. Ranges are wide enough for any real workflow and narrow enough to catch a wrong unit
+(milliseconds for seconds, watts for kilowatts). What spans several fields is in `problem_rules`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from caribou.model.errors import InvalidProblemError
+from caribou.model.manifest import METRICS, Metric
+from caribou.model.schema.parsing import StrictModel, read_json, validated
+
+PROBLEM_SCHEMA = "caribou.problem/1"
+SCHEMA_FILE = "docs/schemas/problem.schema.json"
+LAMBDA_MAX_S = 900.0  # the longest that a Lambda function may run
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+SizeGb = Annotated[float, Field(ge=0, le=1024)]
+Price = Annotated[float, Field(ge=0, le=10)]
+Intensity = Annotated[float, Field(ge=0, le=2000)]
+Kilowatts = Annotated[float, Field(ge=0, le=0.1)]
+Durations = Annotated[tuple[Annotated[float, Field(ge=0, le=LAMBDA_MAX_S)], ...], Field(strict=False, min_length=1)]
+Latencies = Annotated[tuple[Annotated[float, Field(ge=0, le=3600)], ...], Field(strict=False, min_length=1)]
+Pings = Annotated[tuple[Annotated[float, Field(ge=0, le=10)], ...], Field(strict=False, min_length=1)]
+Sizes = Annotated[tuple[SizeGb, ...], Field(strict=False, min_length=1)]
+Name = Annotated[str, Field(min_length=1, max_length=128)]
+Architecture = Literal["x86_64", "arm64"]
+
+
+class WorkflowId(StrictModel):
+    """Which workflow, and which version of it, the problem is about."""
+
+    name: Name
+    version: Name
+
+
+class CarbonIntensity(StrictModel):
+    """Intensity of a region's grid: overall average, and by hour of the day in UTC, from 0."""
+
+    average: Intensity
+    hourly: Annotated[tuple[Intensity, ...], Field(strict=False, min_length=24, max_length=24)]
+
+
+class CpuPower(StrictModel):
+    """Power of one vCPU at no load and at full load."""
+
+    idle: Kilowatts
+    full: Kilowatts
+
+
+class Prices(StrictModel):
+    """A region's prices: its own, never another region's."""
+
+    compute_per_gb_s: dict[Architecture, Annotated[float, Field(ge=0, le=0.01)]]
+    invocation: dict[Architecture, Annotated[float, Field(ge=0, le=0.01)]]
+    message_request: Annotated[float, Field(ge=0, le=0.01)]
+    table_read_unit: Annotated[float, Field(ge=0, le=0.01)]
+    table_write_unit: Annotated[float, Field(ge=0, le=0.01)]
+    egress_other_region_per_gb: Price
+    egress_internet_per_gb: Price
+
+
+class RegionFacts(StrictModel):
+    """What is known of a region. `relative_run_time` 1.05 means five per cent slower than one of 1."""
+
+    carbon_intensity_g_per_kwh: CarbonIntensity
+    pue: Annotated[float, Field(ge=1, le=5)]
+    cpu_kw_per_vcpu: CpuPower
+    memory_kw_per_gb: Kilowatts
+    relative_run_time: Annotated[float, Field(gt=0, le=100)]
+    price_usd: Prices
+
+
+class CarbonModel(StrictModel):
+    """How data in motion emits: see docs/model.md."""
+
+    transmission_kwh_per_gb: Annotated[float, Field(ge=0, le=1)]
+    unknown_route_g_per_kwh: Intensity
+    intra_region_transmission_free: bool
+    external_data_home_share: Fraction
+
+
+class Runs(StrictModel):
+    """Executions observed in one region; the lists are aligned, one place a run."""
+
+    duration_s: Durations
+    external_data_gb: Sizes
+    call_offset_s: dict[Name, Durations]
+
+
+class Transfers(StrictModel):
+    """Messages observed between two regions; the lists are aligned, one place a message."""
+
+    payload_gb: Sizes
+    latency_s: Latencies
+
+
+class NoticeTransfers(StrictModel):
+    """Skip notices observed between two regions."""
+
+    latency_s: Latencies
+
+
+class Redirector(StrictModel):
+    """The hop of the home entry that forwards a run to where the entry node is placed."""
+
+    cpu_utilization: Fraction
+    runs: dict[Name, Runs]
+    transfers: dict[Name, Transfers]
+
+
+class Entry(StrictModel):
+    """How runs begin. `stays_home_share` is the share of runs that no placement moves."""
+
+    node: Name
+    payload_gb: Sizes
+    plan_gb: SizeGb
+    plan_read_at_function_probability: Fraction
+    redirector: Redirector | None = None
+    stays_home_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class ProblemNode(StrictModel):
+    """A node. `vcpu` null means memory_mb / 1769, Lambda's share. `runs` by region, where observed."""
+
+    memory_mb: Annotated[int, Field(ge=128, le=10240)]
+    vcpu: Annotated[float, Field(gt=0, le=6)] | None
+    architecture: Architecture
+    allowed_regions: Annotated[tuple[Name, ...], Field(strict=False, min_length=1)]
+    cpu_utilization: Fraction
+    runs: dict[Name, Runs]
+
+
+class Sync(StrictModel):
+    """Of an edge into a sync node: what its report gets back, and the message that starts the node."""
+
+    response_gb: SizeGb
+    message_gb: SizeGb
+
+
+class SkipNotice(StrictModel):
+    """A sync node that is told, when an edge is not taken, that `predecessor` will not call it."""
+
+    predecessor: Name
+    sync_node: Name
+    response_gb: SizeGb
+    message_gb: SizeGb
+    transfers: dict[Name, NoticeTransfers]
+
+
+class ProblemEdge(StrictModel):
+    """A call. `call` is its key in the caller's `call_offset_s` (default: `to`), for two calls of one node.
+
+    `transfers` and those of notices are keyed by `FROM>TO`, two regions.
+    """
+
+    source: Annotated[Name, Field(alias="from")]
+    target: Annotated[Name, Field(alias="to")]
+    call: Name | None = None
+    probability: Fraction
+    transfers: dict[Name, Transfers]
+    sync: Sync | None
+    on_skip: Annotated[tuple[SkipNotice, ...], Field(strict=False)]
+
+    @property
+    def call_key(self) -> str:
+        """Where the caller's `call_offset_s` says when the call comes."""
+        return self.call or self.target
+
+
+class ProblemLimit(StrictModel):
+    """A limit on a run: absolute in the metric's unit (g, USD, s), or relative in per cent of all-home."""
+
+    type: Literal["absolute", "relative"]
+    value: Annotated[float, Field(gt=0)]
+
+
+class Objective(StrictModel):
+    """What is minimised, in order; `hard` limits bound the tail (a percentile), `soft` ones the mean."""
+
+    priority: Annotated[tuple[Metric, ...], Field(strict=False, min_length=1, max_length=len(METRICS))]
+    hard: dict[Metric, ProblemLimit]
+    soft: dict[Metric, ProblemLimit]
+    tail_percentile: Annotated[float, Field(gt=0, lt=100)]
+
+
+class Problem(StrictModel):
+    """The whole problem. `ping_s` by region and region; `provenance` is free text on where the data comes from."""
+
+    schema_version: Annotated[Literal["caribou.problem/1"], Field(alias="schema")]
+    workflow: WorkflowId
+    home_region: Name
+    control_region: Name
+    regions: Annotated[dict[Name, RegionFacts], Field(min_length=1)]
+    ping_s: dict[Name, dict[Name, Pings]]
+    carbon_model: CarbonModel
+    entry: Entry
+    nodes: Annotated[dict[Name, ProblemNode], Field(min_length=1)]
+    edges: Annotated[tuple[ProblemEdge, ...], Field(strict=False)]
+    objective: Objective
+    provenance: dict[str, str] = Field(default_factory=dict)
+
+    @cached_property
+    def node_order(self) -> tuple[str, ...]:
+        """The nodes in topological order, ties by order of declaration; those on a cycle are left out."""
+        waiting = {name: len(self.in_edges[name]) for name in self.nodes}
+        order: list[str] = []
+        while ready := [name for name, count in waiting.items() if count == 0]:
+            for name in ready:
+                del waiting[name]
+                order.append(name)
+                for index in self.out_edges[name]:
+                    waiting[self.edges[index].target] -= 1
+        return tuple(order)
+
+    @cached_property
+    def in_edges(self) -> Mapping[str, tuple[int, ...]]:
+        """Indices into `edges` of the edges into each node, in their order."""
+        return {name: tuple(i for i, edge in enumerate(self.edges) if edge.target == name) for name in self.nodes}
+
+    @cached_property
+    def out_edges(self) -> Mapping[str, tuple[int, ...]]:
+        """Indices into `edges` of the edges out of each node, in their order."""
+        return {name: tuple(i for i, edge in enumerate(self.edges) if edge.source == name) for name in self.nodes}
+
+    def edges_ended_by_skip(self, index: int) -> tuple[int, ...]:
+        """The edges into sync nodes that a skip of edge `index` ends: itself, or those behind its plain target.
+
+        A plain node behind a skipped edge is skipped with everything behind it, up to the next sync nodes; these wait
+        for their other edges, so they have to be told.
+        """
+        edge = self.edges[index]
+        if edge.sync is not None:
+            return (index,)
+        return tuple(end for i in self.out_edges[edge.target] for end in self.edges_ended_by_skip(i))
+
+    @cached_property
+    def can_be_invoked(self) -> frozenset[str]:
+        """The nodes that some run invokes: those reached from the entry by edges of a probability above 0."""
+        reached = {self.entry.node}
+        for name in self.node_order:
+            if name in reached:
+                reached.update(self.edges[i].target for i in self.out_edges[name] if self.edges[i].probability > 0)
+        return frozenset(reached)
+
+
+def parse_problem(data: object, where: str = "problem") -> Problem:
+    """The problem in a JSON value. Raises InvalidProblemError with the path of the first flaw inside the file."""
+    from caribou.model.schema.problem_rules import flaws  # noqa: PLC0415 - the rules are about this module's models
+
+    problem = validated(Problem, data, where, error=InvalidProblemError, schema=SCHEMA_FILE)
+    flaw = next(flaws(problem), None)
+    if flaw is not None:
+        raise InvalidProblemError(flaw.what, where=f"{where}: {flaw.path}", found=flaw.found, fix=flaw.fix)
+    return problem
+
+
+def read_problem(path: Path) -> Problem:
+    """The problem in a file. Raises InvalidProblemError, also when the file can't be read."""
+    return parse_problem(read_json(path, InvalidProblemError), str(path))

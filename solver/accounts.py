@@ -1,0 +1,323 @@
+"""What a run's parts emit and cost, whatever the order in which they happen.
+
+Notation: node v in region r(v), home h, I(r) the grid's intensity in g/kWh, E the transmission energy in kWh/GB.
+
+    carbon = sum over nodes   d/3600 * P(r) * PUE(r) * I(r)  +  external GB * E * ((1-s) * U + s * route(h, r))
+           + sum over data    GB * E * route(a, b)
+    P(r)   = (idle + utilisation * (full - idle)) * vCPU + memory power * GB of memory
+    route  = I(a) if a = b, else (I(a) + I(b)) / 2; U if an end is unknown (the client's)
+    cost   = sum over nodes   price per GB-s * GB of memory * d + price per invocation
+           + sum over data    GB * egress price of the sender's region, if it leaves the region
+           + messages, in units of 64 KB at the receiver's region, and table units at the sync node's
+
+All of it is linear in amounts that were drawn (`Term.amount`), with factors that depend on one region or on two. So a
+placement's mean is a sum of looked-up numbers: `MeanTables`, one table a node and one a pair of nodes. The two parts that
+depend on who comes last at a sync node are in `timing`. The formulas follow the reference system's model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from caribou.model.schema.problem import Problem, ProblemNode
+from caribou.solver.draws import Bools, Floats, Ints
+from caribou.solver.latency import kb
+from caribou.solver.sampled import Message, NodeRuns, SampledProblem
+
+SECONDS_AN_HOUR = 3600.0
+MB_PER_VCPU = 1769.0  # AWS Lambda: at 1,769 MB a function has the equivalent of one vCPU
+MB_PER_GB = 1024.0
+KB_PER_MESSAGE_REQUEST = 64.0  # Amazon SNS bills each 64 KB of a message as one request
+KB_PER_READ_UNIT = 4.0  # DynamoDB: a strongly consistent read of up to 4 KB
+AVERAGE = 24
+"""The place after the hours 0 to 23 on every hour axis: the overall average intensity."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """The prices and powers of R regions as arrays, and routes by hour: `intensity` (H, R), `route` (H, R, R).
+
+    `tracked_route` is `route` for the workflow's own data: without the diagonal if transfers inside a region are free.
+    """
+
+    intensity: Floats
+    route: Floats
+    tracked_route: Floats
+    unknown: float
+    kwh_per_gb: float
+    home_share: float
+    message: Floats
+    read_unit: Floats
+    write_unit: Floats
+    egress: Floats
+
+    @classmethod
+    def of(cls, problem: Problem) -> Rates:
+        """The rates of a problem."""
+        regions = list(problem.regions.values())
+        grids = [region.carbon_intensity_g_per_kwh for region in regions]
+        intensity = np.array([[*grid.hourly, grid.average] for grid in grids]).T
+        route = (intensity[:, :, np.newaxis] + intensity[:, np.newaxis, :]) / 2
+        elsewhere = 1.0 - np.eye(len(regions))
+        model, prices = problem.carbon_model, [region.price_usd for region in regions]
+        return cls(
+            intensity=intensity,
+            route=route,
+            tracked_route=route * elsewhere if model.intra_region_transmission_free else route,
+            unknown=model.unknown_route_g_per_kwh,
+            kwh_per_gb=model.transmission_kwh_per_gb,
+            home_share=model.external_data_home_share,
+            message=np.array([price.message_request for price in prices]),
+            read_unit=np.array([price.table_read_unit for price in prices]),
+            write_unit=np.array([price.table_write_unit for price in prices]),
+            egress=np.array([[price.egress_other_region_per_gb] for price in prices]) * elsewhere,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What running a node costs and draws, in each region: `usd_per_s`, `usd_per_run` and `kw`, with PUE (all (R,))."""
+
+    usd_per_s: Floats
+    usd_per_run: Floats
+    kw: Floats
+
+    @classmethod
+    def of(cls, problem: Problem, node: ProblemNode, cpu_utilization: float) -> Machine:
+        """The machine of a node; where it has no price (a region it is not allowed in) the price is infinite."""
+        regions, memory_gb = problem.regions.values(), node.memory_mb / MB_PER_GB
+        vcpu = node.vcpu or node.memory_mb / MB_PER_VCPU
+        kw = [
+            (cpu.idle + cpu_utilization * (cpu.full - cpu.idle)) * vcpu + region.memory_kw_per_gb * memory_gb
+            for region in regions
+            for cpu in [region.cpu_kw_per_vcpu]
+        ]
+        prices = [region.price_usd for region in regions]
+        return cls(
+            np.array([price.compute_per_gb_s.get(node.architecture, np.inf) for price in prices]) * memory_gb,
+            np.array([price.invocation.get(node.architecture, np.inf) for price in prices]),
+            np.array(kw) * np.array([region.pue for region in regions]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Something that happens between two nodes: `amount` (S,), USD for one of it (R, R), and how many GB it moves."""
+
+    source: int
+    target: int
+    amount: Floats
+    usd: Floats
+    gb: float
+
+
+@dataclass(frozen=True, slots=True)
+class MeanTables:
+    """Means over the samples, by region(s). `pairs` (P, 2) are the nodes of the last ones' first axis.
+
+    `node_usd` (N, R), `node_g` (H, N, R), `pair_usd` (P, R, R), `pair_g` (H, P, R, R).
+    """
+
+    node_usd: Floats
+    node_g: Floats
+    pairs: Ints
+    pair_usd: Floats
+    pair_g: Floats
+
+    def usd(self, places: Ints) -> Floats:
+        """Mean cost (B,) of placements (B, N), without what depends on who comes last."""
+        return self._nodes(self.node_usd, places) + self._pairs(self.pair_usd, places)
+
+    def grams(self, places: Ints, hour: int) -> Floats:
+        """Mean carbon (B,) at an hour, without what depends on who comes last."""
+        return self._nodes(self.node_g[hour], places) + self._pairs(self.pair_g[hour], places)
+
+    def grams_by_hour(self, places: Ints) -> Floats:
+        """Mean carbon (B, H) at all hours."""
+        return np.stack([self.grams(places, hour) for hour in range(len(self.node_g))], axis=1)
+
+    def _nodes(self, table: Floats, places: Ints) -> Floats:
+        return np.asarray(table[np.arange(places.shape[1]), places].sum(axis=1))
+
+    def _pairs(self, table: Floats, places: Ints) -> Floats:
+        sources, targets = places[:, self.pairs[:, 0]], places[:, self.pairs[:, 1]]
+        return np.asarray(table[np.arange(len(table)), sources, targets].sum(axis=1))
+
+
+def message_requests(size_gb: Floats | float) -> Floats:
+    """Requests that a message of a size is billed as: one for each 64 KB, at least one."""
+    return np.maximum(1.0, np.ceil(kb(size_gb) / KB_PER_MESSAGE_REQUEST))
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """Carbon and cost of a drawn problem. The entry's redirect is accounted to the entry node."""
+
+    sampled: SampledProblem
+    rates: Rates
+
+    @cached_property
+    def machines(self) -> tuple[Machine, ...]:
+        """The machine of each node."""
+        problem = self.sampled.problem
+        nodes = [problem.nodes[name] for name in problem.node_order]
+        return tuple(Machine.of(problem, node, node.cpu_utilization) for node in nodes)
+
+    @cached_property
+    def terms(self) -> tuple[Term, ...]:
+        """What happens between nodes, whoever comes last."""
+        edges = [term for i, edge in enumerate(self.sampled.edges) for term in self._edge_terms(i, edge)]
+        return (*edges, *(self._report(notice) for notice in self.sampled.notices))
+
+    @cached_property
+    def means(self) -> MeanTables:
+        """The tables from which a placement's means are added up."""
+        nodes, hours = range(len(self.machines)), range(len(self.rates.intensity))
+        pairs = sorted({(term.source, term.target) for term in self.terms})
+        shape = (len(pairs), *self.rates.egress.shape)
+        pair_usd, pair_gb = np.zeros(shape), np.zeros(len(pairs))
+        for term in self.terms:
+            place, mean = pairs.index((term.source, term.target)), float(term.amount.mean())
+            pair_usd[place] += term.usd * mean
+            pair_gb[place] += term.gb * mean
+        route = self.rates.kwh_per_gb * self.rates.tracked_route
+        return MeanTables(
+            node_usd=np.array([self.node_usd(v).mean(axis=1) for v in nodes]),
+            node_g=np.array([[self.node_grams(v, hour).mean(axis=1) for v in nodes] for hour in hours]),
+            pairs=np.array(pairs, dtype=np.intp).reshape(len(pairs), 2),
+            pair_usd=pair_usd,
+            pair_g=pair_gb[:, np.newaxis, np.newaxis] * route[:, np.newaxis],
+        )
+
+    def node_usd(self, node: int) -> Floats:
+        """Cost (R, S) of a node's executions, its reads, and of how runs begin if it is the entry."""
+        runs, invoked = self.sampled.runs[node], self.sampled.invoked[node]
+        usd = _run_usd(self.machines[node], runs, invoked) + self._reads(node)[:, np.newaxis] * self._read_units(node)
+        return usd + self._entry_usd() if node == self._entry_node else usd
+
+    def node_grams(self, node: int, hour: int) -> Floats:
+        """Carbon (R, S) of a node's executions and external data, and of how runs begin if it is the entry."""
+        runs, invoked = self.sampled.runs[node], self.sampled.invoked[node]
+        grams = self._run_grams(self.machines[node], runs, invoked, hour)
+        return grams + self._entry_grams(hour) if node == self._entry_node else grams
+
+    def pair_usd(self, places: Ints) -> Floats:
+        """Cost (B, S) of what happens between nodes."""
+        return self._sum([term.usd[places[:, term.source], places[:, term.target]] for term in self.terms], places)
+
+    def pair_grams(self, places: Ints, hour: int) -> Floats:
+        """Carbon (B, S) of what happens between nodes."""
+        route = self.rates.kwh_per_gb * self.rates.tracked_route[hour]
+        grams = [term.gb * route[places[:, term.source], places[:, term.target]] for term in self.terms]
+        return self._sum(grams, places)
+
+    def _sum(self, factors: list[Floats], places: Ints) -> Floats:
+        if not factors:
+            return np.zeros((len(places), self.sampled.draws.count))
+        return np.asarray(np.array(factors).T @ np.array([term.amount for term in self.terms]))
+
+    def _edge_terms(self, index: int, edge: Message) -> list[Term]:
+        """Into a plain node: the data and its message. Into a sync node: the data and what its report costs."""
+        data = Term(edge.source, edge.target, edge.payload_gb, self.rates.egress, 1.0)
+        if self.sampled.problem.edges[index].sync is not None:
+            return [data, self._report(edge)]
+        requests = message_requests(edge.payload_gb) * edge.happens
+        price = np.broadcast_to(self.rates.message, self.rates.egress.shape)
+        return [data, Term(edge.source, edge.target, requests, price, 0.0)]
+
+    def _report(self, message: Message) -> Term:
+        """A report to a sync node's table: two writes as large as the response, which travels back."""
+        units = 2.0 * float(kb(message.response_gb))
+        usd = units * self.rates.write_unit + message.response_gb * self.rates.egress.T
+        return Term(message.source, message.target, message.happens.astype(np.float64), usd, message.response_gb)
+
+    def _reads(self, node: int) -> Floats:
+        name = self.sampled.problem.node_order[node]
+        is_sync = any(self.sampled.problem.edges[i].sync for i in self.sampled.problem.in_edges[name])
+        return self.rates.read_unit if is_sync else np.zeros_like(self.rates.read_unit)
+
+    def _read_units(self, node: int) -> Floats:
+        """Table units (S,) to read everything that was reported to a sync node."""
+        total_gb = np.zeros(self.sampled.draws.count)
+        for edge in self.sampled.edges:
+            if edge.target == node:
+                total_gb = total_gb + edge.payload_gb
+        return np.asarray(np.ceil(kb(total_gb) / KB_PER_READ_UNIT))
+
+    def _run_grams(self, machine: Machine, runs: NodeRuns, runs_at: Bools, hour: int) -> Floats:
+        rates, home = self.rates, self.sampled.geography.home
+        per_s = machine.kw * rates.intensity[hour] / SECONDS_AN_HOUR
+        per_gb = (1 - rates.home_share) * rates.unknown + rates.home_share * rates.route[hour, home]
+        grams = per_s[:, np.newaxis] * runs.duration_s
+        grams += rates.kwh_per_gb * per_gb[:, np.newaxis] * runs.external_gb
+        return np.asarray(grams * runs_at)
+
+    @property
+    def _entry_node(self) -> int:
+        return self.sampled.position[self.sampled.problem.entry.node]
+
+    @cached_property
+    def redirected(self) -> Bools:
+        """Which runs are redirected, by the entry node's region: (R, S)."""
+        away = np.arange(len(self.sampled.geography.names)) != self.sampled.geography.home
+        if self.sampled.entry.redirector is None:
+            return np.zeros((len(away), self.sampled.draws.count), dtype=bool)
+        return np.asarray(away[:, np.newaxis] & self.sampled.entry.at_function)
+
+    @cached_property
+    def _redirector(self) -> Machine:
+        """The redirector has the entry node's memory and a CPU utilisation of its own."""
+        problem = self.sampled.problem
+        redirector = problem.entry.redirector
+        utilization = redirector.cpu_utilization if redirector is not None else 0.0
+        return Machine.of(problem, problem.nodes[problem.entry.node], utilization)
+
+    def _entry_usd(self) -> Floats:
+        """The client's message, reading the plan, and the redirect: (R, S)."""
+        entry, rates, home = self.sampled.entry, self.rates, self.sampled.geography.home
+        client = np.where(self.redirected, rates.message[home], rates.message[:, np.newaxis])
+        usd = client * message_requests(entry.payload_gb) + self._plan_usd()
+        if entry.redirector is None or entry.forward_gb is None:
+            return usd
+        hop = rates.message[:, np.newaxis] * message_requests(entry.forward_gb)
+        hop = hop + rates.egress[home][:, np.newaxis] * entry.forward_gb
+        hop = hop + _run_usd(self._redirector, entry.redirector, entry.at_function)[home]
+        return np.asarray(usd + np.where(self.redirected, hop, 0.0))
+
+    def _plan_usd(self) -> Floats:
+        """Reading the plan (S,): by the client from the control region, by a function from its own region."""
+        problem, rates = self.sampled.problem, self.rates
+        if problem.entry.plan_gb == 0:
+            return np.zeros(self.sampled.draws.count)
+        control = self.sampled.geography.names.index(problem.control_region)
+        units = float(np.ceil(kb(problem.entry.plan_gb) / KB_PER_READ_UNIT))
+        at_function = self.sampled.entry.at_function
+        return np.where(at_function, rates.read_unit[self.sampled.geography.home], rates.read_unit[control]) * units
+
+    def _entry_grams(self, hour: int) -> Floats:
+        """Carbon of the same: (R, S)."""
+        entry, rates, home = self.sampled.entry, self.rates, self.sampled.geography.home
+        grams = (entry.payload_gb * rates.unknown * rates.kwh_per_gb + self._plan_grams(hour))[np.newaxis]
+        if entry.redirector is None or entry.forward_gb is None:
+            return np.broadcast_to(grams, (len(rates.message), self.sampled.draws.count))
+        hop = rates.kwh_per_gb * rates.tracked_route[hour, home][:, np.newaxis] * entry.forward_gb
+        hop = hop + self._run_grams(self._redirector, entry.redirector, entry.at_function, hour)[home]
+        return np.asarray(grams + np.where(self.redirected, hop, 0.0))
+
+    def _plan_grams(self, hour: int) -> Floats:
+        problem, rates = self.sampled.problem, self.rates
+        if problem.entry.plan_gb == 0:
+            return np.zeros(self.sampled.draws.count)
+        control = self.sampled.geography.names.index(problem.control_region)
+        route = rates.tracked_route[hour, control, self.sampled.geography.home]
+        per_gb = np.where(self.sampled.entry.at_function, route, rates.unknown)
+        return np.asarray(per_gb * rates.kwh_per_gb * problem.entry.plan_gb)
+
+
+def _run_usd(machine: Machine, runs: NodeRuns, runs_at: Bools) -> Floats:
+    per_run = machine.usd_per_run[:, np.newaxis]
+    usd = np.where(runs_at, machine.usd_per_s[:, np.newaxis] * runs.duration_s + per_run, 0.0)
+    return np.asarray(usd)

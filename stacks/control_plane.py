@@ -1,0 +1,107 @@
+"""`CaribouControlPlane`: the facts that placements are solved from, and the collectors that bring them."""
+
+from __future__ import annotations
+
+from aws_cdk import Aws, CfnOutput, Duration, Environment, RemovalPolicy, Stack, Tags
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from caribou.constructs.bundle import Bundle, Platform
+from caribou.constructs.naming import arn
+from caribou.constructs.schedule import CollectorProps, ScheduledCollector
+from caribou.model.names import ControlNames, registrations_path, stack_name
+
+STACK_ID = "CaribouControlPlane"
+
+
+class ControlPlaneStack(Stack):
+    """Tables of facts and run records, the bucket of solved placements, and collectors on schedules."""
+
+    def __init__(self, scope: Construct, *, stage: str, control_region: str) -> None:
+        super().__init__(
+            scope,
+            STACK_ID,
+            stack_name=stack_name(STACK_ID, stage),
+            env=Environment(region=control_region),
+            description="Caribou's control plane",
+        )
+        self._names, self._stage = ControlNames(stage), stage
+        for key, value in (("project", "caribou"), ("stage", stage), ("role", "control")):
+            Tags.of(self).add(f"caribou:{key}", value)
+        self.facts = self._table("Facts", self._names.fact_table, "kind", "region")
+        self.records = self._table("Records", self._names.record_table, "workflow", "id")
+        self.placements = self._placement_bucket()
+        self._add_collectors()
+        CfnOutput(self, "PlacementBucket", value=self.placements.bucket_name)
+
+    def _table(self, construct_id: str, name: str, partition: str, sort: str) -> dynamodb.Table:
+        return dynamodb.Table(
+            self,
+            construct_id,
+            table_name=name,
+            partition_key=dynamodb.Attribute(name=partition, type=dynamodb.AttributeType.STRING),
+            sort_key=dynamodb.Attribute(name=sort, type=dynamodb.AttributeType.STRING),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            time_to_live_attribute="expires",
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+
+    def _placement_bucket(self) -> s3.Bucket:
+        return s3.Bucket(
+            self,
+            "Placements",
+            bucket_name=self._names.placement_bucket(Aws.ACCOUNT_ID, self.region),
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            enforce_ssl=True,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            versioned=True,
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+
+    def _add_collectors(self) -> None:
+        code = collector_bundle().code()
+        environment = {
+            "CARIBOU_STAGE": self._stage,
+            "CARIBOU_FACT_TABLE": self._names.fact_table,
+            "CARIBOU_RECORD_TABLE": self._names.record_table,
+        }
+        for name, every in (("carbon", 24), ("provider", 24), ("performance", 24), ("workflow", 1)):
+            writes = self.records if name == "workflow" else self.facts
+            ScheduledCollector(
+                self,
+                f"{name.capitalize()}Collector",
+                CollectorProps(
+                    name=self._names.collector(name),
+                    handler=f"caribou.collectors.handlers.{name}_handler",
+                    code=code,
+                    every=Duration.hours(every),
+                    environment=environment,
+                    statements=(_use(writes), *(self._read_logs() if name == "workflow" else ())),
+                ),
+            )
+
+    def _read_logs(self) -> tuple[iam.PolicyStatement, ...]:
+        """What the log sync reads: the registrations here, and workflows' logs in any region."""
+        logs = arn("logs", f"log-group:/aws/lambda/caribou-{self._stage}-*")
+        parameters = arn("ssm", f"parameter{registrations_path(self._stage)}*", self.region)
+        return (
+            iam.PolicyStatement(actions=["logs:FilterLogEvents"], resources=[logs, f"{logs}:*"]),
+            iam.PolicyStatement(actions=["ssm:GetParametersByPath"], resources=[parameters]),
+        )
+
+
+def collector_bundle() -> Bundle:
+    """The code of the collectors: standard library and boto3, with their data."""
+    return Bundle(
+        files={},
+        packages=("model", "collectors"),
+        requirements=(),
+        platform=Platform.of_target("x86_64", "3.13"),
+    )
+
+
+def _use(table: dynamodb.Table) -> iam.PolicyStatement:
+    actions = ["GetItem", "PutItem", "UpdateItem", "BatchWriteItem", "Query"]
+    return iam.PolicyStatement(actions=[f"dynamodb:{action}" for action in actions], resources=[table.table_arn])

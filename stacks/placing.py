@@ -1,0 +1,51 @@
+"""Which placement a deployment gets: the one asked for, else the committed one, else home."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+from caribou.model.errors import InvalidPlacementError
+from caribou.model.placement import Placement
+from caribou.model.schema.workflow import COMMITTED_PLACEMENT, Workflow
+
+HOME = "home"
+
+
+def read_placement(path: Path) -> Placement:
+    """The placement in a file. Raises InvalidPlacementError, also if the file can't be read."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidPlacementError(
+            "can't be read", where=str(path), found=error.strerror, fix="name a file"
+        ) from error
+    except ValueError as error:
+        raise InvalidPlacementError(
+            "is not JSON", where=str(path), found=error, fix="write it anew: `caribou solve`"
+        ) from error
+    return Placement.from_json(data, where=str(path))
+
+
+def asked_for(choice: str, path: Path, workflow: Workflow, now: datetime) -> Placement:
+    """The placement that the context asks for: `home`, or a file that must be for this workflow and still valid."""
+    if choice == HOME:
+        return workflow.home
+    placement = read_placement(path)
+    workflow.check(placement, str(path))
+    if placement.is_expired(now):
+        raise InvalidPlacementError(
+            "has expired", where=str(path), found=placement.expires_at, fix="collect and solve again, or place at home"
+        )
+    return placement
+
+
+def committed(workflow: Workflow) -> Placement:
+    """The workflow's committed placement, or home if it has none. An expired one counts: its runs stay home."""
+    path = workflow.folder / COMMITTED_PLACEMENT
+    if not path.is_file():
+        return workflow.home
+    placement = read_placement(path)
+    workflow.check(placement, str(path))
+    return placement

@@ -1,0 +1,209 @@
+"""The stacks of one workflow: home, a stack for each other region of its placement, and its registration."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from aws_cdk import CfnOutput, Environment, Stack, Tags
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from caribou.constructs.bundle import Bundle, Platform, requirements_of, workflow_files
+from caribou.constructs.placement_layer import PlacementLayer
+from caribou.constructs.registration import Registration
+from caribou.constructs.run_state import RunState
+from caribou.constructs.sync_state import SyncState
+from caribou.constructs.workflow_function import FunctionProps, WorkflowFunction
+from caribou.constructs.workflow_role import RoleProps
+from caribou.model.errors import InvalidManifestError
+from caribou.model.graph import Graph
+from caribou.model.names import WorkflowNames, stack_name, workflow_stack_id
+from caribou.model.placement import Placement
+from caribou.model.schema.workflow import MANIFEST, Workflow
+from caribou.runtime.settings import BUNDLE_FILE, BUNDLE_PACKAGE, FUNCTION_VARIABLE, STAGE_VARIABLE, bundle_text
+
+METADATA_KEY = "CaribouPlacement"
+"""Where the template of `Workflow-<name>` carries the full placement."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A workflow with the placement that it is deployed with, at a stage."""
+
+    workflow: Workflow
+    placement: Placement
+    stage: str
+    control_region: str
+
+    @property
+    def names(self) -> WorkflowNames:
+        """The fixed names of the workflow's resources."""
+        return WorkflowNames(self.workflow.name, self.stage)
+
+    @property
+    def other_regions(self) -> tuple[str, ...]:
+        """The regions of the placement but home."""
+        return tuple(sorted(self.placement.regions - {self.workflow.manifest.home_region}))
+
+    @cached_property
+    def bundle(self) -> Bundle:
+        """The code of every function of the workflow: the same in every region."""
+        workflow, manifest = self.workflow, self.workflow.manifest
+        ours = {
+            f"{BUNDLE_PACKAGE}/__init__.py": b"",
+            f"{BUNDLE_PACKAGE}/{BUNDLE_FILE}": bundle_text(workflow.graph, manifest).encode(),
+        }
+        return Bundle(
+            files={**workflow_files(workflow.folder), **ours},
+            packages=("model", "runtime"),
+            requirements=requirements_of(workflow.folder),
+            platform=Platform.of_target(manifest.architecture, manifest.python_version),
+        )
+
+    @cached_property
+    def user_policy(self) -> dict[str, Any] | None:
+        """The policy document that the manifest names, whose statements every function's role gets."""
+        named = self.workflow.manifest.iam_policy_file
+        return None if named is None else _policy_document(self.workflow.folder / MANIFEST.parent / named)
+
+    def function_props(self, function: str, layers: Sequence[lambda_.ILayerVersion] = ()) -> FunctionProps:
+        """What decides one function, the same in every region but for the layers."""
+        manifest = self.workflow.manifest
+        settings = manifest.functions[function]
+        ours = {FUNCTION_VARIABLE: function, STAGE_VARIABLE: self.stage}
+        return FunctionProps(
+            role=RoleProps(
+                function=function,
+                graph=self.workflow.graph,
+                names=self.names,
+                home_region=manifest.home_region,
+                regions=self.workflow.regions,
+                user_policy=self.user_policy,
+            ),
+            code=self.bundle.code(),
+            python_version=manifest.python_version,
+            architecture=manifest.architecture,
+            timeout_s=settings.timeout_s,
+            memory_mb=settings.memory_mb,
+            log_retention_days=manifest.log_retention_days,
+            environment={**settings.environment_variables, **ours},
+            layers=layers,
+        )
+
+
+class WorkflowStack(Stack):
+    """`Workflow-<name>`: every function at home, the entry with its placement, and the state of runs."""
+
+    def __init__(self, scope: Construct, deployment: Deployment) -> None:
+        name, manifest = deployment.workflow.name, deployment.workflow.manifest
+        super().__init__(
+            scope,
+            workflow_stack_id(name),
+            **_stack_props(deployment, None, manifest.home_region),
+            description=f"Caribou workflow {name}, at home",
+        )
+        _tag(self, deployment, "home")
+        placement = PlacementLayer(self, "Placement", deployment.placement)
+        self.runs = RunState(self, "Runs", names=deployment.names)
+        self.syncs = SyncState(self, "Syncs", names=deployment.names, keep=True)
+        for function in deployment.workflow.graph.functions:
+            layers = (placement.layer,) if function.name == deployment.workflow.graph.entry.function else ()
+            WorkflowFunction(self, function.name, deployment.function_props(function.name, layers))
+        self._tell(deployment.placement, deployment.workflow.graph)
+
+    def _tell(self, placement: Placement, graph: Graph) -> None:
+        """Say in outputs and metadata which placement is deployed: the migrator believes these, not a file."""
+        CfnOutput(self, "PlacementDigest", value=placement.digest)
+        CfnOutput(self, "PlacementRegions", value=",".join(sorted(placement.regions)))
+        expiry = placement.expires_at.isoformat() if placement.expires_at else "never"
+        CfnOutput(self, "PlacementExpiresAt", value=expiry)
+        CfnOutput(self, "GraphDigest", value=graph.digest)
+        CfnOutput(self, "WorkflowVersion", value=graph.version)
+        self.template_options.metadata = {METADATA_KEY: placement.to_json()}
+
+
+class RegionStack(Stack):
+    """`Workflow-<name>-<region>`: the functions that the placement puts in a region, and that region's state."""
+
+    def __init__(self, scope: Construct, deployment: Deployment, region: str) -> None:
+        name = deployment.workflow.name
+        super().__init__(
+            scope,
+            workflow_stack_id(name, region),
+            **_stack_props(deployment, region, region),
+            description=f"Caribou workflow {name}, its functions in {region}",
+        )
+        _tag(self, deployment, "region")
+        SyncState(self, "Syncs", names=deployment.names, keep=False)
+        for function in deployment.placement.functions_in(region, deployment.workflow.graph):
+            WorkflowFunction(self, function, deployment.function_props(function))
+        CfnOutput(self, "HomeRegion", value=deployment.workflow.manifest.home_region)
+
+
+class RegistrationStack(Stack):
+    """`Workflow-<name>-registration`: tells the control plane of the workflow, in the control region."""
+
+    def __init__(self, scope: Construct, deployment: Deployment) -> None:
+        name, part = deployment.workflow.name, "registration"
+        super().__init__(
+            scope,
+            workflow_stack_id(name, part),
+            **_stack_props(deployment, part, deployment.control_region),
+            description=f"Caribou workflow {name}, known to the control plane",
+        )
+        _tag(self, deployment, "registration")
+        workflow = deployment.workflow
+        Registration(self, "Registration", names=deployment.names, graph=workflow.graph, manifest=workflow.manifest)
+
+
+def add_workflow(scope: Construct, deployment: Deployment) -> WorkflowStack:
+    """Add all stacks of a workflow. Home comes after the others: make before break."""
+    home = WorkflowStack(scope, deployment)
+    home.add_stack_dependency(RegistrationStack(scope, deployment))
+    for region in deployment.other_regions:
+        home.add_stack_dependency(RegionStack(scope, deployment, region))
+    return home
+
+
+def _stack_props(deployment: Deployment, part: str | None, region: str) -> dict[str, Any]:
+    return {
+        "stack_name": stack_name(workflow_stack_id(deployment.workflow.name, part), deployment.stage),
+        "env": Environment(region=region),
+        "cross_region_references": False,
+    }
+
+
+def _tag(stack: Stack, deployment: Deployment, role: str) -> None:
+    for key, value in (
+        ("project", "caribou"),
+        ("workflow", deployment.workflow.name),
+        ("stage", deployment.stage),
+        ("role", role),
+    ):
+        Tags.of(stack).add(f"caribou:{key}", value)
+
+
+def _policy_document(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidManifestError(
+            "names a policy that can't be read",
+            where="iam_policy_file",
+            found=path,
+            fix="name a file beside the manifest",
+        ) from error
+    except ValueError as error:
+        raise InvalidManifestError(
+            "names a policy that is not JSON", where=str(path), found=error, fix="mend it"
+        ) from error
+    if not isinstance(document, dict) or not isinstance(document.get("Statement"), list):
+        raise InvalidManifestError(
+            "is not an IAM policy document", where=str(path), fix='write {"Version": "2012-10-17", "Statement": [...]}'
+        )
+    return document

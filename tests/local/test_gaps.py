@@ -1,0 +1,162 @@
+"""What SNS, EventBridge and Lambda do on AWS and MiniStack does only with `local/gaps.py`."""
+
+import io
+import json
+import time
+import uuid
+import zipfile
+
+import pytest
+
+pytestmark = pytest.mark.local_cloud
+
+# Tells each attempt's request id to the queue that it is named, then does as the message says.
+HANDLER = """
+import json, os, time, boto3
+sqs = boto3.client("sqs")
+def handler(event, context):
+    order = event if "Records" not in event else json.loads(event["Records"][0]["Sns"]["Message"])
+    sqs.send_message(QueueUrl=os.environ["TOLD"], MessageBody=context.aws_request_id)
+    time.sleep(order.get("sleep", 0))
+    if order.get("fail"):
+        raise RuntimeError("as ordered")
+"""
+
+
+class Place:
+    """A region of the local cloud with a function, the queue it tells of its attempts, and one for failures."""
+
+    def __init__(self, cloud, region):
+        self.cloud, self.region = cloud, region
+        self.name = f"gaps-{uuid.uuid4().hex[:8]}"
+        self.told, self.failures = self.queue("told"), self.queue("failures")
+        self.function = self.create_function()
+
+    def queue(self, name):
+        sqs = self.cloud.client("sqs", self.region)
+        return sqs.create_queue(QueueName=f"{self.name}-{name}")["QueueUrl"]
+
+    def arn(self, queue):
+        sqs = self.cloud.client("sqs", self.region)
+        return sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
+    def create_function(self):
+        code = io.BytesIO()
+        with zipfile.ZipFile(code, "w") as archive:
+            archive.writestr("app.py", HANDLER)
+        functions = self.cloud.client("lambda", self.region)
+        arn = functions.create_function(
+            FunctionName=self.name, Runtime="python3.13", Handler="app.handler", Timeout=30,
+            Role=f"arn:aws:iam::{self.cloud.account}:role/r", Code={"ZipFile": code.getvalue()},
+            Environment={"Variables": {"TOLD": self.told}},
+        )["FunctionArn"]  # fmt: skip
+        functions.put_function_event_invoke_config(
+            FunctionName=self.name, DestinationConfig={"OnFailure": {"Destination": self.arn(self.failures)}}
+        )
+        return arn
+
+    def messages(self, queue, count, limit_s=20.0):
+        """Bodies of the first `count` messages of the queue."""
+        sqs = self.cloud.client("sqs", self.region)
+        give_up, bodies = time.monotonic() + limit_s, []
+        while len(bodies) < count:
+            assert time.monotonic() < give_up, f"only {bodies} of {count}"
+            for message in sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages", []):
+                bodies.append(message["Body"])
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return bodies
+
+    def count(self, queue):
+        sqs = self.cloud.client("sqs", self.region)
+        attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"])
+        return int(attributes["Attributes"]["ApproximateNumberOfMessages"])
+
+
+def topic_to(place, region, **attributes):
+    """A topic in a region whose one subscriber is the function."""
+    sns = place.cloud.client("sns", region)
+    topic = sns.create_topic(Name=place.name)["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=place.function, Attributes=attributes)
+    return topic
+
+
+def publish(place, region, topic, order):
+    place.cloud.client("sns", region).publish(TopicArn=topic, Message=json.dumps(order))
+
+
+@pytest.mark.parametrize("topic_region", ["us-west-2", "us-east-1"])
+def test_a_failing_subscriber_is_tried_three_times_then_reported(local_cloud, topic_region):
+    """SNS to Lambda, in one region and across two: three attempts with one request id, then the failure queue."""
+    place = Place(local_cloud, "us-west-2")
+    topic = topic_to(place, topic_region)
+
+    publish(place, topic_region, topic, {"fail": True})
+
+    failure = json.loads(place.messages(place.failures, 1)[0])
+    attempts = place.messages(place.told, 3)
+    assert len(set(attempts)) == 1
+    assert place.count(place.told) == 0
+    assert failure["requestContext"]["condition"] == "RetriesExhausted"
+    assert json.loads(failure["requestPayload"]["Records"][0]["Sns"]["Message"]) == {"fail": True}
+
+
+def test_a_message_to_a_function_that_is_gone_goes_to_the_subscriptions_queue(local_cloud):
+    """SNS keeps what it can't deliver in the subscription's dead-letter queue."""
+    place = Place(local_cloud, "us-east-1")
+    dead = place.queue("dead")
+    policy = {
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "sns.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                "Resource": place.arn(dead),
+            }
+        ]
+    }
+    local_cloud.client("sqs").set_queue_attributes(QueueUrl=dead, Attributes={"Policy": json.dumps(policy)})
+    topic = topic_to(place, "us-east-1", RedrivePolicy=json.dumps({"deadLetterTargetArn": place.arn(dead)}))
+    local_cloud.client("lambda").delete_function(FunctionName=place.name)
+
+    publish(place, "us-east-1", topic, {"n": 1})
+
+    assert json.loads(json.loads(place.messages(dead, 1)[0])["Message"]) == {"n": 1}
+
+
+def test_a_throttled_message_waits_and_loses_no_attempt(local_cloud):
+    """With room for one at a time, four messages are all handled, one after the other."""
+    place = Place(local_cloud, "us-east-1")
+    local_cloud.client("lambda").put_function_concurrency(FunctionName=place.name, ReservedConcurrentExecutions=1)
+    topic = topic_to(place, "us-east-1")
+
+    for _ in range(4):
+        publish(place, "us-east-1", topic, {"sleep": 0.3})
+
+    assert len(set(place.messages(place.told, 4))) == 4
+    assert place.count(place.failures) == 0
+
+
+def test_a_function_that_is_switched_off_reports_at_once(local_cloud):
+    """Reserved concurrency 0 sends events to the failure queue, as on AWS, instead of waiting for hours."""
+    place = Place(local_cloud, "us-east-1")
+    local_cloud.client("lambda").put_function_concurrency(FunctionName=place.name, ReservedConcurrentExecutions=0)
+    topic = topic_to(place, "us-east-1")
+
+    publish(place, "us-east-1", topic, {})
+
+    assert len(place.messages(place.failures, 1)) == 1
+    assert place.count(place.told) == 0
+
+
+def test_a_failing_target_of_a_rule_is_tried_three_times(local_cloud):
+    """EventBridge to Lambda is asynchronous too."""
+    place = Place(local_cloud, "us-east-1")
+    events = local_cloud.client("events")
+    events.put_rule(Name=place.name, EventPattern=json.dumps({"source": [place.name]}))
+    target = {"Id": "1", "Arn": place.function, "Input": json.dumps({"fail": True})}
+    events.put_targets(Rule=place.name, Targets=[target])
+
+    events.put_events(Entries=[{"Source": place.name, "DetailType": "t", "Detail": "{}"}])
+
+    assert len(place.messages(place.failures, 1)) == 1
+    assert len(set(place.messages(place.told, 3))) == 1
