@@ -1,4 +1,4 @@
-"""The `cdk` command: the pinned CDK CLI, installed on first use, in an environment where it finds our Python and node."""
+"""The `cdk` command: the pinned CDK CLI, installed on first use, which finds our Python and node."""
 
 from __future__ import annotations
 

@@ -1,13 +1,14 @@
 """The edges of a problem: how often each is taken, what travels on it and how long, and who hears of a skip.
 
-Latency runs from the call in the sender to the start of the receiver. Into a plain node both are in the records. A
-sync node is started by one message, that of whoever reported last, so:
+Latency runs from the call in the sender to the start of the receiver. A sync node is started by one message, which
+whoever reported last has sent, so that only this one's latency can be seen; and a sender that was retried may have
+sent the message at its first attempt. So:
 
-    last to report   call ───── report, message ─────▶ start         latency = start - call
-    all others       call ── report ──▶·    +    [sent ──▶ start]    latency = seconds of the report
-                                                                             + delivery of that run's message
+    the message left during the call   call ─── tell, message ────▶ start     latency = start - call
+    it did not                         call ── tell ──▶  +  [sent ──▶ start]  latency = seconds of the telling
+                                                                                        + delivery of that message
 
-The second is what the edge would have taken, had it been the last.
+The second is what the edge would have taken, had its message been the one that started the node.
 """
 
 from __future__ import annotations
@@ -73,8 +74,7 @@ def probability(edge: Edge, observed: Observed) -> float:
 def hops(edge: Edge, observed: Observed, graph: Graph) -> list[Hop]:
     """Every delivery over an edge that the records tell of.
 
-    A message that was sent to home for lack of its region tells of an outage, and a sender's retry may have sent
-    earlier than it says: neither is a sample.
+    A message that was sent to home for lack of its region tells of an outage: it is no sample.
     """
     found = (_hop(edge, run, sync=graph.node(edge.target).sync) for run in observed.runs)
     return [hop for hop in found if hop is not None]
@@ -106,36 +106,30 @@ def _edge(edge: Edge, observed: Observed, graph: Graph, home: str) -> Json:
 
 def _hop(edge: Edge, run: Run, *, sync: bool) -> Hop | None:
     told, arrival = run.successor(edge), run.arrivals.get(edge.target)
-    if told is None or arrival is None or told[0].attempt > 1:
+    if told is None or arrival is None:
         return None
     sender, successor = told
-    if sync and successor.outcome == JOINED:
-        latency_s = _sync_latency_s(sender, successor, arrival)
-    elif not sync and successor.outcome == SENT and arrival.edge == edge.id:
-        latency_s = arrival.started_at - sender.started_at - successor.offset_s
-    else:
+    delivered = successor.outcome == JOINED if sync else successor.outcome == SENT and arrival.edge == edge.id
+    latency_s = _latency_s(sender, successor, arrival) if delivered else None
+    if latency_s is None:
         return None
-    return (
-        None
-        if latency_s is None
-        else Hop(
-            run_id=run.run_id,
-            source_region=sender.region,
-            target_region=arrival.region,
-            payload_bytes=successor.payload_bytes,
-            latency_s=seconds(latency_s),
-            telling_s=seconds(successor.seconds),
-        )
+    return Hop(
+        run_id=run.run_id,
+        source_region=sender.region,
+        target_region=arrival.region,
+        payload_bytes=successor.payload_bytes,
+        latency_s=seconds(latency_s),
+        telling_s=seconds(successor.seconds),
     )
 
 
-def _sync_latency_s(sender: RunRecord, successor: SuccessorRecord, arrival: RunRecord) -> float | None:
-    """What a report takes from the call to the start of the sync node, were it the last one."""
+def _latency_s(sender: RunRecord, successor: SuccessorRecord, arrival: RunRecord) -> float | None:
+    """From the call to the start, if the message left during the call; else what the call and the delivery took."""
     if arrival.sent_at is None:
         return None
     call = sender.started_at + successor.offset_s
-    fired = call <= arrival.sent_at + CLOCK_TOLERANCE_S and arrival.sent_at <= call + successor.seconds
-    return arrival.started_at - call if fired else successor.seconds + arrival.started_at - arrival.sent_at
+    sent_in_call = call - CLOCK_TOLERANCE_S <= arrival.sent_at <= call + successor.seconds + CLOCK_TOLERANCE_S
+    return arrival.started_at - call if sent_in_call else successor.seconds + arrival.started_at - arrival.sent_at
 
 
 def _notices(edge: Edge, observed: Observed, graph: Graph, home: str) -> list[Json]:
@@ -158,9 +152,9 @@ def _notice_latencies(edge: Edge, sync_node: str, observed: Observed) -> dict[st
     by_route: dict[str, list[float]] = defaultdict(list)
     for run in observed.runs:
         told, arrival = run.successor(edge), run.arrivals.get(sync_node)
-        if told is None or arrival is None or told[1].outcome != SKIPPED or told[0].attempt > 1:
+        if told is None or arrival is None or told[1].outcome != SKIPPED:
             continue
-        latency_s = _sync_latency_s(*told, arrival)
+        latency_s = _latency_s(*told, arrival)
         if latency_s is not None:
             by_route[f"{told[0].region}>{arrival.region}"].append(seconds(latency_s))
     return {route: {"latency_s": latencies} for route, latencies in sorted(by_route.items())}

@@ -135,5 +135,5 @@ def seconds(value: float) -> float:
 
 
 def gigabytes(size_bytes: float) -> float:
-    """Bytes as GB of 1024³, to 9 digits."""
-    return float(f"{size_bytes / GB:.9g}")
+    """Bytes as GB of 1024³; exact, since rounding up would count another started KB."""
+    return size_bytes / GB

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from caribou.collectors.logs import LogEvent, LogReader
 from caribou.collectors.records import DAY_S, Cursor, RecordTable, parse_record
@@ -55,6 +56,10 @@ class SyncReport:
             examples=(self.examples + other.examples)[:EXAMPLES],
             failures=self.failures + other.failures,
         )
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as a JSON object, for a log or an answer."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,9 @@ from caribou.model.errors import OperationFailedError
 _POWERTOOLS = "aws-lambda-powertools"
 _NOT_CODE = frozenset({"samples", "tests", "__pycache__", "node_modules", "requirements.txt"})
 _NOT_CODE_SUFFIXES = frozenset({".md", ".rst", ".pyc"})
-_MANYLINUX = {"x86_64": "x86_64-manylinux_2_28", "arm64": "aarch64-manylinux_2_28"}
-"""Platforms of uv that Lambda's Python runtimes on Amazon Linux 2023 (glibc 2.34) can run."""
+_MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
+_MANYLINUX = {"3.11": "manylinux2014"}
+"""Python 3.11 runs on Amazon Linux 2 (glibc 2.26) in Lambda, later ones on Amazon Linux 2023 (glibc 2.34)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +55,18 @@ class Platform:
         """A name that differs wherever installed files may."""
         if self.host:
             return f"host-{sys.platform}-{os.uname().machine}-{sys.version_info.major}.{sys.version_info.minor}"
-        return f"{_MANYLINUX[self.architecture]}-{self.python_version}"
+        return f"{self._lambda_platform}-{self.python_version}"
+
+    @property
+    def _lambda_platform(self) -> str:
+        return f"{_MACHINES[self.architecture]}-{_MANYLINUX.get(self.python_version, 'manylinux_2_28')}"
 
     def install_arguments(self) -> list[str]:
         """Arguments of `uv pip install` that choose the platform."""
         if self.host:
             return ["--python", sys.executable]
-        python, platform = ["--python-version", self.python_version], _MANYLINUX[self.architecture]
-        return [*python, "--python-platform", platform, "--only-binary", ":all:"]
+        platform = ["--python-platform", self._lambda_platform, "--python-version", self.python_version]
+        return [*platform, "--only-binary", ":all:"]
 
 
 @dataclass(frozen=True)

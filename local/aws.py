@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import boto3
 import botocore.session
 
+SECRET = "test"  # noqa: S105 - the emulator looks at none
 DEFAULT_REGION = "us-east-1"
 _BOOTSTRAP_VERSION = "/cdk-bootstrap/hnb659fds/version"  # the parameter by which CDK knows its bootstrap stack
 _HEALTH = "/_ministack/health"
@@ -24,7 +25,7 @@ def session(account: str, region: str) -> boto3.Session:
         session_vars={"profile": (None, None, None, None), "config_file": _NO_FILE, "credentials_file": _NO_FILE}
     )
     return boto3.Session(
-        aws_access_key_id=account, aws_secret_access_key="test", region_name=region, botocore_session=bare
+        aws_access_key_id=account, aws_secret_access_key=SECRET, region_name=region, botocore_session=bare
     )
 
 
@@ -51,7 +52,8 @@ def answers(endpoint: str) -> bool:
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=_HEALTH_LIMIT_S)
     try:
         connection.request("GET", _HEALTH)
-        return connection.getresponse().status == _OK
+        with connection.getresponse() as response:
+            return response.status == _OK
     except (OSError, http.client.HTTPException):
         return False
     finally:

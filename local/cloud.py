@@ -82,7 +82,7 @@ class LocalCloud:
         _check(account, regions)
         cloud = cls._launched(state.absolute(), keep=keep, account=account, settings=settings or {})
         try:
-            cloud._wait_until_healthy()
+            _wait_until_healthy(cloud)
             cloud.bootstrap(regions)
         except BaseException:
             cloud.stop()
@@ -161,7 +161,7 @@ class LocalCloud:
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": self.account,  # the emulator takes twelve digits as the account
-            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_SECRET_ACCESS_KEY": aws.SECRET,
             "AWS_DEFAULT_REGION": region,
             "AWS_REGION": region,
             "AWS_EC2_METADATA_DISABLED": "true",
@@ -222,14 +222,15 @@ class LocalCloud:
         current = LocalCloud.attach(self.state)
         return current is not None and current.pid == self.pid
 
-    def _wait_until_healthy(self) -> None:
-        give_up = time.monotonic() + _START_LIMIT_S
-        while not self.is_healthy():
-            if not self.is_running() or time.monotonic() > give_up:
-                raise OperationFailedError(
-                    f"The local cloud did not become healthy. Its log, {self.log}, ends: {_tail(self.log)}"
-                )
-            time.sleep(_POLL_S)
+
+def _wait_until_healthy(cloud: LocalCloud) -> None:
+    give_up = time.monotonic() + _START_LIMIT_S
+    while not cloud.is_healthy():
+        if not cloud.is_running() or time.monotonic() > give_up:
+            raise OperationFailedError(
+                f"The local cloud did not become healthy. Its log, {cloud.log}, ends: {_tail(cloud.log)}"
+            )
+        time.sleep(_POLL_S)
 
 
 def gets_in_the_way(name: str) -> bool:

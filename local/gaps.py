@@ -5,10 +5,13 @@ of MiniStack by name, so `close_gaps` first checks that each name exists and ref
 
 1. SNS and EventBridge to Lambda: asynchronous, as on AWS: two more attempts, then the on-failure destination. A
    message to a function that is gone goes to its subscription's dead-letter queue.
-2. Asynchronous invocations: every attempt has the request id of the first; a throttle is waited out (up to the
-   maximum event age) and costs no attempt; at most ASYNC_SLOTS run at once, the others wait in line.
-3. Warm workers: at most IDLE_WORKERS stay when idle, each about 46 MB, and none beyond its time to live.
+2. Asynchronous invocations: a throttle is waited out (up to the maximum event age) and costs no attempt; at most
+   ASYNC_SLOTS run at once, the others wait in line.
+3. Request ids: the id in the response to Invoke is the handler's, and every attempt of an event has the same.
+4. Warm workers: at most IDLE_WORKERS stay when idle, each about 46 MB, and none beyond its time to live.
 """
+
+# ruff: noqa: ANN401, SLF001 - this module handles MiniStack's modules and replaces their private functions
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Awaitable, Callable
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -30,6 +34,10 @@ _MAX_EVENT_AGE_S = 6 * 3600  # Lambda, asynchronous invocation, MaximumEventAgeI
 
 _logger = logging.getLogger("caribou.local")
 
+App = Callable[[Any, Any, Any], Awaitable[None]]
+_ID_HEADER = b"x-amzn-requestid"
+_request_id: contextvars.ContextVar[str | None] = contextvars.ContextVar("request_id", default=None)
+
 _NAMES = {
     "ministack.services.sns": ("_deliver_to_lambda", "_deliver_to_sqs", "_find_subscription"),
     "ministack.services.eventbridge": ("_dispatch_to_lambda",),
@@ -37,6 +45,7 @@ _NAMES = {
         "_get_func_record_for_ref",
         "_execution_record_for_config",
         "_execute_function",
+        "_invoke",
         "_reserved_concurrency",
         "invoke_async_with_retry",
         "new_uuid",
@@ -45,13 +54,18 @@ _NAMES = {
 }
 
 
-def close_gaps() -> None:
-    """Replace what differs. Raises RuntimeError if this MiniStack lacks a name that is relied on."""
+def close_gaps(app: App) -> App:
+    """Replace what differs, also in what the ASGI app answers.
+
+    Raises RuntimeError if this MiniStack lacks a name that is relied on.
+    """
     sns, eventbridge, lambda_svc, runtime = (_checked(module, names) for module, names in _NAMES.items())
+    _keep_request_ids(lambda_svc)
     _queue_asynchronous_invocations(lambda_svc)
     _deliver_topics_asynchronously(sns, lambda_svc)
     _dispatch_events_asynchronously(eventbridge, lambda_svc)
     threading.Thread(target=_trim_forever, args=(runtime,), daemon=True, name="caribou-trim").start()
+    return _telling_request_ids(app)
 
 
 def _checked(module: str, names: tuple[str, ...]) -> ModuleType:
@@ -61,7 +75,7 @@ def _checked(module: str, names: tuple[str, ...]) -> ModuleType:
     return loaded
 
 
-def _deliver_topics_asynchronously(sns: Any, lambda_svc: Any) -> None:  # noqa: ANN401 - modules
+def _deliver_topics_asynchronously(sns: Any, lambda_svc: Any) -> None:
     def deliver_to_lambda(  # the signature is MiniStack's
         endpoint: str,
         envelope: str,
@@ -84,19 +98,19 @@ def _deliver_topics_asynchronously(sns: Any, lambda_svc: Any) -> None:  # noqa: 
         if not _invoke(lambda_svc, endpoint, event):
             _to_dead_letters(sns, topic_arn, sub_arn, envelope, raw_message)
 
-    sns._deliver_to_lambda = deliver_to_lambda  # noqa: SLF001 - what this module is for
+    sns._deliver_to_lambda = deliver_to_lambda
 
 
-def _to_dead_letters(sns: Any, topic_arn: str, sub_arn: str, envelope: str, raw_message: str) -> None:  # noqa: ANN401
-    subscription = sns._find_subscription(topic_arn, sub_arn) or {}  # noqa: SLF001
+def _to_dead_letters(sns: Any, topic_arn: str, sub_arn: str, envelope: str, raw_message: str) -> None:
+    subscription = sns._find_subscription(topic_arn, sub_arn) or {}
     policy = subscription.get("attributes", {}).get("RedrivePolicy")
     queue = json.loads(policy).get("deadLetterTargetArn") if policy else None
     _logger.warning("%s: its function is gone, message to %s", sub_arn, queue or "nowhere: it has no dead-letter queue")
     if queue:
-        sns._deliver_to_sqs(queue, envelope, False, raw_message, topic_arn=topic_arn)  # noqa: FBT003, SLF001
+        sns._deliver_to_sqs(queue, envelope, raw=False, raw_message=raw_message, topic_arn=topic_arn)
 
 
-def _dispatch_events_asynchronously(eventbridge: Any, lambda_svc: Any) -> None:  # noqa: ANN401
+def _dispatch_events_asynchronously(eventbridge: Any, lambda_svc: Any) -> None:
     def dispatch_to_lambda(arn: str, payload: str) -> None:
         try:
             event = json.loads(payload)
@@ -105,26 +119,21 @@ def _dispatch_events_asynchronously(eventbridge: Any, lambda_svc: Any) -> None: 
         if not _invoke(lambda_svc, arn, event):
             _logger.warning("EventBridge: %s is gone, event dropped", arn)
 
-    eventbridge._dispatch_to_lambda = dispatch_to_lambda  # noqa: SLF001
+    eventbridge._dispatch_to_lambda = dispatch_to_lambda
 
 
-def _invoke(lambda_svc: Any, function: str, event: object) -> bool:  # noqa: ANN401
+def _invoke(lambda_svc: Any, function: str, event: object) -> bool:
     """Invoke it asynchronously; whether it is there."""
-    record, config, _name = lambda_svc._get_func_record_for_ref(function)  # noqa: SLF001
+    record, config, _name = lambda_svc._get_func_record_for_ref(function)
     if not record or not config:
         return False
-    lambda_svc.invoke_async_with_retry(lambda_svc._execution_record_for_config(record, config), event)  # noqa: SLF001
+    lambda_svc.invoke_async_with_retry(lambda_svc._execution_record_for_config(record, config), event)
     return True
 
 
-def _queue_asynchronous_invocations(lambda_svc: Any) -> None:  # noqa: ANN401
-    execute, invoke_async, new_id = (
-        lambda_svc._execute_function,
-        lambda_svc.invoke_async_with_retry,
-        lambda_svc.new_uuid,
-    )  # noqa: SLF001
-    slots = threading.BoundedSemaphore(ASYNC_SLOTS)
-    event_id: contextvars.ContextVar[str | None] = contextvars.ContextVar("event_id", default=None)
+def _keep_request_ids(lambda_svc: Any) -> None:
+    """One id for an invocation's response, its handler's context, and all its attempts."""
+    invoke, execute, new_id = lambda_svc._invoke, lambda_svc._execute_function, lambda_svc.new_uuid
     next_id: contextvars.ContextVar[str | None] = contextvars.ContextVar("next_id", default=None)
 
     def take_id() -> str:
@@ -133,34 +142,77 @@ def _queue_asynchronous_invocations(lambda_svc: Any) -> None:  # noqa: ANN401
         next_id.set(None)
         return waiting or new_id()
 
-    def attempt(func: dict[str, Any], event: object, request_id: str) -> dict[str, Any]:
-        event_id.set(None)  # what the attempt calls in turn is no part of this event
-        next_id.set(request_id)
-        with slots:
+    def execute_with_id(func: dict[str, Any], event: object) -> dict[str, Any]:
+        def run() -> dict[str, Any]:
+            next_id.set(_request_id.get())
+            _request_id.set(None)  # what is called in turn is another invocation
             return execute(func, event)  # type: ignore[no-any-return]
 
-    def execute_in_line(func: dict[str, Any], event: object) -> dict[str, Any]:
-        request_id = event_id.get()
-        if request_id is None:
-            return execute(func, event)  # type: ignore[no-any-return]
-        give_up = time.monotonic() + _max_event_age_s(func)
-        while True:
-            result = contextvars.copy_context().run(attempt, func, event, request_id)
-            disabled = lambda_svc._reserved_concurrency(func, func.get("config") or func) == 0  # noqa: SLF001
-            if not result.get("throttle") or disabled or time.monotonic() > give_up:
-                return result
-            time.sleep(_THROTTLE_PAUSE_S)
+        return contextvars.copy_context().run(run)
 
-    def invoke_with_id(func: dict[str, Any], event: object) -> None:
+    async def invoke_and_tell_id(*args: Any, **options: Any) -> Any:
+        _request_id.set(new_id())
+        return await invoke(*args, **options)
+
+    lambda_svc.new_uuid = take_id
+    lambda_svc._execute_function = execute_with_id
+    lambda_svc._invoke = invoke_and_tell_id
+
+
+def _telling_request_ids(app: App) -> App:
+    """The app, with the invocation's id in the response to Invoke, where MiniStack writes one of its own."""
+
+    async def tell(scope: Any, receive: Any, send: Any) -> None:
+        _request_id.set(None)
+
+        async def send_with_id(message: dict[str, Any]) -> None:
+            request_id = _request_id.get()
+            if request_id is not None and message["type"] == "http.response.start":
+                others = [item for item in message["headers"] if item[0].lower() != _ID_HEADER]
+                message = {**message, "headers": [*others, (_ID_HEADER, request_id.encode())]}
+            await send(message)
+
+        await app(scope, receive, send_with_id)
+
+    return tell
+
+
+def _queue_asynchronous_invocations(lambda_svc: Any) -> None:
+    """Asynchronous invocations stand in line for a slot, and wait while they are throttled."""
+    execute, invoke_async, new_id = (
+        lambda_svc._execute_function,
+        lambda_svc.invoke_async_with_retry,
+        lambda_svc.new_uuid,
+    )
+    slots = threading.BoundedSemaphore(ASYNC_SLOTS)
+    queued: contextvars.ContextVar[bool] = contextvars.ContextVar("queued", default=False)
+
+    def invoke_in_line(func: dict[str, Any], event: object) -> None:
         def run() -> None:
-            event_id.set(new_id())
+            queued.set(True)
+            _request_id.set(_request_id.get() or new_id())
             invoke_async(func, event)  # copies this context into its thread
 
         contextvars.copy_context().run(run)
 
-    lambda_svc.new_uuid = take_id
-    lambda_svc._execute_function = execute_in_line  # noqa: SLF001
-    lambda_svc.invoke_async_with_retry = invoke_with_id
+    def execute_in_line(func: dict[str, Any], event: object) -> dict[str, Any]:
+        if not queued.get():
+            return execute(func, event)  # type: ignore[no-any-return]
+        give_up = time.monotonic() + _max_event_age_s(func)
+        while True:
+            result = contextvars.copy_context().run(attempt, func, event)
+            switched_off = lambda_svc._reserved_concurrency(func, func.get("config") or func) == 0
+            if not result.get("throttle") or switched_off or time.monotonic() > give_up:
+                return result
+            time.sleep(_THROTTLE_PAUSE_S)
+
+    def attempt(func: dict[str, Any], event: object) -> dict[str, Any]:
+        queued.set(False)
+        with slots:
+            return execute(func, event)  # type: ignore[no-any-return]
+
+    lambda_svc._execute_function = execute_in_line
+    lambda_svc.invoke_async_with_retry = invoke_in_line
 
 
 def _max_event_age_s(func: dict[str, Any]) -> float:
@@ -168,7 +220,7 @@ def _max_event_age_s(func: dict[str, Any]) -> float:
     return float(config.get("MaximumEventAgeInSeconds", _MAX_EVENT_AGE_S))
 
 
-def _trim_forever(runtime: Any) -> None:  # noqa: ANN401
+def _trim_forever(runtime: Any) -> None:
     while True:
         time.sleep(_TRIM_PERIOD_S)
         try:
@@ -177,12 +229,12 @@ def _trim_forever(runtime: Any) -> None:  # noqa: ANN401
             _logger.exception("trimming idle workers failed")
 
 
-def _trim(runtime: Any, now: float) -> None:  # noqa: ANN401
+def _trim(runtime: Any, now: float) -> None:
     """End idle workers: those past their time to live, and of the others all but the IDLE_WORKERS used last."""
-    with runtime._lock:  # noqa: SLF001
-        idle = [(pool, worker) for pool in runtime._workers.values() for worker in pool if not worker.in_use]  # noqa: SLF001
+    with runtime._lock:
+        idle = [(pool, worker) for pool in runtime._workers.values() for worker in pool if not worker.in_use]
         idle.sort(key=lambda item: item[1].last_used, reverse=True)
-        old = [item for item in idle[:IDLE_WORKERS] if now - item[1].last_used > runtime._LOCAL_WORKER_TTL]  # noqa: SLF001
+        old = [item for item in idle[:IDLE_WORKERS] if now - item[1].last_used > runtime._LOCAL_WORKER_TTL]
         doomed = old + idle[IDLE_WORKERS:]
         for pool, worker in doomed:
             pool.remove(worker)

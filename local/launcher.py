@@ -27,6 +27,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -54,6 +55,8 @@ def main(arguments: list[str]) -> None:
         threading.Thread(target=_end_with_stdin, daemon=True, name="caribou-leash").start()
     try:
         _serve(listener)
+    except BaseException:  # noqa: BLE001 - the process ends here, whatever it was
+        traceback.print_exc()
     finally:
         _end(lock)
 
@@ -114,8 +117,7 @@ def _tell(state: Path, server: dict[str, object]) -> None:
 
 def _serve(listener: socket.socket) -> None:
     """Serve until SIGTERM. In place of `ministack.app.main`, which binds a port by number, free when it was asked."""
-    app = import_module("ministack.app").app
-    _gaps().close_gaps()
+    app = _gaps().close_gaps(import_module("ministack.app").app)
     config = import_module("hypercorn.config").Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.keep_alive_timeout = 75

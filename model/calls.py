@@ -9,12 +9,12 @@ reached as skipped, and they are always the last ones.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from caribou.model.errors import InvalidWorkflowError
-from caribou.model.flow import always_ends, may_return, own_nodes, suppresses
+from caribou.model.flow import SCOPES, always_ends, bound_in, may_return, own_nodes, suppresses
 from caribou.model.unfold import Invocation
 
 INVOKE = "invoke_serverless_function"
@@ -121,16 +121,29 @@ def _check_kind(function: FunctionNode, scope: Scope) -> None:
 def _check_uses(function: FunctionNode, scope: Scope) -> None:
     """Refuse what would hide a call: the workflow or a registered function used as a value."""
     allowed = _plain_uses(function, scope)
-    for node in (node for statement in function.body for node in ast.walk(statement)):
-        if isinstance(node, ast.Attribute) and node.attr in {INVOKE, PREDECESSOR_DATA} and id(node) not in allowed:
+    for node, hidden in _with_hidden_names(function):
+        if id(node) in allowed:
+            continue
+        if isinstance(node, ast.Attribute) and node.attr in {INVOKE, PREDECESSOR_DATA}:
             raise InvalidWorkflowError(
                 f"`{node.attr}` is not called on the workflow by its name",
                 where=scope.where(node),
                 found=ast.unparse(node),
                 fix=f"write `workflow.{node.attr}(...)`, with the name of the CaribouWorkflow of the module",
             )
-        if isinstance(node, ast.Name) and id(node) not in allowed:
+        if isinstance(node, ast.Name) and node.id not in hidden:
             _check_value(node, scope)
+
+
+def _with_hidden_names(function: FunctionNode) -> Iterator[tuple[ast.AST, frozenset[str]]]:
+    """Every node of the body, each with the names that nested functions around it have made their own."""
+    stack: list[tuple[ast.AST, frozenset[str]]] = [(statement, frozenset()) for statement in reversed(function.body)]
+    while stack:
+        node, hidden = stack.pop()
+        yield node, hidden
+        if isinstance(node, SCOPES):
+            hidden |= frozenset(bound_in(node))
+        stack.extend((child, hidden) for child in reversed(list(ast.iter_child_nodes(node))))
 
 
 def _check_value(node: ast.Name, scope: Scope) -> None:

@@ -27,15 +27,38 @@ class Pointer:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredPayload:
+    """An encoded payload: its text, or where it rests. Neither: there is none."""
+
+    text: str | None = None
+    pointer: Pointer | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the encoded payload."""
+        return self.pointer.size_bytes if self.pointer else len((self.text or "").encode())
+
+
+@dataclass(frozen=True, slots=True)
 class Start:
-    """A client's wish to start a run: its name for it (None: the message's own id), and the encoded payload."""
+    """A client's wish to start a run: its name for it (None: the message's own id), and the encoded payload.
+
+    A payload too large for a message rests at the pointer, in home's payload bucket.
+    """
 
     run_id: str | None
-    payload: str
+    payload: str | None
+    pointer: Pointer | None = None
 
     def to_text(self) -> str:
         """The message that starts the run."""
-        return json.dumps({"schema": START_SCHEMA, "run_id": self.run_id, "payload": self.payload}, ensure_ascii=False)
+        content = {
+            "schema": START_SCHEMA,
+            "run_id": self.run_id,
+            "payload": self.payload,
+            "pointer": None if self.pointer is None else pointer_to_json(self.pointer),
+        }
+        return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +107,11 @@ class Envelope:
     payload: str | None = None
     pointer: Pointer | None = None
 
+    @property
+    def stored(self) -> StoredPayload:
+        """The payload, wherever it is."""
+        return StoredPayload(self.payload, self.pointer)
+
     def to_text(self) -> str:
         """The envelope as a message."""
         run = self.run
@@ -121,6 +149,11 @@ def pointer_to_json(pointer: Pointer) -> dict[str, Any]:
     }
 
 
+def event_bytes(message: str) -> int:
+    """Size of a message as the receiver's event carries it, as text inside JSON: quotation marks count twice."""
+    return len(json.dumps(message, ensure_ascii=False).encode())
+
+
 def parse_message(data: Any) -> Envelope | Start | None:  # noqa: ANN401 - whatever an event source sent
     """The envelope or start in a JSON value; None if it is neither, so that it is a payload of its own.
 
@@ -130,7 +163,7 @@ def parse_message(data: Any) -> Envelope | Start | None:  # noqa: ANN401 - whate
         return None
     try:
         if data["schema"] == START_SCHEMA:
-            return Start(run_id=data["run_id"], payload=data["payload"])
+            return Start(run_id=data["run_id"], payload=data["payload"], pointer=_parsed_pointer(data["pointer"]))
         if data["schema"] == ENVELOPE_SCHEMA:
             return _parsed_envelope(data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -139,7 +172,6 @@ def parse_message(data: Any) -> Envelope | Start | None:  # noqa: ANN401 - whate
 
 
 def _parsed_envelope(data: Mapping[str, Any]) -> Envelope:
-    pointer = data["pointer"]
     return Envelope(
         run=Run(
             run_id=data["run_id"],
@@ -156,8 +188,12 @@ def _parsed_envelope(data: Mapping[str, Any]) -> Envelope:
         hop=int(data["hop"]),
         sent_at=float(data["sent_at"]),
         payload=data["payload"],
-        pointer=None if pointer is None else Pointer(**pointer),
+        pointer=_parsed_pointer(data["pointer"]),
     )
+
+
+def _parsed_pointer(data: Mapping[str, Any] | None) -> Pointer | None:
+    return None if data is None else Pointer(**data)
 
 
 def _grouped_by_region(regions: Mapping[str, str]) -> dict[str, list[str]]:

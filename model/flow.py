@@ -1,4 +1,4 @@
-"""What can be said of a function's flow from its syntax alone: where it always ends, and where it may return."""
+"""What can be said of a function from its syntax alone: what it binds, where it always ends, where it may return."""
 
 from __future__ import annotations
 
@@ -16,6 +16,31 @@ def own_nodes(root: ast.AST) -> Iterator[ast.AST]:
         yield node
         if not isinstance(node, SCOPES):
             stack.extend(ast.iter_child_nodes(node))
+
+
+def bound_in(root: ast.AST) -> Iterator[str]:
+    """The names that a function, a lambda or a statement binds in its own scope: parameters, variables, imports."""
+    if isinstance(root, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        nodes = (*_parameters(root.args), *own_nodes(root))
+    else:
+        nodes = (root, *own_nodes(root))
+    for node in nodes:
+        match node:
+            case ast.arg(arg=name) | ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+                yield name
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
+            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                yield name
+            case ast.MatchMapping(rest=str(name)):
+                yield name
+            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                yield from (alias.asname or alias.name.partition(".")[0] for alias in aliases)
+
+
+def _parameters(arguments: ast.arguments) -> tuple[ast.AST, ...]:
+    named = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
+    return (*named, *filter(None, (arguments.vararg, arguments.kwarg)))
 
 
 def suppresses(expression: ast.expr) -> bool:

@@ -1,15 +1,14 @@
-"""What import statements, and other statements, bind: which names, and what these stand for."""
+"""What import statements load and bind, inside the workflow's folder."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from caribou.model.calls import Symbol
 from caribou.model.errors import InvalidWorkflowError
-from caribou.model.flow import own_nodes
 
 WORKFLOW_CLASS = "CaribouWorkflow"
 RUNTIME = "caribou.runtime"
@@ -34,30 +33,6 @@ class Module:
     def package(self) -> str:
         """The package that its relative imports start from; empty at the top."""
         return self.name if self.path.name == "__init__.py" else self.name.rpartition(".")[0]
-
-
-def bound_in(root: ast.AST) -> Iterator[str]:
-    """The names that a function, or a statement, binds in its own scope."""
-    if isinstance(root, ast.FunctionDef | ast.AsyncFunctionDef):
-        arguments = root.args
-        for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
-            yield argument.arg
-        yield from (argument.arg for argument in (arguments.vararg, arguments.kwarg) if argument)
-        nodes = own_nodes(root)
-    else:
-        nodes = iter((root, *own_nodes(root)))
-    for node in nodes:
-        match node:
-            case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
-                yield name
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-                yield name
-            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
-                yield name
-            case ast.MatchMapping(rest=str(name)):
-                yield name
-            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
-                yield from (alias.asname or alias.name.partition(".")[0] for alias in aliases)
 
 
 def source_of(statement: ast.ImportFrom, module: Module) -> str:

@@ -14,13 +14,12 @@ from pathlib import Path
 
 from caribou.model.calls import INVOKE, PREDECESSOR_DATA, FunctionNode, Symbol
 from caribou.model.errors import InvalidWorkflowError
-from caribou.model.flow import own_nodes
+from caribou.model.flow import bound_in, own_nodes
 from caribou.model.imports import (
     CLASS_SYMBOL,
     RUNTIME,
     WORKFLOW_CLASS,
     Module,
-    bound_in,
     check_reference_system,
     imported,
     modules_of,

@@ -9,6 +9,7 @@ import hashlib
 from dataclasses import dataclass
 
 DEFAULT_STAGE = "dev"
+DEFAULT_CONTROL_REGION = "us-west-2"
 TABLE_GENERATION = 1
 MAX_FUNCTION_NAME = 64  # Lambda, CreateFunction, FunctionName
 MAX_BUCKET_NAME = 63  # S3, bucket naming rules

@@ -14,9 +14,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
-from caribou.model.envelope import Pointer, Run, pointer_to_json
+from caribou.model.envelope import Pointer, Run, StoredPayload, pointer_to_json
 from caribou.model.errors import InvalidEnvelopeError
-from caribou.runtime.ports import Ports, StoredPayload, SyncInputs, SyncState, UnreachableError
+from caribou.runtime.ports import Ports, SyncInputs, SyncState, UnreachableError
 from caribou.runtime.settings import Settings
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from caribou.model.errors import InvalidWorkflowError
 from caribou.model.graph import Edge, Graph
 from caribou.model.record import SKIPPED, SuccessorRecord
 from caribou.runtime.outbox import Outbox, Told
-from caribou.runtime.ports import StoredPayload
 
 _PARALLEL_SENDS = 8
 
@@ -64,13 +63,7 @@ class Execution:
         inputs = ports.syncs.read(region, self.run_id, self.node)
         taken = [inputs.payloads[edge.id] for edge in self._graph.in_edges(self.node) if edge.id in inputs.state.taken]
         self.joined_bytes = sum(payload.size_bytes for payload in taken)
-        return [payloads.decode(self.text_of(payload)) for payload in taken]
-
-    def text_of(self, payload: StoredPayload) -> str:
-        """A stored payload's text, fetched from where it rests."""
-        if payload.pointer is not None:
-            return self._outbox.ports.payloads.get(payload.pointer)
-        return payload.text if payload.text is not None else "null"
+        return [payloads.decode(ports.text_of(payload)) for payload in taken]
 
     def finish(self) -> tuple[SuccessorRecord, ...]:
         """User code has returned: skip the edges it never came to, wait for all sends, end a leaf."""

@@ -17,7 +17,7 @@ from caribou.runtime.event import Delivery
 from caribou.runtime.execution import Execution
 from caribou.runtime.outbox import Outbox
 from caribou.runtime.placement import new_run
-from caribou.runtime.ports import Ports, StoredPayload
+from caribou.runtime.ports import Ports
 from caribou.runtime.settings import Settings
 from caribou.runtime.workflow import running
 
@@ -63,10 +63,10 @@ class NodeRunner:
         run = self.ports.runs.begin(
             new_run(start.run_id or delivery.id, meter.started_at, self.placement, self.settings)
         )
-        envelope = Envelope(run, entry.name, edge=None, hop=0, sent_at=meter.started_at, payload=start.payload)
+        envelope = Envelope(run, entry.name, None, 0, meter.started_at, start.payload, start.pointer)
         if run.region_of(entry.name, self.settings.home_region) == self.settings.home_region:
             return self._run(envelope, delivery, meter, cold_start=cold_start)
-        Outbox(run, 0, self.settings, self.ports).forward(start.payload)
+        Outbox(run, 0, self.settings, self.ports).forward(self.ports.text_of(envelope.stored))
         self._record(envelope, meter, _Outcome(attempt=1, cold_start=cold_start, redirect=True))
         return _answer(run, "forwarded")
 
@@ -87,7 +87,7 @@ class NodeRunner:
         with Execution(envelope.node, outbox, meter.started_at) as execution:
             try:
                 with running(execution):
-                    self.user_function(payloads.decode(self._text(envelope, execution)))
+                    self.user_function(payloads.decode(self.ports.text_of(envelope.stored)))
                 successors = execution.finish()
             except Exception as error:
                 failed = _Outcome(
@@ -104,9 +104,6 @@ class NodeRunner:
         self._record(envelope, meter, ended)
         return _answer(run, "ran")
 
-    def _text(self, envelope: Envelope, execution: Execution) -> str:
-        return execution.text_of(StoredPayload(envelope.payload, envelope.pointer))
-
     def _give_up_after_last(self, run: Run, node: str, failed: _Outcome) -> None:
         if failed.attempt >= MAX_ATTEMPTS:
             self.ports.runs.fail(run.run_id, self.ports.clock.now(), node, failed.error or "")
@@ -116,7 +113,7 @@ class NodeRunner:
 
     def _record(self, envelope: Envelope, meter: Meter, outcome: _Outcome) -> None:
         run, arrived = envelope.run, envelope.hop > 0
-        payload = StoredPayload(envelope.payload, envelope.pointer)
+        payload = envelope.stored
         self.emit(
             RunRecord(
                 run_id=run.run_id,

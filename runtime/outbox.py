@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from caribou.model.envelope import Envelope, Run
+from caribou.model.envelope import Envelope, Run, StoredPayload, event_bytes
 from caribou.model.graph import Edge, Node
 from caribou.model.record import JOINED, REROUTED, SENT
 from caribou.model.skips import Skips, reach_of_skipped, reach_of_skipped_node
-from caribou.runtime.ports import Ports, StoredPayload, SyncState, UnreachableError
+from caribou.runtime.ports import Ports, SyncState, UnreachableError
 from caribou.runtime.settings import Settings
 
 ITEM_PAYLOAD_LIMIT_BYTES = 300_000
@@ -67,7 +66,7 @@ class Outbox:
     def _publish(self, run: Run, region: str, node: Node, edge: str | None, payload: str | None) -> None:
         envelope = self._envelope(run, node, edge, StoredPayload(text=payload))
         message = envelope.to_text()
-        if payload is not None and _event_bytes(message) > self.settings.message_limit_bytes:
+        if payload is not None and event_bytes(message) > self.settings.message_limit_bytes:
             pointer = self.ports.payloads.put(region, _key(run, node, edge, payload), payload)
             message = self._envelope(run, node, edge, StoredPayload(pointer=pointer)).to_text()
         self.ports.bus.publish(region, node.function, message)
@@ -130,7 +129,3 @@ def _key(run: Run, node: Node, edge: str | None, payload: str) -> str:
     """The key of a payload that is too large: a retry whose payload differs must not replace one that is on its way."""
     return f"{run.run_id}/{node.name}/{edge or 'start'}/{hashlib.sha256(payload.encode()).hexdigest()[:16]}"
 
-
-def _event_bytes(message: str) -> int:
-    """Size of a message as the receiver's event carries it, as text inside JSON: quotation marks count twice."""
-    return len(json.dumps(message, ensure_ascii=False).encode())

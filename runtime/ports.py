@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from caribou.model.envelope import Pointer, Run
+from caribou.model.envelope import Pointer, Run, StoredPayload
 
 
 class UnreachableError(Exception):
@@ -23,19 +23,6 @@ class SyncState:
     def reported(self) -> int:
         """How many edges have reported."""
         return len(self.taken) + len(self.skipped)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredPayload:
-    """An encoded payload, inline or where it rests."""
-
-    text: str | None = None
-    pointer: Pointer | None = None
-
-    @property
-    def size_bytes(self) -> int:
-        """Size of the encoded payload."""
-        return self.pointer.size_bytes if self.pointer else len((self.text or "").encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +103,9 @@ class Ports:
     runs: RunStore
     payloads: PayloadStore
     clock: Clock
+
+    def text_of(self, payload: StoredPayload) -> str:
+        """An encoded payload's text, fetched from where it rests; none is null."""
+        if payload.pointer is not None:
+            return self.payloads.get(payload.pointer)
+        return payload.text if payload.text is not None else "null"

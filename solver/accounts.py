@@ -10,9 +10,9 @@ Notation: node v in region r(v), home h, I(r) the grid's intensity in g/kWh, E t
            + sum over data    GB * egress price of the sender's region, if it leaves the region
            + messages, in units of 64 KB at the receiver's region, and table units at the sync node's
 
-All of it is linear in amounts that were drawn (`Term.amount`), with factors that depend on one region or on two. So a
-placement's mean is a sum of looked-up numbers: `MeanTables`, one table a node and one a pair of nodes. The two parts that
-depend on who comes last at a sync node are in `timing`. The formulas follow the reference system's model.
+All of it is linear in amounts that were drawn (`Term.amount`), with factors that depend on one region or on two. So
+a placement's mean is a sum of looked-up numbers: `MeanTables`, one table a node and one a pair of nodes. The two parts
+that depend on who comes last at a sync node are in `timing`. The formulas follow the reference system's model.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Machine:
 
     @classmethod
     def of(cls, problem: Problem, node: ProblemNode, cpu_utilization: float) -> Machine:
-        """The machine of a node; where it has no price (a region it is not allowed in) the price is infinite."""
+        """The machine of a node. Only regions that it is not allowed in may lack a price; it is never placed there."""
         regions, memory_gb = problem.regions.values(), node.memory_mb / MB_PER_GB
         vcpu = node.vcpu or node.memory_mb / MB_PER_VCPU
         kw = [
@@ -97,8 +97,8 @@ class Machine:
         ]
         prices = [region.price_usd for region in regions]
         return cls(
-            np.array([price.compute_per_gb_s.get(node.architecture, np.inf) for price in prices]) * memory_gb,
-            np.array([price.invocation.get(node.architecture, np.inf) for price in prices]),
+            np.array([price.compute_per_gb_s.get(node.architecture, 0.0) for price in prices]) * memory_gb,
+            np.array([price.invocation.get(node.architecture, 0.0) for price in prices]),
             np.array(kw) * np.array([region.pue for region in regions]),
         )
 
@@ -319,5 +319,4 @@ class Accounts:
 
 def _run_usd(machine: Machine, runs: NodeRuns, runs_at: Bools) -> Floats:
     per_run = machine.usd_per_run[:, np.newaxis]
-    usd = np.where(runs_at, machine.usd_per_s[:, np.newaxis] * runs.duration_s + per_run, 0.0)
-    return np.asarray(usd)
+    return np.where(runs_at, machine.usd_per_s[:, np.newaxis] * runs.duration_s + per_run, 0.0)

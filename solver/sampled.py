@@ -251,9 +251,7 @@ def geography_of(problem: Problem) -> Geography:
 
 
 def _runs(runs: dict[str, Runs], uniform: Floats, sources: list[tuple[str, float]]) -> NodeRuns:
-    rows: dict[str, Ints] = {
-        region: (uniform * len(seen.duration_s)).astype(np.intp) for region, seen in runs.items()
-    }
+    rows: dict[str, Ints] = {region: (uniform * len(seen.duration_s)).astype(np.intp) for region, seen in runs.items()}
 
     def stacked(values: dict[str, tuple[float, ...]], *, scaled: bool) -> Floats:
         drawn = {region: np.asarray(values[region])[rows[region]] for region in runs}

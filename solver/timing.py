@@ -25,7 +25,7 @@ from caribou.solver.draws import Floats, Ints
 from caribou.solver.latency import kb
 from caribou.solver.sampled import NEVER, Message, SampledProblem
 
-Winners = NDArray[np.int8]
+Winners = NDArray[np.int16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +110,9 @@ class Timing:
         latest = next(arrivals)
         if node not in self.sync_nodes:
             return latest, None
-        last = np.zeros(latest.shape, dtype=np.int8)
+        last = np.zeros(latest.shape, dtype=np.int16)
         for position, arrival in enumerate(arrivals, start=1):
-            np.copyto(last, np.int8(position), where=arrival > latest)
+            np.copyto(last, np.int16(position), where=arrival > latest)
             np.maximum(latest, arrival, out=latest)
         return latest, last
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from aws_cdk import Annotations, App, Stack
 
 from caribou.model.errors import CaribouError, InvalidInputError
-from caribou.model.names import DEFAULT_STAGE
+from caribou.model.names import DEFAULT_CONTROL_REGION, DEFAULT_STAGE
 from caribou.model.placement import Placement
 from caribou.model.schema.workflow import Workflow, read_workflow, workflow_folders
 from caribou.stacks.control_plane import ControlPlaneStack
@@ -19,7 +19,8 @@ from caribou.stacks.workflow import Deployment, add_workflow
 
 PLACEMENT, WORKFLOW = "placement", "workflow"
 STAGE, CONTROL_REGION = "caribou:stage", "caribou:control_region"
-DEFAULT_CONTROL_REGION = "us-west-2"
+_FLAGS = {"@aws-cdk/core:enablePartitionLiterals": True, "@aws-cdk/aws-iam:minimizePolicies": True}
+"""CDK's feature flags that our templates are made with; a project's `cdk.json` may say otherwise."""
 _OURS = {STAGE: "the stage, in front of every name", CONTROL_REGION: "the region of the control plane"}
 
 
@@ -29,7 +30,7 @@ def synthesise(now: datetime, root: Path | None = None) -> None:
     A user's mistake is told in one message on standard error, with exit code 2.
     """
     try:
-        app = App()
+        app = App(context=_FLAGS)
         add_stacks(app, root or Path.cwd(), now)
         app.synth()
     except CaribouError as error:

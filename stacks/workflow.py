@@ -202,6 +202,8 @@ def _policy_document(path: Path) -> dict[str, Any]:
         raise InvalidManifestError(
             "names a policy that is not JSON", where=str(path), found=error, fix="mend it"
         ) from error
+    if isinstance(document, dict) and set(document) == {"aws"}:  # the reference system's way, a document a provider
+        document = document["aws"]
     if not isinstance(document, dict) or not isinstance(document.get("Statement"), list):
         raise InvalidManifestError(
             "is not an IAM policy document", where=str(path), fix='write {"Version": "2012-10-17", "Statement": [...]}'

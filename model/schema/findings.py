@@ -40,7 +40,7 @@ def near(word: str, known: Iterable[str]) -> str:
     """A remedy for a word that is not known: the nearest ones, or else all of them."""
     known = tuple(known)
     matches = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
-    return f"did you mean {' or '.join(matches)}?" if matches else f"use one of {', '.join(known)}"
+    return f"perhaps {' or '.join(matches)} is meant" if matches else f"use one of {', '.join(known)}"
 
 
 def as_one_error(

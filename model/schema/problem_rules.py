@@ -70,7 +70,10 @@ def _prices(problem: Problem, node: ProblemNode) -> Iterator[Flaw]:
         if region not in problem.regions:
             continue
         prices = problem.regions[region].price_usd
-        for field, by_architecture in (("compute_per_gb_s", prices.compute_per_gb_s), ("invocation", prices.invocation)):
+        for field, by_architecture in (
+            ("compute_per_gb_s", prices.compute_per_gb_s),
+            ("invocation", prices.invocation),
+        ):
             if node.architecture not in by_architecture:
                 path = f"regions.{region}.price_usd.{field}.{node.architecture}"
                 yield Flaw("is missing", path, None, "add the price, in USD")
@@ -106,7 +109,10 @@ def _transfers(problem: Problem, transfers: Mapping[str, Transfers], path: str) 
 
 def _misaligned(path: str, found: int, other: str, expected: int) -> Flaw:
     return Flaw(
-        f"is not aligned with {other}", path, f"{found} samples, not {expected}", "give each run one place in every list"
+        f"is not aligned with {other}",
+        path,
+        f"{found} samples, not {expected}",
+        "give each run one place in every list",
     )
 
 
@@ -166,9 +172,7 @@ def _aligned_runs(runs: Runs, calls: set[str], path: str) -> Iterator[Flaw]:
 
 def _skips(problem: Problem) -> Iterator[Flaw]:
     for i, edge in enumerate(problem.edges):
-        expected = {
-            (problem.edges[end].source, problem.edges[end].target) for end in problem.edges_ended_by_skip(i)
-        }
+        expected = {(problem.edges[end].source, problem.edges[end].target) for end in problem.edges_ended_by_skip(i)}
         told = {(notice.predecessor, notice.sync_node) for notice in edge.on_skip}
         if wrong := sorted(told - expected):
             what = "tells of an edge that does not end when this one is skipped"

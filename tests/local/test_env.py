@@ -10,6 +10,7 @@ from caribou.model.errors import InvalidInputError
 
 @pytest.fixture
 def cloud():
+    """A local cloud as an object; nothing runs."""
     return LocalCloud(Path("/state of mine"), "http://127.0.0.1:4000", "111111111111", pid=0)
 
 
@@ -49,7 +50,7 @@ def test_shell_lines_survive_any_value():
     value = "a 'b' \"c\" $HOME `d` \\ \n;e"
     lines = "\n".join(shell_lines({"AWS_ENDPOINT_URL": value}, {}))
 
-    script = f'eval "$1"; printf %s "$AWS_ENDPOINT_URL"'
+    script = 'eval "$1"; printf %s "$AWS_ENDPOINT_URL"'
     done = subprocess.run(["sh", "-uc", script, "sh", lines], capture_output=True, text=True, check=True)
 
     assert done.stdout == value
@@ -65,7 +66,7 @@ def test_shell_lines_unset_what_gets_in_the_way():
     assert lines[1] == "export AWS_REGION=us-east-1"
 
 
-@pytest.mark.parametrize("account", ["", "12345678901", "1234567890123", "12345678901x", "１２３４５６７８９０１２"])
+@pytest.mark.parametrize("account", ["", "12345678901", "1234567890123", "12345678901x", "\uff11" * 12])
 def test_as_account_with_a_wrong_account_says_so(cloud, account):
     """An account is twelve digits; anything else would silently be the default account."""
     with pytest.raises(InvalidInputError, match="use 12 digits"):

@@ -33,14 +33,17 @@ class Place:
         self.function = self.create_function()
 
     def queue(self, name):
+        """The URL of a new queue."""
         sqs = self.cloud.client("sqs", self.region)
         return sqs.create_queue(QueueName=f"{self.name}-{name}")["QueueUrl"]
 
     def arn(self, queue):
+        """The ARN of a queue."""
         sqs = self.cloud.client("sqs", self.region)
         return sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
 
     def create_function(self):
+        """The ARN of the new function, which reports to `failures`."""
         code = io.BytesIO()
         with zipfile.ZipFile(code, "w") as archive:
             archive.writestr("app.py", HANDLER)
@@ -67,6 +70,7 @@ class Place:
         return bodies
 
     def count(self, queue):
+        """How many messages wait in the queue."""
         sqs = self.cloud.client("sqs", self.region)
         attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"])
         return int(attributes["Attributes"]["ApproximateNumberOfMessages"])
@@ -81,6 +85,7 @@ def topic_to(place, region, **attributes):
 
 
 def publish(place, region, topic, order):
+    """Send the function an order through the topic."""
     place.cloud.client("sns", region).publish(TopicArn=topic, Message=json.dumps(order))
 
 
@@ -160,3 +165,13 @@ def test_a_failing_target_of_a_rule_is_tried_three_times(local_cloud):
 
     assert len(place.messages(place.failures, 1)) == 1
     assert len(set(place.messages(place.told, 3))) == 1
+
+
+@pytest.mark.parametrize("kind", ["Event", "RequestResponse"])
+def test_the_request_id_of_the_response_is_the_handlers(local_cloud, kind):
+    """Whoever invokes a function directly knows the id that its handler sees."""
+    place = Place(local_cloud, "us-east-1")
+
+    response = local_cloud.client("lambda").invoke(FunctionName=place.name, InvocationType=kind, Payload=b"{}")
+
+    assert place.messages(place.told, 1) == [response["ResponseMetadata"]["RequestId"]]

@@ -13,6 +13,7 @@ def test_a_missing_name_is_refused_at_the_start():
 
 
 def worker(last_used, *, in_use=False):
+    """What `_trim` looks at in a worker."""
     return SimpleNamespace(last_used=last_used, in_use=in_use)
 
 

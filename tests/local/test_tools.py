@@ -15,15 +15,18 @@ PROOF = Path("proof")
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
+    """A cache of the test's own."""
     monkeypatch.setenv("CARIBOU_CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
 
 def build(folder):
+    """Build a tool."""
     (folder / PROOF).write_text("built")
 
 
 def refuse(folder):
+    """A build that nobody should ask for."""
     raise AssertionError(folder)
 
 

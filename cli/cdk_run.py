@@ -1,0 +1,56 @@
+"""Running the CDK CLI for our own verbs: its output in a log, and none of its processes left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from caribou.local.tools import cdk_command, cdk_env
+from caribou.model.errors import OperationFailedError
+
+_TAIL_LINES = 15
+_END_LIMIT_S = 5.0
+
+
+def run_cdk(arguments: Sequence[str], *, root: Path, log: Path) -> None:
+    """Run `cdk` in a project's folder; its output goes to the end of a log file.
+
+    Raises OperationFailedError, with the end of the output, if it fails. Interrupted, it ends the CLI and the app that
+    the CLI runs before it raises.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        begin = output.tell()
+        process = subprocess.Popen(
+            [*cdk_command(), *arguments],
+            cwd=root,
+            env=cdk_env(os.environ),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # so that all of its processes can be ended together
+        )
+        try:
+            code = process.wait()
+        except BaseException:
+            _end(process)
+            raise
+    if code != 0:
+        said = log.read_bytes()[begin:].decode(errors="replace").strip().splitlines()
+        raise OperationFailedError(
+            f"`cdk {' '.join(arguments)}` failed; what was deployed before still serves. Its output ({log}) ends:\n"
+            + "\n".join(said[-_TAIL_LINES:])
+        )
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for kind in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, kind)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_END_LIMIT_S)
+            return

@@ -1,0 +1,234 @@
+"""`caribou demo`: the whole loop on this machine, with the commands that a user would give."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import click
+from rich.console import Console
+
+from caribou.cli.cdk_run import run_cdk
+from caribou.cli.collect import ControlPlane
+from caribou.cli.main import cli
+from caribou.cli.project import control_region, project_root, stage, workflow_folder
+from caribou.cli.samples import SAMPLES, Samples
+from caribou.control.runs import Runs
+from caribou.local.cloud import LocalCloud, gets_in_the_way
+from caribou.model.errors import InvalidInputError, OperationFailedError
+from caribou.model.placement import Placement
+from caribou.model.record import RunRecord
+from caribou.model.schema.problem import read_problem
+from caribou.model.schema.workflow import Workflow, read_workflow
+from caribou.report.demo_tables import comparison_table, regions_table
+from caribou.solver import evaluate
+from caribou.stacks.placing import read_placement
+
+KEPT_STATE = Path(".caribou-local")
+PROBLEM, SOLVED = "problem.json", "solved.json"
+RUNS = 8
+"""So many that all of them staying home by chance (a tenth each) does not happen: 1 in 100 million."""
+_RUN_LIMIT_S = 120.0
+_RECORDS_LIMIT_S = 20.0
+
+_console = Console(highlight=False)
+
+
+@click.command()
+@click.option("--workflow", default="image_processing", show_default=True, help="The workflow to show it with.")
+@click.option("--keep", is_flag=True, help="Leave the local cloud running, and say how to look around.")
+def demo(workflow: str, *, keep: bool) -> None:
+    """Deploy a workflow on a local cloud, run it, collect, solve, move it with cdk deploy, and run it again."""
+    root = project_root()
+    definition = read_workflow(workflow_folder(workflow, root))
+    if not (definition.folder / SAMPLES / "input.json").is_file():
+        raise InvalidInputError(
+            "has no sample input", where=workflow, fix=f"write {SAMPLES}/input.json beside its app.py"
+        )
+    began = time.monotonic()
+    with _ended_by_signals(), _local_cloud(definition, root, keep=keep) as cloud:
+        moved = Demo(root, definition, cloud).show()
+    _console.print(f"\nDone in {time.monotonic() - began:.0f} s. {'' if keep else 'The local cloud is stopped.'}")
+    if keep:
+        _console.print(_look_around(definition, cloud, moved=moved), soft_wrap=True, markup=False)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The steps of the demo, for one workflow on one local cloud."""
+
+    root: Path
+    workflow: Workflow
+    cloud: LocalCloud
+
+    def show(self) -> bool:
+        """Go through the loop once; whether the solver moved anything."""
+        name = self.workflow.name
+        _step(2, f"Deploy the control plane and {name}, at home in {self.workflow.manifest.home_region}")
+        self._deploy(f"CaribouControlPlane Workflow-{name} -c workflow={name} -c placement=home")
+        _step(3, f"Run it {RUNS} times")
+        home_s = self._run_all()
+        _step(4, "Collect: carbon, prices and latency of the regions, and the run records")
+        records = self._collected(RUNS)
+        _console.print(regions_table(records, "Where its nodes ran"))
+        _step(5, "Solve: where should each node run, at each hour?")
+        placement = self._solved()
+        if placement.regions == {self.workflow.manifest.home_region}:
+            _console.print("\nStaying at home is the best plan for this input, so there is nothing to move.")
+            return False
+        _step(6, "Move it")
+        self._deploy(f"Workflow-{name} -c placement={SOLVED}")
+        _step(7, f"Run it {RUNS} times again")
+        placed_s = self._run_all()
+        moved = self._collected(2 * RUNS, placement.digest)
+        _console.print(regions_table(moved, "Where its nodes ran, after the move (a tenth of all runs stays home)"))
+        _step(8, "What it brought")
+        evaluation = evaluate(read_problem(self.root / PROBLEM), placement)
+        _console.print(comparison_table(evaluation, home_s, placed_s))
+        return True
+
+    def _deploy(self, arguments: str) -> None:
+        _say(f"cdk deploy {arguments}")
+        log = self.cloud.state / "logs" / "cdk.log"
+        with _console.status("Deploying"):
+            run_cdk(
+                ["deploy", *arguments.split(), "--require-approval", "never", "--concurrency", "4"],
+                root=self.root,
+                log=log,
+            )
+
+    def _run_all(self) -> list[float]:
+        """Run times in seconds."""
+        manifest = self.workflow.manifest
+        samples = Samples(self.workflow, self.cloud.account)
+        samples.upload()
+        payload = samples.payload()
+        _say(f"caribou run {self.workflow.name} -a @{_shown(samples.folder / 'input.json', self.root)} --wait")
+        runs = Runs(self.workflow.graph, manifest, stage(self.root), self.cloud.account)
+        seconds = []
+        with _console.status("Running") as status:
+            for i in range(RUNS):
+                status.update(f"Run {i + 1} of {RUNS}")
+                ended = runs.wait(runs.start(payload), limit_s=_RUN_LIMIT_S)
+                if ended.error is not None:
+                    raise OperationFailedError(f"Run {ended.run.run_id} failed at {ended.failed_node}: {ended.error}")
+                seconds.append(ended.seconds)
+        _console.print(f"{RUNS} runs succeeded, {min(seconds):.1f} to {max(seconds):.1f} s each")
+        return seconds
+
+    def _collected(self, runs: int, placement: str | None = None) -> list[RunRecord]:
+        """Collect until the records of so many runs are there; those of one placement's runs, or all.
+
+        A run has ended a moment before its last record is in the log.
+        """
+        _caribou("data_collect", "all")
+        plane, give_up = ControlPlane(self.root), time.monotonic() + _RECORDS_LIMIT_S
+        while True:
+            records = plane.records.records(self.workflow.name)
+            if len({record.run_id for record in _leaves(records, self.workflow)}) >= runs:
+                return [record for record in records if placement in (None, record.placement)]
+            if time.monotonic() > give_up:
+                raise OperationFailedError(f"Not all of {runs} runs left records. The log: {self.cloud.log}")
+            time.sleep(0.5)
+            _caribou("log_sync", self.workflow.name)
+
+    def _solved(self) -> Placement:
+        _caribou("problem", self.workflow.name, "-o", PROBLEM)
+        _caribou("solve", "--problem", PROBLEM, "-o", SOLVED)
+        return read_placement(self.root / SOLVED)
+
+
+def _leaves(records: Sequence[RunRecord], workflow: Workflow) -> list[RunRecord]:
+    leaves = set(workflow.graph.leaves)
+    return [record for record in records if record.node in leaves]
+
+
+@contextmanager
+def _local_cloud(workflow: Workflow, root: Path, *, keep: bool) -> Iterator[LocalCloud]:
+    """A cloud of the demo's own; its state is the project's if it is kept, else a temporary folder."""
+    state = root / KEPT_STATE if keep else Path(tempfile.mkdtemp(prefix="caribou-demo-"))
+    _step(1, "Start a local cloud")
+    _say("caribou local up" if keep else f"caribou local up --state {state}")
+    regions = tuple(dict.fromkeys((workflow.manifest.home_region, control_region(root), *workflow.regions)))
+    with _console.status(f"Starting, and bootstrapping {', '.join(regions)}"):
+        cloud = LocalCloud.start(state, keep=keep, regions=regions)
+    _console.print(f"AWS of this machine: {cloud.endpoint}, {len(regions)} regions")
+    try:
+        with cloud, _environment(cloud):
+            yield cloud
+    except BaseException:
+        cloud.stop()
+        _console.print(f"Stopped. Logs: {state / 'logs'}", soft_wrap=True)
+        raise
+    if not keep:
+        shutil.rmtree(state, ignore_errors=True)
+
+
+@contextmanager
+def _environment(cloud: LocalCloud) -> Iterator[None]:
+    """This process talks to the cloud, as a shell after `caribou local env` does."""
+    before = dict(os.environ)
+    for name in [name for name in os.environ if gets_in_the_way(name)]:
+        del os.environ[name]
+    os.environ.update(cloud.variables())
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the demo as Ctrl-C does: everything that it started is stopped first."""
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {kind: signal.signal(kind, interrupt) for kind in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+
+
+def _caribou(*arguments: str) -> None:
+    """Give a command of ours, and show it."""
+    _say(f"caribou {' '.join(arguments)}")
+    cli.main(list(arguments), standalone_mode=False)
+
+
+def _step(number: int, text: str) -> None:
+    _console.print(f"\n[bold]{number}. {text}[/bold]")
+
+
+def _say(command: str) -> None:
+    _console.print(f"$ {command}", style="cyan", markup=False, soft_wrap=True)
+
+
+def _shown(path: Path, root: Path) -> str:
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def _look_around(workflow: Workflow, cloud: LocalCloud, *, moved: bool) -> str:
+    name = workflow.name
+    placed = f"  cdk diff Workflow-{name} -c placement={SOLVED}\n" if moved else ""
+    return (
+        f"\nThe local cloud is still running at {cloud.endpoint}. Look around, in this folder:\n"
+        '  eval "$(uv run caribou local env)"; source .venv/bin/activate\n'
+        f"  cdk list\n{placed}"
+        "  caribou list\n"
+        f"  caribou run {name} -a @workflows/{name}/{SAMPLES}/input.json --wait\n"
+        f"and back: cdk deploy Workflow-{name} -c placement=home\n"
+        f"          caribou run_deployment_migrator {name} --wait-seconds 0\n"
+        "and stop it: caribou local down"
+    )

@@ -1,0 +1,68 @@
+"""Where the user's project is, and what stands in its `cdk.json`."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from pathlib import Path
+from typing import Any
+
+from caribou.model.errors import InvalidInputError
+from caribou.model.names import DEFAULT_CONTROL_REGION, DEFAULT_STAGE
+from caribou.model.schema.workflow import workflow_folders
+
+
+def project_root() -> Path:
+    """The project folder: the nearest folder with a `cdk.json`, from the current one upward."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "cdk.json").is_file():
+            return folder
+    raise InvalidInputError(
+        "is not inside a project: no cdk.json here or above",
+        where=str(here),
+        fix="change to the project folder, or begin one with `caribou new_workflow`",
+    )
+
+
+def workflow_folder(name: str, root: Path | None = None) -> Path:
+    """The folder of a workflow, `workflows/<name>/` in the project. Hyphens in the name stand for underscores."""
+    root = project_root() if root is None else root
+    known = {folder.name: folder for folder in workflow_folders(root)}
+    for candidate in (name, name.replace("-", "_")):
+        if candidate in known:
+            return known[candidate]
+    near = difflib.get_close_matches(name, known, n=1)
+    raise InvalidInputError(
+        "there is no such workflow",
+        where=str(root / "workflows"),
+        found=name,
+        fix=f"did you mean {near[0]}? Known: {', '.join(known)}"
+        if near
+        else f"use one of: {', '.join(known) or 'none yet, make one with `caribou new_workflow`'}",
+    )
+
+
+def control_region(root: Path) -> str:
+    """The region of the control plane: context key `caribou:control_region` of `cdk.json`, else us-west-2."""
+    return _context(root, "caribou:control_region", DEFAULT_CONTROL_REGION)
+
+
+def stage(root: Path) -> str:
+    """The stage: context key `caribou:stage` of `cdk.json`, else the default one."""
+    return _context(root, "caribou:stage", DEFAULT_STAGE)
+
+
+def _context(root: Path, key: str, default: str) -> str:
+    path = root / "cdk.json"
+    try:
+        data: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(
+            "can't be read as JSON", where=str(path), found=str(error), fix="mend the file"
+        ) from error
+    context = data.get("context", {}) if isinstance(data, dict) else {}
+    value = context.get(key, default) if isinstance(context, dict) else default
+    if not isinstance(value, str) or not value:
+        raise InvalidInputError(f"has no text at {key}", where=f"{path}: context", found=value, fix=f"write {default}")
+    return value

@@ -1,0 +1,78 @@
+"""The collectors' Lambda functions, which run on schedules in the control plane.
+
+Environment: CARIBOU_FACT_TABLE, CARIBOU_RECORD_TABLE, CARIBOU_STAGE; AWS_REGION is the control region. The answer says
+how much was collected; what went wrong in one region or workflow is in the log and the answer, and does not stop the
+others. If everything fails, the function fails, so that its alarm sees it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from caribou.collectors.facts import DynamoFactTable, Kind, collect
+from caribou.collectors.logs import CloudWatchLogReader
+from caribou.collectors.records import DynamoRecordTable
+from caribou.collectors.registrations import SsmRegistry, registered
+from caribou.collectors.snapshot import SOURCES
+from caribou.collectors.workflow import Sync, SyncReport, sync
+from caribou.model.errors import OperationFailedError
+
+Answer = dict[str, Any]
+logger = logging.getLogger(__name__)
+logger.setLevel(logging.INFO)  # Lambda's own default hides what is no warning
+
+
+def carbon_handler(event: Mapping[str, Any], context: object) -> Answer:  # noqa: ARG001 - Lambda's signature
+    """Collect the grid intensities of this month."""
+    return _collected("carbon")
+
+
+def provider_handler(event: Mapping[str, Any], context: object) -> Answer:  # noqa: ARG001
+    """Collect PUE, power model and prices."""
+    return _collected("provider")
+
+
+def performance_handler(event: Mapping[str, Any], context: object) -> Answer:  # noqa: ARG001
+    """Collect round trips and relative run times."""
+    return _collected("performance")
+
+
+def workflow_handler(event: Mapping[str, Any], context: object) -> Answer:  # noqa: ARG001
+    """Collect the run records of every registered workflow, or of `event["workflow"]`."""
+    region, stage = os.environ["AWS_REGION"], os.environ["CARIBOU_STAGE"]
+    registrations, wrong = registered(SsmRegistry(stage, region))
+    wanted = [r for r in registrations if event.get("workflow") in (None, r.workflow)]
+    work = Sync(
+        logs=CloudWatchLogReader(),
+        table=DynamoRecordTable(os.environ["CARIBOU_RECORD_TABLE"], region),
+        now_s=datetime.now(UTC).timestamp(),
+        stage=stage,
+    )
+    return _told([sync(registration, work) for registration in wanted], wrong)
+
+
+def _collected(kind: Kind) -> Answer:
+    table = DynamoFactTable(os.environ["CARIBOU_FACT_TABLE"], os.environ["AWS_REGION"])
+    source = SOURCES[kind]
+    count = collect(source, table, datetime.now(UTC))
+    answer = {"kind": kind, "facts": count, "source": source.name}
+    logger.info(json.dumps({"message": "facts collected", **answer}))
+    return answer
+
+
+def _told(reports: list[SyncReport], wrong: list[str]) -> Answer:
+    """Log what was synced; fail if nothing could be read although there was something to read."""
+    for report in reports:
+        level = logging.WARNING if report.failures or report.malformed else logging.INFO
+        logger.log(level, json.dumps({"message": "workflow synced", **report.to_json()}))
+    for reason in wrong:
+        logger.warning(json.dumps({"message": "registration passed over", "reason": reason}))
+    failures = [*wrong, *(failure for report in reports for failure in report.failures)]
+    if failures and not any(report.log_groups for report in reports):
+        raise OperationFailedError(f"Log sync could read nothing: {failures[0]}")
+    return {"workflows": [report.to_json() for report in reports], "failures": failures}

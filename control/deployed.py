@@ -1,0 +1,189 @@
+"""What is deployed, as CloudFormation says it: its outputs, templates and tags count, never a file at hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from caribou.control.aws import Aws, error_code, telling
+from caribou.model.errors import OperationFailedError
+from caribou.model.names import stack_name, workflow_stack_id
+from caribou.model.placement import Placement
+from caribou.model.regions import KNOWN_REGIONS
+
+METADATA_KEY = "CaribouPlacement"
+"""Where the home stack's template carries the full placement (`caribou.stacks.workflow`; a test holds them together)."""
+
+HOME, REGION, REGISTRATION, CONTROL = "home", "region", "registration", "control"
+"""Roles of stacks: the values of the tag `caribou:role`."""
+
+_TAG = "caribou:"
+_THREADS = 16
+_NOT_ENABLED = frozenset(
+    {"AuthFailure", "InvalidClientTokenId", "OptInRequired", "UnrecognizedClientException", "AccessDenied"}
+    | {"AccessDeniedException", "SignatureDoesNotMatch"}
+)
+"""Error codes of a region that this account, or this role, can't use: nothing of ours can be there."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedStack:
+    """A stack of ours. `id` is its ARN, `changed_at` when it was last updated, or made."""
+
+    id: str
+    name: str
+    region: str
+    workflow: str
+    role: str
+    status: str
+    changed_at: datetime
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is being done to it and its last update ended well, or was rolled back well."""
+        return self.status.endswith("_COMPLETE") and "CLEANUP" not in self.status and self.status != "ROLLBACK_COMPLETE"
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedWorkflow:
+    """A workflow's home stack, with the placement that it serves."""
+
+    home: DeployedStack
+    placement: Placement
+
+    @property
+    def placement_digest(self) -> str:
+        """The digest that the home stack's output tells."""
+        return self.home.outputs.get("PlacementDigest", self.placement.digest)
+
+    @property
+    def graph_digest(self) -> str | None:
+        """The digest of the deployed graph; None if the stack tells none."""
+        return self.home.outputs.get("GraphDigest")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All stacks of ours that were found by tag, and the regions that could not be searched, with the reason."""
+
+    stacks: tuple[DeployedStack, ...]
+    unsearched: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, workflow: str, role: str) -> tuple[DeployedStack, ...]:
+        """The stacks of a role of a workflow, by region."""
+        return tuple(stack for stack in self.stacks if (stack.workflow, stack.role) == (workflow, role))
+
+    @property
+    def workflows(self) -> tuple[str, ...]:
+        """The names of the workflows that have a stack."""
+        return tuple(sorted({stack.workflow for stack in self.stacks if stack.workflow}))
+
+
+def find_stacks(aws: Aws, stage: str, regions: Iterable[str] = KNOWN_REGIONS) -> Found:
+    """Every stack of a stage in these regions, found by tag: one listing a region, regions in parallel.
+
+    A region that the account can't use is told of, not an error; any other failure is OperationFailedError, since a
+    stack that is overlooked would be taken for one that is not there.
+    """
+    names = sorted(set(regions))
+    for region in names:
+        aws.cloudformation(region)  # made here: sessions are slow at making clients on many threads
+    with ThreadPoolExecutor(max_workers=_THREADS) as threads:
+        answers = list(threads.map(lambda region: _listed(aws, stage, region), names))
+    stacks = [stack for answer in answers if isinstance(answer, list) for stack in answer]
+    unsearched = {region: a for region, a in zip(names, answers, strict=True) if isinstance(a, str)}
+    return Found(tuple(sorted(stacks, key=lambda s: (s.workflow, s.role, s.region))), unsearched)
+
+
+def _listed(aws: Aws, stage: str, region: str) -> list[DeployedStack] | str:
+    """The region's stacks of ours, or why the account can't use the region."""
+    try:
+        pages = aws.cloudformation(region).get_paginator("describe_stacks").paginate()
+        found = [stack_of(stack, region) for page in pages for stack in page["Stacks"] if _is_ours(stack, stage)]
+    except ClientError as error:
+        if error_code(error) in _NOT_ENABLED:
+            return error_code(error)
+        raise OperationFailedError(f"Listing the stacks of {region} failed: {error}") from error
+    except BotoCoreError as error:
+        raise OperationFailedError(f"Listing the stacks of {region} failed: {error}") from error
+    return found
+
+
+def home_stack(aws: Aws, workflow: str, stage: str, region: str) -> DeployedStack | None:
+    """A workflow's home stack in a region, by its name; None if there is none, or one that never came up."""
+    return find_stack(aws, stack_name(workflow_stack_id(workflow), stage), region)
+
+
+def find_stack(aws: Aws, name: str, region: str) -> DeployedStack | None:
+    """A stack by its name or ARN; None if there is none, or one that never came up, or is gone."""
+    try:
+        answer = aws.cloudformation(region).describe_stacks(StackName=name)
+    except ClientError as error:
+        if error_code(error) == "ValidationError" and "does not exist" in str(error):
+            return None
+        raise OperationFailedError(f"Looking for the stack {name} in {region} failed: {error}") from error
+    except BotoCoreError as error:
+        raise OperationFailedError(f"Looking for the stack {name} in {region} failed: {error}") from error
+    stacks = [stack_of(stack, region) for stack in answer["Stacks"]]
+    return next((stack for stack in stacks if stack.status not in {"DELETE_COMPLETE", "REVIEW_IN_PROGRESS"}), None)
+
+
+def deployed_workflow(aws: Aws, home: DeployedStack) -> DeployedWorkflow:
+    """The home stack with the placement out of its template. Raises OperationFailedError if it tells none."""
+    with telling(f"Reading the template of {home.name} in {home.region}"):
+        body: Any = aws.cloudformation(home.region).get_template(StackName=home.id)["TemplateBody"]
+    template = json.loads(body) if isinstance(body, str) else body
+    data = template.get("Metadata", {}).get(METADATA_KEY)
+    if data is None:
+        raise OperationFailedError(
+            f"The stack {home.name} in {home.region} tells no placement: its template's Metadata lacks {METADATA_KEY}. "
+            f"Deploy the workflow again"
+        )
+    return DeployedWorkflow(home, Placement.from_json(data, where=f"Metadata of {home.name} in {home.region}"))
+
+
+def resources(aws: Aws, stack: DeployedStack, kind: str) -> tuple[str, ...]:
+    """Physical ids of a stack's resources of a CloudFormation type that are still there."""
+    with telling(f"Listing the resources of {stack.name} in {stack.region}"):
+        pages = aws.cloudformation(stack.region).get_paginator("list_stack_resources").paginate(StackName=stack.id)
+        return tuple(
+            resource["PhysicalResourceId"]
+            for page in pages
+            for resource in page["StackResourceSummaries"]
+            if resource["ResourceType"] == kind
+            and resource["ResourceStatus"] != "DELETE_COMPLETE"
+            and resource.get("PhysicalResourceId")
+        )
+
+
+def stack_of(answer: Mapping[str, Any], region: str) -> DeployedStack:
+    """The stack in an answer of DescribeStacks."""
+    tags = _tags(answer)
+    changed: datetime = answer.get("LastUpdatedTime") or answer["CreationTime"]
+    return DeployedStack(
+        id=answer["StackId"],
+        name=answer["StackName"],
+        region=region,
+        workflow=tags.get("workflow", ""),
+        role=tags.get("role", ""),
+        status=answer["StackStatus"],
+        changed_at=changed.astimezone(UTC),
+        outputs={output["OutputKey"]: output["OutputValue"] for output in answer.get("Outputs", ())},
+    )
+
+
+def _is_ours(answer: Mapping[str, Any], stage: str) -> bool:
+    tags = _tags(answer)
+    return tags.get("project") == "caribou" and tags.get("stage") == stage
+
+
+def _tags(answer: Mapping[str, Any]) -> dict[str, str]:
+    pairs = ((tag["Key"], tag["Value"]) for tag in answer.get("Tags", ()))
+    return {key.removeprefix(_TAG): value for key, value in pairs if key.startswith(_TAG)}

@@ -1,0 +1,132 @@
+"""Assembles `problem.json`: facts about regions, what the workflow's runs say, and what its owner wants.
+
+Pure: everything comes in as values. Where the facts come from (the control plane's tables, or the packaged snapshots)
+is the caller's matter; `caribou problem` has both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from caribou.collectors.facts import KINDS, Fact, Facts, Kind
+from caribou.collectors.summary import Summary, problem_regions, summarise
+from caribou.model.errors import InvalidProblemError
+from caribou.model.graph import Graph
+from caribou.model.manifest import Limit, Manifest, Metric
+from caribou.model.record import RunRecord
+from caribou.model.regions import KNOWN_REGIONS
+
+PROBLEM_SCHEMA = "caribou.problem/1"
+TAIL_PERCENTILE = 95
+
+CARBON_MODEL = {
+    "transmission_kwh_per_gb": 0.001,
+    "unknown_route_g_per_kwh": 410.0,
+    "intra_region_transmission_free": False,
+    "external_data_home_share": 0.5,
+}
+"""Data in motion: energy at the low end of 0.001 to 0.005 kWh/GB and a world mean for unknown routes, as in the
+reference system's default; half of external data is exchanged with home, half with an unknown place."""
+
+Json = dict[str, Any]
+
+
+def build_problem(
+    *, graph: Graph, manifest: Manifest, facts: Facts, records: Iterable[RunRecord], control_region: str
+) -> Json:
+    """The problem as the JSON object of `problem.json`.
+
+    Raises InvalidProblemError naming the region that lacks a fact and the collector to run, and InvalidRecordError
+    naming the node that lacks observations.
+    """
+    regions = problem_regions(manifest)
+    _check_facts(regions, facts)
+    summary = summarise(records, graph, manifest)
+    return {
+        "schema": PROBLEM_SCHEMA,
+        "workflow": {"name": graph.workflow, "version": graph.version},
+        "home_region": manifest.home_region,
+        "control_region": control_region,
+        "regions": {region: _region(region, facts) for region in regions},
+        "ping_s": {a: {b: list(facts.performance[a].body["ping_s"][b]) for b in regions} for a in regions},
+        "carbon_model": dict(CARBON_MODEL),
+        "entry": summary.entry,
+        "nodes": summary.nodes,
+        "edges": summary.edges,
+        "objective": _objective(manifest),
+        "provenance": _provenance(regions, facts, summary),
+    }
+
+
+def _region(region: str, facts: Facts) -> Json:
+    carbon, provider, performance = (facts.of(kind)[region].body for kind in KINDS)
+    return {
+        "carbon_intensity_g_per_kwh": {"average": carbon["average"], "hourly": list(carbon["hourly"])},
+        "pue": provider["pue"],
+        "cpu_kw_per_vcpu": dict(provider["cpu_kw_per_vcpu"]),
+        "memory_kw_per_gb": provider["memory_kw_per_gb"],
+        "relative_run_time": performance["relative_run_time"],
+        "price_usd": provider["price_usd"],
+    }
+
+
+def _check_facts(regions: Iterable[str], facts: Facts) -> None:
+    """Raise unless every region has a fact of each kind, and a ping to every other."""
+    regions = tuple(regions)
+    for kind in KINDS:
+        for region in regions:
+            if region not in facts.of(kind):
+                raise _missing(f"there is no {kind} fact", region, kind)
+    for region in regions:
+        for to in regions:
+            if not facts.performance[region].body["ping_s"].get(to):
+                raise _missing(f"there is no ping to {to}", region, "performance")
+
+
+def _missing(what: str, region: str, kind: Kind) -> InvalidProblemError:
+    known = region in KNOWN_REGIONS
+    return InvalidProblemError(
+        what,
+        where=f"region {region}",
+        fix=f"run `caribou data_collect {kind}`" if known else "leave the region out: Caribou has no data on it",
+    )
+
+
+def _objective(manifest: Manifest) -> Json:
+    return {
+        "priority": list(manifest.priority),
+        "hard": _limits(manifest.hard),
+        "soft": _limits(manifest.soft),
+        "tail_percentile": TAIL_PERCENTILE,
+    }
+
+
+def _limits(limits: Mapping[Metric, Limit]) -> Json:
+    return {metric: {"type": limit.type, "value": limit.value} for metric, limit in limits.items()}
+
+
+def _provenance(regions: Iterable[str], facts: Facts, summary: Summary) -> dict[str, str]:
+    """Where each kind of figure comes from, as texts: sources, dates, and what was assumed for which region."""
+    regions = tuple(regions)
+    told: dict[str, str] = {kind: _origin([facts.of(kind)[region] for region in regions]) for kind in KINDS}
+    bases = {region: facts.provider[region].body.get("provenance", {}) for region in regions}
+    pings = facts.performance[regions[0]].body.get("provenance", {})
+    return {
+        **told,
+        **_named("pue_of_aws_fleet", [region for region in regions if bases[region].get("pue") == "fleet"]),
+        **_named("egress_price_assumed", [region for region in regions if bases[region].get("egress") == "assumed"]),
+        **{key: str(pings[key]) for key in ("ping", "relative_run_time") if key in pings},
+        **{f"workflow.{key}": text for key, text in summary.provenance.items()},
+    }
+
+
+def _origin(facts: list[Fact]) -> str:
+    sources = sorted({fact.source for fact in facts})
+    oldest = min(fact.collected_at for fact in facts)
+    bases = sorted({str(basis) for fact in facts if (basis := fact.body.get("provenance", {}).get("basis"))})
+    return "; ".join([*sources, f"collected at {oldest.isoformat(timespec='seconds')}", *bases])
+
+
+def _named(key: str, regions: list[str]) -> dict[str, str]:
+    return {key: ", ".join(regions)} if regions else {}

@@ -1,0 +1,112 @@
+"""The packaged snapshots: complete, plausible, and what the raw data says."""
+
+import json
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from caribou.collectors.data import derive
+from caribou.collectors.snapshot import (
+    SOURCES,
+    coordinates,
+    marginal_intensity,
+    monthly_intensity,
+    packaged_facts,
+)
+from caribou.model.regions import KNOWN_REGIONS
+
+DATA = files("caribou.collectors") / "data"
+RAW = Path(__file__).parents[3] / "shared" / "data"
+NOW = datetime(2026, 1, 15, tzinfo=UTC)
+
+
+def test_snapshots_when_the_raw_data_is_at_hand_then_deriving_gives_the_same_bytes():
+    """Nobody edits the files: they follow from the raw data."""
+    if not RAW.is_dir():
+        pytest.skip(f"the raw data is not at {RAW}: the snapshots can't be derived again")
+    for name, text in derive.snapshots(RAW).items():
+        assert (DATA / name).read_text(encoding="utf-8") == text, name
+
+
+@pytest.mark.parametrize("name", ["carbon/profiles.json", "regions.json", "prices.json", "latency.json"])
+def test_snapshot_when_opened_then_it_says_source_date_basis_and_licence(name):
+    """A figure without a source is a rumour."""
+    provenance = json.loads((DATA / name).read_text(encoding="utf-8"))["provenance"]
+    assert {"source", "date", "basis", "licence"} <= set(provenance)
+
+
+def test_carbon_folder_when_it_is_passed_on_then_the_licence_is_in_it():
+    """ODbL: credit, and share-alike of derived databases."""
+    notice = (DATA / "carbon" / "LICENSE.md").read_text(encoding="utf-8")
+    assert "Open Database License" in notice
+    assert "Electricity Maps" in notice
+
+
+def test_snapshots_when_counted_then_they_are_small():
+    """The package carries facts, not data sets."""
+    assert sum(path.stat().st_size for path in Path(str(DATA)).rglob("*.json")) < 500_000
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_facts_when_collected_then_every_known_region_has_one(kind):
+    """A known region is one that there are facts of."""
+    assert set(packaged_facts(NOW).of(kind)) == set(KNOWN_REGIONS)
+
+
+@pytest.mark.parametrize("month", [1, 7])
+def test_carbon_when_the_month_changes_then_the_profile_is_that_months(month):
+    """24 means by hour of day, UTC, and their mean."""
+    fact = packaged_facts(NOW.replace(month=month)).carbon["us-west-1"]
+    assert fact.body["hourly"] == monthly_intensity("us-west-1")[month - 1]
+    assert fact.body["average"] == pytest.approx(sum(fact.body["hourly"]) / 24, abs=0.001)
+
+
+def test_carbon_when_regions_are_compared_then_quebec_is_clean_and_california_has_a_daily_cycle():
+    """What is known of the grids holds in the snapshot."""
+    carbon = packaged_facts(NOW.replace(month=6)).carbon
+    assert max(carbon["ca-central-1"].body["hourly"]) < 100
+    california = carbon["us-west-1"].body["hourly"]
+    assert max(california) > 1.5 * min(california)
+    assert carbon["us-east-1"].body["hourly"] == carbon["us-east-2"].body["hourly"]  # one grid zone
+
+
+def test_pue_when_aws_tells_none_for_a_region_then_it_is_the_fleets_and_marked():
+    """London has no figure of its own, Frankfurt has."""
+    provider = packaged_facts(NOW).provider
+    assert provider["eu-west-2"].body["pue"] == derive.AWS_FLEET_PUE
+    assert provider["eu-west-2"].body["provenance"]["pue"] == "fleet"
+    assert provider["eu-central-1"].body["pue"] == 1.35
+    assert provider["eu-central-1"].body["provenance"]["pue"] == "region"
+
+
+def test_egress_when_the_table_lacks_a_region_then_the_stand_in_is_named():
+    """Six regions pay what a named other one pays, marked as assumed."""
+    provider = packaged_facts(NOW).provider
+    assumed = {r: f.body["provenance"] for r, f in provider.items() if f.body["provenance"]["egress"] == "assumed"}
+    assert {region: told["egress_stand_in"] for region, told in assumed.items()} == dict(derive.EGRESS_STAND_INS)
+    calgary, montreal = (provider[r].body["price_usd"] for r in ("ca-west-1", "ca-central-1"))
+    assert calgary["egress_other_region_per_gb"] == montreal["egress_other_region_per_gb"] == 0.02
+
+
+def test_pings_when_there_are_only_medians_then_each_list_has_one_sample_and_says_so():
+    """No modelled spread is passed off as measured."""
+    fact = packaged_facts(NOW).performance["us-east-1"]
+    assert set(fact.body["ping_s"]) == set(KNOWN_REGIONS)
+    assert all(len(samples) == 1 and 0 < samples[0] < 1 for samples in fact.body["ping_s"].values())
+    assert "medians" in fact.body["provenance"]["ping"]
+
+
+def test_coordinates_when_asked_for_then_every_known_region_has_them_and_sao_paulo_is_in_brazil():
+    """The raw table that is known to be wrong there is not used."""
+    latitude, longitude = coordinates()["sa-east-1"]
+    assert set(coordinates()) == set(KNOWN_REGIONS)
+    assert (round(latitude), round(longitude)) == (-24, -47)
+
+
+def test_marginal_intensity_when_nobody_tells_it_then_it_is_none():
+    """No stand-in for a figure that the report shows beside the average."""
+    marginal = marginal_intensity()
+    assert marginal["us-east-1"] == 557.17
+    assert marginal["mx-central-1"] is None

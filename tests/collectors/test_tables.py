@@ -1,0 +1,228 @@
+"""The tables' contract, kept by the forms in memory and, in the local cloud, by DynamoDB, CloudWatch Logs and SSM."""
+
+import dataclasses
+import json
+import os
+import time
+from datetime import UTC, datetime
+
+import boto3
+import pytest
+
+from caribou.collectors import handlers
+from caribou.collectors.facts import DynamoFactTable, Fact, InMemoryFactTable, collect, read_facts
+from caribou.collectors.logs import CloudWatchLogReader
+from caribou.collectors.records import (
+    Cursor,
+    DynamoRecordTable,
+    InMemoryRecordTable,
+    read_record_lines,
+    record_item,
+    write_record_lines,
+)
+from caribou.collectors.registrations import Registration, SsmRegistry, registration_of
+from caribou.collectors.snapshot import SOURCES, packaged_facts
+from caribou.collectors.workflow import Sync, read_to, sync
+from caribou.model.errors import InvalidInputError, InvalidRecordError
+from caribou.model.names import ControlNames, WorkflowNames
+from caribou.model.record import RECORD_KEY
+
+CONTROL = "us-west-2"
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+ACCOUNT = "424242424242"
+
+
+@pytest.fixture
+def cloud(local_cloud, monkeypatch):
+    """An account of its own in the local cloud, with what boto3 reads from the environment set to it."""
+    account = local_cloud.as_account(ACCOUNT)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in account.variables(CONTROL).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_REGION", CONTROL)
+    return account
+
+
+def made_table(name, keys):
+    """A new table with a partition and a sort key."""
+    client = boto3.client("dynamodb", region_name=CONTROL)
+    client.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": keys[0], "KeyType": "HASH"}, {"AttributeName": keys[1], "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 10})
+    return name
+
+
+@pytest.fixture(params=["memory", pytest.param("cloud", marks=pytest.mark.local_cloud)])
+def fact_table(request):
+    """A fact table of each form."""
+    if request.param == "memory":
+        yield InMemoryFactTable()
+        return
+    request.getfixturevalue("cloud")
+    name = made_table(ControlNames("contract").fact_table, ("kind", "region"))
+    yield DynamoFactTable(name, CONTROL)
+    boto3.client("dynamodb", region_name=CONTROL).delete_table(TableName=name)
+
+
+@pytest.fixture(params=["memory", pytest.param("cloud", marks=pytest.mark.local_cloud)])
+def record_table(request):
+    """A record table of each form."""
+    if request.param == "memory":
+        yield InMemoryRecordTable()
+        return
+    request.getfixturevalue("cloud")
+    name = made_table(ControlNames("contract").record_table, ("workflow", "id"))
+    yield DynamoRecordTable(name, CONTROL)
+    boto3.client("dynamodb", region_name=CONTROL).delete_table(TableName=name)
+
+
+def test_fact_table_when_facts_are_collected_then_they_are_read_back_whole(fact_table):
+    """Every figure survives, floats included."""
+    for source in SOURCES.values():
+        assert collect(source, fact_table, NOW) == 29
+    assert read_facts(fact_table) == packaged_facts(NOW)
+
+
+def test_fact_table_when_collected_again_then_the_newer_fact_stands(fact_table):
+    """One fact a kind and region."""
+    for average in (1.0, 2.0):
+        fact_table.put([Fact("carbon", "us-east-1", {"average": average}, "test", NOW)])
+    (fact,) = fact_table.of_kind("carbon")
+    assert fact.body == {"average": 2.0}
+
+
+def test_fact_when_an_item_is_none_then_the_error_says_what_to_run():
+    """A damaged item is no traceback."""
+    with pytest.raises(InvalidInputError, match="data_collect carbon"):
+        Fact.from_item({"kind": "carbon", "region": "us-east-1", "body": "{"})
+
+
+def test_record_table_when_the_same_records_are_written_twice_then_they_are_there_once(record_table, make):
+    """The overlap of two syncs writes what is there."""
+    records = make.simulate(make.graph_of([("A", "B")]))
+    record_table.put_records([*records, *records], 30)
+    record_table.put_records(records, 30)
+    assert record_table.records("example") == records
+
+
+def test_record_table_when_the_newest_are_asked_for_then_they_come_oldest_first(record_table, make):
+    """Cursors and other workflows' records are not among them."""
+    records = [make.record_of("A", run_id=f"r{i}", started_at=make.START + i) for i in range(5)]
+    record_table.put_records(records[::-1], 30)
+    record_table.put_records([dataclasses.replace(records[0], workflow="other")], 30)
+    record_table.put_cursor(Cursor("example", "us-east-1", "group", 5))
+    assert record_table.records("example", newest=3) == records[2:]
+
+
+def test_record_table_when_a_cursor_is_put_then_it_is_that_groups_and_regions_own(record_table):
+    """None for what was never read; later cursors replace earlier ones."""
+    for read_to_ms in (5, 1_700_000_000_123):
+        record_table.put_cursor(Cursor("example", "us-east-1", "group", read_to_ms))
+    assert record_table.cursor("example", "us-east-1", "group") == Cursor(
+        "example", "us-east-1", "group", 1_700_000_000_123
+    )
+    assert record_table.cursor("example", "us-west-2", "group") is None
+    assert record_table.cursor("other", "us-east-1", "group") is None
+
+
+def test_record_item_when_made_then_its_key_is_its_own_and_it_expires(make):
+    """Time, run, node and attempt; TTL in whole seconds."""
+    item = record_item(make.record_of("A", attempt=2), 30)
+    assert item["id"] == "record#1700000000000#run-1#A#2"
+    assert item["expires"] == 1_700_000_000 + 30 * 86_400
+
+
+def test_record_lines_when_written_then_they_are_read_back(make):
+    """What `log_sync -o` writes, `problem --records` reads."""
+    records = make.simulate(make.graph_of([("A", "B")]))
+    assert read_record_lines(write_record_lines(records).split("\n"), "file") == records
+
+
+@pytest.mark.parametrize("line", ["no json", "[]", "{}", '{"schema": "caribou.record/1"}'])
+def test_record_lines_when_one_is_wrong_then_the_error_names_the_line(line):
+    """File and line number, not a traceback."""
+    with pytest.raises(InvalidRecordError, match=r"records\.jsonl, line 2"):
+        read_record_lines(["", line], "records.jsonl")
+
+
+@pytest.fixture
+def deployed(cloud):
+    """A registered workflow of one function, its log group at home, and the control plane's tables."""
+    stage = "collected"
+    registration = Registration("example", "0.0.1", "us-east-1", ("us-east-1", CONTROL), ("A",), 30)
+    ssm = boto3.client("ssm", region_name=CONTROL)
+    name = WorkflowNames("example", stage).registration
+    ssm.put_parameter(Name=name, Type="String", Value=json.dumps(registration.to_json()))
+    logs = boto3.client("logs", region_name="us-east-1")
+    (group,) = registration.log_groups(stage)
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName="s")
+    control = ControlNames(stage)
+    tables = [made_table(control.record_table, ("workflow", "id")), made_table(control.fact_table, ("kind", "region"))]
+    yield stage, registration, logs, group
+    for table in tables:
+        boto3.client("dynamodb", region_name=CONTROL).delete_table(TableName=table)
+    ssm.delete_parameter(Name=name)
+    logs.delete_log_group(logGroupName=group)
+
+
+def logged(logs, group, records):
+    """Write records into a log group as Powertools' lines, between others; the events' time in ms."""
+    at_ms = int(time.time() * 1000)
+    lines = ["START", *(json.dumps({RECORD_KEY: record.to_json()}) for record in records), "END"]
+    events = [{"timestamp": at_ms, "message": line} for line in lines]
+    logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=events)
+    return at_ms
+
+
+@pytest.mark.local_cloud
+def test_sync_in_the_cloud_when_run_twice_then_the_records_are_there_once(deployed, make):
+    """Logs of two regions, one without a log group; the cursor says how far they were read."""
+    stage, registration, logs, group = deployed
+    records = [make.record_of("A", run_id=f"r{i}", started_at=time.time() - 60 + i) for i in range(3)]
+    logged(logs, group, records)
+    table, now_s = DynamoRecordTable(ControlNames(stage).record_table, CONTROL), time.time() + 1
+    assert registration_of(SsmRegistry(stage, CONTROL), "example") == registration
+    for _ in range(2):
+        report = sync(registration, Sync(CloudWatchLogReader(), table, now_s, stage))
+        assert (report.records, report.log_groups, report.failures) == (3, 1, ())
+    assert table.records("example") == records
+    assert read_to(table, "example", "us-east-1", [group]) == pytest.approx(now_s, abs=0.001)
+
+
+@pytest.mark.local_cloud
+def test_log_reader_when_a_page_of_the_emulator_is_full_then_the_rest_is_read_too(deployed, monkeypatch):
+    """MiniStack cuts a page without a token; here already after two events."""
+    monkeypatch.setattr("caribou.collectors.logs.PAGE_OF_THE_EMULATOR", 2)
+    _, _, logs, group = deployed
+    start_ms = int(time.time() * 1000) - 1000
+    for i in range(3):
+        message = json.dumps({RECORD_KEY: i})
+        event = {"timestamp": start_ms + i, "message": message}
+        logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=[event])
+    found = {event.message for event in CloudWatchLogReader().events("us-east-1", group, start_ms, start_ms + 100)}
+    assert len(found) == 3
+    assert list(CloudWatchLogReader().events("us-east-1", "/no/such/group", 0, 1)) == []
+
+
+@pytest.mark.local_cloud
+def test_handlers_when_called_as_lambda_calls_them_then_tables_are_filled(deployed, make, monkeypatch):
+    """The schedules' events are empty; the answers count."""
+    stage, _, logs, group = deployed
+    control = ControlNames(stage)
+    monkeypatch.setenv("CARIBOU_STAGE", stage)
+    monkeypatch.setenv("CARIBOU_FACT_TABLE", control.fact_table)
+    monkeypatch.setenv("CARIBOU_RECORD_TABLE", control.record_table)
+    logged(logs, group, [make.record_of("A", started_at=time.time() - 60)])
+    for handler in (handlers.carbon_handler, handlers.provider_handler, handlers.performance_handler):
+        assert handler({}, None)["facts"] == 29
+    answer = handlers.workflow_handler({}, None)
+    assert answer["workflows"][0]["records"] == 1
+    assert answer["failures"] == []
+    assert handlers.workflow_handler({"workflow": "other"}, None)["workflows"] == []
+    assert set(read_facts(DynamoFactTable(control.fact_table, CONTROL)).carbon) == set(packaged_facts(NOW).carbon)

@@ -1,0 +1,109 @@
+"""Small graphs, and user code for them."""
+
+from collections import defaultdict
+
+import pytest
+
+from caribou.model.graph import Edge, Function, Graph, Node
+from caribou.model.placement import ALL_HOURS, Placement, Plan
+from caribou.runtime import CaribouWorkflow
+from caribou.runtime.settings import Settings
+
+HOME, AWAY, FAR = "us-east-1", "us-west-2", "ca-central-1"
+
+
+def _graph_of(calls, sync="", functions=None, name="flow"):
+    """A graph out of `{"a": "b c", …}`, entry first; nodes have functions of their own name unless told otherwise."""
+    names = list(dict.fromkeys([*calls, *(target for targets in calls.values() for target in targets.split())]))
+    function_of = {node: node for node in names} | (functions or {})
+    synced = set(sync.split())
+    return Graph(
+        workflow=name,
+        version="0.0.1",
+        functions=tuple(
+            Function(f, "app", f, entry_point=f == names[0], sync=f in synced)
+            for f in dict.fromkeys(function_of.values())
+        ),
+        nodes=tuple(Node(node, function_of[node], sync=node in synced) for node in names),
+        edges=tuple(
+            Edge(source, i, target) for source, targets in calls.items() for i, target in enumerate(targets.split())
+        ),
+    )
+
+
+class Script:
+    """User code in which every function calls its successors in order, edge by edge.
+
+    `skip` has the ids of edges whose condition is false, `payloads` what is sent along an edge (its id by default),
+    `flaky` how often a function fails at its end. `received` has what each function was given, one a try.
+    """
+
+    def __init__(self, graph, skip=(), payloads=None, flaky=None):
+        self.graph, self.skip, self.payloads, self.flaky = graph, set(skip), payloads or {}, dict(flaky or {})
+        self.received = defaultdict(list)
+        self.workflow = CaribouWorkflow("flow", "0.0.1")
+        self.functions = {function.name: self._function(function.name) for function in graph.functions}
+
+    def _function(self, name):
+        node = next(node for node in self.graph.nodes if node.function == name)
+
+        def function(payload):
+            self.received[name].append(self.workflow.get_predecessor_data() if node.sync else payload)
+            for edge in self.graph.out_edges(node.name):
+                target = self.functions[self.graph.node(edge.target).function]
+                sent = self.payloads.get(edge.id, edge.id)
+                self.workflow.invoke_serverless_function(target, sent, edge.id not in self.skip)
+            if self.flaky.get(name, 0):
+                self.flaky[name] -= 1
+                raise RuntimeError(f"{name} fails")
+            return name
+
+        return self.workflow.serverless_function(name=name)(function)
+
+
+def _placement_of(graph, regions, hours=ALL_HOURS, **fields):
+    """A placement of some nodes in some hours; the rest is at home."""
+    everywhere = {node.name: HOME for node in graph.nodes}
+    plans = [Plan(tuple(hours), everywhere | regions)]
+    if rest := tuple(hour for hour in ALL_HOURS if hour not in hours):
+        plans.append(Plan(rest, everywhere))
+    return Placement(graph.workflow, graph.version, HOME, tuple(plans), **fields)
+
+
+def _settings_of(graph, **changes):
+    """The settings of the entry's function at home."""
+    values = {
+        "graph": graph,
+        "function": graph.entry.function,
+        "home_region": HOME,
+        "region": HOME,
+        "stage": "test",
+        "home_share": 0.1,
+        "message_limit_bytes": 256 * 1024,
+        "run_deadline_s": 3600,
+    }
+    return Settings(**(values | changes))
+
+
+@pytest.fixture(scope="session")
+def graph_of():
+    """Make a graph; see `_graph_of`."""
+    return _graph_of
+
+
+@pytest.fixture(scope="session")
+def script_of():
+    """Make user code for a graph; see `Script`."""
+    return Script
+
+
+@pytest.fixture(scope="session")
+def placement_of():
+    """Make a placement; see `_placement_of`."""
+    return _placement_of
+
+
+@pytest.fixture(scope="session")
+def settings_of():
+    """Make settings; see `_settings_of`."""
+    return _settings_of

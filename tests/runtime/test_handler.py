@@ -1,0 +1,93 @@
+"""The Lambda handler: what lasts as long as the process, and the record in the log."""
+
+import json
+import sys
+from types import SimpleNamespace
+
+import boto3
+import pytest
+
+from caribou.model.manifest import Manifest
+from caribou.model.record import RECORD_KEY, RunRecord
+from caribou.runtime import handler
+from caribou.runtime.memory import InMemoryCloud
+from caribou.runtime.settings import BUNDLE_FILE, BUNDLE_PACKAGE, bundle_text
+
+_APP = """
+from caribou.runtime import CaribouWorkflow
+
+workflow = CaribouWorkflow("w", "0.0.1")
+
+@workflow.serverless_function()
+def a(payload):
+    if payload == "fail":
+        raise RuntimeError("as asked")
+"""
+
+
+@pytest.fixture
+def context(tmp_path, monkeypatch, graph_of, request):
+    """A Lambda context, in a process whose bundle holds a workflow of one function, before its first request."""
+    monkeypatch.syspath_prepend(tmp_path)
+    graph = graph_of({"a": ""}, name=f"handler_{abs(hash(request.node.name))}")
+    (tmp_path / BUNDLE_PACKAGE).mkdir()
+    (tmp_path / BUNDLE_PACKAGE / BUNDLE_FILE).write_text(bundle_text(graph, Manifest("w", "0.0.1", "us-east-1", {})))
+    (tmp_path / BUNDLE_PACKAGE / "__init__.py").touch()
+    (tmp_path / "app.py").write_text(_APP)
+    for name, value in {"CARIBOU_FUNCTION": "a", "CARIBOU_STAGE": "dev", "AWS_REGION": "us-east-1"}.items():
+        monkeypatch.setenv(name, value)
+    cloud = InMemoryCloud()
+    monkeypatch.setattr(handler, "aws_ports", lambda settings, **_: cloud.ports(settings.region))
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    handler._runner.cache_clear()
+    yield lambda request_id, qualifier="": SimpleNamespace(
+        invoked_function_arn=f"arn:aws:lambda:us-east-1:000000000000:function:f{qualifier}",
+        memory_limit_in_mb="512",
+        aws_request_id=request_id,
+    )
+    handler._runner.cache_clear()
+    for name in ("app", BUNDLE_PACKAGE):
+        sys.modules.pop(name, None)
+
+
+def _records(text):
+    lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    return [RunRecord.from_json(line[RECORD_KEY]) for line in lines if RECORD_KEY in line]
+
+
+def test_handler_when_a_process_is_new_then_its_first_record_alone_is_a_cold_start(context, capsys):
+    """Each record is one JSON line of the log; a qualifier in the ARN is no new process."""
+    for i, qualifier in enumerate(["", "", ":$LATEST"]):
+        assert handler.handle({"n": i}, context(f"r-{i}", qualifier)) == {"run_id": f"r-{i}", "state": "ran"}
+    records = _records(capsys.readouterr().out)
+    assert [record.cold_start for record in records] == [True, False, False]
+    assert {record.memory_mb for record in records} == {512}
+
+
+def test_handler_when_user_code_fails_then_the_error_goes_on_to_lambda_and_a_record_is_written(context, capsys):
+    """Lambda must see the failure to try again."""
+    with pytest.raises(RuntimeError, match="as asked"):
+        handler.handle("fail", context("r-1"))
+    (record,) = _records(capsys.readouterr().out)
+    assert record.error == "RuntimeError: as asked"
+
+
+def test_handler_when_a_user_lowers_the_log_level_then_records_are_still_written(context, capsys, monkeypatch):
+    """Records are not the user's log lines."""
+    monkeypatch.setenv("POWERTOOLS_LOG_LEVEL", "ERROR")
+    handler.handle({}, context("r-1"))
+    assert len(_records(capsys.readouterr().out)) == 1
+
+
+def test_handler_when_a_message_of_its_topic_arrives_then_its_id_names_the_run(context, capsys):
+    """A message that SNS delivers twice starts one run, whatever the request."""
+    topic = f"arn:aws:sns:us-east-1:000000000000:{_topic(context)}"
+    event = {"Records": [{"Sns": {"TopicArn": topic, "MessageId": "m-1", "Message": "{}"}}]}
+    answers = [handler.handle(event, context(f"r-{i}")) for i in (2, 3)]
+    assert answers == [{"run_id": "m-1", "state": "ran"}, {"run_id": "m-1", "state": "duplicate"}]
+
+
+def _topic(context):
+    handler.handle({}, context("r-1"))
+    runner = handler._runner("aws", "000000000000", 512)
+    return runner.settings.names.topic("a")

@@ -1,0 +1,88 @@
+"""Payloads keep their values on the way."""
+
+import math
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from caribou.model.errors import InvalidPayloadError
+from caribou.model.payload import decode, encode
+
+_texts = st.text(st.characters(exclude_categories=["Cs"]))
+_keys = st.one_of(_texts, st.sampled_from(["$bytes", "$", "$$", "$$bytes", "bytes", ""]))
+_leaves = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), _texts, st.binary()
+)
+values = st.recursive(_leaves, lambda inner: st.lists(inner) | st.dictionaries(_keys, inner), max_leaves=20)
+
+
+@given(values)
+def test_payload_when_decoded_then_it_is_what_was_encoded(value):
+    """Any nesting of JSON values and bytes comes back equal, and of the same types."""
+    back = decode(encode(value))
+    assert back == value
+    assert repr(back) == repr(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"$bytes": "AAAA"},
+        {"$bytes": b"x"},
+        {"$bytes": "not base64"},
+        {"$$bytes": "AAAA", "$": 1, "$$": 2},
+        [{"$bytes": None}, '{"$bytes":"AAAA"}', "$bytes"],
+    ],
+)
+def test_payload_when_it_looks_like_ours_then_it_stays_the_user_s(value):
+    """Objects and texts that look like encoded bytes aren't mistaken for them."""
+    assert decode(encode(value)) == value
+
+
+def test_payload_when_equal_values_are_encoded_then_text_is_compact_json():
+    """The text is what travels and what is measured: no spaces, no escapes of letters."""
+    assert encode({"a": [1, "é"]}) == '{"a":[1,"é"]}'
+
+
+def test_payload_when_tuple_or_bytearray_then_it_arrives_as_list_or_bytes():
+    """What JSON has no word for arrives as its nearest kind."""
+    assert decode(encode((1, bytearray(b"x"), memoryview(b"y")))) == [1, b"x", b"y"]
+
+
+@pytest.mark.parametrize(
+    ("value", "where"),
+    [
+        (math.nan, "payload"),
+        ([0, math.inf], "payload[1]"),
+        ({"a": {"b": [1, -math.inf]}}, "payload.a.b[1]"),
+        ({"a": {1: 2}}, "payload.a key 1"),
+        ({None: 2}, "payload key None"),
+        ({"a": [{1, 2}]}, "payload.a[0]"),
+        ({"when": object()}, "payload.when"),
+        ({"price": Decimal(1)}, "payload.price"),
+    ],
+)
+def test_payload_when_it_can_not_travel_then_error_names_the_path(value, where):
+    """NaN, keys that aren't text, and objects of other kinds are refused, with the place in the payload."""
+    with pytest.raises(InvalidPayloadError) as caught:
+        encode(value)
+    assert caught.value.where == where
+
+
+@pytest.mark.parametrize("value", [["\ud800"], {"\ud800": 1}], ids=["text", "key"])
+@pytest.mark.xfail(reason="model/payload.py lets lone surrogates through, which no message can carry", strict=True)
+def test_payload_when_text_is_no_unicode_then_error_names_the_path(value):
+    """A lone surrogate can't be written as UTF-8, so it can't travel."""
+    with pytest.raises(InvalidPayloadError):
+        encode(value)
+
+
+@pytest.mark.xfail(reason="model/payload.py raises RecursionError", strict=True, raises=RecursionError)
+def test_payload_when_it_contains_itself_then_it_is_refused():
+    """A value without an end is a user's mistake, not a traceback."""
+    value = []
+    value.append(value)
+    with pytest.raises(InvalidPayloadError):
+        encode(value)
