@@ -34,6 +34,9 @@ _SYNC_SIZES = {"response_gb": gigabytes(SYNC_BYTES), "message_gb": gigabytes(SYN
 ASSUMED_DELIVERY_S = 0.22
 """A message's delivery inside a region, where none was ever observed: the reference system's figure."""
 
+OUTAGE_S = 900
+"""A delivery that took longer was parked, throttled or redriven: it tells of an outage, not of latency."""
+
 CLOCK_TOLERANCE_S = 0.005
 """How far apart readings of the clocks of two processes may be that mean the same moment."""
 
@@ -74,7 +77,7 @@ def probability(edge: Edge, observed: Observed) -> float:
 def hops(edge: Edge, observed: Observed, graph: Graph) -> list[Hop]:
     """Every delivery over an edge that the records tell of.
 
-    A message that was sent to home for lack of its region tells of an outage: it is no sample.
+    A message that was sent to home for lack of its region, or came after OUTAGE_S, tells of an outage: no sample.
     """
     found = (_hop(edge, run, sync=graph.node(edge.target).sync) for run in observed.runs)
     return [hop for hop in found if hop is not None]
@@ -118,7 +121,7 @@ def _hop(edge: Edge, run: Run, *, sync: bool) -> Hop | None:
         source_region=sender.region,
         target_region=arrival.region,
         payload_bytes=successor.payload_bytes,
-        latency_s=seconds(latency_s),
+        latency_s=latency_s,
         telling_s=seconds(successor.seconds),
     )
 
@@ -129,7 +132,8 @@ def _latency_s(sender: RunRecord, successor: SuccessorRecord, arrival: RunRecord
         return None
     call = sender.started_at + successor.offset_s
     sent_in_call = call - CLOCK_TOLERANCE_S <= arrival.sent_at <= call + successor.seconds + CLOCK_TOLERANCE_S
-    return arrival.started_at - call if sent_in_call else successor.seconds + arrival.started_at - arrival.sent_at
+    latency_s = arrival.started_at - (call if sent_in_call else arrival.sent_at - successor.seconds)
+    return seconds(latency_s) if latency_s <= OUTAGE_S else None
 
 
 def _notices(edge: Edge, observed: Observed, graph: Graph, home: str) -> list[Json]:
@@ -156,5 +160,5 @@ def _notice_latencies(edge: Edge, sync_node: str, observed: Observed) -> dict[st
             continue
         latency_s = _latency_s(*told, arrival)
         if latency_s is not None:
-            by_route[f"{told[0].region}>{arrival.region}"].append(seconds(latency_s))
+            by_route[f"{told[0].region}>{arrival.region}"].append(latency_s)
     return {route: {"latency_s": latencies} for route, latencies in sorted(by_route.items())}

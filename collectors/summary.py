@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from caribou.collectors.edges import ASSUMED_DELIVERY_S, Hop, edge_key, edges, hops, probability, transfers
+from caribou.collectors.edges import ASSUMED_DELIVERY_S, OUTAGE_S, Hop, edge_key, edges, hops, probability, transfers
 from caribou.collectors.observed import (
     NEWEST_RUNS,
     Observed,
@@ -231,6 +231,8 @@ def _forwarded(observed: Observed, graph: Graph) -> list[Hop]:
         if run.redirects and arrival is not None and arrival.sent_at is not None:
             latency_s = seconds(arrival.started_at - arrival.sent_at)
             source = run.redirects[-1].region
+            if latency_s > OUTAGE_S:
+                continue
             found.append(Hop(run.run_id, source, arrival.region, arrival.bytes_in, latency_s, 0.0))
     return found
 

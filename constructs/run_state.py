@@ -6,6 +6,7 @@ from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
+from caribou.constructs.acknowledge import acknowledge
 from caribou.model.names import WorkflowNames
 
 
@@ -23,3 +24,4 @@ class RunState(Construct):
             time_to_live_attribute="expires",
             removal_policy=RemovalPolicy.RETAIN,
         )
+        acknowledge(self.table, {"AwsSolutions-DDB3": "an older state of open runs would end them twice"})

@@ -7,6 +7,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from caribou.constructs.acknowledge import acknowledge
 from caribou.model.names import WorkflowNames
 
 _PAYLOAD_DAYS = 14  # as long as claims and sync state live (caribou.runtime.aws)
@@ -31,6 +32,7 @@ class SyncState(Construct):
             time_to_live_attribute="expires",
             removal_policy=removal,
         )
+        acknowledge(self.table, {"AwsSolutions-DDB3": "an older state of running runs would fire sync nodes again"})
         self.bucket = s3.Bucket(
             self,
             "Payloads",
@@ -45,3 +47,4 @@ class SyncState(Construct):
             ],
             removal_policy=removal,
         )
+        acknowledge(self.bucket, {"AwsSolutions-S1": "payloads live for days, and only the workflow's roles read them"})

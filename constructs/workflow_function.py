@@ -15,6 +15,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from caribou.constructs.acknowledge import acknowledge
 from caribou.constructs.workflow_role import RoleProps, WorkflowRole
 from caribou.model.graph import Graph
 
@@ -71,13 +72,15 @@ class WorkflowFunction(Construct):
 
     def _failure_queue(self) -> sqs.Queue:
         """Where events end that no attempt could process. Nothing polls it, so an idle workflow costs nothing."""
-        return sqs.Queue(
+        queue = sqs.Queue(
             self,
             "Failures",
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             retention_period=Duration.days(14),
         )
+        acknowledge(queue, {"AwsSolutions-SQS3": "it is itself where a function's and a subscription's failures end"})
+        return queue
 
     def _function(self) -> lambda_.Function:
         props = self._props
@@ -97,6 +100,7 @@ class WorkflowFunction(Construct):
             role=WorkflowRole(self, "Permissions", props.role, self.log_group).role,
             recursive_loop=_recursive_loop(props.role.graph, props.role.function),
         )
+        acknowledge(function, {"AwsSolutions-L1": "the manifest chooses the Python that its requirements are for"})
         function.configure_async_invoke(
             retry_attempts=RETRIES,
             max_event_age=Duration.hours(MAX_EVENT_AGE_H),

@@ -8,6 +8,7 @@ values, other packages) are not in it.
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -219,9 +220,9 @@ def _parsed(path: Path) -> ast.Module:
             f"this is not Python: {error.msg}",
             where=f"{path}:{error.lineno or 1}",
             found=(error.text or "").strip() or None,
-            fix="correct the syntax",
+            fix=f"correct the syntax, which is read as that of Python {'.'.join(map(str, sys.version_info[:2]))}",
         ) from None
-    except (ValueError, RecursionError, MemoryError) as error:
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
         raise InvalidWorkflowError(
             f"this can't be read as Python: {error}", where=f"{path}:1", fix="correct the file"
         ) from None

@@ -112,10 +112,10 @@ def _check_entry_is_first(bodies: Sequence[Body], entry: Body) -> None:
 def _check_acyclic(by_name: Mapping[str, Body]) -> None:
     done: set[str] = set()
     for name in by_name:
-        _visit(name, by_name, [], done)
+        _visit(name, by_name, done)
 
 
-def _visit(name: str, by_name: Mapping[str, Body], path: list[str], done: set[str]) -> None:
+def _visit(name: str, by_name: Mapping[str, Body], done: set[str]) -> None:
     """Depth first, with an explicit stack of iterators: a long chain must not meet Python's recursion limit."""
     stack = [(name, iter(by_name[name].calls))] if name not in done else []
     path = [name]

@@ -128,4 +128,3 @@ class Outbox:
 def _key(run: Run, node: Node, edge: str | None, payload: str) -> str:
     """The key of a payload that is too large: a retry whose payload differs must not replace one that is on its way."""
     return f"{run.run_id}/{node.name}/{edge or 'start'}/{hashlib.sha256(payload.encode()).hexdigest()[:16]}"
-

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from aws_cdk import Annotations, App, Stack
+from aws_cdk import Annotations, App, Stack, Validations
+from cdk_nag import AwsSolutionsChecks
 
 from caribou.model.errors import CaribouError, InvalidInputError
 from caribou.model.names import DEFAULT_CONTROL_REGION, DEFAULT_STAGE
@@ -27,10 +29,13 @@ _OURS = {STAGE: "the stage, in front of every name", CONTROL_REGION: "the region
 def synthesise(now: datetime, root: Path | None = None) -> None:
     """Synthesise the project in a folder (the working directory by default), as `cdk` asks an app to.
 
-    A user's mistake is told in one message on standard error, with exit code 2.
+    A user's mistake is told in one message on standard error, with exit code 2. cdk-nag
+    looks at the stacks when CDK validates their templates: unless `CDK_VALIDATION` is `false`.
     """
     try:
         app = App(context=_FLAGS)
+        if os.environ.get("CDK_VALIDATION") != "false":
+            Validations.of(app).add_plugins(AwsSolutionsChecks(app))
         add_stacks(app, root or Path.cwd(), now)
         app.synth()
     except CaribouError as error:

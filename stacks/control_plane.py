@@ -8,6 +8,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from caribou.constructs.acknowledge import acknowledge
 from caribou.constructs.bundle import Bundle, Platform
 from caribou.constructs.naming import arn
 from caribou.constructs.schedule import CollectorProps, ScheduledCollector
@@ -37,7 +38,7 @@ class ControlPlaneStack(Stack):
         CfnOutput(self, "PlacementBucket", value=self.placements.bucket_name)
 
     def _table(self, construct_id: str, name: str, partition: str, sort: str) -> dynamodb.Table:
-        return dynamodb.Table(
+        table = dynamodb.Table(
             self,
             construct_id,
             table_name=name,
@@ -47,9 +48,11 @@ class ControlPlaneStack(Stack):
             time_to_live_attribute="expires",
             removal_policy=RemovalPolicy.RETAIN,
         )
+        acknowledge(table, {"AwsSolutions-DDB3": "facts and records are collected again"})
+        return table
 
     def _placement_bucket(self) -> s3.Bucket:
-        return s3.Bucket(
+        bucket = s3.Bucket(
             self,
             "Placements",
             bucket_name=self._names.placement_bucket(Aws.ACCOUNT_ID, self.region),
@@ -59,6 +62,8 @@ class ControlPlaneStack(Stack):
             versioned=True,
             removal_policy=RemovalPolicy.RETAIN,
         )
+        acknowledge(bucket, {"AwsSolutions-S1": "every version of a placement is kept, and who deploys it is logged"})
+        return bucket
 
     def _add_collectors(self) -> None:
         code = collector_bundle().code()

@@ -17,6 +17,7 @@ from caribou.model.errors import InvalidInputError
 SHOWN = 3
 """How many findings one message has; more would hide the first."""
 
+_RANKS = {"extra_forbidden": 0, "missing": 2}
 _TYPES = {
     "string_type": ("is not a text", "write a text, in quotes"),
     "int_type": ("is not a whole number", "write a whole number, without quotes"),
@@ -27,6 +28,7 @@ _TYPES = {
     "list_type": ("is not a list", "write a list"),
     "dict_type": ("is not a mapping", "write keys and values"),
     "model_type": ("is not a mapping", "write keys and values"),
+    "invalid_key": ("has a key that is not a text", "write the key in quotes, or remove it"),
     "missing": ("is missing", "add it"),
 }
 
@@ -46,24 +48,27 @@ def near(word: str, known: Iterable[str]) -> str:
 def as_one_error(
     error: ValidationError, kind: type[InvalidInputError], model: type[BaseModel], where: str
 ) -> InvalidInputError:
-    """The first few findings in one error of the given kind; `where` is the file, or what stands for it."""
-    findings = [_read(details, model, where) for details in error.errors(include_url=False)]
+    """The first few findings in one error of the given kind; `where` is the file, or what stands for it.
+
+    Unknown keys come first and missing ones last, since a missing key is often one that is misspelt.
+    """
+    details = sorted(error.errors(include_url=False), key=lambda found: _RANKS.get(found["type"], 1))
+    findings = [_read(found, model) for found in details]
     place, what, found, fix = findings[0]
     for more in findings[1:SHOWN]:
-        fix += f". Also at {more[0]}: {more[1]}{_found(more[2])}; to fix: {more[3]}"
+        fix += f". Also {more[0]}: {more[1]}{_found(more[2])}; to fix: {more[3]}"
     if len(findings) > SHOWN:
-        fix += f". There are {len(findings) - SHOWN} more"
-    return kind(what, where=place, found=found, fix=fix)
+        fix += f". And {len(findings) - SHOWN} more"
+    return kind(what, where=f"{where}: {place}" if place else where, found=found, fix=fix)
 
 
 def _found(value: object) -> str:
     return "" if value is None else f" (found: {value})"
 
 
-def _read(details: ErrorDetails, model: type[BaseModel], where: str) -> tuple[str, str, object, str]:
+def _read(details: ErrorDetails, model: type[BaseModel]) -> tuple[str, str, object, str]:
     """Place, what, the value found, remedy."""
-    path = _path(details["loc"])
-    place = f"{where}: {path}" if path else where
+    place = _path(details["loc"])
     kind, context = details["type"], details.get("ctx", {})
     found = None if kind == "missing" else _shown(details["input"])
     if kind == "extra_forbidden":

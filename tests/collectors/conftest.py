@@ -16,8 +16,8 @@ START = 1_700_000_000.0
 
 
 def graph_of(edges, sync=(), conditional=()):
-    """A graph out of (source, target) pairs in topological order, a function a node; the first node is the entry."""
-    names = list(dict.fromkeys(name for pair in edges for name in pair))
+    """A graph out of (source, target) pairs, a function a node; the names' order is topological, entry first."""
+    names = sorted({name for pair in edges for name in pair})
     calls = dict.fromkeys(names, 0)
     made = []
     for source, target in edges:
@@ -133,6 +133,12 @@ class Runs:
     manifest_of = staticmethod(manifest_of)
     record_of = staticmethod(record_of)
     simulate = staticmethod(simulate)
+    changed = staticmethod(dataclasses.replace)
+
+    @staticmethod
+    def groups(logs):
+        """Names of the log groups that a client sees."""
+        return {group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]}
 
 
 @pytest.fixture

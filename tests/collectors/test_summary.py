@@ -116,6 +116,16 @@ def test_latency_when_a_message_was_rerouted_then_it_counts_as_taken_but_is_no_s
     assert summary.edges[0]["transfers"][f"{make.HOME}>{make.HOME}"]["latency_s"] == [0.1]
 
 
+def test_latency_when_a_message_came_after_hours_then_it_is_no_sample(make):
+    """Parked and sent again after an outage: not what a placement changes."""
+    graph = make.graph_of([("A", "B")])
+    a, b = make.simulate(graph, "r1")
+    records = [a, dataclasses.replace(b, started_at=b.started_at + 7200), *make.simulate(graph, "r2")]
+    summary = summarise(records, graph, make.manifest_of(graph))
+    assert summary.edges[0]["transfers"][f"{make.HOME}>{make.HOME}"]["latency_s"] == [0.1]
+    assert len(summary.nodes["B"]["runs"][make.HOME]["duration_s"]) == 2
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

@@ -36,6 +36,7 @@ ACCOUNT = "424242424242"
 def cloud(local_cloud, monkeypatch):
     """An account of its own in the local cloud, with what boto3 reads from the environment set to it."""
     account = local_cloud.as_account(ACCOUNT)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials that it saw first
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name, value in account.variables(CONTROL).items():
@@ -155,10 +156,10 @@ def deployed(cloud):
     """A registered workflow of one function, its log group at home, and the control plane's tables."""
     stage = "collected"
     registration = Registration("example", "0.0.1", "us-east-1", ("us-east-1", CONTROL), ("A",), 30)
-    ssm = boto3.client("ssm", region_name=CONTROL)
+    ssm = cloud.client("ssm", CONTROL)
     name = WorkflowNames("example", stage).registration
     ssm.put_parameter(Name=name, Type="String", Value=json.dumps(registration.to_json()))
-    logs = boto3.client("logs", region_name="us-east-1")
+    logs = cloud.client("logs", "us-east-1")
     (group,) = registration.log_groups(stage)
     logs.create_log_group(logGroupName=group)
     logs.create_log_stream(logGroupName=group, logStreamName="s")

@@ -321,20 +321,27 @@ def test_manifest_when_much_is_wrong_then_one_message_has_the_first_few():
     """Three findings are shown, in one error, and the others are counted."""
     message = message_of(dict.fromkeys(("aa", "bb", "cc", "dd", "ee"), 1))
     assert message.count("is not a known key") == 3
-    assert message.endswith("There are 2 more.")
+    assert message.endswith("And 2 more.")
+
+
+def test_manifest_when_a_key_is_misspelt_then_that_comes_before_the_missing_one():
+    """An unknown key hides behind no key that is missing because of it."""
+    data = {"workflow_nam" if key == "workflow_name" else key: value for key, value in MINIMAL.items()}
+    with pytest.raises(InvalidManifestError, match=r"^config\.yml: workflow_nam: is not a known key .* is missing"):
+        parse_manifest(data, FILE, graph_with())
 
 
 @pytest.mark.parametrize(
     ("text", "place", "what"),
     [
-        ("a: 1\nb: [1,\nc: 2\n", "config.yml:3: ", "this is not YAML that can be read"),
+        ("a: 1\nb: [1\nc: 2\n", "config.yml:3: ", "this is not YAML that can be read"),
         ("workflow_name: a\nhome_region:\n  region: a\n  region: b\n", "config.yml:4: ", "the key region stands twice"),
         ("? [a, b]\n: 1\n", "config.yml:1: ", "unhashable"),
         ("a: !!python/object:os.system x\n", "config.yml:1: ", "could not determine a constructor"),
         ("a: \x01\n", "config.yml: ", "this is not YAML that can be read"),
         ("", "config.yml: ", "is not a mapping"),
         ("- a\n", "config.yml: ", "is not a mapping"),
-        ("1: a\n", "config.yml: ", "is wrong"),
+        ("1: a\n", "config.yml: ", "has a key that is not a text (found: 1)"),
     ],
 )
 def test_manifest_when_it_is_not_such_yaml_then_the_error_has_its_line(tmp_path, text, place, what):

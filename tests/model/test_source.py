@@ -4,10 +4,12 @@ import textwrap
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from caribou.model.errors import InvalidWorkflowError
+from caribou.model.schema.manifest import parse_manifest
 from caribou.model.source import derive_graph
 from caribou.model.unfold import MAX_NODES
 
@@ -543,6 +545,16 @@ def test_import_when_it_would_raise_then_the_graph_is_derived_all_the_same(tmp_p
     """Nothing of the source is executed: dependencies may be missing, and top-level code may fail."""
     app = "import no_such_package\nraise SystemExit(no_such_package.x)\n"
     assert len(graph_of(tmp_path, entry_with(BOTH).replace(HEAD, HEAD + app)).nodes) == 3
+
+
+def test_docs_when_their_example_is_derived_then_it_has_the_nodes_that_they_name(tmp_path):
+    """The shop of docs/writing-workflows.md is a workflow, with the manifest that stands there."""
+    text = (Path(__file__).parents[2] / "docs/writing-workflows.md").read_text()
+    python, config = (text.split(f"```{language}\n")[1].split("```")[0] for language in ("python", "yaml"))
+    graph = graph_of(tmp_path, python)
+    assert all(f"`{node.name}`" in text for node in graph.nodes)
+    assert [edge.conditional for edge in graph.edges] == [False, True, False, False]
+    assert parse_manifest(yaml.safe_load(config), "docs", graph).home_region == "us-east-1"
 
 
 def doubling(levels: int) -> str:

@@ -11,7 +11,7 @@ from caribou.model.manifest import Manifest
 from caribou.model.record import RECORD_KEY, RunRecord
 from caribou.runtime import handler
 from caribou.runtime.memory import InMemoryCloud
-from caribou.runtime.settings import BUNDLE_FILE, BUNDLE_PACKAGE, bundle_text
+from caribou.runtime.settings import BUNDLE_FILE, BUNDLE_PACKAGE, bundle_text, load_settings
 
 _APP = """
 from caribou.runtime import CaribouWorkflow
@@ -27,9 +27,12 @@ def a(payload):
 
 @pytest.fixture
 def context(tmp_path, monkeypatch, graph_of, request):
-    """A Lambda context, in a process whose bundle holds a workflow of one function, before its first request."""
+    """A Lambda context, in a process whose bundle holds a workflow of one function, before its first request.
+
+    Powertools keeps a logger a name: the workflow is called after the test.
+    """
     monkeypatch.syspath_prepend(tmp_path)
-    graph = graph_of({"a": ""}, name=f"handler_{abs(hash(request.node.name))}")
+    graph = graph_of({"a": ""}, name=f"{request.node.name}")
     (tmp_path / BUNDLE_PACKAGE).mkdir()
     (tmp_path / BUNDLE_PACKAGE / BUNDLE_FILE).write_text(bundle_text(graph, Manifest("w", "0.0.1", "us-east-1", {})))
     (tmp_path / BUNDLE_PACKAGE / "__init__.py").touch()
@@ -79,15 +82,9 @@ def test_handler_when_a_user_lowers_the_log_level_then_records_are_still_written
     assert len(_records(capsys.readouterr().out)) == 1
 
 
-def test_handler_when_a_message_of_its_topic_arrives_then_its_id_names_the_run(context, capsys):
+def test_handler_when_a_message_of_its_topic_arrives_then_its_id_names_the_run(context):
     """A message that SNS delivers twice starts one run, whatever the request."""
-    topic = f"arn:aws:sns:us-east-1:000000000000:{_topic(context)}"
+    topic = f"arn:aws:sns:us-east-1:000000000000:{load_settings().names.topic('a')}"
     event = {"Records": [{"Sns": {"TopicArn": topic, "MessageId": "m-1", "Message": "{}"}}]}
     answers = [handler.handle(event, context(f"r-{i}")) for i in (2, 3)]
     assert answers == [{"run_id": "m-1", "state": "ran"}, {"run_id": "m-1", "state": "duplicate"}]
-
-
-def _topic(context):
-    handler.handle({}, context("r-1"))
-    runner = handler._runner("aws", "000000000000", 512)
-    return runner.settings.names.topic("a")
