@@ -19,13 +19,14 @@ from caribou.cli.project import control_region, project_root, stage, workflow_fo
 from caribou.collectors.facts import KINDS, DynamoFactTable, Facts, Kind, collect, read_facts
 from caribou.collectors.logs import CloudWatchLogReader
 from caribou.collectors.records import DynamoRecordTable, read_record_lines, write_record_lines
-from caribou.collectors.registrations import Registration, SsmRegistry, registered, registration_of
+from caribou.collectors.registrations import SsmRegistry, registered, registration_of
 from caribou.collectors.snapshot import SOURCES, packaged_facts
 from caribou.collectors.workflow import Sync, SyncReport, sync
 from caribou.control.problem import build_problem
 from caribou.model.errors import InvalidInputError, InvalidRecordError, OperationFailedError
 from caribou.model.names import ControlNames
 from caribou.model.record import RunRecord
+from caribou.model.registration import Registration
 from caribou.model.schema.problem import parse_problem
 from caribou.model.schema.workflow import read_workflow
 

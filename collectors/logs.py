@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 PAGE_OF_THE_EMULATOR = 10_000
 """MiniStack returns at most so many events and no token for the rest; CloudWatch returns a token."""
 
+NOT_ENABLED = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "OptInRequired"})
+"""How a region answers that the account has not opted in to. Wrong credentials answer alike, but with these neither the
+registration nor the tables could have been read before."""
+
 
 @dataclass(frozen=True, slots=True)
 class LogEvent:
@@ -71,13 +75,15 @@ class CloudWatchLogReader:
         return self._clients[region]
 
     def groups(self, region: str, prefix: str) -> Mapping[str, int]:
-        """Names of the log groups that begin with `prefix`, read page by page."""
+        """Names of the log groups that begin with `prefix`; none in a region that the account has not enabled."""
         try:
             pages = self._client(region).get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)
             return {
                 group["logGroupName"]: group.get("creationTime", 0) for page in pages for group in page["logGroups"]
             }
         except (ClientError, BotoCoreError) as error:
+            if is_not_enabled(error):
+                return {}
             raise OperationFailedError(f"Listing the log groups of {region} failed: {error}") from error
 
     def events(self, region: str, log_group: str, start_ms: int, end_ms: int) -> Iterator[LogEvent]:
@@ -96,6 +102,11 @@ class CloudWatchLogReader:
             return
         except (ClientError, BotoCoreError) as error:
             raise OperationFailedError(f"Reading {log_group} of {region} failed: {error}") from error
+
+
+def is_not_enabled(error: Exception) -> bool:
+    """Whether a region refuses our credentials: one that has to be opted in to, and was not, does."""
+    return isinstance(error, ClientError) and error.response["Error"].get("Code") in NOT_ENABLED
 
 
 def _pages(client: CloudWatchLogsClient, log_group: str, start_ms: int, end_ms: int) -> Iterator[tuple[int, LogEvent]]:

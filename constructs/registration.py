@@ -10,9 +10,7 @@ from constructs import Construct
 from caribou.model.graph import Graph
 from caribou.model.manifest import Manifest
 from caribou.model.names import WorkflowNames
-from caribou.model.regions import KNOWN_REGIONS
-
-REGISTRATION_SCHEMA = "caribou.registration/1"
+from caribou.model.registration import Registration as Content
 
 
 class Registration(Construct):
@@ -26,20 +24,7 @@ class Registration(Construct):
             self,
             "Parameter",
             parameter_name=names.registration,
-            string_value=json.dumps(registration_of(graph, manifest), sort_keys=True),
+            string_value=json.dumps(Content.of(graph, manifest).to_json(), sort_keys=True),
             tier=ssm.ParameterTier.INTELLIGENT_TIERING,
             description=f"Caribou workflow {graph.workflow}",
         )
-
-
-def registration_of(graph: Graph, manifest: Manifest) -> dict[str, object]:
-    """The registration's content."""
-    return {
-        "schema": REGISTRATION_SCHEMA,
-        "workflow": graph.workflow,
-        "version": graph.version,
-        "home_region": manifest.home_region,
-        "regions": list(manifest.allowed_regions(KNOWN_REGIONS)),
-        "functions": [function.name for function in graph.functions],
-        "log_retention_days": manifest.log_retention_days,
-    }

@@ -66,7 +66,7 @@ class WorkflowFunction(Construct):
             self,
             "Log",
             log_group_name=self._props.role.names.log_group(self._props.role.function),
-            retention=_retention(self._props.log_retention_days),
+            retention=_RETENTIONS[self._props.log_retention_days],
             removal_policy=RemovalPolicy.DESTROY,
         )
 
@@ -137,26 +137,28 @@ def _architecture(name: str) -> lambda_.Architecture:
     return lambda_.Architecture.ARM_64 if name == "arm64" else lambda_.Architecture.X86_64
 
 
-def _retention(days: int) -> logs.RetentionDays:
-    return next(kind for kind in logs.RetentionDays if _days_of(kind) == days)
-
-
-def _days_of(kind: logs.RetentionDays) -> int:
-    return _RETENTION_DAYS.get(kind.name, 0)
-
-
-_RETENTION_DAYS = {
-    "ONE_DAY": 1,
-    "THREE_DAYS": 3,
-    "FIVE_DAYS": 5,
-    "ONE_WEEK": 7,
-    "TWO_WEEKS": 14,
-    "ONE_MONTH": 30,
-    "TWO_MONTHS": 60,
-    "THREE_MONTHS": 90,
-    "FOUR_MONTHS": 120,
-    "FIVE_MONTHS": 150,
-    "SIX_MONTHS": 180,
-    "ONE_YEAR": 365,
+_RETENTIONS = {
+    1: logs.RetentionDays.ONE_DAY,
+    3: logs.RetentionDays.THREE_DAYS,
+    5: logs.RetentionDays.FIVE_DAYS,
+    7: logs.RetentionDays.ONE_WEEK,
+    14: logs.RetentionDays.TWO_WEEKS,
+    30: logs.RetentionDays.ONE_MONTH,
+    60: logs.RetentionDays.TWO_MONTHS,
+    90: logs.RetentionDays.THREE_MONTHS,
+    120: logs.RetentionDays.FOUR_MONTHS,
+    150: logs.RetentionDays.FIVE_MONTHS,
+    180: logs.RetentionDays.SIX_MONTHS,
+    365: logs.RetentionDays.ONE_YEAR,
+    400: logs.RetentionDays.THIRTEEN_MONTHS,
+    545: logs.RetentionDays.EIGHTEEN_MONTHS,
+    731: logs.RetentionDays.TWO_YEARS,
+    1096: logs.RetentionDays.THREE_YEARS,
+    1827: logs.RetentionDays.FIVE_YEARS,
+    2192: logs.RetentionDays.SIX_YEARS,
+    2557: logs.RetentionDays.SEVEN_YEARS,
+    2922: logs.RetentionDays.EIGHT_YEARS,
+    3288: logs.RetentionDays.NINE_YEARS,
+    3653: logs.RetentionDays.TEN_YEARS,
 }
-"""The retentions that CloudWatch Logs knows, up to a year."""
+"""The retentions that CloudWatch Logs knows, by their days; the manifest takes no other."""

@@ -18,12 +18,16 @@ from caribou.model.placement import Placement
 from caribou.model.regions import KNOWN_REGIONS
 
 METADATA_KEY = "CaribouPlacement"
-"""Where the home stack's template carries the full placement (`caribou.stacks.workflow`; a test holds them together)."""
+"""Where the home stack's template carries the full placement, as `caribou.stacks.workflow` writes it."""
 
 HOME, REGION, REGISTRATION, CONTROL = "home", "region", "registration", "control"
 """Roles of stacks: the values of the tag `caribou:role`."""
 
 _TAG = "caribou:"
+_NOT_THERE = frozenset(
+    {"DELETE_COMPLETE", "REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"}
+)
+"""States of a stack that is gone, or that never came up."""
 _THREADS = 16
 _NOT_ENABLED = frozenset(
     {"AuthFailure", "InvalidClientTokenId", "OptInRequired", "UnrecognizedClientException", "AccessDenied"}
@@ -47,8 +51,13 @@ class DeployedStack:
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing is being done to it and its last update ended well, or was rolled back well."""
-        return self.status.endswith("_COMPLETE") and "CLEANUP" not in self.status and self.status != "ROLLBACK_COMPLETE"
+        """Whether nothing is being done to it, and its last update ended well or was rolled back well."""
+        return self.status in {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether CloudFormation is at work on it."""
+        return self.status.endswith("_IN_PROGRESS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +141,7 @@ def find_stack(aws: Aws, name: str, region: str) -> DeployedStack | None:
     except BotoCoreError as error:
         raise OperationFailedError(f"Looking for the stack {name} in {region} failed: {error}") from error
     stacks = [stack_of(stack, region) for stack in answer["Stacks"]]
-    return next((stack for stack in stacks if stack.status not in {"DELETE_COMPLETE", "REVIEW_IN_PROGRESS"}), None)
+    return next((stack for stack in stacks if stack.status not in _NOT_THERE), None)
 
 
 def deployed_workflow(aws: Aws, home: DeployedStack) -> DeployedWorkflow:

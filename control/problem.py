@@ -125,7 +125,7 @@ def _origin(facts: list[Fact]) -> str:
     sources = sorted({fact.source for fact in facts})
     oldest = min(fact.collected_at for fact in facts)
     bases = sorted({str(basis) for fact in facts if (basis := fact.body.get("provenance", {}).get("basis"))})
-    return "; ".join([*sources, f"collected at {oldest.isoformat(timespec='seconds')}", *bases])
+    return "; ".join([*sources, f"collected on {oldest.date().isoformat()}", *bases])
 
 
 def _named(key: str, regions: list[str]) -> dict[str, str]:

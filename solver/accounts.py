@@ -294,8 +294,10 @@ class Accounts:
             return np.zeros(self.sampled.draws.count)
         control = self.sampled.geography.names.index(problem.control_region)
         units = float(np.ceil(kb(problem.entry.plan_gb) / KB_PER_READ_UNIT))
-        at_function = self.sampled.entry.at_function
-        return np.where(at_function, rates.read_unit[self.sampled.geography.home], rates.read_unit[control]) * units
+        price = np.where(
+            self.sampled.entry.at_function, rates.read_unit[self.sampled.geography.home], rates.read_unit[control]
+        )
+        return np.asarray(price * units)
 
     def _entry_grams(self, hour: int) -> Floats:
         """Carbon of the same: (R, S)."""

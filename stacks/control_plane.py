@@ -89,9 +89,10 @@ class ControlPlaneStack(Stack):
 
     def _read_logs(self) -> tuple[iam.PolicyStatement, ...]:
         """What the log sync reads: the registrations here, and workflows' logs in any region."""
-        logs = arn("logs", f"log-group:/aws/lambda/caribou-{self._stage}-*")
+        any_log, logs = arn("logs", "log-group:*"), arn("logs", f"log-group:/aws/lambda/caribou-{self._stage}-*")
         parameters = arn("ssm", f"parameter{registrations_path(self._stage)}*", self.region)
         return (
+            iam.PolicyStatement(actions=["logs:DescribeLogGroups"], resources=[any_log]),
             iam.PolicyStatement(actions=["logs:FilterLogEvents"], resources=[logs, f"{logs}:*"]),
             iam.PolicyStatement(actions=["ssm:GetParametersByPath"], resources=[parameters]),
         )

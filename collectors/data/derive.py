@@ -27,7 +27,7 @@ EGRESS_STAND_INS: Mapping[str, str] = {
     "ca-west-1": "ca-central-1",
     "ap-south-2": "ap-south-1",
     "ap-southeast-4": "ap-southeast-2",
-    "ap-southeast-5": "ap-southeast-1",
+    "ap-southeast-5": "ap-southeast-3",
     "il-central-1": "me-south-1",
     "mx-central-1": "sa-east-1",
 }

@@ -10,16 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from caribou.model.errors import InvalidProblemError
 from caribou.model.manifest import METRICS, Metric
-from caribou.model.schema.parsing import StrictModel, read_json, validated
+from caribou.model.schema.parsing import StrictModel, json_schema, read_json, validated
 
-PROBLEM_SCHEMA = "caribou.problem/1"
-SCHEMA_FILE = "docs/schemas/problem.schema.json"
 LAMBDA_MAX_S = 900.0  # the longest that a Lambda function may run
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -256,7 +254,7 @@ def parse_problem(data: object, where: str = "problem") -> Problem:
     """The problem in a JSON value. Raises InvalidProblemError with the path of the first flaw inside the file."""
     from caribou.model.schema.problem_rules import flaws  # noqa: PLC0415 - the rules are about this module's models
 
-    problem = validated(Problem, data, where, error=InvalidProblemError, schema=SCHEMA_FILE)
+    problem = validated(Problem, data, where, InvalidProblemError)
     flaw = next(flaws(problem), None)
     if flaw is not None:
         raise InvalidProblemError(flaw.what, where=f"{where}: {flaw.path}", found=flaw.found, fix=flaw.fix)
@@ -266,3 +264,8 @@ def parse_problem(data: object, where: str = "problem") -> Problem:
 def read_problem(path: Path) -> Problem:
     """The problem in a file. Raises InvalidProblemError, also when the file can't be read."""
     return parse_problem(read_json(path, InvalidProblemError), str(path))
+
+
+def problem_json_schema() -> dict[str, Any]:
+    """The JSON Schema of the file, as published in docs/schemas/problem.schema.json."""
+    return json_schema(Problem)

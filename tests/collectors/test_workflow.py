@@ -4,14 +4,16 @@ import dataclasses
 import json
 
 import pytest
+from botocore.exceptions import ClientError
 
-from caribou.collectors.logs import InMemoryLogReader, LogEvent
+from caribou.collectors.logs import InMemoryLogReader, LogEvent, is_not_enabled
 from caribou.collectors.records import DAY_S, InMemoryRecordTable
-from caribou.collectors.registrations import InMemoryRegistry, Registration, registered, registration_of
+from caribou.collectors.registrations import InMemoryRegistry, registered, registration_of
 from caribou.collectors.workflow import LATE_S, Sync, read_to, record_in, sync
 from caribou.model.errors import InvalidInputError, InvalidRecordError
 from caribou.model.names import WorkflowNames
 from caribou.model.record import RECORD_KEY
+from caribou.model.registration import Registration
 
 REGISTRATION = Registration(
     workflow="example",
@@ -184,3 +186,10 @@ def test_registration_when_of_another_schema_then_the_error_says_so():
     text = json.dumps({**REGISTRATION.to_json(), "schema": "caribou.registration/2"})
     with pytest.raises(InvalidInputError, match="another schema"):
         registration_of(InMemoryRegistry({"/caribou/dev/workflows/example": text}), "example")
+
+
+@pytest.mark.parametrize(("code", "skipped"), [("UnrecognizedClientException", True), ("ThrottlingException", False)])
+def test_region_when_it_refuses_us_then_it_is_passed_over_only_if_it_was_not_enabled(code, skipped):
+    """A region that has to be opted in to answers as to a stranger; a busy one is a failure."""
+    error = ClientError({"Error": {"Code": code}}, "DescribeLogGroups")
+    assert is_not_enabled(error) is skipped

@@ -48,10 +48,9 @@ def test_envelope_when_parsed_then_it_is_what_was_sent(envelope):
     assert parse_message(json.loads(envelope.to_text())) == envelope
 
 
-@given(st.none() | _names, _names)
-def test_start_when_parsed_then_it_is_what_was_sent(run_id, payload):
-    """A start keeps the client's name and the payload."""
-    start = Start(run_id, payload)
+@given(st.builds(Start, run_id=st.none() | _names, payload=st.none() | _names, pointer=st.none() | _pointers))
+def test_start_when_parsed_then_it_is_what_was_sent(start):
+    """A start keeps the client's name, and the payload or where it rests."""
     assert parse_message(json.loads(start.to_text())) == start
 
 

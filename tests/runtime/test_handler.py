@@ -65,6 +65,7 @@ def test_handler_when_a_process_is_new_then_its_first_record_alone_is_a_cold_sta
     records = _records(capsys.readouterr().out)
     assert [record.cold_start for record in records] == [True, False, False]
     assert {record.memory_mb for record in records} == {512}
+    assert handler._runner.cache_info().currsize == 1
 
 
 def test_handler_when_user_code_fails_then_the_error_goes_on_to_lambda_and_a_record_is_written(context, capsys):

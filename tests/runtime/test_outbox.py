@@ -101,8 +101,17 @@ def test_send_when_a_region_is_unreachable_then_it_goes_home(graph_of, script_of
     script = script_of(graph)
     runner = LocalRunner(graph, script.functions, placement=placement_of(graph, {"b": AWAY, "c": "ca-central-1"}))
     runner.cloud.unreachable.add(AWAY)
+    take, sent = runner.cloud.bus.take, []
+
+    def watched():
+        messages = take()
+        sent.extend(message.text for message in messages if message.function == "b")
+        return messages
+
+    runner.cloud.bus.take = watched
     result = runner.run("x")
     assert {node: result.record(node).region for node in "abc"} == {"a": HOME, "b": HOME, "c": "ca-central-1"}
+    assert AWAY not in sent[0]
     (told,) = result.record("a").successors
     assert (told.outcome, told.region) == ("rerouted", HOME)
     assert result.state == "SUCCEEDED"

@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 import boto3
 import pytest
 
-from caribou.model.envelope import Pointer, Run
+from caribou.model.envelope import Pointer, Run, StoredPayload
 from caribou.model.errors import InvalidEnvelopeError
 from caribou.runtime.aws import Clients, aws_ports
 from caribou.runtime.memory import InMemoryCloud
-from caribou.runtime.ports import StoredPayload, SyncState, UnreachableError
+from caribou.runtime.ports import SyncState, UnreachableError
 from caribou.runtime.settings import Settings
 
 HOME, AWAY, DOWN = "us-east-1", "us-west-2", "ca-central-1"

@@ -1,5 +1,6 @@
 """Whole runs: what runs, how often, and with what, whatever the bus does."""
 
+import threading
 from collections import Counter
 
 import pytest
@@ -146,6 +147,31 @@ def test_payload_when_it_is_changed_after_the_call_then_the_successor_sees_it_as
 
     LocalRunner(graph, script.functions | {"a": changing}).run(None)
     assert script.received == {"b": [{"items": [1]}], "c": [{"items": [1, 2]}]}
+
+
+def test_payload_when_all_threads_are_busy_then_it_is_still_taken_at_the_call(graph_of, script_of):
+    """A send that has to wait for its turn sends what was given, not what has become of it."""
+    graph = graph_of({"a": " ".join(f"n{i}" for i in range(20))})
+    script, go = script_of(graph), threading.Event()
+    runner = LocalRunner(graph, dict(script.functions))
+    publish = runner.cloud.bus.publish
+
+    def waiting(*message):
+        go.wait(5)
+        publish(*message)
+
+    @script.workflow.serverless_function(name="a")
+    def changing(_):
+        runner.cloud.bus.publish = waiting
+        payload = []
+        for i in range(20):
+            payload.append(i)
+            script.workflow.invoke_serverless_function(script.functions[f"n{i}"], payload)
+        go.set()
+
+    runner.functions = script.functions | {"a": changing}
+    assert runner.run("x").state == "SUCCEEDED"
+    assert [script.received[f"n{i}"] for i in range(20)] == [[list(range(i + 1))] for i in range(20)]
 
 
 def test_run_when_a_leaf_has_not_ended_then_it_stays_open(graph_of, script_of):

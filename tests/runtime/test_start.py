@@ -9,6 +9,7 @@ import pytest
 
 from caribou.model.envelope import Start
 from caribou.model.errors import InvalidEnvelopeError
+from caribou.model.payload import encode
 from caribou.runtime.event import Delivery
 from caribou.runtime.placement import PLACEMENT_FILE, PLACEMENT_PACKAGE, load_placement, new_run, share_of
 from caribou.runtime.testing import InMemoryCloud, LocalRunner
@@ -171,6 +172,19 @@ def test_start_when_the_event_is_any_event_then_it_is_the_payload_and_the_reques
     answer = runner.runner("a", HOME).handle(Delivery({"detail": 1}, id="r-7", request_id="r-7"), cold_start=True)
     assert answer == {"run_id": "r-7", "state": "ran"}
     assert script.received["a"] == [{"detail": 1}]
+
+
+@pytest.mark.parametrize("entry_region", [HOME, AWAY])
+def test_start_when_its_payload_rests_in_the_store_then_the_entry_gets_it(flow, script_of, placement_of, entry_region):
+    """A client may start a run with more than a message holds; it rests where the entry runs."""
+    script, large = script_of(flow), "é" * 200_000
+    runner = LocalRunner(flow, script.functions, placement=placement_of(flow, {"a": entry_region}))
+    pointer = runner.cloud.payloads.put(HOME, "client/run", encode(large))
+    runner.cloud.bus.publish(HOME, "a", Start("run", None, pointer).to_text())
+    runner.deliver_all()
+    assert script.received["a"] == [large]
+    assert runner.result("run").record("a").bytes_in == 400_002
+    assert {bucket for bucket, _ in runner.cloud.payloads.objects} == {f"payloads-{HOME}", f"payloads-{entry_region}"}
 
 
 @pytest.mark.parametrize(("function", "region"), [("b", HOME), ("a", AWAY)])

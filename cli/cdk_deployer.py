@@ -1,0 +1,40 @@
+"""Deploying for the control room: its requests as command lines of the CDK CLI."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from caribou.cli.cdk_run import run_cdk
+from caribou.control.deploying import CONTROL_PLANE, DeployRequest
+from caribou.model.names import workflow_stack_id
+
+
+@dataclass(frozen=True)
+class CdkDeployer:
+    """Deploys the project in a folder. `tell` hears the command and where its output is."""
+
+    root: Path
+    tell: Callable[[str], None]
+
+    def deploy(self, request: DeployRequest) -> None:
+        """Run `cdk deploy` to its end. Raises OperationFailedError with the end of its output."""
+        arguments = arguments_of(request)
+        log = self.root / "cdk.out" / f"deploy-{request.workflow or 'all'}.log"
+        self.tell(f"cdk {' '.join(arguments)}\n  its output: {log}")
+        with tempfile.TemporaryDirectory(prefix="caribou-cdk-") as assembly:  # cdk.out may be in use by another cdk
+            run_cdk([*arguments, "--output", assembly], root=self.root, log=log)
+
+
+def arguments_of(request: DeployRequest) -> list[str]:
+    """The CDK CLI's arguments."""
+    if request.workflow is None:
+        stacks = ["--all"]
+    else:
+        control = [CONTROL_PLANE] if request.control_plane else []
+        stacks = [*control, workflow_stack_id(request.workflow), "-c", f"workflow={request.workflow}"]
+    placement = [] if request.placement is None else ["-c", f"placement={request.placement}"]
+    adopt = ["--import-existing-resources"] if request.adopt else []
+    return ["deploy", *stacks, *placement, "--require-approval", "never", "--concurrency", "4", *adopt]

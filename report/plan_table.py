@@ -1,0 +1,111 @@
+"""A placement for people: where each node runs at which hours, what that changes, and how good it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from caribou.model.placement import Placement, Plan
+from caribou.model.schema.problem import Problem
+from caribou.solver import Estimate, Evaluation, evaluate
+
+_UNITS = {"carbon": "g", "cost": "USD", "runtime": "s"}
+_STATUS = {
+    "optimal": "optimal: no placement is better on the drawn runs",
+    "feasible": "feasible: within the limits; a better placement may exist",
+    "infeasible": "INFEASIBLE: no placement was found that meets the hard limits, so every node stays at home",
+}
+
+
+def plan_table(problem: Problem, placement: Placement) -> RenderableType:
+    """Three tables: regions by node and hours; a day's means and tails next to home; limits, if there are any.
+
+    Numbers are of one run, averaged over the 24 hours, on the drawn runs that the placement was solved with.
+    """
+    solver = placement.origin.get("solver") or {}
+    evaluation = evaluate(
+        problem, placement, seed=int(solver.get("seed", 0)), samples=int(solver.get("samples") or 2000)
+    )
+    parts: list[RenderableType] = [_regions(problem, placement), evaluation_table(evaluation)]
+    if any(plan.report.get("constraints") for plan in placement.plans):
+        parts.append(_limits(placement))
+    return Group(*parts, *(Text(line) for line in _verdicts(placement)))
+
+
+def evaluation_table(evaluation: Evaluation) -> Table:
+    """Means and 95th percentiles of carbon, cost and run time: all nodes at home, as placed, and the change."""
+    table = Table("one run", "all at home", "as placed", "change")
+    home, placed = evaluation.home, evaluation.placed
+    for name, at_home, moved in (
+        ("operational carbon, g CO2eq", home.carbon_g, placed.carbon_g),
+        ("cost, USD", home.cost_usd, placed.cost_usd),
+        ("run time, s", home.runtime_s, placed.runtime_s),
+    ):
+        table.add_row(f"{name}: mean", *_means(at_home, moved))
+        table.add_row(f"{name}: 95th percentile", *_cells(at_home.p95, moved.p95))
+    return table
+
+
+def hours_text(hours: Sequence[int]) -> str:
+    """Hours of the day in words: `00-05, 20-23`, or `all hours`."""
+    if len(hours) == 24:
+        return "all hours"
+    spans: list[list[int]] = []
+    for hour in sorted(hours):
+        if spans and spans[-1][-1] == hour - 1:
+            spans[-1].append(hour)
+        else:
+            spans.append([hour])
+    return ", ".join(f"{s[0]:02}-{s[-1]:02}" if len(s) > 1 else f"{s[0]:02}" for s in spans)
+
+
+def _regions(problem: Problem, placement: Placement) -> Table:
+    title = f"Where {placement.workflow} runs, by hour (UTC); * is away from home"
+    table = Table("node", "home", *(hours_text(plan.hours) for plan in placement.plans), title=title)
+    for node in problem.nodes:
+        regions = [plan.regions[node] for plan in placement.plans]
+        away = [f"{region} *" if region != placement.home_region else region for region in regions]
+        table.add_row(node, placement.home_region, *away)
+    return table
+
+
+def _limits(placement: Placement) -> Table:
+    table = Table("limit", "hours", "at most", "is", "holds back")
+    for plan in placement.plans:
+        for limit in plan.report.get("constraints") or ():
+            table.add_row(*_limit(plan, limit))
+    return table
+
+
+def _limit(plan: Plan, limit: dict[str, Any]) -> Iterator[str]:
+    kind, _, metric = limit["name"].partition(".")
+    yield f"{kind}: {metric}, {'tail' if kind == 'hard' else 'mean'}, {_UNITS[metric]}"
+    yield hours_text(plan.hours)
+    yield _number(limit["limit"])
+    yield _number(limit["value"]) + (" (violated)" if limit["slack"] < 0 else "")
+    yield "yes" if limit["binding"] else "no"
+
+
+def _verdicts(placement: Placement) -> Iterator[str]:
+    for plan in placement.plans:
+        if (status := plan.report.get("status")) is not None:
+            gap = f"; at most {plan.report['gap']:.2%} above the bound" if status == "feasible" else ""
+            yield f"{hours_text(plan.hours)}: {_STATUS[status]}{gap}"
+
+
+def _means(home: Estimate, placed: Estimate) -> Iterator[str]:
+    yield from _cells(home.mean, placed.mean)
+
+
+def _cells(home: float, placed: float) -> Iterator[str]:
+    yield _number(home)
+    yield _number(placed)
+    yield f"{placed / home - 1:+.1%}" if home else "-"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"

@@ -1,0 +1,92 @@
+"""`caribou demo`, as a newcomer gives it."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.local_cloud
+
+
+def test_demo_run_whole_moves_the_workflow_and_leaves_nothing_behind(lone_project):
+    """The demo goes through the loop, its functions run in the regions of the plan it wrote, and its cloud is gone."""
+    shown = lone_project.run("caribou", "demo")
+
+    placement = json.loads((lone_project.root / "solved.json").read_text())
+    moved = {region for plan in placement["plans"] for region in plan["regions"].values()} - {"us-east-1"}
+    after = shown.partition("after the move")[2]
+    assert moved
+    assert any(region in after for region in moved)
+    assert "operational carbon" in after
+    assert _processes(_state_of(shown)) == []
+    assert not Path(_state_of(shown)).exists()
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_demo_interrupted_while_it_deploys_leaves_no_process_behind(lone_project, kind):
+    """Ctrl-C, and a polite kill, end the demo with everything it started."""
+    shown = ""
+    with subprocess.Popen(
+        lone_project.command("caribou", "demo"),
+        cwd=lone_project.root,
+        env=lone_project.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as demo:
+        for line in demo.stdout:
+            shown += line
+            if line.startswith("$ cdk deploy"):
+                demo.send_signal(kind)
+                break
+        shown += demo.stdout.read()
+
+    assert demo.returncode not in (0, None)
+    assert "Traceback" not in shown
+    assert _processes(_state_of(shown)) == []
+
+
+def test_demo_where_a_step_fails_says_what_and_leaves_no_process_behind(lone_project):
+    """A workflow that fails makes the demo fail with the workflow's own error, and the cloud is stopped."""
+    sample = lone_project.root / "workflows/small_sync_example/samples/input.json"
+    sample.write_text('{"limit": -1}')
+
+    said = lone_project.run("caribou", "demo", "--workflow", "small_sync_example", code=1)
+
+    assert "ValueError: limit must be a whole number" in said
+    assert "Traceback" not in said
+    assert [pid for pid in _processes("caribou-demo-") if _is_child_of_project(pid, lone_project.root)] == []
+
+
+def test_demo_of_a_workflow_that_does_not_exist_is_one_message_and_exit_code_2(lone_project):
+    """A wrong name starts nothing."""
+    said = lone_project.run("caribou", "demo", "--workflow", "image_procesing", code=2)
+
+    assert "did you mean image_processing" in said
+    assert "Traceback" not in said
+
+
+def _state_of(shown):
+    return next(line for line in shown.splitlines() if "--state" in line).rpartition(" ")[2]
+
+
+def _processes(word):
+    """Ids of the processes whose command line or environment names a word."""
+    return [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if word in _facts_of(folder)]
+
+
+def _facts_of(folder):
+    try:
+        return "".join((folder / name).read_text(errors="replace") for name in ("cmdline", "environ"))
+    except OSError:  # it has ended
+        return ""
+
+
+def _is_child_of_project(pid, root):
+    try:
+        return Path(os.readlink(f"/proc/{pid}/cwd")).is_relative_to(root)
+    except OSError:
+        return False

@@ -1,0 +1,149 @@
+"""Moving a workflow there and back, as an operator does it by hand, with runs in flight across both flips."""
+
+import json
+import shutil
+import textwrap
+import time
+
+import pytest
+
+from caribou.model.names import WorkflowNames
+
+pytestmark = pytest.mark.local_cloud
+
+WORKFLOW, HOME, AWAY = "flight", "us-east-1", "ca-central-1"
+ENTRY, LAST = "begin:entry_point:0", "end:begin_0_0:1"
+SOURCE = '''
+import time
+
+from caribou.runtime import CaribouWorkflow
+
+workflow = CaribouWorkflow(name="flight", version="0.0.1")
+
+
+@workflow.serverless_function(name="begin", entry_point=True)
+def begin(event):
+    time.sleep(event["seconds"])
+    workflow.invoke_serverless_function(end, {"from": workflow.get_run_id()})
+
+
+@workflow.serverless_function(name="end")
+def end(event):
+    print(event["from"])
+'''
+MANIFEST = f"""
+workflow_name: flight
+workflow_version: 0.0.1
+home_region: {{provider: aws, region: {HOME}}}
+regions_and_providers:
+  allowed_regions:
+    - {{provider: aws, region: {HOME}}}
+    - {{provider: aws, region: {AWAY}}}
+    - {{provider: aws, region: us-west-2}}
+caribou: {{home_share: 0}}
+"""
+
+
+@pytest.fixture
+def cloud(local_cloud):
+    """An account of its own in the session's cloud."""
+    account = local_cloud.as_account("444455556666")
+    account.bootstrap((HOME, AWAY, "us-west-2"))
+    return account
+
+
+@pytest.fixture
+def project(lone_project, cloud):
+    """The project at the cloud, with one workflow: a function that takes its time calls another."""
+    shutil.rmtree(lone_project.root / "workflows")
+    folder = lone_project.root / "workflows" / WORKFLOW
+    (folder / ".caribou").mkdir(parents=True)
+    (folder / "app.py").write_text(textwrap.dedent(SOURCE))
+    (folder / ".caribou" / "config.yml").write_text(MANIFEST)
+    placement = {
+        "schema": "caribou.placement/1",
+        "workflow": WORKFLOW,
+        "workflow_version": "0.0.1",
+        "home_region": HOME,
+        "expires_at": "2999-01-01T00:00:00Z",
+        "plans": [{"hours": list(range(24)), "regions": {ENTRY: HOME, LAST: AWAY}}],
+    }
+    (lone_project.root / "solved.json").write_text(json.dumps(placement))
+    lone_project.environment.update(cloud.variables())
+    return lone_project
+
+
+def test_moving_there_and_back_ends_each_run_where_it_began_and_retires_only_what_was_left(project, cloud):
+    """A run keeps the placement that it started with; going home and migrating removes the other region's stack."""
+    project.run("cdk", "deploy", "CaribouControlPlane", f"Workflow-{WORKFLOW}", "--require-approval", "never")
+    begun_at_home = _start(project, "begun-at-home")
+    project.run("cdk", "deploy", f"Workflow-{WORKFLOW}", "-c", "placement=solved.json", "--require-approval", "never")
+    assert begun_at_home.regions_when_ended(cloud) == {ENTRY: HOME, LAST: HOME}
+
+    begun_away = _start(project, "begun-away")
+    project.run("cdk", "deploy", f"Workflow-{WORKFLOW}", "-c", "placement=home", "--require-approval", "never")
+    still_open = project.run("caribou", "run_deployment_migrator", WORKFLOW, "--wait-seconds", "0")
+    assert "begun-away" in still_open or "open run" in still_open
+    assert begun_away.regions_when_ended(cloud) == {ENTRY: HOME, LAST: AWAY}
+
+    before = _stacks(cloud)
+    project.run("caribou", "run_deployment_migrator", WORKFLOW, "--wait-seconds", "0")
+    assert before - _stacks(cloud) == {(AWAY, f"Workflow-{WORKFLOW}-{AWAY}")}
+    assert _start(project, "after").regions_when_ended(cloud) == {ENTRY: HOME, LAST: HOME}
+
+
+class _Run:
+    def __init__(self, name):
+        self.name = name
+
+    def regions_when_ended(self, cloud):
+        """Where its nodes ran, by its records, once it has succeeded."""
+        table = cloud.client("dynamodb", HOME)
+        _eventually(lambda: self._state(table) == "SUCCEEDED")
+        return _eventually(lambda: self._records(cloud))
+
+    def _state(self, table):
+        item = table.get_item(TableName=WorkflowNames(WORKFLOW).run_table, Key={"run_id": {"S": self.name}})
+        return item["Item"]["state"]["S"]
+
+    def _records(self, cloud):
+        found = {}
+        for region in (HOME, AWAY):
+            logs = cloud.client("logs", region)
+            for group in logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/caribou-dev-{WORKFLOW}")["logGroups"]:
+                for event in logs.filter_log_events(logGroupName=group["logGroupName"])["events"]:
+                    record = _record(event["message"])
+                    if record and record["run_id"] == self.name:
+                        found[record["node"]] = record["region"]
+        return found if len(found) == 2 else None
+
+
+def _record(message):
+    try:
+        return json.loads(message).get("caribou_record")
+    except ValueError:
+        return None
+
+
+def _start(project, name, seconds=15):
+    """Start a run that is still in flight when the next deploy has ended, and see that it has begun."""
+    payload = json.dumps({"seconds": seconds if name != "after" else 0})
+    project.run("caribou", "run", WORKFLOW, "-a", payload, "--name", name)
+    return _Run(name)
+
+
+def _stacks(cloud):
+    found = set()
+    for region in (HOME, AWAY, "us-west-2"):
+        for stack in cloud.client("cloudformation", region).describe_stacks()["Stacks"]:
+            if stack["StackStatus"] != "DELETE_COMPLETE":
+                found.add((region, stack["StackName"]))
+    return found
+
+
+def _eventually(check, limit_s=60):
+    give_up = time.monotonic() + limit_s
+    while not (answer := check()):
+        assert time.monotonic() < give_up, "it did not happen"
+        time.sleep(0.2)
+    return answer

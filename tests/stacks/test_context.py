@@ -1,0 +1,274 @@
+"""What the app makes of its context and of the project: the right placement, or one message that helps."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from aws_cdk import RemovalPolicy, Stack, Validations
+from aws_cdk import aws_s3 as s3
+from cdk_nag import AwsSolutionsChecks
+
+from caribou.model.errors import CaribouError
+from caribou.stacks.app import add_stacks
+
+HOME_STACK = "Workflow-city_tour"
+MAIN = """
+from datetime import UTC, datetime
+
+from caribou.stacks import synthesise
+
+synthesise(now=datetime(2026, 1, 2, tzinfo=UTC))
+"""
+
+
+@pytest.fixture
+def refusal(new_app, project, now):
+    """What is said of a project and a context that are refused; keys with `__` for `:`."""
+
+    def refused(root=project, **context):
+        app = new_app(**{name.replace("__", ":"): value for name, value in context.items()})
+        with pytest.raises(CaribouError) as caught:
+            add_stacks(app, root, now)
+        assert caught.value.exit_code == 2
+        assert "To fix: " in str(caught.value)
+        return str(caught.value)
+
+    return refused
+
+
+def regions_of(assembly):
+    """The regions of the placement that is deployed."""
+    return assembly.template(HOME_STACK)["Outputs"]["PlacementRegions"]["Value"]
+
+
+@pytest.mark.parametrize(
+    ("context", "said"),
+    [
+        ({"caribou__stagee": "beta"}, "caribou:stagee: is no context key"),
+        ({"caribou__stage": 3}, "caribou:stage: is not a text (found: 3)"),
+        ({"caribou__stage": "My stage"}, "caribou:stage: is no name for a stage (found: My stage)"),
+        ({"caribou__stage": "under_score"}, "is no name for a stage"),
+        ({"caribou__control_region": "moon-1"}, "caribou:control_region: is not a region that Caribou knows"),
+        ({"workflow": "village"}, "village: is no workflow of this project. To fix: use one of city_tour"),
+        ({"placement": "nowhere.json"}, "nowhere.json: can't be read (found: No such file or directory)"),
+        ({"placement": "workflows"}, "workflows: can't be read (found: Is a directory)"),
+    ],
+)
+def test_context_when_a_value_is_wrong_then_the_message_says_which(refusal, context, said):
+    """A wrong key or value is one message with where, what was found and a remedy."""
+    assert said in refusal(**context)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"expires_at": "2026-01-01T23:59:59Z"}, "has expired (found: 2026-01-01 23:59:59+00:00)"),
+        ({"workflow_version": "0.0.2"}, "is for another version of the workflow (found: 0.0.2, expected 0.0.1)"),
+        ({"workflow": "village"}, "village: is no workflow of this project"),
+        ({"home_region": "eu-west-1"}, "has another home region"),
+        ({"schema": "caribou.placement/9"}, "is not a placement that this version reads"),
+        ({"plans": []}, "has no list at plans"),
+    ],
+)
+def test_placement_when_it_does_not_fit_then_the_message_says_why(new_project, solved, refusal, changes, said):
+    """A placement for something else, or for a time that is over, is refused."""
+    root = new_project("city_tour")
+    (root / "bad.json").write_text(json.dumps({**solved(root, {}), **changes}))
+    assert said in refusal(root, placement="bad.json")
+
+
+def test_placement_when_it_is_another_workflows_then_it_is_refused(new_project, solved, refusal):
+    """A placement for one workflow is not applied to another that is asked for."""
+    root = new_project("city_tour", "village")
+    (root / "bad.json").write_text(json.dumps(solved(root, {}, "village")))
+    said = refusal(root, placement="bad.json", workflow="city_tour")
+    assert "bad.json: is for another workflow (found: village, expected city_tour)" in said
+
+
+def test_placement_when_it_names_an_unknown_node_then_it_is_refused(new_project, solved, refusal):
+    """A node that the workflow does not have is named, with those that it has."""
+    root = new_project("city_tour")
+    placement = solved(root, {})
+    placement["plans"][5]["regions"]["museum:start_0_0:1"] = "us-east-1"
+    (root / "bad.json").write_text(json.dumps(placement))
+    assert "does not have (found: museum:start_0_0:1). To fix: use" in refusal(root, placement="bad.json")
+
+
+def test_placement_when_a_function_may_not_run_there_then_it_is_refused(new_project, solved, refusal):
+    """The manifest's regions hold, the decorator's override included: `near` may not run in eu-west-1, `far` may."""
+    root = new_project("city_tour")
+    (root / "bad.json").write_text(json.dumps(solved(root, {"near": ["eu-west-1"] * 24})))
+    said = refusal(root, placement="bad.json")
+    assert "places near:start_0_0:1 in a region that the manifest does not allow (found: eu-west-1)" in said
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"[]", b"null"])
+def test_placement_when_the_file_is_damaged_then_it_is_refused(new_project, refusal, content):
+    """A damaged file is a message, asked for or committed."""
+    root = new_project("city_tour")
+    (root / "bad.json").write_bytes(content)
+    assert "bad.json: is not " in refusal(root, placement="bad.json")
+    (root / "workflows" / "city_tour" / ".caribou" / "placement.json").write_bytes(content)
+    assert "placement.json: is not " in refusal(root)
+
+
+def test_committed_placement_when_nothing_is_asked_for_then_it_is_used(new_project, solved, synthesised):
+    """A plain deploy never moves anything; `placement=home` says home."""
+    root = new_project("city_tour")
+    committed = root / "workflows" / "city_tour" / ".caribou" / "placement.json"
+    committed.write_text(json.dumps(solved(root, {"far": ["us-west-2"] * 24})))
+    plain = synthesised(root)
+    assert regions_of(plain) == "us-east-1,us-west-2"
+    assert not plain.messages(HOME_STACK)
+    assert regions_of(synthesised(root, placement="home")) == "us-east-1"
+
+
+def test_committed_placement_when_it_has_expired_then_it_is_used_with_a_warning(new_project, solved, synthesised, now):
+    """The runtime serves from home by itself, so a code fix is still deployed."""
+    root = new_project("city_tour")
+    committed = root / "workflows" / "city_tour" / ".caribou" / "placement.json"
+    committed.write_text(json.dumps(solved(root, {"far": ["us-west-2"] * 24})))
+    expired = synthesised(root, now + timedelta(days=30))
+    assert regions_of(expired) == "us-east-1,us-west-2"
+    (warning,) = expired.messages(HOME_STACK)
+    assert "expired at 2026-01-08" in warning
+    assert expired.text(HOME_STACK) == synthesised(root, now).text(HOME_STACK)
+
+
+def test_placement_when_there_is_none_then_everything_is_at_home(synthesised):
+    """Without a file, asked for or committed, every function is at home only."""
+    assert regions_of(synthesised()) == "us-east-1"
+
+
+def test_workflow_when_asked_for_then_only_its_stacks_are_synthesised(new_project, synthesised, solved):
+    """`-c workflow=NAME`, or a placement's own workflow, leaves the others out."""
+    root = new_project("city_tour", "village")
+    (root / "solved.json").write_text(json.dumps(solved(root, {}, "village")))
+    both, named = synthesised(root), synthesised(root, workflow="village")
+    assert {"Workflow-village", "Workflow-city_tour"} <= set(both.stacks)
+    only = {"CaribouControlPlane", "Workflow-village", "Workflow-village-registration"}
+    assert set(named.stacks) == only
+    assert set(synthesised(root, placement="solved.json").stacks) == only
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("x", "x_us_west_2"), ("x", "x_registration"), ("a_b", "A_b"), ("x_ca_central_1_registration", "x_ca_central_1")],
+)
+def test_names_when_those_of_two_workflows_fall_together_then_both_are_named(new_project, refusal, names):
+    """Wherever they are placed today, two workflows may never come to have one stack or bucket."""
+    said = refusal(new_project(*names))
+    assert "two workflows would have a stack of the same name" in said
+    assert all(name in said for name in names)
+
+
+def test_names_when_the_stage_makes_a_function_too_long_then_it_is_refused(new_project, refusal):
+    """The limit of Lambda holds at every stage, not only at the default one."""
+    root = new_project("a_workflow_with_a_name_of_forty_digits__")
+    assert "longer than 64 characters" in refusal(root, caribou__stage="production12345")
+
+
+def test_names_when_the_folder_has_another_than_the_workflow_then_it_is_refused(new_project, refusal):
+    """A copied folder is told, instead of two workflows of one name."""
+    root = new_project("city_tour")
+    shutil.copytree(root / "workflows" / "city_tour", root / "workflows" / "copy")
+    assert "copy: holds a workflow of another name (found: city_tour)" in refusal(root)
+
+
+def test_names_when_functions_are_called_like_parts_of_the_stack_then_both_have_their_place(new_project, synthesised):
+    """A function may be called Runs, Syncs or Placement."""
+    root = new_project("city_tour")
+    app = root / "workflows" / "city_tour" / "app.py"
+    text = app.read_text()
+    for old, new in (("near", "Runs"), ("far", "Syncs"), ("join", "Placement")):
+        text = text.replace(f"{old}(", f"{new}(").replace(f"({old},", f"({new},").replace(f'"{old}"', f'"{new}"')
+    app.write_text(text)
+    functions = synthesised(root).properties(HOME_STACK, "AWS::Lambda::Function")
+    assert {p["FunctionName"].rpartition("-")[2] for p in functions} == {"start", "Runs", "Syncs", "Placement"}
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ("{", "names a policy that is not JSON"),
+        ("[]", "is not an IAM policy document"),
+        ('{"Statement": ["Allow"]}', "has a statement that CDK can't read (found: Allow)"),
+        ('{"Statement": [{"Effect": "Allow", "Action": "s3:GetObject"}]}', "needs Effect, Action and Resource"),
+        ('{"Statement": [{"Effect": "Maybe", "Action": "s3:GetObject", "Resource": "*"}]}', "needs Effect, Action"),
+        (
+            '{"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Principal": "*"}]}',
+            "needs Effect, Action and Resource, and no Principal",
+        ),
+    ],
+)
+def test_user_policy_when_it_is_wrong_then_the_message_says_how(new_project, refusal, document, said):
+    """The policy that a manifest names is checked before CDK sees it."""
+    assert said in refusal(with_policy(new_project, document))
+
+
+def test_user_policy_when_it_is_right_then_every_function_gets_its_statements(new_project, synthesised):
+    """What the manifest's policy allows stands beside what Caribou needs, `NotAction` included."""
+    right = {"Effect": "Deny", "NotAction": ["s3:GetObject"], "Resource": "arn:aws:s3:::photos-*"}
+    root = with_policy(new_project, json.dumps({"Version": "2012-10-17", "Statement": [right]}))
+    policies = synthesised(root).properties(HOME_STACK, "AWS::IAM::Policy")
+    found = [p for p in policies if any(s["Effect"] == "Deny" for s in p["PolicyDocument"]["Statement"])]
+    assert len(found) == 4
+
+
+def with_policy(new_project, document):
+    """A project whose manifest names a policy of its own."""
+    root = new_project("city_tour")
+    folder = root / "workflows" / "city_tour" / ".caribou"
+    manifest = folder / "config.yml"
+    manifest.write_text(manifest.read_text().replace("iam_policy_file: null", "iam_policy_file: policy.json"))
+    (folder / "policy.json").write_text(document)
+    return root
+
+
+def test_requirements_when_they_cannot_be_installed_then_the_message_is_uvs(new_project, new_app, now):
+    """A requirement that does not exist is a message, not a traceback out of the CDK."""
+    root = new_project("city_tour")
+    (root / "workflows" / "city_tour" / "requirements.txt").write_text("./no-such-folder-here\n")
+    app = new_app(**{"aws:cdk:bundling-stacks": [HOME_STACK], "workflow": "city_tour"})
+    with pytest.raises(CaribouError, match=r"The requirements can't be installed(.|\n)*no-such-folder-here"):
+        add_stacks(app, root, now)
+
+
+@pytest.mark.parametrize("own_fault", [True, False])
+def test_app_when_run_as_a_program_then_a_mistake_is_one_message_and_exit_code_2(project, tmp_path, own_fault):
+    """What the CDK CLI runs: its context and folder come in variables, a mistake goes to standard error."""
+    context = {"aws:cdk:bundling-stacks": [], "placement": "moved.json", **({"caribou:x": "1"} if own_fault else {})}
+    environment = {**os.environ, "CDK_CONTEXT_JSON": json.dumps(context), "CDK_OUTDIR": str(tmp_path / "out")}
+    command = [sys.executable, "-c", MAIN]
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    if own_fault:
+        assert (done.returncode, done.stdout) == (2, "")
+        keys = "caribou:control_region, caribou:stage, placement, workflow"
+        assert done.stderr == f"caribou:x: is no context key. To fix: use one of {keys}.\n"
+    else:
+        assert (done.returncode, done.stderr) == (0, "")
+        assert (tmp_path / "out" / "Workflow-city_tour-us-west-2.template.json").is_file()
+
+
+def test_checks_when_cdk_nag_looks_then_every_finding_of_ours_is_acknowledged(new_app, new_project, now):
+    """Only the bucket that the test adds is found, and wildcards of a workflow's own policy are its owner's."""
+    wild = {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::photos-*"}
+    other = {"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"}
+    root = with_policy(new_project, json.dumps({"Statement": [wild, other]}))
+    app = new_app()
+    add_stacks(app, root, now)
+    bucket = s3.Bucket(Stack(app, "Control"), "Plain", removal_policy=RemovalPolicy.DESTROY)
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    with pytest.raises(RuntimeError, match="ValidationFailed"):
+        app.synth()
+    report = json.loads((Path(app.outdir) / "validation-report.json").read_text())
+    found = [
+        v for plugin in report["pluginReports"] if plugin["pluginName"] == "AwsSolutions" for v in plugin["violations"]
+    ]
+    places = {place["constructPath"] for violation in found for place in violation["violatingConstructs"]}
+    assert places == {f"{bucket.node.path}/Resource"}

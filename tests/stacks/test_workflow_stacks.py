@@ -1,0 +1,336 @@
+"""The stacks of one workflow: which there are, and what is in them."""
+
+import itertools
+import json
+import re
+from datetime import timedelta
+
+import pytest
+from aws_cdk.assertions import Match, Template
+
+HOME_STACK, REGISTRATION = "Workflow-city_tour", "Workflow-city_tour-registration"
+WEST_STACK, CANADA_STACK = "Workflow-city_tour-us-west-2", "Workflow-city_tour-ca-central-1"
+CONTROL = "CaribouControlPlane"
+PREFIX = "caribou-dev-city_tour"
+DATA = {"AWS::DynamoDB::Table", "AWS::S3::Bucket"}
+
+
+def functions_of(assembly, stack):
+    """Names of the Lambda functions of a stack."""
+    return {p["FunctionName"].removeprefix(f"{PREFIX}-") for p in assembly.properties(stack, "AWS::Lambda::Function")}
+
+
+def checked(assembly, stack):
+    """A stack's template, for CDK's assertions."""
+    return Template.from_json(assembly.template(stack))
+
+
+def statements(resources):
+    """The statements of all IAM policies among some resources."""
+    policies = [r for r in resources.values() if r["Type"] == "AWS::IAM::Policy"]
+    return [s for policy in policies for s in policy["Properties"]["PolicyDocument"]["Statement"]]
+
+
+def test_stack_names_when_the_workflow_has_an_underscore_then_only_the_construct_id_keeps_it(moved):
+    """`cdk deploy Workflow-city_tour` works, and CloudFormation sees hyphens only."""
+    names = {key: stack["properties"].get("stackName", key) for key, stack in moved.stacks.items()}
+    assert names == {
+        CONTROL: CONTROL,
+        HOME_STACK: "Workflow-city-tour",
+        WEST_STACK: "Workflow-city-tour-us-west-2",
+        CANADA_STACK: "Workflow-city-tour-ca-central-1",
+        REGISTRATION: "Workflow-city-tour-registration",
+    }
+
+
+def test_stack_names_when_there_is_a_stage_then_it_stands_in_front_of_each(synthesised):
+    """A stage stands in front of every stack's name and in every fixed name."""
+    staged = synthesised(placement="moved.json", caribou__stage="beta")
+    assert all(stack["properties"]["stackName"].startswith("beta-") for stack in staged.stacks.values())
+    names = [p["FunctionName"] for p in staged.properties(HOME_STACK, "AWS::Lambda::Function")]
+    assert all(name.startswith("caribou-beta-city_tour-") for name in names)
+
+
+def test_environments_when_placed_then_each_stack_names_its_region_and_no_account(moved):
+    """Home, region and registration stacks know their region, never an account."""
+    regions = {key: stack["environment"] for key, stack in moved.stacks.items()}
+    assert regions == {
+        CONTROL: "aws://unknown-account/us-west-2",
+        HOME_STACK: "aws://unknown-account/us-east-1",
+        WEST_STACK: "aws://unknown-account/us-west-2",
+        CANADA_STACK: "aws://unknown-account/ca-central-1",
+        REGISTRATION: "aws://unknown-account/us-west-2",
+    }
+
+
+def test_dependencies_when_placed_then_home_waits_for_its_regions_and_its_registration(moved):
+    """Make before break: home is deployed last, and nothing else depends on a stack."""
+    waits = {
+        key: {other for other in stack["dependencies"] if other in moved.stacks} for key, stack in moved.stacks.items()
+    }
+    assert waits.pop(HOME_STACK) == {WEST_STACK, CANADA_STACK, REGISTRATION}
+    assert not any(waits.values())
+
+
+def test_functions_when_placed_then_home_has_all_and_a_region_only_those_placed_there(moved):
+    """A function exists at home, and in a region if any hour places a node of it there."""
+    assert functions_of(moved, HOME_STACK) == {"start", "near", "far", "join"}
+    assert functions_of(moved, WEST_STACK) == {"near"}
+    assert functions_of(moved, CANADA_STACK) == {"join"}
+
+
+def test_stacks_when_at_home_then_there_is_no_region_stack(home):
+    """Home alone needs home's stack, the registration and the control plane."""
+    assert set(home.stacks) == {CONTROL, HOME_STACK, REGISTRATION}
+
+
+def test_templates_when_placed_then_no_account_is_in_them(moved):
+    """The account is AWS::AccountId wherever it is needed."""
+    for stack in moved.stacks:
+        assert not re.findall(r"(?<![0-9a-f])[0-9]{12}(?![0-9a-f])", moved.text(stack))
+
+
+def test_templates_when_placed_then_no_stack_refers_to_another(moved):
+    """Nothing is exported or imported, so a region can always be retired."""
+    for stack in moved.stacks:
+        assert not re.search(r"Fn::ImportValue|\"Export\"|ExportsReader|ExportsWriter|Custom::", moved.text(stack))
+
+
+def test_names_when_placed_then_roles_layers_and_queues_have_none(moved):
+    """IAM names are global to an account, and a fixed name hinders replacement."""
+    fixed = {"AWS::IAM::Role": "RoleName", "AWS::SQS::Queue": "QueueName", "AWS::Lambda::LayerVersion": "LayerName"}
+    fixed |= {"AWS::IAM::Policy": "ManagedPolicyName"}
+    for stack, (kind, key) in itertools.product(moved.stacks, fixed.items()):
+        assert not any(key in properties for properties in moved.properties(stack, kind))
+
+
+def test_lambda_when_placed_then_there_is_no_alias_and_no_version(moved):
+    """An alias or a version could keep serving an old placement."""
+    kinds = {r["Type"] for stack in moved.stacks for r in moved.template(stack)["Resources"].values()}
+    assert not kinds & {"AWS::Lambda::Alias", "AWS::Lambda::Version"}
+    assert kinds & {"AWS::Lambda::LayerVersion"}
+
+
+@pytest.mark.parametrize("stack", [HOME_STACK, WEST_STACK, CANADA_STACK])
+def test_functions_when_deployed_then_failures_are_retried_and_end_in_a_queue(moved, stack):
+    """Each function has retries and a failure destination on $LATEST, and its subscription the same queue."""
+    template, count = checked(moved, stack), len(functions_of(moved, stack))
+    for kind in ("EventInvokeConfig", "Function"):
+        template.resource_count_is(f"AWS::Lambda::{kind}", count)
+    template.resource_count_is("AWS::SQS::Queue", count)
+    template.all_resources_properties(
+        "AWS::Lambda::EventInvokeConfig",
+        {
+            "MaximumRetryAttempts": 2,
+            "MaximumEventAgeInSeconds": 6 * 3600,
+            "Qualifier": "$LATEST",
+            "DestinationConfig": {"OnFailure": {"Destination": Match.any_value()}},
+        },
+    )
+    dead_letters = {"deadLetterTargetArn": Match.any_value()}
+    template.all_resources_properties("AWS::SNS::Subscription", {"Protocol": "lambda", "RedrivePolicy": dead_letters})
+
+
+@pytest.mark.parametrize("stack", [HOME_STACK, WEST_STACK, CANADA_STACK])
+def test_topics_when_deployed_then_each_has_an_explicit_policy(moved, stack):
+    """A topic without one lets any role publish; ours leave it to IAM, over TLS."""
+    topics = set(moved.resources(stack, "AWS::SNS::Topic"))
+    policies = moved.properties(stack, "AWS::SNS::TopicPolicy")
+    assert {topic["Ref"] for policy in policies for topic in policy["Topics"]} == topics
+    for policy in policies:
+        effects = {s["Effect"]: s for s in policy["PolicyDocument"]["Statement"]}
+        assert set(effects) == {"Allow", "Deny"}
+        assert effects["Deny"]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        assert ":root" in json.dumps(effects["Allow"]["Principal"])
+
+
+@pytest.mark.parametrize("stack", [CONTROL, HOME_STACK, WEST_STACK])
+def test_logs_when_deployed_then_the_stack_makes_the_groups_and_functions_may_not(moved, stack):
+    """Each function writes into a group of ours, with a retention, that its role may not create."""
+    groups, functions = moved.resources(stack, "AWS::Logs::LogGroup"), moved.properties(stack, "AWS::Lambda::Function")
+    assert {function["LoggingConfig"]["LogGroup"]["Ref"] for function in functions} == set(groups)
+    assert all(group["Properties"]["RetentionInDays"] for group in groups.values())
+    assert "CreateLogGroup" not in moved.text(stack)
+    assert "AWSLambdaBasicExecutionRole" not in moved.text(stack)
+
+
+def test_logs_when_the_manifest_asks_for_over_a_year_then_they_are_kept_so_long(home):
+    """Every retention that the manifest accepts is one that the stack knows."""
+    checked(home, HOME_STACK).all_resources_properties("AWS::Logs::LogGroup", {"RetentionInDays": 400})
+
+
+def test_roles_when_the_placement_changes_then_they_do_not(home, moved):
+    """What a function may do follows from the manifest alone, so that old runs finish."""
+    for kind in ("AWS::IAM::Role", "AWS::IAM::Policy"):
+        assert moved.resources(HOME_STACK, kind) == home.resources(HOME_STACK, kind)
+
+
+def test_roles_when_in_another_region_then_a_function_may_do_the_same(moved):
+    """`near` may do in us-west-2 what it may do at home."""
+    assert as_text(rights(moved, WEST_STACK, "near")) == as_text(rights(moved, HOME_STACK, "near"))
+
+
+def rights(assembly, stack, function):
+    """The statements of one function's role."""
+    found = assembly.resources(stack, "AWS::IAM::Policy")
+    return statements({key: r for key, r in found.items() if key.startswith(function)})
+
+
+def as_text(found):
+    """Statements with the function's region as it is anywhere."""
+    return json.dumps(found, sort_keys=True)
+
+
+def test_roles_when_they_name_any_region_then_a_condition_names_the_allowed_ones(moved):
+    """Region `*` stands only beside aws:RequestedRegion, with the manifest's regions or home."""
+    allowed, home = ["ca-central-1", "eu-west-1", "us-east-1", "us-west-2"], ["us-east-1"]
+    for stack in (HOME_STACK, WEST_STACK, CANADA_STACK):
+        for statement in statements(moved.template(stack)["Resources"]):
+            actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+            if actions[0].startswith("logs:"):
+                continue
+            regions = statement["Condition"]["StringEquals"]["aws:RequestedRegion"]
+            assert regions == (home if "runs-1" in json.dumps(statement["Resource"]) else allowed)
+
+
+def test_roles_when_a_function_has_successors_then_their_topics_are_named_in_full(home):
+    """`near` may tell `join`; `start` its successors, the sync node behind them, and itself; none has a wildcard name."""
+
+    def told(function):
+        return set(re.findall(rf"{PREFIX}-([a-z_]+)\"", json.dumps(rights(home, HOME_STACK, function))))
+
+    assert told("near") == {"join"}
+    assert told("start") == {"start", "near", "far", "join"}
+    assert told("join") == set()
+
+
+def test_migration_when_deployed_then_home_changes_in_layer_outputs_and_metadata_only(home, moved):
+    """A migration replaces the layer of the entry; every other resource of home stays as it is."""
+    before, after = home.template(HOME_STACK), moved.template(HOME_STACK)
+    assert {key for key in before if before[key] != after[key]} == {"Resources", "Outputs", "Metadata"}
+    layers = {*home.resources(HOME_STACK, "AWS::Lambda::LayerVersion")} | {
+        *moved.resources(HOME_STACK, "AWS::Lambda::LayerVersion")
+    }
+    entry = next(k for k, r in before["Resources"].items() if r["Properties"].get("FunctionName") == f"{PREFIX}-start")
+    keys = {*before["Resources"], *after["Resources"]}
+    changed = {key for key in keys if before["Resources"].get(key) != after["Resources"].get(key)}
+    assert changed - layers <= {entry}
+    old, new = (template["Resources"][entry]["Properties"] for template in (before, after))
+    assert {key for key in old if old[key] != new[key]} <= {"Layers"}
+
+
+def test_migration_when_it_does_not_touch_a_region_then_its_template_stays(moved, synthesised):
+    """A placement that leaves a region's functions alone leaves its stack alone, byte by byte."""
+    for other in ("west.json", "later.json"):
+        assert synthesised(placement=other).text(WEST_STACK) == moved.text(WEST_STACK)
+
+
+def test_migration_when_deployed_then_the_registration_stays(home, moved):
+    """The control plane's knowledge of a workflow names no placement."""
+    assert moved.text(REGISTRATION) == home.text(REGISTRATION)
+
+
+def test_outputs_when_placed_then_they_say_which_placement_is_deployed(moved):
+    """The migrator reads digest, regions and expiry from the outputs of home, and nothing of it elsewhere."""
+    outputs = {key: output["Value"] for key, output in moved.template(HOME_STACK)["Outputs"].items()}
+    assert outputs["PlacementRegions"] == "ca-central-1,us-east-1,us-west-2"
+    assert outputs["PlacementExpiresAt"] == "2026-01-08T00:00:00+00:00"
+    assert re.fullmatch(r"[0-9a-f]{64}", outputs["PlacementDigest"])
+    assert outputs["WorkflowVersion"] == "0.0.1"
+    for stack in (WEST_STACK, CANADA_STACK, REGISTRATION):
+        assert outputs["PlacementDigest"] not in moved.text(stack)
+
+
+def test_metadata_when_placed_then_it_has_the_whole_placement(moved, project):
+    """What was deployed can be read in the console, with all that the solver said of it."""
+    deployed, file = moved.template(HOME_STACK)["Metadata"]["CaribouPlacement"], (project / "moved.json").read_text()
+    assert deployed == json.loads(file)
+
+
+def test_layer_when_placed_then_it_is_the_entrys_and_only_at_home(moved):
+    """One small layer carries the placement; no other function has one."""
+    layers = {p["FunctionName"]: p.get("Layers") for p in moved.properties(HOME_STACK, "AWS::Lambda::Function")}
+    assert [name for name, layer in layers.items() if layer] == [f"{PREFIX}-start"]
+    assert not moved.resources(WEST_STACK, "AWS::Lambda::LayerVersion")
+
+
+def test_data_when_a_stack_goes_then_homes_stays_and_a_regions_goes(moved):
+    """Runs live at home: its tables and buckets outlive their stack, a region's do not."""
+    for stack, policy in (
+        (HOME_STACK, "Retain"),
+        (CONTROL, "Retain"),
+        (WEST_STACK, "Delete"),
+        (CANADA_STACK, "Delete"),
+    ):
+        found = [r for r in moved.template(stack)["Resources"].values() if r["Type"] in DATA]
+        assert found
+        assert {r["DeletionPolicy"] for r in found} == {r["UpdateReplacePolicy"] for r in found} == {policy}
+
+
+def test_data_when_deployed_then_tables_have_a_generation_and_buckets_account_and_region(moved):
+    """Tables end in a generation; a bucket's name is its account's and region's own."""
+    tables = {p["TableName"] for p in moved.properties(HOME_STACK, "AWS::DynamoDB::Table")}
+    assert tables == {f"{PREFIX}-runs-1", f"{PREFIX}-sync-1"}
+    (bucket,) = moved.properties(WEST_STACK, "AWS::S3::Bucket")
+    parts = ["caribou-dev-city-tour-", {"Ref": "AWS::AccountId"}, "-us-west-2"]
+    assert bucket["BucketName"] == {"Fn::Join": ["", parts]}
+
+
+def test_data_when_deployed_then_every_table_and_bucket_is_private_and_cleans_up(moved):
+    """Items expire, payloads too, and no bucket is public."""
+    for stack in (HOME_STACK, WEST_STACK):
+        template = checked(moved, stack)
+        expiry = {"AttributeName": "expires", "Enabled": True}
+        template.all_resources_properties("AWS::DynamoDB::Table", {"TimeToLiveSpecification": expiry})
+        blocked = {"BlockPublicAcls": True, "BlockPublicPolicy": True, "IgnorePublicAcls": True}
+        rules = {"Rules": [Match.object_like({"ExpirationInDays": 14, "Status": "Enabled"})]}
+        template.all_resources_properties(
+            "AWS::S3::Bucket",
+            {
+                "PublicAccessBlockConfiguration": {**blocked, "RestrictPublicBuckets": True},
+                "LifecycleConfiguration": rules,
+            },
+        )
+
+
+def test_tags_when_placed_then_stacks_say_project_workflow_stage_and_role(moved):
+    """Retired regions are found by tag."""
+    roles = {HOME_STACK: "home", WEST_STACK: "region", CANADA_STACK: "region", REGISTRATION: "registration"}
+    for stack, role in roles.items():
+        assert moved.stacks[stack]["properties"]["tags"] == {
+            "caribou:project": "caribou",
+            "caribou:workflow": "city_tour",
+            "caribou:stage": "dev",
+            "caribou:role": role,
+        }
+    (table, _) = moved.properties(HOME_STACK, "AWS::DynamoDB::Table")
+    assert {"Key": "caribou:workflow", "Value": "city_tour"} in table["Tags"]
+
+
+def test_recursive_loop_when_no_path_visits_a_function_often_then_it_is_not_allowed(moved):
+    """Lambda's own detection of loops stays on."""
+    for stack in (HOME_STACK, WEST_STACK):
+        assert not any("RecursiveLoop" in p for p in moved.properties(stack, "AWS::Lambda::Function"))
+
+
+def test_registration_when_placed_then_it_names_home_and_regions(moved):
+    """The control plane learns of the workflow from one SSM parameter."""
+    (parameter,) = moved.properties(REGISTRATION, "AWS::SSM::Parameter")
+    assert parameter["Name"] == "/caribou/dev/workflows/city_tour"
+    assert json.loads(parameter["Value"]) == {
+        "schema": "caribou.registration/1",
+        "workflow": "city_tour",
+        "version": "0.0.1",
+        "home_region": "us-east-1",
+        "regions": ["us-east-1", "us-west-2", "ca-central-1", "eu-west-1"],
+        "functions": ["start", "near", "far", "join"],
+        "log_retention_days": 400,
+    }
+
+
+def test_templates_when_synthesised_twice_then_they_are_byte_equal(moved, synthesised, new_project, project, now):
+    """The same input gives the same bytes, at another time and in another folder too."""
+    elsewhere = new_project("city_tour")
+    (elsewhere / "moved.json").write_bytes((project / "moved.json").read_bytes())
+    again = synthesised(elsewhere, now + timedelta(days=1), placement="moved.json")
+    assert {stack: again.text(stack) for stack in again.stacks} == {s: moved.text(s) for s in moved.stacks}
