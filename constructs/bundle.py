@@ -22,8 +22,9 @@ from urllib.parse import urlsplit
 
 import jsii
 import uv
-from aws_cdk import AssetHashType, BundlingOptions, DockerImage, ILocalBundling
+from aws_cdk import AssetHashType, BundlingOptions, DockerImage, ILocalBundling, Stack
 from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
 
 from caribou.model.cache import cache_folder
 from caribou.model.errors import OperationFailedError
@@ -92,8 +93,13 @@ class Bundle:
             digest.update(f"{path}\0{len(content)}\0".encode() + content)
         return digest.hexdigest()
 
-    def code(self) -> lambda_.Code:
-        """The bundle as the code of a Lambda function, built when CDK asks for it."""
+    def code(self, scope: Construct) -> lambda_.Code:
+        """The bundle as the code of Lambda functions in a stack, built if the CDK CLI asks to bundle for that stack.
+
+        Built here and not when CDK calls back, through which an error would come as a traceback of two languages.
+        """
+        if Stack.of(scope).bundling_required:
+            self.build()
         return lambda_.Code.from_asset(
             str(_placeholder()),
             asset_hash=self.digest,

@@ -84,7 +84,7 @@ def _state(props: RoleProps) -> list[iam.PolicyStatement]:
     buckets = [f"arn:{Aws.PARTITION}:s3:::{names.payload_bucket(Aws.ACCOUNT_ID, region)}/*" for region in props.regions]
     return [
         allow_in_regions(
-            ["dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:Query"],
+            ["dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:Query"],
             [arn("dynamodb", f"table/{names.sync_table}")],
             props.regions,
         ),

@@ -133,8 +133,8 @@ def _refuse_changed_graph(wanted: Wanted, situation: Situation) -> None:
     if deployed is None or not situation.open_runs or deployed.graph_digest in (None, graph.digest):
         return
     raise OperationFailedError(
-        f"{graph.workflow}: its graph has changed, and {situation.open_runs} of its runs are still open; their messages "
-        f"may not fit the new graph. Wait until they have ended (`caribou list` shows them), or use --force"
+        f"{graph.workflow}: its graph has changed, and {situation.open_runs} of its runs are still open; their "
+        f"messages may not fit the new graph. Wait until they have ended (`caribou list` shows them), or use --force"
     )
 
 

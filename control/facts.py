@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from caribou.control.aws import Aws, telling
 from caribou.control.deployed import DeployedStack, DeployedWorkflow, resources
 from caribou.control.retiring import HomeFacts, RegionFacts
 
-_COUNTS = (
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
+
+_COUNTS: tuple[QueueAttributeNameType, ...] = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
     "ApproximateNumberOfMessagesDelayed",

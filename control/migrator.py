@@ -1,8 +1,8 @@
 """The deployment migrator: apply the placement that waits, then retire the regions that nothing uses any more.
 
-For each workflow, under its lock: `judge` the pending placement and deploy it; look at what is deployed then; read the
-logs of the regions that it does not use; `decide` on each; look once more, and delete those that may go. What is decided
-is in `pending.judge` and `retiring.decide`, which are pure; this module carries it out.
+For each workflow, under its lock: `judge` the pending placement and deploy it; read the logs of the regions that are
+not used then; `decide` on each region's stack, and at once delete one that may go. What is decided is in
+`pending.judge` and `retiring.decide`, which are pure; this module carries it out.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from caribou.model.graph import Graph
 
 ENVELOPE_SCHEMA = "caribou.envelope/1"
 START_SCHEMA = "caribou.start/1"
-_SCHEMAS = "caribou."
+_SCHEMAS = ("caribou.envelope/", "caribou.start/")
 
 
 @dataclass(frozen=True, slots=True)

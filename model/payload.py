@@ -18,7 +18,14 @@ _BYTES_KEY = "$bytes"
 
 def encode(value: Any) -> str:  # noqa: ANN401 - any JSON value
     """The payload as compact JSON text, taken as it is now. Raises InvalidPayloadError, which names the path."""
-    return json.dumps(_encoded(value, "payload"), separators=(",", ":"), ensure_ascii=False)
+    try:
+        text = json.dumps(_encoded(value, "payload"), separators=(",", ":"), ensure_ascii=False)
+        text.encode()
+    except RecursionError as error:
+        raise _refusal("payload", "a value that contains itself, or is nested too deeply") from error
+    except UnicodeEncodeError as error:
+        raise _refusal("payload", f"text that is no Unicode: {error.object[error.start : error.end]!r}") from error
+    return text
 
 
 def decode(text: str) -> Any:  # noqa: ANN401 - any JSON value

@@ -37,7 +37,7 @@ def plan_table(problem: Problem, placement: Placement) -> RenderableType:
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:
-    """Means and 95th percentiles of carbon, cost and run time: all nodes at home, as placed, and the change."""
+    """Means and 95th percentiles (p95) of carbon, cost and run time: all nodes at home, as placed, and the change."""
     table = Table("one run", "all at home", "as placed", "change")
     home, placed = evaluation.home, evaluation.placed
     for name, at_home, moved in (
@@ -46,7 +46,7 @@ def evaluation_table(evaluation: Evaluation) -> Table:
         ("run time, s", home.runtime_s, placed.runtime_s),
     ):
         table.add_row(f"{name}: mean", *_means(at_home, moved))
-        table.add_row(f"{name}: 95th percentile", *_cells(at_home.p95, moved.p95))
+        table.add_row(f"{name}: p95", *_cells(at_home.p95, moved.p95))
     return table
 
 

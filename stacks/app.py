@@ -8,22 +8,20 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from aws_cdk import Annotations, App, Stack, Validations
+from aws_cdk import Annotations, App, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from caribou.model.errors import CaribouError, InvalidInputError
-from caribou.model.names import DEFAULT_CONTROL_REGION, DEFAULT_STAGE
 from caribou.model.placement import Placement
 from caribou.model.schema.workflow import Workflow, read_workflow, workflow_folders
+from caribou.stacks.context import Context, read_context
 from caribou.stacks.control_plane import ControlPlaneStack
+from caribou.stacks.naming import refuse_equal_names, refuse_long_names
 from caribou.stacks.placing import HOME, asked_for, committed, read_placement
 from caribou.stacks.workflow import Deployment, add_workflow
 
-PLACEMENT, WORKFLOW = "placement", "workflow"
-STAGE, CONTROL_REGION = "caribou:stage", "caribou:control_region"
 _FLAGS = {"@aws-cdk/core:enablePartitionLiterals": True, "@aws-cdk/aws-iam:minimizePolicies": True}
 """CDK's feature flags that our templates are made with; a project's `cdk.json` may say otherwise."""
-_OURS = {STAGE: "the stage, in front of every name", CONTROL_REGION: "the region of the control plane"}
 
 
 def synthesise(now: datetime, root: Path | None = None) -> None:
@@ -45,68 +43,50 @@ def synthesise(now: datetime, root: Path | None = None) -> None:
 
 def add_stacks(app: App, root: Path, now: datetime) -> None:
     """Add the control plane and the workflows that the context asks for: one, or all."""
-    context = _context(app)
-    stage = context.get(STAGE, DEFAULT_STAGE)
-    control_region = context.get(CONTROL_REGION, DEFAULT_CONTROL_REGION)
-    ControlPlaneStack(app, stage=stage, control_region=control_region)
-    for workflow in _workflows(root, context):
+    context = read_context(app)
+    folders = {folder.name: folder for folder in workflow_folders(root)}
+    refuse_equal_names(folders)
+    ControlPlaneStack(app, stage=context.stage, control_region=context.control_region)
+    for workflow in _workflows(folders, _only(root, context)):
+        refuse_long_names(workflow, context.stage)
         placement = _placement(workflow, context, root, now)
-        stack = add_workflow(app, Deployment(workflow, placement, stage, control_region))
+        stack = add_workflow(app, Deployment(workflow, placement, context.stage, context.control_region))
         if placement.is_expired(now):
             Annotations.of(stack).add_warning_v2(
                 "caribou:placementExpired",
                 f"The committed placement expired at {placement.expires_at}: runs stay home until it is solved again",
             )
-    _refuse_equal_names(app)
 
 
-def _context(app: App) -> Mapping[str, str]:
-    """Our context keys. Raises InvalidInputError for one of ours that does not exist, or whose value is no text."""
-    known = {PLACEMENT, WORKFLOW, *_OURS}
-    everything: Mapping[str, object] = app.node.get_all_context()
-    for key, value in everything.items():
-        if key.startswith("caribou:") and key not in known:
-            raise InvalidInputError("is no context key", where=key, fix=f"use one of {', '.join(sorted(known))}")
-        if key in known and not isinstance(value, str):
-            raise InvalidInputError("is not a text", where=f"context key {key}", found=value, fix="write a text")
-    return {key: str(value) for key, value in everything.items() if key in known}
-
-
-def _workflows(root: Path, context: Mapping[str, str]) -> Iterable[Workflow]:
-    folders = {folder.name: folder for folder in workflow_folders(root)}
-    name = _only(root, context)
-    if name is None:
-        return [read_workflow(folder) for folder in folders.values()]
-    if name not in folders:
+def _workflows(folders: Mapping[str, Path], only: str | None) -> Iterable[Workflow]:
+    if only is None:
+        return [_workflow(folder) for folder in folders.values()]
+    if only not in folders:
         raise InvalidInputError(
-            "is no workflow of this project", where=name, fix=f"use one of {', '.join(folders) or 'workflows/<name>/'}"
+            "is no workflow of this project", where=only, fix=f"use one of {', '.join(folders) or 'workflows/<name>/'}"
         )
-    return [read_workflow(folders[name])]
+    return [_workflow(folders[only])]
 
 
-def _only(root: Path, context: Mapping[str, str]) -> str | None:
+def _workflow(folder: Path) -> Workflow:
+    workflow = read_workflow(folder)
+    if workflow.name != folder.name:
+        raise InvalidInputError(
+            "holds a workflow of another name",
+            where=str(folder),
+            found=workflow.name,
+            fix=f"call the folder {workflow.name}, or the workflow {folder.name}",
+        )
+    return workflow
+
+
+def _only(root: Path, context: Context) -> str | None:
     """The one workflow that is asked for, by its name or by its placement; None for all."""
-    if WORKFLOW in context:
-        return context[WORKFLOW]
-    choice = context.get(PLACEMENT, HOME)
-    return None if choice == HOME else read_placement(root / choice).workflow
+    if context.workflow is not None or context.placement in {None, HOME}:
+        return context.workflow
+    return read_placement(root / str(context.placement)).workflow
 
 
-def _placement(workflow: Workflow, context: Mapping[str, str], root: Path, now: datetime) -> Placement:
-    choice = context.get(PLACEMENT)
+def _placement(workflow: Workflow, context: Context, root: Path, now: datetime) -> Placement:
+    choice = context.placement
     return committed(workflow) if choice is None else asked_for(choice, root / choice, workflow, now)
-
-
-def _refuse_equal_names(app: App) -> None:
-    seen: dict[tuple[str, str], Stack] = {}
-    for stack in app.node.find_all():
-        if not isinstance(stack, Stack):
-            continue
-        other = seen.setdefault((stack.stack_name, stack.region), stack)
-        if other is not stack:
-            raise InvalidInputError(
-                "two stacks have the same name",
-                where=stack.stack_name,
-                found=f"{other.node.id} and {stack.node.id}",
-                fix="rename a workflow",
-            )

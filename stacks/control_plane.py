@@ -66,7 +66,7 @@ class ControlPlaneStack(Stack):
         return bucket
 
     def _add_collectors(self) -> None:
-        code = collector_bundle().code()
+        code = collector_bundle().code(self)
         environment = {
             "CARIBOU_STAGE": self._stage,
             "CARIBOU_FACT_TABLE": self._names.fact_table,

@@ -26,6 +26,7 @@ from caribou.model.names import WorkflowNames, stack_name, workflow_stack_id
 from caribou.model.placement import Placement
 from caribou.model.schema.workflow import MANIFEST, Workflow
 from caribou.runtime.settings import BUNDLE_FILE, BUNDLE_PACKAGE, FUNCTION_VARIABLE, STAGE_VARIABLE, bundle_text
+from caribou.stacks.naming import REGISTRATION_PART
 
 METADATA_KEY = "CaribouPlacement"
 """Where the template of `Workflow-<name>` carries the full placement."""
@@ -71,7 +72,9 @@ class Deployment:
         named = self.workflow.manifest.iam_policy_file
         return None if named is None else _policy_document(self.workflow.folder / MANIFEST.parent / named)
 
-    def function_props(self, function: str, layers: Sequence[lambda_.ILayerVersion] = ()) -> FunctionProps:
+    def function_props(
+        self, function: str, code: lambda_.Code, layers: Sequence[lambda_.ILayerVersion] = ()
+    ) -> FunctionProps:
         """What decides one function, the same in every region but for the layers."""
         manifest = self.workflow.manifest
         settings = manifest.functions[function]
@@ -85,7 +88,7 @@ class Deployment:
                 regions=self.workflow.regions,
                 user_policy=self.user_policy,
             ),
-            code=self.bundle.code(),
+            code=code,
             python_version=manifest.python_version,
             architecture=manifest.architecture,
             timeout_s=settings.timeout_s,
@@ -111,9 +114,11 @@ class WorkflowStack(Stack):
         placement = PlacementLayer(self, "Placement", deployment.placement)
         self.runs = RunState(self, "Runs", names=deployment.names)
         self.syncs = SyncState(self, "Syncs", names=deployment.names, keep=True)
+        code = deployment.bundle.code(self)
         for function in deployment.workflow.graph.functions:
             layers = (placement.layer,) if function.name == deployment.workflow.graph.entry.function else ()
-            WorkflowFunction(self, function.name, deployment.function_props(function.name, layers))
+            props = deployment.function_props(function.name, code, layers)
+            WorkflowFunction(self, _function_id(function.name), props)
         self._tell(deployment.placement, deployment.workflow.graph)
 
     def _tell(self, placement: Placement, graph: Graph) -> None:
@@ -140,8 +145,9 @@ class RegionStack(Stack):
         )
         _tag(self, deployment, "region")
         SyncState(self, "Syncs", names=deployment.names, keep=False)
+        code = deployment.bundle.code(self)
         for function in deployment.placement.functions_in(region, deployment.workflow.graph):
-            WorkflowFunction(self, function, deployment.function_props(function))
+            WorkflowFunction(self, _function_id(function), deployment.function_props(function, code))
         CfnOutput(self, "HomeRegion", value=deployment.workflow.manifest.home_region)
 
 
@@ -149,7 +155,7 @@ class RegistrationStack(Stack):
     """`Workflow-<name>-registration`: tells the control plane of the workflow, in the control region."""
 
     def __init__(self, scope: Construct, deployment: Deployment) -> None:
-        name, part = deployment.workflow.name, "registration"
+        name, part = deployment.workflow.name, REGISTRATION_PART
         super().__init__(
             scope,
             workflow_stack_id(name, part),
@@ -168,6 +174,11 @@ def add_workflow(scope: Construct, deployment: Deployment) -> WorkflowStack:
     for region in deployment.other_regions:
         home.add_stack_dependency(RegionStack(scope, deployment, region))
     return home
+
+
+def _function_id(function: str) -> str:
+    """The construct id of a function, which may be called like another part of the stack."""
+    return f"Function-{function}"
 
 
 def _stack_props(deployment: Deployment, part: str | None, region: str) -> dict[str, Any]:
@@ -208,4 +219,19 @@ def _policy_document(path: Path) -> dict[str, Any]:
         raise InvalidManifestError(
             "is not an IAM policy document", where=str(path), fix='write {"Version": "2012-10-17", "Statement": [...]}'
         )
+    for statement in document["Statement"]:
+        _check_statement(statement, str(path))
     return document
+
+
+def _check_statement(statement: Any, where: str) -> None:  # noqa: ANN401 - it comes out of a file
+    """Raise InvalidManifestError for what CDK would refuse with a traceback."""
+    keys = set(statement) if isinstance(statement, dict) else set[str]()
+    complete = keys & {"Action", "NotAction"} and keys & {"Resource", "NotResource"}
+    if not complete or keys & {"Principal", "NotPrincipal"} or statement.get("Effect") not in {"Allow", "Deny"}:
+        raise InvalidManifestError(
+            "has a statement that is none of a role's",
+            where=where,
+            found=statement,
+            fix="give it Effect, Action and Resource, and no Principal",
+        )

@@ -197,12 +197,15 @@ def test_names_when_functions_are_called_like_parts_of_the_stack_then_both_have_
     [
         ("{", "names a policy that is not JSON"),
         ("[]", "is not an IAM policy document"),
-        ('{"Statement": ["Allow"]}', "has a statement that CDK can't read (found: Allow)"),
-        ('{"Statement": [{"Effect": "Allow", "Action": "s3:GetObject"}]}', "needs Effect, Action and Resource"),
-        ('{"Statement": [{"Effect": "Maybe", "Action": "s3:GetObject", "Resource": "*"}]}', "needs Effect, Action"),
+        ('{"Statement": ["Allow"]}', "has a statement that is none of a role's (found: Allow)"),
+        ('{"Statement": [{"Effect": "Allow", "Action": "s3:GetObject"}]}', "give it Effect, Action and Resource"),
+        (
+            '{"Statement": [{"Effect": "Maybe", "Action": "s3:GetObject", "Resource": "*"}]}',
+            "give it Effect, Action and Resource, and no Principal",
+        ),
         (
             '{"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Principal": "*"}]}',
-            "needs Effect, Action and Resource, and no Principal",
+            "give it Effect, Action and Resource, and no Principal",
         ),
     ],
 )

@@ -173,7 +173,7 @@ def test_roles_when_in_another_region_then_a_function_may_do_the_same(moved):
 def rights(assembly, stack, function):
     """The statements of one function's role."""
     found = assembly.resources(stack, "AWS::IAM::Policy")
-    return statements({key: r for key, r in found.items() if key.startswith(function)})
+    return statements({key: r for key, r in found.items() if key.startswith(f"Function{function}")})
 
 
 def as_text(found):
@@ -194,7 +194,7 @@ def test_roles_when_they_name_any_region_then_a_condition_names_the_allowed_ones
 
 
 def test_roles_when_a_function_has_successors_then_their_topics_are_named_in_full(home):
-    """`near` may tell `join`; `start` its successors, the sync node behind them, and itself; none has a wildcard name."""
+    """`near` may tell `join`; `start` its successors, the sync node behind them, and itself."""
 
     def told(function):
         return set(re.findall(rf"{PREFIX}-([a-z_]+)\"", json.dumps(rights(home, HOME_STACK, function))))

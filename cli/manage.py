@@ -1,0 +1,96 @@
+"""`caribou run_deployment_migrator` and `manage_deployments`: the loop's turning, by hand or on a schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from caribou.cli.cdk_deployer import CdkDeployer
+from caribou.cli.deploy import all_subjects, target_of
+from caribou.cli.project import project_root
+from caribou.collectors.logs import CloudWatchLogReader
+from caribou.collectors.records import DynamoRecordTable
+from caribou.control.aws import Aws
+from caribou.control.deployed import DeployedStack, resources
+from caribou.control.deploying import Target
+from caribou.control.logsync import RecordSync, function_names
+from caribou.control.migrator import Migrator, Report
+from caribou.control.retiring import Verdict
+from caribou.control.subjects import Subject
+from caribou.model.errors import InvalidInputError, OperationFailedError
+from caribou.model.names import ControlNames
+
+
+@click.command()
+@click.argument("workflow", required=False)
+@click.option(
+    "--wait-seconds",
+    "wait_s",
+    type=click.FloatRange(min=0),
+    help="Wait so long for stragglers before a region is retired. Default: the longest timeout plus 6 h.",
+)
+@click.option("--no-deploy", is_flag=True, help="Only retire regions; leave the pending placement alone.")
+def run_deployment_migrator(workflow: str | None, wait_s: float | None, *, no_deploy: bool) -> None:
+    """Apply the solved placement that waits, then retire the regions that nothing uses any more.
+
+    For WORKFLOW, or for all workflows. A region that can't go yet is listed with the reason, which is no failure.
+    """
+    root = project_root()
+    failures: list[str] = []
+    with Aws() as aws:
+        migrator = _migrator(aws, root, wait_s)
+        for subject in chosen(root, workflow):
+            try:
+                report = migrator.migrate(subject, deploy=not no_deploy)
+            except OperationFailedError as error:
+                report = Report(subject.name, failures=(str(error),))
+            _show(report)
+            failures.extend(report.failures)
+    if failures:
+        raise OperationFailedError("\n".join(failures))
+
+
+def chosen(root: Path, workflow: str | None) -> Sequence[Subject]:
+    """The workflow that is named, or all of the project and the registry."""
+    known = all_subjects(root)
+    if workflow is None:
+        return known
+    found = [subject for subject in known if subject.name in (workflow, workflow.replace("-", "_"))]
+    if not found:
+        raise InvalidInputError(
+            "there is no such workflow, here or registered",
+            where=workflow,
+            fix=f"use one of {', '.join(subject.name for subject in known) or 'none yet'}",
+        )
+    return found
+
+
+def record_sync(aws: Aws, target: Target) -> RecordSync:
+    """Log sync into the control plane's record table."""
+
+    def functions_of(stack: DeployedStack) -> Sequence[str]:
+        return function_names(target.names(stack.workflow), resources(aws, stack, "AWS::Logs::LogGroup"))
+
+    table = DynamoRecordTable(ControlNames(target.stage).record_table, target.control_region)
+    return RecordSync(CloudWatchLogReader(), table, target.stage, functions_of)
+
+
+def _migrator(aws: Aws, root: Path, wait_s: float | None) -> Migrator:
+    target = target_of(root)
+    return Migrator(aws, target, CdkDeployer(root, _tell), record_sync(aws, target), _tell, wait_s)
+
+
+def _show(report: Report) -> None:
+    if report.applied:
+        click.echo(f"{report.workflow}: {report.applied}")
+    for decision in report.decisions:
+        if decision.region in report.retired:
+            click.echo(f"{report.workflow}: {decision.region} is retired")
+        elif decision.verdict is not Verdict.RETIRE:
+            click.echo(f"{report.workflow}: {decision.region} {decision.verdict.value}: {'; '.join(decision.reasons)}")
+
+
+def _tell(message: str) -> None:
+    click.echo(message, err=True)

@@ -1,0 +1,107 @@
+"""What there is: the workflows of the project, of the registry and of CloudFormation, with placements and stacks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from caribou.control.aws import Aws
+from caribou.control.deployed import (
+    HOME,
+    REGION,
+    DeployedStack,
+    DeployedWorkflow,
+    Found,
+    deployed_workflow,
+    find_stacks,
+)
+from caribou.control.deploying import Target
+from caribou.control.subjects import Subject
+from caribou.control.usage import open_runs, run_uses
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A workflow. `deployed` is None if it is not, `regions` are its stacks outside home."""
+
+    name: str
+    version: str
+    home_region: str
+    in_project: bool
+    registered: bool
+    deployed: DeployedWorkflow | None
+    regions: tuple[DeployedStack, ...] = ()
+    open_runs: int = 0
+
+    @property
+    def idle_regions(self) -> tuple[str, ...]:
+        """The regions whose stacks the deployed placement does not use: they wait to be retired."""
+        used = frozenset[str]() if self.deployed is None else self.deployed.placement.regions
+        return tuple(stack.region for stack in self.regions if stack.region not in used)
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry as a JSON object; `placement` is null if nothing is deployed."""
+        return {
+            "workflow": self.name,
+            "version": self.version,
+            "home_region": self.home_region,
+            "in_project": self.in_project,
+            "registered": self.registered,
+            "placement": None if self.deployed is None else _placement(self.deployed),
+            "region_stacks": [stack.region for stack in self.regions],
+            "waiting_to_be_retired": list(self.idle_regions),
+            "open_runs": self.open_runs,
+            "updated_at": None if self.deployed is None else self.deployed.home.changed_at.isoformat(),
+            "status": None if self.deployed is None else self.deployed.home.status,
+        }
+
+
+def inventory(aws: Aws, subjects: Sequence[Subject], target: Target, now_s: float) -> tuple[Entry, ...]:
+    """An entry a workflow, those that only have stacks left included."""
+    found = find_stacks(aws, target.stage)
+    known = {subject.name: subject for subject in subjects}
+    entries: list[Entry] = []
+    for name in sorted({*known, *found.workflows}):
+        home = next(iter(found.of(name, HOME)), None)
+        deployed = None if home is None else deployed_workflow(aws, home)
+        uses = () if home is None else run_uses(aws, target.names(name), home.region)
+        entry = _entry(name, known.get(name), deployed, found.of(name, REGION))
+        entries.append(replace(entry, open_runs=open_runs(uses, now_s)))
+    return tuple(entries)
+
+
+def _entry(
+    name: str, subject: Subject | None, deployed: DeployedWorkflow | None, regions: tuple[DeployedStack, ...]
+) -> Entry:
+    workflow = None if subject is None else subject.workflow
+    return Entry(
+        name=name,
+        version=_version(workflow.graph.version if workflow else None, deployed),
+        home_region=_home_region(subject, deployed),
+        in_project=workflow is not None,
+        registered=subject is not None and subject.registration is not None,
+        deployed=deployed,
+        regions=regions,
+    )
+
+
+def _home_region(subject: Subject | None, deployed: DeployedWorkflow | None) -> str:
+    """Where home is deployed, else where it would be."""
+    if deployed is not None:
+        return deployed.home.region
+    return "" if subject is None else subject.home_region
+
+
+def _version(ours: str | None, deployed: DeployedWorkflow | None) -> str:
+    """The deployed version, else the project's."""
+    return (deployed.placement.workflow_version if deployed else ours) or ""
+
+
+def _placement(deployed: DeployedWorkflow) -> dict[str, Any]:
+    placement = deployed.placement
+    return {
+        "digest": placement.digest,
+        "regions": sorted(placement.regions),
+        "expires_at": placement.expires_at.isoformat() if placement.expires_at else None,
+    }

@@ -1,0 +1,60 @@
+"""What the app is asked for: the context keys that are ours, checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aws_cdk import App
+
+from caribou.model.errors import InvalidInputError
+from caribou.model.names import DEFAULT_CONTROL_REGION, DEFAULT_STAGE
+from caribou.model.regions import KNOWN_REGIONS
+
+PLACEMENT, WORKFLOW = "placement", "workflow"
+STAGE, CONTROL_REGION = "caribou:stage", "caribou:control_region"
+_KEYS = (PLACEMENT, WORKFLOW, STAGE, CONTROL_REGION)
+_STAGE = re.compile(r"[a-z][a-z0-9]{0,15}")
+"""A stage is part of names of stacks (no `_`), tables and buckets (no capitals, 63 characters with account and region)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What was asked for: a placement (`home`, or a file) and a workflow, or None; the stage and the control region."""
+
+    placement: str | None
+    workflow: str | None
+    stage: str
+    control_region: str
+
+
+def read_context(app: App) -> Context:
+    """The app's context. Raises InvalidInputError for a key of ours that does not exist, or for a wrong value."""
+    given = _texts(app.node.get_all_context())
+    stage = given.get(STAGE, DEFAULT_STAGE)
+    if not _STAGE.fullmatch(stage):
+        raise InvalidInputError(
+            "is no name for a stage",
+            where=f"context key {STAGE}",
+            found=stage,
+            fix="use at most 16 small letters and digits, beginning with a letter",
+        )
+    region = given.get(CONTROL_REGION, DEFAULT_CONTROL_REGION)
+    if region not in KNOWN_REGIONS:
+        raise InvalidInputError(
+            "is not a region that Caribou knows",
+            where=f"context key {CONTROL_REGION}",
+            found=region,
+            fix=f"use one of {', '.join(KNOWN_REGIONS)}",
+        )
+    return Context(given.get(PLACEMENT), given.get(WORKFLOW), stage, region)
+
+
+def _texts(everything: Mapping[str, object]) -> Mapping[str, str]:
+    for key, value in everything.items():
+        if key.startswith("caribou:") and key not in _KEYS:
+            raise InvalidInputError("is no context key", where=key, fix=f"use one of {', '.join(sorted(_KEYS))}")
+        if key in _KEYS and not isinstance(value, str):
+            raise InvalidInputError("is not a text", where=f"context key {key}", found=value, fix="write a text")
+    return {key: str(value) for key, value in everything.items() if key in _KEYS}

@@ -1,0 +1,194 @@
+"""The search finds the best placement, says how it knows, and prefers home."""
+
+import copy
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from caribou.model.schema.problem import parse_problem
+from caribou.solver import search
+from caribou.solver.criteria import Criteria, tails_needed
+from caribou.solver.evaluator import Evaluator
+from caribou.solver.pool import Pool
+
+SAMPLES = 30
+HOUR = 7
+METRICS = ("carbon", "cost", "runtime")
+
+seeds = st.integers(0, 10**6)
+limits = st.dictionaries(
+    st.sampled_from(METRICS), st.floats(85.3, 140.7).map(lambda v: {"type": "relative", "value": v}), max_size=2
+)
+objectives = st.fixed_dictionaries({"priority": st.permutations(METRICS), "hard": limits, "soft": limits})
+
+
+def chosen(data, *, hour=HOUR, seed=0, samples=SAMPLES):
+    """The search's choice at one hour, with the pool and the criteria."""
+    problem = parse_problem(data)
+    evaluator = Evaluator(problem, seed, samples, tails_needed(problem.objective))
+    pool = Pool(evaluator)
+    criteria = Criteria.of(evaluator, pool.subset(np.array([0])), hour)
+    return search.choose(pool, [criteria])[0], pool, criteria
+
+
+def objective_of(choice, pool, criteria):
+    return float(pool.subset(pool.positions(choice.places[np.newaxis])).mean(criteria.objective, choice.hour)[0])
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=seeds, nodes=st.integers(1, 3), regions=st.integers(1, 3), objective=objectives)
+def test_choice_when_everything_is_tried_by_the_reference_then_nothing_better_is_found(
+    instances, reference, seed, nodes, regions, objective
+):
+    """The choice equals that of brute force with the plain implementation: violations, then means by priority."""
+    data = instances.made_up(seed, nodes, regions, **objective)
+    expected = reference.best_placement(data, hour=HOUR, seed=0, samples=SAMPLES)
+    choice, pool, criteria = chosen(data)
+    assert choice.feasible == (expected is not None)
+    if expected is not None:
+        scores = pool.subset(pool.positions(choice.places[np.newaxis]))
+        found = [scores.mean(metric, HOUR)[0] for metric in criteria.priority]
+        violated = criteria.keys(scores, choice.places[np.newaxis])[0, 1]
+        assert violated == expected[0][0]
+        assert found[0] == pytest.approx(expected[0][1], rel=1e-8)
+        assert choice.proven
+        assert choice.bound == pytest.approx(expected[0][1], rel=1e-8)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds, metric=st.sampled_from(METRICS))
+def test_floor_of_any_placement_when_scored_then_is_not_above_its_mean(instances, seed, metric):
+    """The relaxation bounds the mean of every placement, and its minimum bounds every floor."""
+    problem = parse_problem(instances.made_up(seed, 5, 3))
+    evaluator = Evaluator(problem, seed, SAMPLES)
+    rng = np.random.default_rng(seed)
+    places = np.array([[rng.choice(allowed) for allowed in evaluator.allowed] for _ in range(20)])
+    relaxation = evaluator.relaxation(metric, HOUR)
+    floor, mean = relaxation.floor(places), evaluator.score(places).mean(metric, HOUR)
+    assert (floor <= mean * (1 + 1e-9)).all()
+    assert (relaxation.minimum <= floor * (1 + 1e-9)).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds, share=st.floats(0, 1), size=st.integers(1, 300))
+def test_frontier_when_limited_by_value_or_size_then_rest_bounds_what_it_lacks(instances, seed, share, size):
+    """What the frontier lists is sorted and true; every placement that it lacks has a floor of at least `rest`."""
+    evaluator = Evaluator(parse_problem(instances.made_up(seed, 4, 3)), seed, SAMPLES)
+    relaxation = evaluator.relaxation("carbon", HOUR)
+    grids = np.meshgrid(*evaluator.allowed, indexing="ij")
+    everything = np.stack([grid.ravel() for grid in grids], axis=1)
+    floors = relaxation.floor(everything)
+    frontier = relaxation.frontier(float(np.quantile(floors, share)), size)
+    np.testing.assert_allclose(frontier.floors, relaxation.floor(frontier.places), rtol=1e-9)
+    assert (np.diff(frontier.floors) >= 0).all()
+    listed = {row.tobytes() for row in frontier.places.astype(np.intp)}
+    lacking = [floor for row, floor in zip(everything, floors, strict=True) if row.tobytes() not in listed]
+    assert all(floor >= frontier.rest * (1 - 1e-9) for floor in lacking)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=seeds)
+def test_objective_when_a_region_is_added_then_is_never_worse(instances, seed):
+    """One more region to choose from cannot make the best plan emit more."""
+    data = instances.made_up(seed, 4, 2, hard={"runtime": {"type": "relative", "value": 120}})
+    wider = copy.deepcopy(data)
+    wider["regions"]["sa-east-1"] = instances.region(50.0)
+    for a in wider["regions"]:
+        wider["ping_s"].setdefault(a, {}).update({b: [0.05] for b in wider["regions"] if b not in wider["ping_s"][a]})
+    for node in wider["nodes"].values():
+        node["allowed_regions"].append("sa-east-1")
+    before, after = (objective_of(*chosen(one)) for one in (data, wider))
+    assert after <= before * (1 + 1e-9)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=seeds, factor=st.floats(0.1, 3))
+def test_carbon_when_all_intensities_are_scaled_then_scales_and_nothing_moves(instances, seed, factor):
+    """Carbon is linear in the intensities; their unit does not decide."""
+    data = instances.made_up(seed, 4, 3)
+    scaled = copy.deepcopy(data)
+    scaled["carbon_model"]["unknown_route_g_per_kwh"] *= factor
+    for region in scaled["regions"].values():
+        grid = region["carbon_intensity_g_per_kwh"]
+        grid["average"], grid["hourly"] = grid["average"] * factor, [value * factor for value in grid["hourly"]]
+    one, other = chosen(data), chosen(scaled)
+    assert objective_of(*other) == pytest.approx(objective_of(*one) * factor, rel=1e-9)
+    np.testing.assert_array_equal(one[0].places, other[0].places)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=seeds)
+def test_choice_when_regions_are_renamed_then_is_the_same_but_for_names(instances, seed):
+    """A region's name means nothing, even if one is the start of another."""
+    data = instances.made_up(seed, 4, 3, hard={"cost": {"type": "relative", "value": 110}})
+    text = json.dumps(data)
+    for i, name in enumerate(data["regions"]):
+        text = text.replace(name, f"region-{'1' * (i + 1)}")
+    (one, *_), (other, *_) = chosen(data), chosen(json.loads(text))
+    np.testing.assert_array_equal(one.places, other.places)
+    assert one.bound == other.bound
+
+
+def test_choice_when_no_region_is_cleaner_then_is_home(instances):
+    """Nothing moves for nothing: with equal grids, prices and speeds every hop only adds carbon."""
+    data = instances.chain()
+    data["regions"]["us-west-2"] = instances.region()
+    choice, pool, _ = chosen(data)
+    np.testing.assert_array_equal(choice.places, pool.evaluator.home)
+    assert choice.proven
+
+
+def test_choice_when_a_node_never_runs_then_leaves_it_at_home(instances):
+    """Where a placement makes no difference, the node stays."""
+    data = instances.chain()
+    data["edges"][0].update(probability=0.0, transfers={})
+    data["nodes"]["b"]["runs"] = {}
+    choice, pool, _ = chosen(data)
+    assert choice.places[1] == pool.evaluator.home[1]
+
+
+def test_choice_when_even_home_breaks_a_hard_limit_then_is_infeasible_and_home(instances):
+    """If nothing meets the limits, the nodes stay at home, and the choice says that it is not feasible."""
+    data = instances.chain()
+    data["objective"]["hard"] = {"runtime": {"type": "absolute", "value": 0.5}}
+    choice, pool, _ = chosen(data)
+    assert not choice.feasible
+    assert not choice.proven
+    np.testing.assert_array_equal(choice.places, pool.evaluator.home)
+
+
+def test_choice_when_home_breaks_a_limit_that_another_region_meets_then_moves(instances):
+    """An infeasible start is left for something feasible, even at the price of carbon."""
+    data = instances.chain()
+    data["regions"]["us-west-2"] = instances.region(600.0, slowness=0.5)
+    data["objective"]["hard"] = {"runtime": {"type": "relative", "value": 90}}
+    choice, _, _ = chosen(data)
+    assert choice.feasible
+    assert choice.places.tolist() == [0, 1]
+
+
+def test_choice_when_soft_limits_differ_in_number_broken_then_fewer_come_before_carbon(instances):
+    """The number of broken soft limits is counted before the order of priority."""
+    data = instances.chain()
+    assert chosen(data)[0].places.tolist() == [1, 1]
+    data["objective"]["soft"] = {"cost": {"type": "relative", "value": 100}}
+    assert chosen(data)[0].places.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_choice_when_the_space_is_too_large_to_list_then_is_feasible_with_a_valid_bound(instances, monkeypatch, seed):
+    """Cut short, the search still gives a feasible plan, a bound that holds, and does not claim a proof it lacks."""
+    data = instances.made_up(seed, 5, 3, hard={"runtime": {"type": "relative", "value": 103}})
+    best = objective_of(*chosen(data))
+    monkeypatch.setattr(search, "MAX_FRONTIER", 3)
+    monkeypatch.setattr(search, "MAX_WORK", 1)
+    choice, pool, criteria = chosen(data)
+    found = objective_of(choice, pool, criteria)
+    assert choice.feasible
+    assert choice.bound <= best * (1 + 1e-9)
+    assert found >= best * (1 - 1e-9)
+    if choice.proven:
+        assert found == pytest.approx(best, rel=1e-8)
