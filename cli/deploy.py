@@ -168,31 +168,34 @@ def _consent(name: str, *, delete_data: bool) -> None:
 
 
 def _show(entries: Sequence[Entry]) -> None:
-    table = Table("workflow", "version", "home", "placement", "regions", "expires", "stacks", "runs", "updated")
+    table = Table("workflow", "version", "home", "placement", "other stacks", "updated", show_lines=True)
     for entry in entries:
-        placement = None if entry.deployed is None else entry.deployed.placement
         table.add_row(
             entry.name,
             entry.version,
             entry.home_region,
-            "not deployed" if placement is None else placement.digest[:_DIGITS],
-            "" if placement is None else ", ".join(sorted(placement.regions)),
-            _expiry(placement),
-            ", ".join(_stacks(entry)),
-            f"{entry.open_runs} open" if entry.open_runs else "",
+            _placed(None if entry.deployed is None else entry.deployed.placement),
+            "\n".join(_stacks(entry)),
             f"{entry.deployed.home.changed_at:%Y-%m-%d %H:%MZ}" if entry.deployed else "",
         )
     Console(highlight=False).print(table)
 
 
-def _stacks(entry: Entry) -> list[str]:
-    idle = entry.idle_regions
-    return [f"{s.region} (waits to be retired)" if s.region in idle else s.region for s in entry.regions]
-
-
-def _expiry(placement: Placement | None) -> str:
+def _placed(placement: Placement | None) -> str:
     if placement is None:
-        return ""
+        return "not deployed"
+    lines = (placement.digest[:_DIGITS], *sorted(placement.regions), f"expires: {_expiry(placement)}")
+    return "\n".join(lines)
+
+
+def _stacks(entry: Entry) -> list[str]:
+    """A line each region's stack, and one for the runs that are open."""
+    idle = entry.idle_regions
+    stacks = [f"{s.region}, to be retired" if s.region in idle else s.region for s in entry.regions]
+    return [*stacks, *([f"{entry.open_runs} open runs"] if entry.open_runs else [])]
+
+
+def _expiry(placement: Placement) -> str:
     return f"{placement.expires_at:%Y-%m-%d %H:%MZ}" if placement.expires_at else "never"
 
 

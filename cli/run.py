@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
@@ -12,7 +11,7 @@ from rich.table import Table
 
 from caribou.cli.account import current_account
 from caribou.cli.project import project_root, stage, workflow_folder
-from caribou.cli.samples import Samples, json_value
+from caribou.cli.samples import Samples, json_value, read_text
 from caribou.control.runs import Runs, RunState
 from caribou.model.errors import OperationFailedError
 from caribou.model.schema.workflow import Workflow, read_workflow
@@ -31,8 +30,10 @@ def run(workflow: str, argument: str, name: str | None, *, wait: bool, limit_s: 
     """Start a run of a deployed WORKFLOW at its home region, and print the run's id."""
     root = project_root()
     definition = read_workflow(workflow_folder(workflow, root))
+    text = read_text(Path(argument[1:])) if argument.startswith("@") else argument
+    json_value(text, where="-a")  # a mistake is told before AWS is asked which account this is
     account = current_account(definition.manifest.home_region)
-    payload = _payload(argument, Samples(definition, account))
+    payload = json_value(Samples(definition, account).filled(text), where="-a")
     runs = Runs(definition.graph, definition.manifest, stage(root), account)
     run_id = runs.start(payload, name)
     if not wait:
@@ -43,12 +44,6 @@ def run(workflow: str, argument: str, name: str | None, *, wait: bool, limit_s: 
     _show(ended, definition, as_json=as_json)
     if ended.error is not None:
         raise OperationFailedError(f"Run {run_id} failed at {ended.failed_node}: {ended.error}")
-
-
-def _payload(argument: str, samples: Samples) -> Any:  # noqa: ANN401 - any JSON value
-    if argument.startswith("@"):
-        return samples.read(Path(argument[1:]))
-    return json_value(argument, where="-a")
 
 
 def _show(ended: RunState, workflow: Workflow, *, as_json: bool) -> None:

@@ -71,6 +71,14 @@ def _make_bucket(s3: S3Client, bucket: str, region: str) -> None:
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": region})  # type: ignore[typeddict-item]
 
 
+def read_text(path: Path) -> str:
+    """The text in a file. Raises InvalidInputError."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInputError("can't be read", where=str(path), found=error, fix="name a file of JSON") from error
+
+
 def json_value(text: str, where: str) -> Any:  # noqa: ANN401 - any JSON value
     """The JSON value in a text. Raises InvalidInputError."""
     try:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from caribou.control.aws import Aws, telling
 from caribou.control.deployed import DeployedWorkflow, deployed_workflow, find_stack, home_stack
+from caribou.control.leftovers import leftovers, make_way
 from caribou.control.lock import deploy_lock
 from caribou.control.usage import open_runs, run_uses
 from caribou.model.errors import InvalidInputError, OperationFailedError
@@ -180,26 +181,20 @@ def deploy(
 
 
 def request_for(aws: Aws, wanted: Sequence[Wanted], target: Target, *, everything: bool) -> DeployRequest:
-    """What the CDK is to do: the control plane goes along if it is not there, or if everything is deployed."""
-    adopt = any(_left_something(aws, one.workflow, target) for one in wanted)
+    """What the CDK is to do: the control plane goes along if it is not there, or if everything is deployed.
+
+    Way is made for workflows of which something was left behind; raises InvalidInputError where that would lose data.
+    """
+    adopt = any([_adopts(aws, one.workflow, target) for one in wanted])
     if everything:
         return DeployRequest(None, control_plane=True, adopt=adopt)
     stack = find_stack(aws, stack_name(CONTROL_PLANE, target.stage), target.control_region)
     return DeployRequest(wanted[0].workflow.name, wanted[0].argument, control_plane=stack is None, adopt=adopt)
 
 
-def _left_something(aws: Aws, workflow: Workflow, target: Target) -> bool:
-    """Whether an earlier deployment left its run table: CloudFormation makes no second one of that name."""
-    home = workflow.manifest.home_region
-    if home_stack(aws, workflow.name, target.stage, home) is not None:
-        return False
-    client = aws.dynamodb(home)
-    with telling(f"Looking for tables in {home}"):
-        try:
-            client.describe_table(TableName=target.names(workflow.name).run_table)
-        except client.exceptions.ResourceNotFoundException:
-            return False
-    return True
+def _adopts(aws: Aws, workflow: Workflow, target: Target) -> bool:
+    names, home = target.names(workflow.name), workflow.manifest.home_region
+    return make_way(aws, leftovers(aws, names, home), workflow.name, home)
 
 
 def deploy_checked(

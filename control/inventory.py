@@ -12,7 +12,6 @@ from caribou.control.deployed import (
     REGION,
     DeployedStack,
     DeployedWorkflow,
-    Found,
     deployed_workflow,
     find_stacks,
 )

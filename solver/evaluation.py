@@ -96,8 +96,8 @@ def evaluate(
     check_sampling(seed, samples)
     evaluator = Evaluator(problem, seed, samples)
     by_hour = [place_positions(problem, regions) for regions in _by_hour(problem, placement)]
-    home = evaluator.details(evaluator.home, ALL_HOURS)
-    return Evaluation(Metrics.of(_day(evaluator, by_hour)), Metrics.of(home))
+    home = [evaluator.home] * len(ALL_HOURS)
+    return Evaluation(Metrics.of(_day(evaluator, by_hour)), Metrics.of(_day(evaluator, home)))
 
 
 def place_positions(problem: Problem, regions: Regions) -> Ints:

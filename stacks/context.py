@@ -16,7 +16,7 @@ PLACEMENT, WORKFLOW = "placement", "workflow"
 STAGE, CONTROL_REGION = "caribou:stage", "caribou:control_region"
 _KEYS = (PLACEMENT, WORKFLOW, STAGE, CONTROL_REGION)
 _STAGE = re.compile(r"[a-z][a-z0-9]{0,15}")
-"""A stage is part of names of stacks (no `_`), tables and buckets (no capitals, 63 characters with account and region)."""
+"""A stage is part of the names of stacks (no `_`) and buckets (no capitals, 63 characters with account and region)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -267,15 +267,15 @@ class _Run:
             self.inbox[edge["to"]].append(((0, index, 0), arrival, edge["from"], time, size, sync))
         else:
             for place, notice in enumerate(edge["on_skip"]):
-                self._notify(index, place, notice, edge["from"], time, 1)
+                self._notify((index, place), notice, edge["from"], time)
 
-    def _notify(self, index, place, notice, sender, time, rank):
+    def _notify(self, place, notice, sender, time):
         pair = (self.at[sender], self.at[notice["sync_node"]])
         message = _kb(notice["message_gb"]) / 1024**2
-        u = self.number(Purpose.NOTICE_LATENCY, index, place)
+        u = self.number(Purpose.NOTICE_LATENCY, *place)
         arrival = time + self._notice_latency(notice, message, pair, u)
         sync = {"response_gb": notice["response_gb"], "message_gb": message}
-        self.inbox[notice["sync_node"]].append(((rank, index, place), arrival, sender, None, None, sync))
+        self.inbox[notice["sync_node"]].append(((1, *place), arrival, sender, None, None, sync))
 
     def _pass_on(self, name):
         for index, edge in enumerate(self.data["edges"]):
@@ -286,7 +286,7 @@ class _Run:
                 for end in self._ended(edge)
             ]
             for place, notice in enumerate(edge["on_skip"] or derived):
-                self._notify(index, place, notice, name, self.start[name], 1)
+                self._notify((index, place), notice, name, self.start[name])
 
     def _receive(self, name):
         inbox = sorted(self.inbox[name])

@@ -1,6 +1,7 @@
 """`caribou solve` and `caribou evaluate`."""
 
 import hashlib
+import io
 import json
 from datetime import datetime, timedelta
 
@@ -18,6 +19,7 @@ from caribou.solver import solve as solve_problem
 
 @pytest.fixture
 def problem_file(tmp_path, instances):
+    """A file with the chain, its cost limited."""
     path = tmp_path / "problem.json"
     data = instances.chain()
     data["objective"]["hard"] = {"cost": {"type": "relative", "value": 150}}
@@ -26,6 +28,7 @@ def problem_file(tmp_path, instances):
 
 
 def run(command, *arguments):
+    """The result of a command, its errors raised."""
     return CliRunner().invoke(command, [str(argument) for argument in arguments], catch_exceptions=False)
 
 
@@ -74,9 +77,9 @@ def test_plan_table_when_nothing_is_feasible_then_says_so_clearly(instances):
     data = instances.chain()
     data["objective"]["hard"] = {"runtime": {"type": "absolute", "value": 1.0}}
     problem = parse_problem(data)
-    console = Console(width=120, record=True, quiet=True)
+    console = Console(width=120, file=io.StringIO())
     console.print(plan_table(problem, solve_problem(problem, samples=60)))
-    text = console.export_text()
+    text = console.file.getvalue()
     assert "INFEASIBLE" in text
     assert "(violated)" in text
 

@@ -12,10 +12,12 @@ E = 0.001
 
 
 def execution_g(node, seconds, intensity):
+    """Carbon of a node's execution."""
     return seconds / 3600 * (KW[node] + MEMORY_KW) * 1.11 * intensity
 
 
 def score(data, regions):
+    """Metrics of a placement; with one sample a list, every run is the same."""
     return evaluate(parse_problem(data), regions, samples=50).placed
 
 
@@ -37,7 +39,7 @@ def test_chain_when_all_at_home_then_cost_is_compute_invocations_and_messages(in
 
 
 def test_chain_when_all_at_home_then_run_time_is_call_latency_and_duration(instances):
-    """b starts when a's call, 1.5 s into its run, arrives 0.1 s later, and takes 4 s."""
+    """Node b starts when a's call, 1.5 s into its run, arrives 0.1 s later, and takes 4 s."""
     assert score(instances.chain(), {"a": HOME, "b": HOME}).runtime_s.mean == pytest.approx(1.5 + 0.1 + 4)
 
 

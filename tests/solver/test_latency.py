@@ -13,11 +13,13 @@ U = np.array([0.0, 0.5, 0.999])
 
 
 def transfers(*sizes_and_latencies):
+    """Observed messages, sizes in KB."""
     sizes, latencies = zip(*sizes_and_latencies, strict=True)
     return Transfers(payload_gb=tuple(size * KB for size in sizes), latency_s=latencies)
 
 
 def seconds(latency, source, target):
+    """The latencies between two regions."""
     return latency.seen[latency.row[source, target]] + latency.shift[source, target]
 
 

@@ -3,7 +3,6 @@
 import random
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ SAMPLES = 40
 
 
 def some_placement(data, seed):
+    """A random placement within what is allowed."""
     rng = random.Random(seed)
     return {name: rng.choice(node["allowed_regions"]) for name, node in data["nodes"].items()}
 
@@ -25,7 +25,7 @@ def some_placement(data, seed):
     seed=st.integers(0, 10**6), nodes=st.integers(1, 7), regions=st.integers(1, 4), hour=st.sampled_from([0, 13, None])
 )
 def test_details_of_any_problem_when_scored_then_equal_the_reference_run_by_run(
-    instances, reference, seed, nodes, regions, hour
+    instances, reference, *, seed, nodes, regions, hour
 ):
     """Carbon, cost and run time of every run equal those of the plain implementation."""
     data = instances.made_up(seed, nodes, regions)

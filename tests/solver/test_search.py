@@ -35,13 +35,14 @@ def chosen(data, *, hour=HOUR, seed=0, samples=SAMPLES):
 
 
 def objective_of(choice, pool, criteria):
+    """The mean of the metric of first priority."""
     return float(pool.subset(pool.positions(choice.places[np.newaxis])).mean(criteria.objective, choice.hour)[0])
 
 
 @settings(max_examples=30, deadline=None)
 @given(seed=seeds, nodes=st.integers(1, 3), regions=st.integers(1, 3), objective=objectives)
 def test_choice_when_everything_is_tried_by_the_reference_then_nothing_better_is_found(
-    instances, reference, seed, nodes, regions, objective
+    instances, reference, *, seed, nodes, regions, objective
 ):
     """The choice equals that of brute force with the plain implementation: violations, then means by priority."""
     data = instances.made_up(seed, nodes, regions, **objective)

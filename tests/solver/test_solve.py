@@ -1,4 +1,4 @@
-"""What a solve hands back: plans for every hour, honest about how good they are; and what an evaluation says of them."""
+"""What a solve hands back: plans for every hour, honest about how good they are; and what an evaluation says."""
 
 import copy
 import json
@@ -135,7 +135,7 @@ def test_binding_when_a_limit_keeps_from_something_better_then_is_true_and_else_
 def test_hard_carbon_limit_when_an_hour_is_dirty_then_only_that_plan_is_bound(instances):
     """A carbon limit is checked at each hour on its own; the plan reports the hour at which it is closest."""
     data = windy(instances)
-    data["objective"]["hard"] = {"carbon": {"type": "absolute", "value": 0.002}}
+    data["objective"]["hard"] = {"carbon": {"type": "absolute", "value": 0.005}}
     night, day = solve(parse_problem(data), samples=50).plans
     assert night.report["status"] == "optimal"
     assert day.report["status"] == "infeasible"

@@ -168,6 +168,7 @@ def new_app(tmp_path_factory):
     def new(**context):
         return App(
             outdir=str(tmp_path_factory.mktemp("cdk.out")),
+            builtin_cloud_formation_validation=False,  # slow; the app that is run as a program has it
             context={
                 "@aws-cdk/core:enablePartitionLiterals": True,
                 "@aws-cdk/aws-iam:minimizePolicies": True,
