@@ -168,15 +168,13 @@ def _consent(name: str, *, delete_data: bool) -> None:
 
 
 def _show(entries: Sequence[Entry]) -> None:
-    table = Table("workflow", "version", "home", "placement", "other stacks", "updated", show_lines=True)
+    table = Table("workflow", "placement", "stacks", "updated", show_lines=True)
     for entry in entries:
         table.add_row(
-            entry.name,
-            entry.version,
-            entry.home_region,
+            f"{entry.name}\n{entry.version}",
             _placed(None if entry.deployed is None else entry.deployed.placement),
             "\n".join(_stacks(entry)),
-            f"{entry.deployed.home.changed_at:%Y-%m-%d %H:%MZ}" if entry.deployed else "",
+            f"{entry.deployed.home.changed_at:%Y-%m-%d\n%H:%MZ}" if entry.deployed else "",
         )
     Console(highlight=False).print(table)
 
@@ -184,7 +182,7 @@ def _show(entries: Sequence[Entry]) -> None:
 def _placed(placement: Placement | None) -> str:
     if placement is None:
         return "not deployed"
-    lines = (placement.digest[:_DIGITS], *sorted(placement.regions), f"expires: {_expiry(placement)}")
+    lines = (placement.digest[:_DIGITS], *sorted(placement.regions), _expiry(placement))
     return "\n".join(lines)
 
 
@@ -192,11 +190,11 @@ def _stacks(entry: Entry) -> list[str]:
     """A line each region's stack, and one for the runs that are open."""
     idle = entry.idle_regions
     stacks = [f"{s.region}, to be retired" if s.region in idle else s.region for s in entry.regions]
-    return [*stacks, *([f"{entry.open_runs} open runs"] if entry.open_runs else [])]
+    return [f"{entry.home_region}, home", *stacks, *([f"{entry.open_runs} open runs"] if entry.open_runs else [])]
 
 
 def _expiry(placement: Placement) -> str:
-    return f"{placement.expires_at:%Y-%m-%d %H:%MZ}" if placement.expires_at else "never"
+    return f"until {placement.expires_at:%Y-%m-%d %H:%MZ}" if placement.expires_at else "never expires"
 
 
 def _tell(message: str) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from caribou.cli.cdk_deployer import CdkDeployer
+from caribou.cli.collect import ControlPlane
 from caribou.cli.deploy import all_subjects, target_of
 from caribou.cli.project import project_root
 from caribou.collectors.logs import CloudWatchLogReader
@@ -16,11 +18,13 @@ from caribou.control.aws import Aws
 from caribou.control.deployed import DeployedStack, resources
 from caribou.control.deploying import Target
 from caribou.control.logsync import RecordSync, function_names
+from caribou.control.managing import Managed, Management
 from caribou.control.migrator import Migrator, Report
 from caribou.control.retiring import Verdict
 from caribou.control.subjects import Subject
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.names import ControlNames
+from caribou.report.plan_table import plan_table
 
 
 @click.command()
@@ -48,6 +52,24 @@ def run_deployment_migrator(workflow: str | None, wait_s: float | None, *, no_de
                 report = Report(subject.name, failures=(str(error),))
             _show(report)
             failures.extend(report.failures)
+    if failures:
+        raise OperationFailedError("\n".join(failures))
+
+
+@click.command()
+@click.argument("workflow", required=False)
+def manage_deployments(workflow: str | None) -> None:
+    """Solve anew, for WORKFLOW or all workflows; what is worth a move then waits for the migrator."""
+    root = project_root()
+    target = target_of(root)
+    failures: list[str] = []
+    with Aws() as aws:
+        management = Management(aws, target, ControlPlane(root), record_sync(aws, target))
+        for subject in chosen(root, workflow):
+            try:
+                _show_managed(management.manage(subject))
+            except OperationFailedError as error:
+                failures.append(f"{subject.name}: {error}")
     if failures:
         raise OperationFailedError("\n".join(failures))
 
@@ -90,6 +112,16 @@ def _show(report: Report) -> None:
             click.echo(f"{report.workflow}: {decision.region} is retired")
         elif decision.verdict is not Verdict.RETIRE:
             click.echo(f"{report.workflow}: {decision.region} {decision.verdict.value}: {'; '.join(decision.reasons)}")
+
+
+def _show_managed(managed: Managed) -> None:
+    for warning in managed.warnings:
+        click.echo(f"warning: {managed.workflow}: log sync: {warning}", err=True)
+    if managed.problem is not None and managed.placement is not None:
+        Console().print(plan_table(managed.problem, managed.placement))
+    click.echo(f"{managed.workflow}: {managed.reason}")
+    if managed.put:
+        click.echo(f"It waits to be applied: `caribou run_deployment_migrator {managed.workflow}` deploys it")
 
 
 def _tell(message: str) -> None:

@@ -41,7 +41,7 @@ _PROJECT = {
     "versionReporting": False,
     "pathMetadata": True,
     "assetMetadata": True,
-    "context": {"@aws-cdk/core:enablePartitionLiterals": True, "@aws-cdk/aws-iam:minimizePolicies": True},
+    "context": {},
 }
 # The same as this repository's own app.py and cdk.json; a test says so.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from caribou.model.errors import InvalidInputError
-from caribou.model.names import DEFAULT_CONTROL_REGION, DEFAULT_STAGE
+from caribou.model.names import DEFAULT_CONTROL_REGION, DEFAULT_STAGE, checked_control_region, checked_stage
 from caribou.model.schema.workflow import workflow_folders
 
 
@@ -45,12 +45,14 @@ def workflow_folder(name: str, root: Path | None = None) -> Path:
 
 def control_region(root: Path) -> str:
     """The region of the control plane: context key `caribou:control_region` of `cdk.json`, else us-west-2."""
-    return _context(root, "caribou:control_region", DEFAULT_CONTROL_REGION)
+    key = "caribou:control_region"
+    return checked_control_region(_context(root, key, DEFAULT_CONTROL_REGION), f"{root / 'cdk.json'}: context {key}")
 
 
 def stage(root: Path) -> str:
     """The stage: context key `caribou:stage` of `cdk.json`, else the default one."""
-    return _context(root, "caribou:stage", DEFAULT_STAGE)
+    key = "caribou:stage"
+    return checked_stage(_context(root, key, DEFAULT_STAGE), f"{root / 'cdk.json'}: context {key}")
 
 
 def _context(root: Path, key: str, default: str) -> str:

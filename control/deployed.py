@@ -50,6 +50,11 @@ class DeployedStack:
     outputs: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def is_there(self) -> bool:
+        """Whether it came up once and is not gone."""
+        return self.status not in _NOT_THERE
+
+    @property
     def is_settled(self) -> bool:
         """Whether nothing is being done to it, and its last update ended well or was rolled back well."""
         return self.status in {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
@@ -141,7 +146,7 @@ def find_stack(aws: Aws, name: str, region: str) -> DeployedStack | None:
     except BotoCoreError as error:
         raise OperationFailedError(f"Looking for the stack {name} in {region} failed: {error}") from error
     stacks = [stack_of(stack, region) for stack in answer["Stacks"]]
-    return next((stack for stack in stacks if stack.status not in _NOT_THERE), None)
+    return next((stack for stack in stacks if stack.is_there), None)
 
 
 def deployed_workflow(aws: Aws, home: DeployedStack) -> DeployedWorkflow:

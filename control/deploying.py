@@ -185,7 +185,8 @@ def request_for(aws: Aws, wanted: Sequence[Wanted], target: Target, *, everythin
 
     Way is made for workflows of which something was left behind; raises InvalidInputError where that would lose data.
     """
-    adopt = any([_adopts(aws, one.workflow, target) for one in wanted])
+    adoptions = [_adopts(aws, one.workflow, target) for one in wanted]  # each makes way, the first does not suffice
+    adopt = any(adoptions)
     if everything:
         return DeployRequest(None, control_plane=True, adopt=adopt)
     stack = find_stack(aws, stack_name(CONTROL_PLANE, target.stage), target.control_region)

@@ -62,7 +62,7 @@ def inventory(aws: Aws, subjects: Sequence[Subject], target: Target, now_s: floa
     known = {subject.name: subject for subject in subjects}
     entries: list[Entry] = []
     for name in sorted({*known, *found.workflows}):
-        home = next(iter(found.of(name, HOME)), None)
+        home = next((stack for stack in found.of(name, HOME) if stack.is_there), None)
         deployed = None if home is None else deployed_workflow(aws, home)
         uses = () if home is None else run_uses(aws, target.names(name), home.region)
         entry = _entry(name, known.get(name), deployed, found.of(name, REGION))

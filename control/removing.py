@@ -34,7 +34,8 @@ class Removal:
 
     def lines(self) -> list[str]:
         """The plan in words, a line each step."""
-        runs = [f"{self.open_runs} open runs will never end"] if self.open_runs else []
+        plural = "" if self.open_runs == 1 else "s"
+        runs = [f"{self.open_runs} open run{plural} will never end"] if self.open_runs else []
         stacks = [f"delete stack {stack.name} in {stack.region}" for stack in self.stacks]
         verb = "delete" if self.delete_data else "keep"
         data = [f"{verb} table {table} in {self.home_region}" for table in self.tables]

@@ -87,12 +87,13 @@ def decide(home: HomeFacts, facts: RegionFacts, uses: Iterable[RunUse], now_s: f
     if facts.region in home.placement.regions or facts.region == home.placement.home_region:
         return Decision(facts.region, Verdict.IN_USE, ("the deployed placement uses it",))
     uses = [use for use in uses if facts.region in use.regions]
+    ended = [use for use in uses if not use.is_open(now_s)]
     checks = (
         _unsettled(home, facts),
         _runs(uses, now_s),
-        _stragglers(_quiet_since_s(home, facts, uses), now_s, rules),
+        _stragglers(_quiet_since_s(home, facts, ended), now_s, rules),
         _messages(facts),
-        _logs(facts, _last_log_s(home, facts, uses, rules), rules),
+        _logs(facts, _last_log_s(home, facts, ended, rules), rules),
     )
     reasons = tuple(reason for reason in checks if reason is not None)
     if reasons:
@@ -100,15 +101,15 @@ def decide(home: HomeFacts, facts: RegionFacts, uses: Iterable[RunUse], now_s: f
     return Decision(facts.region, Verdict.RETIRE, ("nothing uses it any more",))
 
 
-def _quiet_since_s(home: HomeFacts, facts: RegionFacts, uses: Iterable[RunUse]) -> float:
+def _quiet_since_s(home: HomeFacts, facts: RegionFacts, ended: Iterable[RunUse]) -> float:
     """From when on no new event for the region comes into being. A region changed after home counts from there."""
-    return max(home.flip_s, facts.changed_s, *(use.end_s() for use in uses if not use.succeeded), 0.0)
+    return max(home.flip_s, facts.changed_s, *(use.end_s() for use in ended if not use.succeeded), 0.0)
 
 
-def _last_log_s(home: HomeFacts, facts: RegionFacts, uses: list[RunUse], rules: Rules) -> float:
+def _last_log_s(home: HomeFacts, facts: RegionFacts, ended: list[RunUse], rules: Rules) -> float:
     """The last moment at which the region's functions can have logged."""
-    ends = (use.end_s() for use in uses)
-    return max(_quiet_since_s(home, facts, uses) + rules.wait_s, *ends, 0.0)
+    ends = (use.end_s() for use in ended)
+    return max(_quiet_since_s(home, facts, ended) + rules.wait_s, *ends, 0.0)
 
 
 def _unsettled(home: HomeFacts, facts: RegionFacts) -> str | None:

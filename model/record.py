@@ -41,12 +41,12 @@ class SuccessorRecord:
 class RunRecord:
     """One execution of a node. Times are UTC seconds since 1970, sizes bytes, memory MB as configured in Lambda.
 
-    `duration_s` and `cpu_s` (user + system, of this process and the children it waited for) cover the node from the message's arrival to its last
-    send. `external_bytes` is what user code moved through its default boto3 session (S3 and so on), both ways;
-    `bytes_in` and `bytes_out` are encoded payloads. `edge` is the edge that brought the message (None for the start
-    of a run), `sent_at` when its sender sent it. `redirect` marks the hop of the home entry, which ran no user code
-    but forwarded to where the entry node is placed. `stays_home` marks a run of the share that always stays home.
-    `error` is the user exception's type and text, else None.
+    `duration_s` covers the node from the message's arrival to its last send, and `cpu_s` is what the process and the
+    children it waited for used meanwhile, user and system. `external_bytes` is what user code moved through its default
+    boto3 session (S3 and so on), both ways; `bytes_in` and `bytes_out` are encoded payloads. `edge` is the edge that
+    brought the message (None for the start of a run), `sent_at` when its sender sent it. `redirect` marks the hop of
+    the home entry, which ran no user code but forwarded to where the entry node is placed. `stays_home` marks a run of
+    the share that always stays home. `error` is the user exception's type and text, else None.
     """
 
     run_id: str

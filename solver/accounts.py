@@ -11,12 +11,15 @@ Notation: node v in region r(v), home h, I(r) the grid's intensity in g/kWh, E t
            + messages, in units of 64 KB at the receiver's region, and table units at the sync node's
 
 All of it is linear in amounts that were drawn (`Term.amount`), with factors that depend on one region or on two. So
-a placement's mean is a sum of looked-up numbers: `MeanTables`, one table a node and one a pair of nodes. The two parts
-that depend on who comes last at a sync node are in `timing`. The formulas follow the reference system's model.
+a placement's mean is a sum of looked-up numbers: `MeanTables`, one table a node and one a pair of nodes. What depends
+on the order of events at a sync node is in `timing`: who sends the message that starts it, and how large the item is at
+each write. Here the least that these can be is counted, and what comes on top of it there. The formulas follow the
+reference system's model.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -128,11 +131,11 @@ class MeanTables:
     pair_g: Floats
 
     def usd(self, places: Ints) -> Floats:
-        """Mean cost (B,) of placements (B, N), without what depends on who comes last."""
+        """Mean cost (B,) of placements (B, N), the least that joins may cost included."""
         return self._nodes(self.node_usd, places) + self._pairs(self.pair_usd, places)
 
     def grams(self, places: Ints, hour: int) -> Floats:
-        """Mean carbon (B,) at an hour, without what depends on who comes last."""
+        """Mean carbon (B,) at an hour, without the messages that start sync nodes."""
         return self._nodes(self.node_g[hour], places) + self._pairs(self.pair_g[hour], places)
 
     def grams_by_hour(self, places: Ints) -> Floats:
@@ -152,6 +155,17 @@ def message_requests(size_gb: Floats | float) -> Floats:
     return np.maximum(1.0, np.ceil(kb(size_gb) / KB_PER_MESSAGE_REQUEST))
 
 
+def least_requests(incoming: Sequence[Message]) -> float:
+    """The requests of the smallest of the messages that may start a sync node."""
+    return min(float(message_requests(message.start_gb)) for message in incoming)
+
+
+def least_write_units(incoming: Sequence[Message]) -> Floats:
+    """Table units (S,) if what is reported to a sync node comes in from small to large: no order takes fewer."""
+    sizes_gb = np.sort(np.array([message.payload_gb for message in incoming]), axis=0)
+    return np.asarray((kb(np.cumsum(sizes_gb, axis=0)) * (sizes_gb > 0)).sum(axis=0))
+
+
 @dataclass(frozen=True)
 class Accounts:
     """Carbon and cost of a drawn problem. The entry's redirect is accounted to the entry node."""
@@ -168,7 +182,7 @@ class Accounts:
 
     @cached_property
     def terms(self) -> tuple[Term, ...]:
-        """What happens between nodes, whoever comes last."""
+        """What happens between nodes, in whatever order."""
         edges = [term for i, edge in enumerate(self.sampled.edges) for term in self._edge_terms(i, edge)]
         return (*edges, *(self._report(notice) for notice in self.sampled.notices))
 
@@ -193,9 +207,10 @@ class Accounts:
         )
 
     def node_usd(self, node: int) -> Floats:
-        """Cost (R, S) of a node's executions, its reads, and of how runs begin if it is the entry."""
-        runs, invoked = self.sampled.runs[node], self.sampled.invoked[node]
-        usd = _run_usd(self.machines[node], runs, invoked) + self._reads(node)[:, np.newaxis] * self._read_units(node)
+        """Cost (R, S) of a node's executions, its join, and of how runs begin if it is the entry."""
+        usd = _run_usd(self.machines[node], self.sampled.runs[node], self.sampled.invoked[node])
+        if node in self.sampled.sync_nodes:
+            usd = usd + self._join_usd(node)
         return usd + self._entry_usd() if node == self._entry_node else usd
 
     def node_grams(self, node: int, hour: int) -> Floats:
@@ -234,18 +249,15 @@ class Accounts:
         usd = units * self.rates.write_unit + message.response_gb * self.rates.egress.T
         return Term(message.source, message.target, message.happens.astype(np.float64), usd, message.response_gb)
 
-    def _reads(self, node: int) -> Floats:
-        name = self.sampled.problem.node_order[node]
-        is_sync = any(self.sampled.problem.edges[i].sync for i in self.sampled.problem.in_edges[name])
-        return self.rates.read_unit if is_sync else np.zeros_like(self.rates.read_unit)
-
-    def _read_units(self, node: int) -> Floats:
-        """Table units (S,) to read everything that was reported to a sync node."""
-        total_gb = np.zeros(self.sampled.draws.count)
-        for edge in self.sampled.edges:
-            if edge.target == node:
-                total_gb = total_gb + edge.payload_gb
-        return np.asarray(np.ceil(kb(total_gb) / KB_PER_READ_UNIT))
+    def _join_usd(self, node: int) -> Floats:
+        """The least (R, S) that a sync node's message and writes cost, and the read of all that was reported."""
+        incoming = self.sampled.incoming[node]
+        sizes_gb = np.array([message.payload_gb for message in incoming])
+        read_units = np.ceil(kb(sizes_gb.sum(axis=0)) / KB_PER_READ_UNIT)
+        usd = self.rates.read_unit[:, np.newaxis] * read_units
+        usd = usd + self.rates.write_unit[:, np.newaxis] * least_write_units(incoming)
+        requests = least_requests(incoming) * self.sampled.invoked[node]
+        return np.asarray(usd + self.rates.message[:, np.newaxis] * requests)
 
     def _run_grams(self, machine: Machine, runs: NodeRuns, runs_at: Bools, hour: int) -> Floats:
         rates, home = self.rates, self.sampled.geography.home

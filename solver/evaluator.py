@@ -157,16 +157,17 @@ class Evaluator:
         )
 
     def relaxation(self, metric: Metric, hour: int) -> Relaxation:
-        """Lower bounds on the mean of a metric at an hour; those on run time are 0."""
+        """Lower bounds on the mean of a metric at an hour; that on run time is the same for all placements."""
         tables, kept = self._moved.accounts.means, 1 - self._stay_count / self.samples
-        stay = self._stay_mean(metric, hour) * (1 - kept)
+        constant = self._stay_mean(metric, hour) * (1 - kept)
         if metric == "carbon":
             nodes, joint = tables.node_g[hour], tables.pair_g[hour]
         elif metric == "cost":
             nodes, joint = tables.node_usd, tables.pair_usd
         else:
             nodes, joint = np.zeros_like(tables.node_usd), np.zeros_like(tables.pair_usd)
-        return Relaxation(stay, nodes * kept, tables.pairs, joint * kept, self.allowed)
+            constant += self._moved.timing.fastest_s * kept
+        return Relaxation(constant, nodes * kept, tables.pairs, joint * kept, self.allowed)
 
     @cached_property
     def linked(self) -> tuple[tuple[int, int], ...]:
@@ -194,9 +195,11 @@ class Evaluator:
         return self._staying.details(self.home[np.newaxis], HOURS_AND_AVERAGE)
 
     def _stay_mean(self, metric: Metric, hour: int) -> float:
-        if self._stay_count == 0 or metric == "runtime":
+        if self._stay_count == 0:
             return 0.0
-        return float((self._stay.carbon_g[hour] if metric == "carbon" else self._stay.cost_usd).mean())
+        stay = self._stay
+        by_metric = {"carbon": stay.carbon_g[hour], "cost": stay.cost_usd, "runtime": stay.runtime_s}
+        return float(by_metric[metric].mean())
 
     def _mixed(self, moved: Floats, stay: Floats | float) -> Floats:
         """The mean over all runs from that of the moved ones and that of those that stay home."""
@@ -215,7 +218,7 @@ class Evaluator:
         return Scores(
             self._mixed(carbon, stay_g),
             self._mixed(cost, self._stay_mean("cost", 0)),
-            self._mixed(timeline.runtime_s.mean(axis=1), stay.runtime_s.mean() if self._stay_count else 0.0),
+            self._mixed(timeline.runtime_s.mean(axis=1), self._stay_mean("runtime", 0)),
             {metric: self._tail(metric, places, timeline.runtime_s, joins_usd) for metric in self.tails},
         )
 

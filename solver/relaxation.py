@@ -4,7 +4,7 @@ Notation: placement x, node v in region x_v, floor f(x) <= mean(x).
 
     f(x) = constant + sum over nodes a_v(x_v) + sum over pairs of nodes b_uv(x_u, x_v)
 
-The sums are `MeanTables`; what depends on who comes last at a sync node counts as 0. To bound f over what is still
+The sums are `MeanTables`; of what depends on the order of events only the least counts. To bound f over what is still
 open, each node keeps one of its incoming pairs, which makes a tree; along it the minimum is exact (dynamic
 programming, leaves first), and the pairs left out are each at their own minimum. Nodes are fixed in topological order,
 breadth first, and a partial placement whose bound is too high is dropped with everything that could have come of it.

@@ -118,6 +118,17 @@ class SampledProblem:
         )
 
     @cached_property
+    def incoming(self) -> tuple[tuple[Message, ...], ...]:
+        """For each node what may start it: edges, then notices."""
+        everything = (*self.edges, *self.notices)
+        return tuple(tuple(m for m in everything if m.target == v) for v in range(len(self.position)))
+
+    @cached_property
+    def sync_nodes(self) -> frozenset[int]:
+        """The nodes whose edges report to a table."""
+        return frozenset(self.position[edge.target] for edge in self.problem.edges if edge.sync is not None)
+
+    @cached_property
     def entry(self) -> EntryDraw:
         """How the runs begin."""
         entry, draws = self.problem.entry, self.draws
@@ -200,8 +211,7 @@ class SampledProblem:
         They leave when the last notice has come in, which is what `start` is of a sync node that does not run.
         """
         source = self.position[self.problem.edges[index].source]
-        is_sync = any(self.problem.edges[i].sync for i in self.problem.in_edges[self.problem.edges[index].source])
-        if not is_sync or self.invoked[source].all():
+        if source not in self.sync_nodes or self.invoked[source].all():
             return []
         notices = self.problem.edges[index].on_skip or self._derived_notices(index)
         return [self._notice(index, j, notice, ~self.invoked[source], None) for j, notice in enumerate(notices)]

@@ -27,10 +27,10 @@ from caribou.solver.evaluator import Evaluator
 from caribou.solver.pool import Pool
 from caribou.solver.relaxation import Relaxation
 
-MAX_FRONTIER = 40_000
-"""Placements that are listed at most. A space that is smaller is always enumerated."""
-MAX_WORK = 200_000
-"""Placements that are scored at most in an hour's enumeration, times nodes and edges: some seconds."""
+MAX_LISTED = 400_000
+"""Placements that are listed at most at an hour, times nodes and edges: 33,000 for a workflow of six and six."""
+MAX_SCORED = 200_000
+"""Of these the ones that are scored at most, times nodes and edges: some seconds."""
 BATCH = 32
 
 
@@ -127,8 +127,8 @@ def _enumerated(search: _Search) -> tuple[_Search, float]:
     """The search after enumeration, and a lower bound on the objective of every feasible placement."""
     excess, violated = search.key[:2]
     most = _raw_objective(search) if excess == violated == 0 else np.inf
-    frontier = search.relaxation.frontier(most, MAX_FRONTIER)
-    budget = MAX_WORK // (len(search.relaxation.allowed) + len(search.relaxation.pairs))
+    size = len(search.relaxation.allowed) + len(search.relaxation.pairs)
+    frontier, budget = search.relaxation.frontier(most, max(1, MAX_LISTED // size)), MAX_SCORED // size
     for first in range(0, len(frontier.places), BATCH):
         if search.beyond(frontier.floors[first]):
             return search, frontier.rest

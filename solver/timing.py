@@ -20,7 +20,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from caribou.solver.accounts import Rates, message_requests
+from caribou.solver.accounts import Rates, least_requests, least_write_units, message_requests
 from caribou.solver.draws import Floats, Ints
 from caribou.solver.latency import kb
 from caribou.solver.sampled import NEVER, Message, SampledProblem
@@ -49,6 +49,12 @@ class Delay:
         seconds = offset[used // len(latency.seen)] + latency.seen[used % len(latency.seen)]
         return cls(np.where(message.happens, seconds, NEVER), row.reshape(regions, regions), latency.shift)
 
+    @property
+    def least(self) -> Floats:
+        """The shortest delay between any two regions, in each run: (S,)."""
+        rows = [self.seconds[row] + self.shift[self.row == row].min() for row in np.unique(self.row)]
+        return np.asarray(np.min(rows, axis=0))
+
     def after(self, start: Floats, source: Ints, target: Ints) -> Floats:
         """Arrivals (B, S), given starts (B, S) and the regions of both ends (B,)."""
         arrival = self.seconds[self.row[source, target]]
@@ -59,7 +65,7 @@ class Delay:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Run times `runtime_s` (B, S); for each sync node who came last (B, S), and write units (B, S)."""
+    """Run times `runtime_s` (B, S); for each sync node who came last (B, S), and write units (B, S) above the least."""
 
     runtime_s: Floats
     last: dict[int, Winners]
@@ -73,19 +79,6 @@ class Timing:
     sampled: SampledProblem
     redirected: NDArray[np.bool_]
 
-    @cached_property
-    def incoming(self) -> tuple[tuple[Message, ...], ...]:
-        """For each node what may start it: edges, then notices."""
-        everything = (*self.sampled.edges, *self.sampled.notices)
-        return tuple(tuple(m for m in everything if m.target == v) for v in range(len(self.sampled.position)))
-
-    @cached_property
-    def sync_nodes(self) -> tuple[int, ...]:
-        """The nodes whose edges report to a table."""
-        problem = self.sampled.problem
-        names = [e.target for e in problem.edges if e.sync is not None]
-        return tuple(sorted({self.sampled.position[name] for name in names}))
-
     def of(self, places: Ints) -> Timeline:
         """The timeline of placements (B, N)."""
         starts: list[Floats] = []
@@ -97,7 +90,7 @@ class Timing:
             np.maximum(runtime, start + self._durations[node][places[:, node]], out=runtime)
             if last_here is not None:
                 last[node] = last_here
-        units = {node: self._write_units(node, places, starts) for node in self.sync_nodes}
+        units = {node: self._write_units(node, places, starts) for node in last}
         return Timeline(runtime, last, units)
 
     def _start(self, node: int, places: Ints, starts: Sequence[Floats]) -> tuple[Floats, Winners | None]:
@@ -105,10 +98,10 @@ class Timing:
             return self._entry_start[places[:, 0]], None
         arrivals = (
             delay.after(starts[message.source], places[:, message.source], places[:, node])
-            for message, delay in zip(self.incoming[node], self._delays[node], strict=True)
+            for message, delay in zip(self.sampled.incoming[node], self._delays[node], strict=True)
         )
         latest = next(arrivals)
-        if node not in self.sync_nodes:
+        if node not in self.sampled.sync_nodes:
             return latest, None
         last = np.zeros(latest.shape, dtype=np.int16)
         for position, arrival in enumerate(arrivals, start=1):
@@ -125,15 +118,30 @@ class Timing:
             first = calls[i] <= calls[j]
             sizes[j] += np.where(first, edges[i].payload_gb, 0.0)
             sizes[i] += np.where(first, 0.0, edges[j].payload_gb)
-        return np.asarray(sum(kb(size) * edge.happens for size, edge in zip(sizes, edges, strict=True)))
+        units = sum(kb(size) * edge.happens for size, edge in zip(sizes, edges, strict=True))
+        return np.asarray(units - self._least_write_units[node])
 
     def _call(self, edge: Message, places: Ints, starts: Sequence[Floats]) -> Floats:
         assert edge.offset_s is not None
         return np.asarray(starts[edge.source] + edge.offset_s[places[:, edge.source]])
 
     @cached_property
+    def fastest_s(self) -> float:
+        """No placement's mean run time is below it: in each run, every step in whatever regions are fastest for it."""
+        starts = [self._entry_start.min(axis=0)]
+        for node in range(1, len(self._delays)):
+            messages = zip(self.sampled.incoming[node], self._delays[node], strict=True)
+            starts.append(np.max([starts[message.source] + delay.least for message, delay in messages], axis=0))
+        ends = [start + duration.min(axis=0) for start, duration in zip(starts, self._durations, strict=True)]
+        return float(np.max(ends, axis=0).mean())
+
+    @cached_property
+    def _least_write_units(self) -> dict[int, Floats]:
+        return {node: least_write_units(self.sampled.incoming[node]) for node in self.sampled.sync_nodes}
+
+    @cached_property
     def _delays(self) -> tuple[tuple[Delay, ...], ...]:
-        return tuple(tuple(Delay.of(message) for message in messages) for messages in self.incoming)
+        return tuple(tuple(Delay.of(message) for message in messages) for messages in self.sampled.incoming)
 
     @cached_property
     def _durations(self) -> tuple[Floats, ...]:
@@ -162,13 +170,13 @@ class Timing:
 
 @dataclass(frozen=True)
 class Joins:
-    """Carbon and cost of what depends on the order of events at sync nodes."""
+    """Carbon and cost of what depends on the order of events at sync nodes; of cost what exceeds the least."""
 
     timing: Timing
     rates: Rates
 
     def usd(self, places: Ints, timeline: Timeline) -> Floats:
-        """Cost (B, S): the message of whoever came last, and the writes."""
+        """Cost (B, S) of the message of whoever came last and of the writes, beyond the least that they may cost."""
         total = np.zeros_like(timeline.runtime_s)
         for node, units in timeline.write_units.items():
             total += self.rates.write_unit[places[:, node]][:, np.newaxis] * units
@@ -193,13 +201,13 @@ class Joins:
         return total
 
     def _message_usd(self, node: int, places: Ints) -> Floats:
-        """Cost (B, M) of each message that may start the node."""
-        here = places[:, node]
+        """Cost (B, M) of each message that may start the node, beyond the requests of the smallest."""
+        here, least = places[:, node], least_requests(self.timing.sampled.incoming[node])
         return np.stack(
             [
-                self.rates.message[here] * float(message_requests(m.start_gb))
+                self.rates.message[here] * (float(message_requests(m.start_gb)) - least)
                 + m.start_gb * self.rates.egress[places[:, m.source], here]
-                for m in self.timing.incoming[node]
+                for m in self.timing.sampled.incoming[node]
             ],
             axis=1,
         )
@@ -207,7 +215,7 @@ class Joins:
     def _message_grams(self, node: int, places: Ints) -> Floats:
         """Carbon (H, B, M) of each message that may start the node."""
         route = self.rates.kwh_per_gb * self.rates.tracked_route
-        messages = self.timing.incoming[node]
+        messages = self.timing.sampled.incoming[node]
         return np.stack([m.start_gb * route[:, places[:, m.source], places[:, node]] for m in messages], axis=2)
 
     def _by_last(self, node: int, last: Winners, values: Floats) -> Floats:

@@ -60,24 +60,12 @@ def add_stacks(app: App, root: Path, now: datetime) -> None:
 
 def _workflows(folders: Mapping[str, Path], only: str | None) -> Iterable[Workflow]:
     if only is None:
-        return [_workflow(folder) for folder in folders.values()]
+        return [read_workflow(folder) for folder in folders.values()]
     if only not in folders:
         raise InvalidInputError(
             "is no workflow of this project", where=only, fix=f"use one of {', '.join(folders) or 'workflows/<name>/'}"
         )
-    return [_workflow(folders[only])]
-
-
-def _workflow(folder: Path) -> Workflow:
-    workflow = read_workflow(folder)
-    if workflow.name != folder.name:
-        raise InvalidInputError(
-            "holds a workflow of another name",
-            where=str(folder),
-            found=workflow.name,
-            fix=f"call the folder {workflow.name}, or the workflow {folder.name}",
-        )
-    return workflow
+    return [read_workflow(folders[only])]
 
 
 def _only(root: Path, context: Context) -> str | None:

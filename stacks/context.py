@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aws_cdk import App
 
 from caribou.model.errors import InvalidInputError
-from caribou.model.names import DEFAULT_CONTROL_REGION, DEFAULT_STAGE
-from caribou.model.regions import KNOWN_REGIONS
+from caribou.model.names import DEFAULT_CONTROL_REGION, DEFAULT_STAGE, checked_control_region, checked_stage
 
 PLACEMENT, WORKFLOW = "placement", "workflow"
 STAGE, CONTROL_REGION = "caribou:stage", "caribou:control_region"
 _KEYS = (PLACEMENT, WORKFLOW, STAGE, CONTROL_REGION)
-_STAGE = re.compile(r"[a-z][a-z0-9]{0,15}")
-"""A stage is part of the names of stacks (no `_`) and buckets (no capitals, 63 characters with account and region)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +28,8 @@ class Context:
 def read_context(app: App) -> Context:
     """The app's context. Raises InvalidInputError for a key of ours that does not exist, or for a wrong value."""
     given = _texts(app.node.get_all_context())
-    stage = given.get(STAGE, DEFAULT_STAGE)
-    if not _STAGE.fullmatch(stage):
-        raise InvalidInputError(
-            "is no name for a stage",
-            where=f"context key {STAGE}",
-            found=stage,
-            fix="use at most 16 small letters and digits, beginning with a letter",
-        )
-    region = given.get(CONTROL_REGION, DEFAULT_CONTROL_REGION)
-    if region not in KNOWN_REGIONS:
-        raise InvalidInputError(
-            "is not a region that Caribou knows",
-            where=f"context key {CONTROL_REGION}",
-            found=region,
-            fix=f"use one of {', '.join(KNOWN_REGIONS)}",
-        )
+    stage = checked_stage(given.get(STAGE, DEFAULT_STAGE), f"context key {STAGE}")
+    region = checked_control_region(given.get(CONTROL_REGION, DEFAULT_CONTROL_REGION), f"context key {CONTROL_REGION}")
     return Context(given.get(PLACEMENT), given.get(WORKFLOW), stage, region)
 
 

@@ -124,6 +124,8 @@ def _graph(problem: Problem) -> Iterator[Flaw]:
         rest = [name for name in problem.nodes if name not in problem.node_order]
         yield Flaw("has a cycle", "edges", ", ".join(rest), "a workflow is a DAG: remove an edge")
         return
+    if problem.in_edges[problem.entry.node]:
+        yield Flaw("is the target of an edge", "entry.node", problem.entry.node, "no edge may lead to the entry node")
     for name in problem.nodes:
         yield from _incoming(problem, name)
 
@@ -134,8 +136,6 @@ def _has_loose_edges(problem: Problem) -> bool:
 
 def _incoming(problem: Problem, name: str) -> Iterator[Flaw]:
     edges = [problem.edges[i] for i in problem.in_edges[name]]
-    if name == problem.entry.node and edges:
-        yield Flaw("is the target of an edge", "entry.node", name, "no edge may lead to the entry node")
     if name != problem.entry.node and not edges:
         yield Flaw("can't be reached", f"nodes.{name}", None, "add an edge to it, or remove it")
     joins = [edge.sync is not None for edge in edges]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from caribou.model.errors import InvalidPlacementError
+from caribou.model.errors import InvalidPlacementError, InvalidWorkflowError
 from caribou.model.graph import Graph
 from caribou.model.manifest import Manifest
 from caribou.model.placement import Placement
@@ -58,6 +58,13 @@ class Workflow:
 def read_workflow(folder: Path) -> Workflow:
     """The workflow in a folder. Raises InvalidWorkflowError or InvalidManifestError."""
     graph = derive_graph(folder)
+    if graph.workflow != folder.name:
+        raise InvalidWorkflowError(
+            "holds a workflow of another name",
+            where=str(folder),
+            found=graph.workflow,
+            fix=f"call the folder {graph.workflow}, or the workflow {folder.name}",
+        )
     return Workflow(folder, graph, read_manifest(folder, graph))
 
 

@@ -10,6 +10,7 @@ def stack(tmp_path):
     """An empty stack in us-east-1; nothing is bundled."""
     app = App(
         outdir=str(tmp_path / "cdk.out"),
+        builtin_cloud_formation_validation=False,  # slow, and tests/stacks has it
         context={"aws:cdk:bundling-stacks": [], "@aws-cdk/aws-iam:minimizePolicies": True},
     )
     return Stack(app, "Stack", env=Environment(region="us-east-1"))
@@ -23,3 +24,11 @@ def resources():
         return list(Template.from_stack(stack).find_resources(kind).values())
 
     return resources_of
+
+
+@pytest.fixture
+def empty(tmp_path):
+    """An empty folder."""
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    return folder

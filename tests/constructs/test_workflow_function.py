@@ -1,5 +1,6 @@
 """A function's role and its loop detection, on graphs that are larger than any workflow at hand."""
 
+import itertools
 import json
 
 import pytest
@@ -20,7 +21,7 @@ POLICY_LIMIT_BYTES = 10_240  # IAM: all inline policies of a role, white space n
 def chain(functions):
     """A graph whose only path visits functions in an order, each node a call site."""
     nodes = tuple(Node(f"n{i}", function) for i, function in enumerate(functions))
-    edges = tuple(Edge(a.name, 0, b.name) for a, b in zip(nodes, nodes[1:], strict=False))
+    edges = tuple(Edge(a.name, 0, b.name) for a, b in itertools.pairwise(nodes))
     registered = tuple(Function(name, "app", name, i == 0) for i, name in enumerate(dict.fromkeys(functions)))
     return Graph("long_workflow_name", "0.0.1", registered, nodes, edges)
 
@@ -34,17 +35,19 @@ def star(successors):
     return Graph("long_workflow_name", "0.0.1", functions, nodes, edges)
 
 
-def props(graph, function):
-    """A function's props, with code that is not bundled."""
+def props(graph, function, folder):
+    """A function's props, with an empty folder as its code."""
     role = RoleProps(function, graph, WorkflowNames(graph.workflow), "us-east-1", ("us-east-1", "us-west-2"))
-    code = lambda_.Code.from_inline("def handle(): ...")
+    code = lambda_.Code.from_asset(str(folder))
     return FunctionProps(role, code, "3.13", "arm64", timeout_s=60, memory_mb=1024, log_retention_days=30)
 
 
 @pytest.mark.parametrize(("visits", "expected"), [(10, None), (11, "Allow")])
-def test_recursive_loop_when_a_path_visits_a_function_often_then_it_is_allowed(stack, resources, visits, expected):
+def test_recursive_loop_when_a_path_visits_a_function_often_then_it_is_allowed(
+    stack, resources, visits, expected, empty
+):
     """Lambda would stop a run that visits a function about 16 times: past ten it is told that this is meant."""
-    WorkflowFunction(stack, "F", props(chain(["start", *["again"] * visits]), "again"))
+    WorkflowFunction(stack, "F", props(chain(["start", *["again"] * visits]), "again", empty))
     (function,) = resources(stack, "AWS::Lambda::Function")
     assert function["Properties"].get("RecursiveLoop") == expected
 
@@ -63,9 +66,9 @@ def test_most_visits_when_the_graph_is_a_chain_then_it_is_the_count(functions):
     assert most_visits(chain(functions), functions[0]) == functions.count(functions[0])
 
 
-def test_function_when_on_arm_then_its_architecture_says_so(stack, resources):
+def test_function_when_on_arm_then_its_architecture_says_so(stack, resources, empty):
     """The manifest's architecture and Python reach the function."""
-    WorkflowFunction(stack, "F", props(chain(["start", "next"]), "start"))
+    WorkflowFunction(stack, "F", props(chain(["start", "next"]), "start", empty))
     (function,) = resources(stack, "AWS::Lambda::Function")
     found = {key: function["Properties"][key] for key in ("Architectures", "Runtime", "Handler", "FunctionName")}
     assert found == {

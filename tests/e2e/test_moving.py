@@ -13,7 +13,7 @@ pytestmark = pytest.mark.local_cloud
 
 WORKFLOW, HOME, AWAY = "flight", "us-east-1", "ca-central-1"
 ENTRY, LAST = "begin:entry_point:0", "end:begin_0_0:1"
-SOURCE = '''
+SOURCE = """
 import time
 
 from caribou.runtime import CaribouWorkflow
@@ -30,7 +30,7 @@ def begin(event):
 @workflow.serverless_function(name="end")
 def end(event):
     print(event["from"])
-'''
+"""
 MANIFEST = f"""
 workflow_name: flight
 workflow_version: 0.0.1

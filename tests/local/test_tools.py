@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from caribou.local import tools
+from caribou.model.cache import cache_folder
 from caribou.model.errors import OperationFailedError
 
 PROOF = Path("proof")
@@ -108,14 +109,14 @@ def test_a_failing_command_is_told_with_its_output(tmp_path):
         ({"HOME": "/c"}, "/c/.cache/caribou"),
     ],
 )
-def test_cache_dir_is_the_one_chosen_then_the_users(monkeypatch, variables, expected):
+def test_cache_folder_is_the_one_chosen_then_the_users(monkeypatch, variables, expected):
     """Caribou's own variable goes before the desktop standard's, which goes before the home folder."""
     for name in ("CARIBOU_CACHE_DIR", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
 
-    assert tools.cache_dir() == Path(expected)
+    assert cache_folder() == Path(expected)
 
 
 def test_cdk_env_finds_our_python_and_node_first():

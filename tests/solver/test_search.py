@@ -184,8 +184,8 @@ def test_choice_when_the_space_is_too_large_to_list_then_is_feasible_with_a_vali
     """Cut short, the search still gives a feasible plan, a bound that holds, and does not claim a proof it lacks."""
     data = instances.made_up(seed, 5, 3, hard={"runtime": {"type": "relative", "value": 103}})
     best = objective_of(*chosen(data))
-    monkeypatch.setattr(search, "MAX_FRONTIER", 3)
-    monkeypatch.setattr(search, "MAX_WORK", 1)
+    monkeypatch.setattr(search, "MAX_LISTED", 30)
+    monkeypatch.setattr(search, "MAX_SCORED", 1)
     choice, pool, criteria = chosen(data)
     found = objective_of(choice, pool, criteria)
     assert choice.feasible

@@ -13,6 +13,7 @@ from aws_cdk import RemovalPolicy, Stack, Validations
 from aws_cdk import aws_s3 as s3
 from cdk_nag import AwsSolutionsChecks
 
+from caribou.local.tools import cdk_env
 from caribou.model.errors import CaribouError
 from caribou.stacks.app import add_stacks
 
@@ -246,7 +247,7 @@ def test_requirements_when_they_cannot_be_installed_then_the_message_is_uvs(new_
 def test_app_when_run_as_a_program_then_a_mistake_is_one_message_and_exit_code_2(project, tmp_path, own_fault):
     """What the CDK CLI runs: its context and folder come in variables, a mistake goes to standard error."""
     context = {"aws:cdk:bundling-stacks": [], "placement": "moved.json", **({"caribou:x": "1"} if own_fault else {})}
-    environment = {**os.environ, "CDK_CONTEXT_JSON": json.dumps(context), "CDK_OUTDIR": str(tmp_path / "out")}
+    environment = {**cdk_env(os.environ), "CDK_CONTEXT_JSON": json.dumps(context), "CDK_OUTDIR": str(tmp_path / "out")}
     command = [sys.executable, "-c", MAIN]
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     if own_fault:

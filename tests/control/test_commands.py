@@ -1,0 +1,131 @@
+"""`caribou deploy`, `list` and `remove` as a user gives them, with the CDK, on the local cloud."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from caribou.cli import manage
+from caribou.cli.deploy import deploy, list_, remove
+
+pytestmark = pytest.mark.local_cloud
+REPOSITORY = Path(__file__).resolve().parents[2]
+HOME, WEST = "us-east-1", "us-west-2"
+NAME, STAGE = "shop", "ops"
+
+
+@dataclass
+class Project:
+    """A user's project with one workflow, at a stage of its own."""
+
+    root: Path
+    environment: dict[str, str]
+
+    def caribou(self, *arguments, code=0, typed=""):
+        """Give a command, which must end with `code`; what it says, both streams."""
+        done = subprocess.run(
+            [str(Path(sys.executable).parent / "caribou"), *arguments],
+            cwd=self.root,
+            env=self.environment,
+            input=typed,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        said = done.stdout + done.stderr
+        assert done.returncode == code, said
+        return said
+
+    def listed(self):
+        """The workflow's entry of `caribou list --json`."""
+        return next(e for e in json.loads(self.caribou("list", "--json")) if e["workflow"] == NAME)
+
+
+@pytest.fixture
+def project(tmp_path, local_cloud, written_workflow):
+    """The project; what it deploys is of stage `ops`."""
+    shutil.copy(REPOSITORY / "app.py", tmp_path)
+    settings = json.loads((REPOSITORY / "cdk.json").read_text())
+    settings["context"] |= {"caribou:stage": STAGE}
+    (tmp_path / "cdk.json").write_text(json.dumps(settings))
+    folder = written_workflow(tmp_path, NAME).folder
+    (folder / "requirements.txt").write_text("")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_"))}
+    return Project(tmp_path, {**kept, **local_cloud.variables()})
+
+
+def test_workflow_when_it_is_deployed_moved_and_removed_then_each_step_needs_its_asking(project, placed):
+    """A life: home, an unasked move refused, an asked one done, kept, removed, deployed again, destroyed."""
+    project.caribou("deploy")
+    assert project.listed()["placement"]["regions"] == [HOME]
+
+    solved = project.root / "solved.json"
+    solved.write_text(json.dumps(placed(WEST, name=NAME).to_json()))
+    committed = project.root / "workflows" / NAME / ".caribou" / "placement.json"
+    shutil.copy(solved, committed)
+    assert "not asked for" in project.caribou("deploy", NAME, code=2)
+    committed.unlink()
+
+    said = project.caribou("deploy", NAME, "--placement", "solved.json")
+    assert f"cp {solved} workflows/{NAME}/.caribou/placement.json" in said
+    assert "not asked for" in project.caribou("deploy", code=2)
+    project.caribou("deploy", "--placement", "deployed")
+    assert json.loads(committed.read_text())["plans"][0]["regions"] == placed(WEST).plans[0].regions
+    assert project.listed()["region_stacks"] == [WEST]
+
+    assert "in use" in project.caribou("run-deployment-migrator", "--wait-seconds", "0")
+    assert "too few runs" in project.caribou("manage_deployments", NAME)
+
+    assert "not the workflow's name" in project.caribou("remove", NAME, "--delete-data", code=2, typed="shp\n")
+    assert "Abort" in project.caribou("remove", NAME, code=1, typed="n\n")
+    assert "keep table" in project.caribou("remove", NAME, code=0, typed="y\n")
+    assert project.listed()["placement"] is None
+
+    project.caribou("deploy", "--placement", "home")
+    assert project.listed()["placement"]["regions"] == [HOME]
+    project.caribou("remove", NAME, "--delete-data", "--yes")
+    assert project.listed()["placement"] is None
+
+
+def test_deploy_when_the_cdk_fails_then_it_says_what_serves_and_leaves_no_lock(project):
+    """The exit code is 1, and the next deployment is not locked out."""
+    (project.root / "app.py").write_text("raise SystemExit('broken app')")
+    for _ in range(2):
+        said = project.caribou("deploy", code=1)
+        assert "broken app" in said
+        assert "nothing of it serves yet" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["deploy", "shp"], "did you mean shop"),
+        (["deploy", "--all", "shop"], "--all: stands alone"),
+        (["deploy", "--placement", "nowhere.json"], "can't be read"),
+        (["deploy", "--placement", "deployed"], "nothing is deployed to keep"),
+        (["run_deployment_migrator", "shp"], "no such workflow"),
+        (["remove", "shp"], "nothing of it is deployed"),
+    ],
+)
+def test_command_when_the_user_is_mistaken_then_it_is_told_in_one_message(project, arguments, message):
+    """Exit code 2, and nothing was run."""
+    said = project.caribou(*arguments, code=2)
+    assert message in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "command", [deploy, list_, remove, manage.run_deployment_migrator, manage.manage_deployments], ids=lambda c: c.name
+)
+def test_operations_when_a_command_has_a_flag_then_it_has_a_heading(command):
+    """Every command and flag of this room's verbs is documented."""
+    text = (REPOSITORY / "docs" / "operations.md").read_text()
+    section = text.partition(f"\n## `caribou {command.name}")[2].partition("\n## ")[0]
+    flags = [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
+    assert section
+    assert [flag for flag in flags if f"\n### `{flag}" not in section] == []

@@ -1,0 +1,29 @@
+"""Whole templates as they were read and found good; hashes of assets are left out.
+
+A change that is meant: run the tests with `CARIBOU_GOLDEN=write`, and read the difference before it is committed.
+"""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+GOLDEN = Path(__file__).with_name("golden")
+STACKS = {
+    "region": "Workflow-city_tour-us-west-2",
+    "registration": "Workflow-city_tour-registration",
+}
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_template_when_synthesised_then_it_is_the_golden_one(moved, name):
+    """A region's stack and the registration are, byte by byte, what a person has read."""
+    text = yaml.safe_dump(moved.template(STACKS[name]), sort_keys=True, width=120)
+    text = re.sub(r"[0-9a-f]{64}", "<hash>", text)
+    path = GOLDEN / f"{name}.yml"
+    if os.environ.get("CARIBOU_GOLDEN") == "write":
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")

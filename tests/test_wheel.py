@@ -1,0 +1,122 @@
+"""The wheel: whole, and of use in a user's own repository with nothing of this one at hand."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import uv
+
+ROOT = Path(__file__).resolve().parents[1]
+UV = uv.find_uv_bin()
+APP = """from datetime import UTC, datetime
+
+from caribou.stacks import synthesise
+
+synthesise(now=datetime.now(UTC))
+"""
+
+
+def run(*command, cwd, **variables):
+    """Run a command as a user would, without this project's environment. Its standard output."""
+    unwanted = {"VIRTUAL_ENV", "PYTHONPATH", "AWS_ENDPOINT_URL"}
+    environment = {key: value for key, value in os.environ.items() if key not in unwanted}
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env={**environment, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel of the working tree."""
+    folder = tmp_path_factory.mktemp("wheel")
+    run(UV, "build", "--quiet", "--wheel", "--out-dir", folder, cwd=ROOT)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def user(wheel, tmp_path_factory):
+    """Run a command in a new folder, in an environment that has the wheel and what it needs, as locked."""
+    folder = tmp_path_factory.mktemp("user")
+    locked = ("--frozen", "--no-dev", "--no-emit-project", "--no-hashes", "--quiet", "--output-file")
+    run(UV, "export", *locked, folder / "locked.txt", cwd=ROOT)
+    run(UV, "venv", "--quiet", "--python", sys.executable, folder / "venv", cwd=folder)
+    scripts = folder / "venv" / "bin"
+    installing = ("--quiet", "--python", scripts / "python", "--constraints", folder / "locked.txt")
+    run(UV, "pip", "install", *installing, wheel, cwd=folder)
+    project = folder / "project"
+    project.mkdir()
+
+    def run_here(name, *arguments, **variables):
+        path = f"{scripts}{os.pathsep}{os.environ['PATH']}"
+        variables["CARIBOU_CACHE_DIR"] = str(folder / "cache")
+        return run(scripts / name, *arguments, cwd=project, PATH=path, **variables)
+
+    run_here.project, run_here.folder = project, folder
+    return run_here
+
+
+def test_wheel_when_built_then_every_file_of_every_room_is_inside(wheel):
+    """Code, data, templates, locks and the marker of types: what the rooms hold is in the wheel, and nothing else."""
+    inside = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("caribou/")}
+    rooms = [path for path in (ROOT / "src" / "caribou").iterdir() if path.is_dir() and path.name != "__pycache__"]
+    files = {
+        f"caribou/{room.name}/{path.relative_to(room)}" for room in rooms for path in room.rglob("*") if is_ours(path)
+    }
+    assert inside == files | {"caribou/__init__.py", "caribou/py.typed"}
+    assert {
+        "caribou/constructs/bundle.py",
+        "caribou/cli/cdk_cli/package-lock.json",
+        "caribou/cli/template/dot_caribou/config.yml",
+        "caribou/local/ministack/requirements.lock",
+        "caribou/collectors/data/carbon/profiles.json",
+    } <= inside
+    assert "caribou/constructs/__init__.py" not in inside
+
+
+def is_ours(path):
+    """Whether a path in a room is a file that belongs to it."""
+    return path.is_file() and "__pycache__" not in path.parts
+
+
+def test_wheel_when_built_then_it_names_its_commands_and_licence(wheel):
+    """`caribou` and `cdk` are commands, and the licence is inside."""
+    archive = zipfile.ZipFile(wheel)
+    names = {name.partition("/")[2]: name for name in archive.namelist() if ".dist-info/" in name}
+    commands = archive.read(names["entry_points.txt"]).decode()
+    assert "caribou = caribou.cli.main:main" in commands
+    assert "cdk = caribou.cli.cdk:main" in commands
+    assert "licenses/LICENSE" in names
+
+
+def test_wheel_when_installed_then_a_users_repository_is_synthesised_with_it(user):
+    """A new workflow, an app.py of three lines and a cdk.json: the user's functions carry the installed Caribou."""
+    user("caribou", "new_workflow", "my_tour")
+    (user.project / "app.py").write_text(APP)
+    context = json.dumps({"aws:cdk:bundling-stacks": ["Workflow-my_tour"]})
+    out = user.folder / "cdk.out"
+    user("python", "app.py", CDK_OUTDIR=str(out), CDK_CONTEXT_JSON=context, CDK_VALIDATION="false")
+    template = json.loads((out / "Workflow-my_tour.template.json").read_text())
+    functions = [r for r in template["Resources"].values() if r["Type"] == "AWS::Lambda::Function"]
+    assert functions
+    assert all(f["Properties"]["FunctionName"].startswith("caribou-dev-my_tour-") for f in functions)
+    handlers = list(out.glob("asset.*/caribou/runtime/handler.py"))
+    assert [path.read_bytes() for path in handlers] == [(ROOT / "runtime" / "handler.py").read_bytes()]
+
+
+def test_wheel_when_installed_then_it_is_not_this_repository(user):
+    """What the tests above ran is the wheel, and CDK's `constructs` is beside it."""
+    script = "import importlib.util as i; print(i.find_spec('caribou').origin, i.find_spec('constructs').origin)"
+    for path in user("python", "-c", script).split():
+        assert Path(path).is_relative_to(user.folder)
