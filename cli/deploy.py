@@ -65,6 +65,8 @@ def list_(*, as_json: bool) -> None:
     root = project_root()
     with Aws() as aws:
         entries = inventory(aws, all_subjects(root), target_of(root), time.time())
+    for trouble in filter(None, (entry.trouble for entry in entries)):
+        click.echo(f"warning: {trouble}", err=True)
     if as_json:
         click.echo(json.dumps([entry.to_json() for entry in entries], indent=1))
         return

@@ -22,12 +22,12 @@ from caribou.control.managing import Managed, Management
 from caribou.control.migrator import Migrator, Report
 from caribou.control.retiring import Verdict
 from caribou.control.subjects import Subject
-from caribou.model.errors import InvalidInputError, OperationFailedError
+from caribou.model.errors import CaribouError, InvalidInputError, OperationFailedError
 from caribou.model.names import ControlNames
 from caribou.report.plan_table import plan_table
 
 
-@click.command()
+@click.command("run_deployment_migrator")
 @click.argument("workflow", required=False)
 @click.option(
     "--wait-seconds",
@@ -48,7 +48,7 @@ def run_deployment_migrator(workflow: str | None, wait_s: float | None, *, no_de
         for subject in chosen(root, workflow):
             try:
                 report = migrator.migrate(subject, deploy=not no_deploy)
-            except OperationFailedError as error:
+            except CaribouError as error:
                 report = Report(subject.name, failures=(str(error),))
             _show(report)
             failures.extend(report.failures)
@@ -56,7 +56,7 @@ def run_deployment_migrator(workflow: str | None, wait_s: float | None, *, no_de
         raise OperationFailedError("\n".join(failures))
 
 
-@click.command()
+@click.command("manage_deployments")
 @click.argument("workflow", required=False)
 def manage_deployments(workflow: str | None) -> None:
     """Solve anew, for WORKFLOW or all workflows; what is worth a move then waits for the migrator."""
@@ -68,7 +68,7 @@ def manage_deployments(workflow: str | None) -> None:
         for subject in chosen(root, workflow):
             try:
                 _show_managed(management.manage(subject))
-            except OperationFailedError as error:
+            except CaribouError as error:
                 failures.append(f"{subject.name}: {error}")
     if failures:
         raise OperationFailedError("\n".join(failures))

@@ -90,6 +90,11 @@ class Found:
     stacks: tuple[DeployedStack, ...]
     unsearched: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def denied(self) -> tuple[str, ...]:
+        """The regions whose stacks may not be listed; the other unsearched ones are not enabled, so nothing is there."""
+        return tuple(region for region, code in self.unsearched.items() if code.startswith("AccessDenied"))
+
     def of(self, workflow: str, role: str) -> tuple[DeployedStack, ...]:
         """The stacks of a role of a workflow, by region."""
         return tuple(stack for stack in self.stacks if (stack.workflow, stack.role) == (workflow, role))
@@ -113,6 +118,8 @@ def find_stacks(aws: Aws, stage: str, regions: Iterable[str] = KNOWN_REGIONS) ->
         answers = list(threads.map(lambda region: _listed(aws, stage, region), names))
     stacks = [stack for answer in answers if isinstance(answer, list) for stack in answer]
     unsearched = {region: a for region, a in zip(names, answers, strict=True) if isinstance(a, str)}
+    if names and len(unsearched) == len(names):
+        raise OperationFailedError(f"No region can be searched for stacks: {unsearched}. Look at the credentials")
     return Found(tuple(sorted(stacks, key=lambda s: (s.workflow, s.role, s.region))), unsearched)
 
 

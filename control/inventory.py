@@ -18,11 +18,12 @@ from caribou.control.deployed import (
 from caribou.control.deploying import Target
 from caribou.control.subjects import Subject
 from caribou.control.usage import open_runs, run_uses
+from caribou.model.errors import CaribouError
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A workflow. `deployed` is None if it is not, `regions` are its stacks outside home."""
+    """A workflow. `deployed` is None if it is not, or says why in `trouble`; `regions` are its stacks outside home."""
 
     name: str
     version: str
@@ -32,6 +33,7 @@ class Entry:
     deployed: DeployedWorkflow | None
     regions: tuple[DeployedStack, ...] = ()
     open_runs: int = 0
+    trouble: str | None = None
 
     @property
     def idle_regions(self) -> tuple[str, ...]:
@@ -52,6 +54,7 @@ class Entry:
             "waiting_to_be_retired": list(self.idle_regions),
             "open_runs": self.open_runs,
             "updated_at": None if self.deployed is None else self.deployed.home.changed_at.isoformat(),
+            "trouble": self.trouble,
             "status": None if self.deployed is None else self.deployed.home.status,
         }
 
@@ -63,11 +66,21 @@ def inventory(aws: Aws, subjects: Sequence[Subject], target: Target, now_s: floa
     entries: list[Entry] = []
     for name in sorted({*known, *found.workflows}):
         home = next((stack for stack in found.of(name, HOME) if stack.is_there), None)
-        deployed = None if home is None else deployed_workflow(aws, home)
+        deployed, trouble = _deployed(aws, home)
         uses = () if home is None else run_uses(aws, target.names(name), home.region)
         entry = _entry(name, known.get(name), deployed, found.of(name, REGION))
-        entries.append(replace(entry, open_runs=open_runs(uses, now_s)))
+        entries.append(replace(entry, open_runs=open_runs(uses, now_s), trouble=trouble))
     return tuple(entries)
+
+
+def _deployed(aws: Aws, home: DeployedStack | None) -> tuple[DeployedWorkflow | None, str | None]:
+    """What is deployed, or why that can't be told: one broken stack must not hide the others."""
+    if home is None:
+        return None, None
+    try:
+        return deployed_workflow(aws, home), None
+    except CaribouError as error:
+        return None, str(error)
 
 
 def _entry(

@@ -78,11 +78,12 @@ class Migrator:
         if stack is None:
             return Report(subject.name, applied="is not deployed")
         with deploy_lock(self.aws, names, home, "migrating") as lock:
+            applied = ""
             try:
-                applied = self._apply(subject, stack) if deploy else "was not looked for a pending placement"
+                applied = self._apply(subject, stack) if deploy else "what waits was left alone"
+                return replace(self._retire(subject, lock), applied=applied)
             except CaribouError as error:
-                return Report(subject.name, failures=(str(error),))
-            return replace(self._retire(subject, lock), applied=applied)
+                return Report(subject.name, applied, failures=(str(error),))
 
     def _apply(self, subject: Subject, stack: DeployedStack) -> str:
         """Deploy the pending placement, if there is one that is of use; what was done, or why not."""
@@ -123,15 +124,24 @@ class Migrator:
         deployed = self._deployed(subject.name, subject.home_region)
         idle = [stack for stack in stacks if stack.region not in deployed.placement.regions]
         trouble = self.logs.sync(subject, idle) if idle else ()
-        report = Report(subject.name)
-        for stack in stacks:
-            decision = self._decide(subject, stack)
-            report = replace(report, decisions=(*report.decisions, decision))
-            if decision.verdict is Verdict.RETIRE:
-                report = self._delete(report, subject, stack, lock)
         for message in trouble:
             self.tell(f"{subject.name}: log sync: {message}")
+        report = Report(subject.name)
+        for stack in stacks:
+            report = self._judged(report, subject, stack, lock)
         return report
+
+    def _judged(self, report: Report, subject: Subject, stack: DeployedStack, lock: DeployLock) -> Report:
+        """The report with what became of a region's stack. A region that fails does not keep the others."""
+        try:
+            decision = self._decide(subject, stack)
+            report = replace(report, decisions=(*report.decisions, decision))
+            if decision.verdict is not Verdict.RETIRE:
+                return report
+            self._delete(subject, stack, lock)
+        except CaribouError as error:
+            return replace(report, failures=(*report.failures, str(error)))
+        return replace(report, retired=(*report.retired, stack.region))
 
     def _decide(self, subject: Subject, stack: DeployedStack) -> Decision:
         """The decision on a region's stack, from facts of this moment."""
@@ -141,17 +151,13 @@ class Migrator:
         uses = run_uses(self.aws, names, subject.home_region)
         return decide(home, facts, uses, self.clock(), Rules.of(subject.longest_timeout_s, self.wait_s))
 
-    def _delete(self, report: Report, subject: Subject, stack: DeployedStack, lock: DeployLock) -> Report:
-        """Delete a region's stack, if it is still there and the lock is still ours. A failure is reported."""
-        try:
-            lock.renew()
-            current = find_stack(self.aws, stack.id, stack.region)
-            if current is not None and (current.workflow, current.role) == (subject.name, REGION):
-                self.tell(f"{subject.name}: retiring {stack.region}, stack {stack.name}")
-                delete_stack(self.aws, current, empty_buckets=True)
-        except OperationFailedError as error:
-            return replace(report, failures=(*report.failures, str(error)))
-        return replace(report, retired=(*report.retired, stack.region))
+    def _delete(self, subject: Subject, stack: DeployedStack, lock: DeployLock) -> None:
+        """Delete a region's stack, if it is still there and the lock is still ours."""
+        lock.renew()
+        current = find_stack(self.aws, stack.id, stack.region)
+        if current is not None and (current.workflow, current.role) == (subject.name, REGION):
+            self.tell(f"{subject.name}: retiring {stack.region}, stack {stack.name}")
+            delete_stack(self.aws, current, empty_buckets=True)
 
     def _deployed(self, workflow: str, home_region: str) -> DeployedWorkflow:
         stack = home_stack(self.aws, workflow, self.target.stage, home_region)

@@ -22,7 +22,10 @@ _ORDER = (HOME, REGION, REGISTRATION)
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What goes: stacks in this order, then, with `delete_data`, tables and bucket of home. A plan; nothing is done."""
+    """What goes: stacks in this order, then, with `delete_data`, tables and bucket of home. A plan; nothing is done.
+
+    In the regions `denied` it can't be seen whether there are stacks.
+    """
 
     workflow: str
     home_region: str
@@ -31,6 +34,7 @@ class Removal:
     bucket: str
     delete_data: bool
     open_runs: int = 0
+    denied: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """The plan in words, a line each step."""
@@ -39,7 +43,8 @@ class Removal:
         stacks = [f"delete stack {stack.name} in {stack.region}" for stack in self.stacks]
         verb = "delete" if self.delete_data else "keep"
         data = [f"{verb} table {table} in {self.home_region}" for table in self.tables]
-        return [*runs, *stacks, *data, f"{verb} bucket {self.bucket} in {self.home_region}"]
+        denied = [f"pass over {region}, where stacks may not be listed" for region in self.denied]
+        return [*runs, *denied, *stacks, *data, f"{verb} bucket {self.bucket} in {self.home_region}"]
 
 
 def in_order(found: Found, workflow: str) -> tuple[DeployedStack, ...]:
@@ -69,6 +74,7 @@ def plan_removal(
         bucket=names.payload_bucket(aws.account(target.control_region), home),
         delete_data=delete_data,
         open_runs=open_runs(run_uses(aws, names, home), now_s),
+        denied=found.denied,
     )
 
 

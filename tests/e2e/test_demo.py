@@ -1,7 +1,6 @@
 """`caribou demo`, as a newcomer gives it."""
 
 import json
-import os
 import signal
 import subprocess
 from pathlib import Path
@@ -87,6 +86,6 @@ def _facts_of(folder):
 
 def _is_child_of_project(pid, root):
     try:
-        return Path(os.readlink(f"/proc/{pid}/cwd")).is_relative_to(root)
+        return Path(f"/proc/{pid}/cwd").readlink().is_relative_to(root)
     except OSError:
         return False

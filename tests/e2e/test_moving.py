@@ -110,7 +110,8 @@ class _Run:
         found = {}
         for region in (HOME, AWAY):
             logs = cloud.client("logs", region)
-            for group in logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/caribou-dev-{WORKFLOW}")["logGroups"]:
+            prefix = f"/aws/lambda/caribou-dev-{WORKFLOW}"
+            for group in logs.describe_log_groups(logGroupNamePrefix=prefix)["logGroups"]:
                 for event in logs.filter_log_events(logGroupName=group["logGroupName"])["events"]:
                     record = _record(event["message"])
                     if record and record["run_id"] == self.name:

@@ -54,7 +54,9 @@ def test_start_when_parsed_then_it_is_what_was_sent(start):
     assert parse_message(json.loads(start.to_text())) == start
 
 
-@pytest.mark.parametrize("event", [None, 1, "text", [], {}, {"schema": "mine/1"}, {"schema": "caribou.record/1"}, {"schema": 3}])
+@pytest.mark.parametrize(
+    "event", [None, 1, "text", [], {}, {"schema": "mine/1"}, {"schema": "caribou.record/1"}, {"schema": 3}]
+)
 def test_message_when_it_is_not_ours_then_it_is_a_payload(event):
     """Whatever doesn't say that it is ours is a user's event."""
     assert parse_message(event) is None

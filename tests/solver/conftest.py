@@ -30,8 +30,7 @@ def reference():
 @pytest.fixture(scope="session")
 def shipped():
     """The folder of the shipped instances; skips where it is absent."""
-    folder = HERE.parents[2] / "shared" / "problems"
-    folder = folder if folder.is_dir() else HERE.parents[1] / "../shared/problems"
+    folder = HERE.parents[1] / "../shared/problems"
     if not folder.is_dir():
         pytest.skip(f"no shipped problem instances at {folder}")
     return folder
