@@ -7,7 +7,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,9 +75,9 @@ class Demo:
         _step(2, f"Deploy the control plane and {name}, at home in {self.workflow.manifest.home_region}")
         self._deploy(f"CaribouControlPlane Workflow-{name} -c workflow={name} -c placement=home")
         _step(3, f"Run it {RUNS} times")
-        home_s = self._run_all()
+        at_home = self._run_all()
         _step(4, "Collect: carbon, prices and latency of the regions, and the run records")
-        records = self._collected(RUNS)
+        records = self._collected(at_home)
         _console.print(regions_table(records, "Where its nodes ran"))
         _step(5, "Solve: where should each node run, at each hour?")
         placement = self._solved()
@@ -87,12 +87,12 @@ class Demo:
         _step(6, "Move it")
         self._deploy(f"Workflow-{name} -c placement={SOLVED}")
         _step(7, f"Run it {RUNS} times again")
-        placed_s = self._run_all()
-        moved = self._collected(2 * RUNS, placement.digest)
-        _console.print(regions_table(moved, "Where its nodes ran, after the move (a tenth of all runs stays home)"))
+        placed = self._run_all()
+        share = f"{self.workflow.manifest.home_share:.0%} of all runs stay home"
+        _console.print(regions_table(self._collected(placed), f"Where its nodes ran, after the move ({share})"))
         _step(8, "What it brought")
         evaluation = evaluate(read_problem(self.root / PROBLEM), placement)
-        _console.print(comparison_table(evaluation, home_s, placed_s))
+        _console.print(comparison_table(evaluation, list(at_home.values()), list(placed.values())))
         return True
 
     def _deploy(self, arguments: str) -> None:
@@ -105,38 +105,35 @@ class Demo:
                 log=log,
             )
 
-    def _run_all(self) -> list[float]:
-        """Run times in seconds."""
+    def _run_all(self) -> dict[str, float]:
+        """Run it so many times, one after the other; run id to seconds."""
         manifest = self.workflow.manifest
         samples = Samples(self.workflow, self.cloud.account)
         samples.upload()
         payload = samples.payload()
         _say(f"caribou run {self.workflow.name} -a @{_shown(samples.folder / 'input.json', self.root)} --wait")
         runs = Runs(self.workflow.graph, manifest, stage(self.root), self.cloud.account)
-        seconds = []
+        seconds: dict[str, float] = {}
         with _console.status("Running") as status:
             for i in range(RUNS):
                 status.update(f"Run {i + 1} of {RUNS}")
                 ended = runs.wait(runs.start(payload), limit_s=_RUN_LIMIT_S)
                 if ended.error is not None:
                     raise OperationFailedError(f"Run {ended.run.run_id} failed at {ended.failed_node}: {ended.error}")
-                seconds.append(ended.seconds)
-        _console.print(f"{RUNS} runs succeeded, {min(seconds):.1f} to {max(seconds):.1f} s each")
+                seconds[ended.run.run_id] = ended.seconds
+        _console.print(f"{RUNS} runs succeeded, {min(seconds.values()):.1f} to {max(seconds.values()):.1f} s each")
         return seconds
 
-    def _collected(self, runs: int, placement: str | None = None) -> list[RunRecord]:
-        """Collect until the records of so many runs are there; those of one placement's runs, or all.
-
-        A run has ended a moment before its last record is in the log.
-        """
+    def _collected(self, runs: Collection[str]) -> list[RunRecord]:
+        """Collect until each of these runs has left the record of a leaf, a moment after its end; their records."""
         _caribou("data_collect", "all")
         plane, give_up = ControlPlane(self.root), time.monotonic() + _RECORDS_LIMIT_S
         while True:
-            records = plane.records.records(self.workflow.name)
-            if len({record.run_id for record in _leaves(records, self.workflow)}) >= runs:
-                return [record for record in records if placement in (None, record.placement)]
+            records = [record for record in plane.records.records(self.workflow.name) if record.run_id in runs]
+            if {record.run_id for record in records if record.node in self.workflow.graph.leaves} == set(runs):
+                return records
             if time.monotonic() > give_up:
-                raise OperationFailedError(f"Not all of {runs} runs left records. The log: {self.cloud.log}")
+                raise OperationFailedError(f"Not all of {len(runs)} runs left records. The log: {self.cloud.log}")
             time.sleep(0.5)
             _caribou("log_sync", self.workflow.name)
 
@@ -144,11 +141,6 @@ class Demo:
         _caribou("problem", self.workflow.name, "-o", PROBLEM)
         _caribou("solve", "--problem", PROBLEM, "-o", SOLVED)
         return read_placement(self.root / SOLVED)
-
-
-def _leaves(records: Sequence[RunRecord], workflow: Workflow) -> list[RunRecord]:
-    leaves = set(workflow.graph.leaves)
-    return [record for record in records if record.node in leaves]
 
 
 @contextmanager

@@ -26,9 +26,10 @@ from caribou.control.removing import remove as remove_workflow
 from caribou.control.subjects import Subject, subjects
 from caribou.model.errors import InvalidInputError
 from caribou.model.placement import Placement
+from caribou.model.schema.placing import HOME, asked_for, committed
 from caribou.model.schema.workflow import COMMITTED_PLACEMENT, Workflow, read_workflow, workflow_folders
 
-HOME, DEPLOYED = "home", "deployed"
+DEPLOYED = "deployed"
 _DIGITS = 12
 
 
@@ -127,8 +128,6 @@ def _folders(workflow: str | None, root: Path, placement: str | None, *, everyth
 
 def _wanted(workflow: Workflow, choice: str | None) -> Wanted:
     """The placement that a deployment gets, by the rules of the stacks."""
-    from caribou.stacks.placing import asked_for, committed  # noqa: PLC0415 - it brings the CDK, seconds of import
-
     if choice is None:
         return Wanted(workflow, committed(workflow))
     path = Path(choice).absolute()

@@ -92,7 +92,7 @@ class Found:
 
     @property
     def denied(self) -> tuple[str, ...]:
-        """The regions whose stacks may not be listed; the other unsearched ones are not enabled, so nothing is there."""
+        """The regions whose stacks may not be listed; the others of the unsearched are not enabled, so empty."""
         return tuple(region for region, code in self.unsearched.items() if code.startswith("AccessDenied"))
 
     def of(self, workflow: str, role: str) -> tuple[DeployedStack, ...]:

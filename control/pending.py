@@ -18,6 +18,7 @@ from caribou.control.deploying import Target, described
 from caribou.model.errors import InvalidPlacementError, OperationFailedError
 from caribou.model.names import ControlNames
 from caribou.model.placement import Placement
+from caribou.model.schema.placement import parse_placement
 from caribou.model.schema.workflow import COMMITTED_PLACEMENT, Workflow
 
 SOLVED, APPLIED = "solved.json", "applied.json"
@@ -54,7 +55,7 @@ def judge(pending: Pending | None, workflow: Workflow, deployed: Placement, now:
         return Choice(None, "the pending placement was applied before")
     where = f"{workflow.name}/{SOLVED}"
     try:
-        placement = Placement.from_json(json.loads(pending.text), where)
+        placement = parse_placement(json.loads(pending.text), where)
         workflow.check(placement, where)
     except InvalidPlacementError as error:
         return Choice(None, f"the pending placement is of no use: {error}")

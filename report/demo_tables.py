@@ -28,7 +28,7 @@ def comparison_table(evaluation: Evaluation, home_s: Sequence[float], placed_s: 
     """What a run emits, costs and takes: at home, as placed, and the difference.
 
     Modelled rows are the mean (and the tail, p95) of the solver's evaluation, the share that stays home counted.
-    `home_s` and `placed_s` are measured run times in seconds.
+    `home_s` and `placed_s` are run times in seconds, measured where all regions are one machine.
     """
     home, placed = evaluation.home, evaluation.placed
     table = Table(
@@ -38,7 +38,7 @@ def comparison_table(evaluation: Evaluation, home_s: Sequence[float], placed_s: 
     table.add_row("cost, USD per million runs", *_means(home.cost_usd, placed.cost_usd, 1e6))
     table.add_row("run time with distances, s", *_means(home.runtime_s, placed.runtime_s, 1))
     table.add_row("  its 95th percentile, s", *_cells(home.runtime_s.p95, placed.runtime_s.p95))
-    table.add_row("run time measured here, without distances, s", *_cells(mean(home_s), mean(placed_s)))
+    table.add_row("run time measured here, s", *_cells(mean(home_s), mean(placed_s)))
     return table
 
 
@@ -48,4 +48,8 @@ def _means(home: Estimate, placed: Estimate, unit: float) -> tuple[str, str, str
 
 def _cells(home: float, placed: float) -> tuple[str, str, str]:
     change = f"{(placed / home - 1) * 100:+.1f} %" if home else "-"
-    return f"{home:.3g}", f"{placed:.3g}", change
+    return _figure(home), _figure(placed), change
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

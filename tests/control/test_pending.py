@@ -46,8 +46,8 @@ def test_pending_when_it_was_applied_before_then_going_back_by_hand_is_not_undon
     ("text", "reason"),
     [
         ("{", "is not JSON"),
-        ("[]", "is not a placement"),
-        ('{"schema": "caribou.placement/9"}', "is not a placement"),
+        ("[]", "is of no use"),
+        ('{"schema": "caribou.placement/9"}', "is of no use"),
     ],
 )
 def test_pending_when_it_can_not_be_read_then_it_is_told_and_not_applied(workflow, placed, text, reason):
