@@ -26,11 +26,11 @@ from caribou.local.cloud import LocalCloud, gets_in_the_way
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.placement import Placement
 from caribou.model.record import RunRecord
+from caribou.model.schema.placement import read_placement
 from caribou.model.schema.problem import read_problem
 from caribou.model.schema.workflow import Workflow, read_workflow
 from caribou.report.demo_tables import comparison_table, regions_table
 from caribou.solver import evaluate
-from caribou.stacks.placing import read_placement
 
 KEPT_STATE = Path(".caribou-local")
 PROBLEM, SOLVED = "problem.json", "solved.json"

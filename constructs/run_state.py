@@ -22,6 +22,6 @@ class RunState(Construct):
             partition_key=dynamodb.Attribute(name="run_id", type=dynamodb.AttributeType.STRING),
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             time_to_live_attribute="expires",
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         acknowledge(self.table, {"AwsSolutions-DDB3": "an older state of open runs would end them twice"})

@@ -21,7 +21,7 @@ class SyncState(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, names: WorkflowNames, keep: bool) -> None:
         super().__init__(scope, construct_id)
-        removal = RemovalPolicy.RETAIN if keep else RemovalPolicy.DESTROY
+        removal = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if keep else RemovalPolicy.DESTROY
         self.table = dynamodb.Table(
             self,
             "Table",

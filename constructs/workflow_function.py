@@ -18,11 +18,10 @@ from constructs import Construct
 from caribou.constructs.acknowledge import acknowledge
 from caribou.constructs.workflow_role import RoleProps, WorkflowRole
 from caribou.model.graph import Graph
+from caribou.model.limits import MAX_EVENT_AGE_S
 
 HANDLER = "caribou.runtime.handler.handle"
 RETRIES = 2
-MAX_EVENT_AGE_H = 6
-"""How long Lambda keeps trying to start a throttled function: its maximum."""
 LOOP_DETECTION_VISITS = 10
 """Lambda stops a chain of about 16 invocations of one function; a path that nears this must say that it is meant."""
 
@@ -103,7 +102,7 @@ class WorkflowFunction(Construct):
         acknowledge(function, {"AwsSolutions-L1": "the manifest chooses the Python that its requirements are for"})
         function.configure_async_invoke(
             retry_attempts=RETRIES,
-            max_event_age=Duration.hours(MAX_EVENT_AGE_H),
+            max_event_age=Duration.seconds(MAX_EVENT_AGE_S),
             on_failure=destinations.SqsDestination(self.failures),
         )
         return function

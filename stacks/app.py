@@ -13,11 +13,12 @@ from cdk_nag import AwsSolutionsChecks
 
 from caribou.model.errors import CaribouError, InvalidInputError
 from caribou.model.placement import Placement
+from caribou.model.schema.placement import read_placement
+from caribou.model.schema.placing import HOME, asked_for, committed
 from caribou.model.schema.workflow import Workflow, read_workflow, workflow_folders
 from caribou.stacks.context import Context, read_context
 from caribou.stacks.control_plane import ControlPlaneStack
 from caribou.stacks.naming import refuse_equal_names, refuse_long_names
-from caribou.stacks.placing import HOME, asked_for, committed, read_placement
 from caribou.stacks.workflow import Deployment, add_workflow
 
 _FLAGS = {"@aws-cdk/core:enablePartitionLiterals": True, "@aws-cdk/aws-iam:minimizePolicies": True}

@@ -72,8 +72,8 @@ def test_context_when_a_value_is_wrong_then_the_message_says_which(refusal, cont
         ({"workflow_version": "0.0.2"}, "is for another version of the workflow (found: 0.0.2, expected 0.0.1)"),
         ({"workflow": "village"}, "village: is no workflow of this project"),
         ({"home_region": "eu-west-1"}, "has another home region"),
-        ({"schema": "caribou.placement/9"}, "is not a placement that this version reads"),
-        ({"plans": []}, "has no list at plans"),
+        ({"schema": "caribou.placement/9"}, "schema: is not one of the known words (found: 'caribou.placement/9')"),
+        ({"plans": []}, "plans: "),
     ],
 )
 def test_placement_when_it_does_not_fit_then_the_message_says_why(new_project, solved, refusal, changes, said):

@@ -255,16 +255,12 @@ def test_layer_when_placed_then_it_is_the_entrys_and_only_at_home(moved):
 
 
 def test_data_when_a_stack_goes_then_homes_stays_and_a_regions_goes(moved):
-    """Runs live at home: its tables and buckets outlive their stack, a region's do not."""
-    for stack, policy in (
-        (HOME_STACK, "Retain"),
-        (CONTROL, "Retain"),
-        (WEST_STACK, "Delete"),
-        (CANADA_STACK, "Delete"),
-    ):
+    """Runs live at home: its tables and buckets outlive their stack, unless it never came to be; a region's do not."""
+    stays, goes = ("RetainExceptOnCreate", "Retain"), ("Delete", "Delete")
+    for stack, policies in ((HOME_STACK, stays), (CONTROL, stays), (WEST_STACK, goes), (CANADA_STACK, goes)):
         found = [r for r in moved.template(stack)["Resources"].values() if r["Type"] in DATA]
         assert found
-        assert {r["DeletionPolicy"] for r in found} == {r["UpdateReplacePolicy"] for r in found} == {policy}
+        assert {(r["DeletionPolicy"], r["UpdateReplacePolicy"]) for r in found} == {policies}
 
 
 def test_data_when_deployed_then_tables_have_a_generation_and_buckets_account_and_region(moved):
