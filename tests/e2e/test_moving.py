@@ -16,6 +16,8 @@ ENTRY, LAST = "begin:entry_point:0", "end:begin_0_0:1"
 SOURCE = """
 import time
 
+import boto3
+
 from caribou.runtime import CaribouWorkflow
 
 workflow = CaribouWorkflow(name="flight", version="0.0.1")
@@ -23,13 +25,24 @@ workflow = CaribouWorkflow(name="flight", version="0.0.1")
 
 @workflow.serverless_function(name="begin", entry_point=True)
 def begin(event):
-    time.sleep(event["seconds"])
+    wait_until_it_may_land(workflow.get_run_id())
     workflow.invoke_serverless_function(end, {"from": workflow.get_run_id()})
 
 
 @workflow.serverless_function(name="end")
 def end(event):
     print(event["from"])
+
+
+def wait_until_it_may_land(run_id):
+    ssm = boto3.client("ssm", region_name="us-east-1")
+    while True:
+        try:
+            ssm.get_parameter(Name=f"/may-land/{run_id}")
+        except ssm.exceptions.ParameterNotFound:
+            time.sleep(0.2)
+        else:
+            return
 """
 MANIFEST = f"""
 workflow_name: flight
@@ -40,6 +53,7 @@ regions_and_providers:
     - {{provider: aws, region: {HOME}}}
     - {{provider: aws, region: {AWAY}}}
     - {{provider: aws, region: us-west-2}}
+  providers: {{aws: {{config: {{timeout: 300, memory: 512}}}}}}
 caribou: {{home_share: 0}}
 """
 
@@ -74,13 +88,16 @@ def project(lone_project, cloud):
 
 
 def test_moving_there_and_back_ends_each_run_where_it_began_and_retires_only_what_was_left(project, cloud):
-    """A run keeps the placement that it started with; going home and migrating removes the other region's stack."""
+    """A run keeps the placement that it started with; going home and migrating removes the other region's stack.
+
+    A run is in flight until it may land.
+    """
     project.run("cdk", "deploy", "CaribouControlPlane", f"Workflow-{WORKFLOW}", "--require-approval", "never")
-    begun_at_home = _start(project, "begun-at-home")
+    begun_at_home = _start(project, cloud, "begun-at-home")
     project.run("cdk", "deploy", f"Workflow-{WORKFLOW}", "-c", "placement=solved.json", "--require-approval", "never")
     assert begun_at_home.regions_when_ended(cloud) == {ENTRY: HOME, LAST: HOME}
 
-    begun_away = _start(project, "begun-away")
+    begun_away = _start(project, cloud, "begun-away")
     project.run("cdk", "deploy", f"Workflow-{WORKFLOW}", "-c", "placement=home", "--require-approval", "never")
     still_open = project.run("caribou", "run_deployment_migrator", WORKFLOW, "--wait-seconds", "0")
     assert "begun-away" in still_open or "open run" in still_open
@@ -89,7 +106,7 @@ def test_moving_there_and_back_ends_each_run_where_it_began_and_retires_only_wha
     before = _stacks(cloud)
     project.run("caribou", "run_deployment_migrator", WORKFLOW, "--wait-seconds", "0")
     assert before - _stacks(cloud) == {(AWAY, f"Workflow-{WORKFLOW}-{AWAY}")}
-    assert _start(project, "after").regions_when_ended(cloud) == {ENTRY: HOME, LAST: HOME}
+    assert _start(project, cloud, "after").regions_when_ended(cloud) == {ENTRY: HOME, LAST: HOME}
 
 
 class _Run:
@@ -97,7 +114,8 @@ class _Run:
         self.name = name
 
     def regions_when_ended(self, cloud):
-        """Where its nodes ran, by its records, once it has succeeded."""
+        """Let it land; where its nodes ran, by its records, once it has succeeded."""
+        cloud.client("ssm", HOME).put_parameter(Name=f"/may-land/{self.name}", Value="yes", Type="String")
         table = cloud.client("dynamodb", HOME)
         _eventually(lambda: self._state(table) == "SUCCEEDED")
         return _eventually(lambda: self._records(cloud))
@@ -126,10 +144,11 @@ def _record(message):
         return None
 
 
-def _start(project, name, seconds=15):
-    """Start a run that is still in flight when the next deploy has ended, and see that it has begun."""
-    payload = json.dumps({"seconds": seconds if name != "after" else 0})
-    project.run("caribou", "run", WORKFLOW, "-a", payload, "--name", name)
+def _start(project, cloud, name):
+    """Start a run, and see that it has begun."""
+    project.run("caribou", "run", WORKFLOW, "-a", "{}", "--name", name)
+    table, key = cloud.client("dynamodb", HOME), {"run_id": {"S": name}}
+    _eventually(lambda: table.get_item(TableName=WorkflowNames(WORKFLOW).run_table, Key=key).get("Item"))
     return _Run(name)
 
 
