@@ -120,7 +120,7 @@ class Demo:
                 ended = runs.wait(runs.start(payload), limit_s=_RUN_LIMIT_S)
                 if ended.error is not None:
                     raise OperationFailedError(f"Run {ended.run.run_id} failed at {ended.failed_node}: {ended.error}")
-                seconds[ended.run.run_id] = ended.seconds
+                seconds[ended.run.run_id] = ended.seconds or 0.0
         _console.print(f"{RUNS} runs succeeded, {min(seconds.values()):.1f} to {max(seconds.values()):.1f} s each")
         return seconds
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -36,7 +37,10 @@ from caribou.report.plan_table import plan_table
     help="Wait so long for stragglers before a region is retired. Default: the longest timeout plus 6 h.",
 )
 @click.option("--no-deploy", is_flag=True, help="Only retire regions; leave the pending placement alone.")
-def run_deployment_migrator(workflow: str | None, wait_s: float | None, *, no_deploy: bool) -> None:
+@click.option("--forget-failed", is_flag=True, help="Retire regions even if failed runs could be redriven there.")
+def run_deployment_migrator(
+    workflow: str | None, wait_s: float | None, *, no_deploy: bool, forget_failed: bool
+) -> None:
     """Apply the solved placement that waits, then retire the regions that nothing uses any more.
 
     For WORKFLOW, or for all workflows. A region that can't go yet is listed with the reason, which is no failure.
@@ -44,7 +48,7 @@ def run_deployment_migrator(workflow: str | None, wait_s: float | None, *, no_de
     root = project_root()
     failures: list[str] = []
     with Aws() as aws:
-        migrator = _migrator(aws, root, wait_s)
+        migrator = replace(_migrator(aws, root, wait_s), forget_failed=forget_failed)
         for subject in chosen(root, workflow):
             try:
                 report = migrator.migrate(subject, deploy=not no_deploy)

@@ -37,8 +37,8 @@ class LogReader(Protocol):
     def groups(self, region: str, prefix: str) -> Mapping[str, int]:
         """Names of the log groups that begin with `prefix`, with when each was made, ms since 1970."""
 
-    def events(self, region: str, log_group: str, start_ms: int, end_ms: int) -> Iterator[LogEvent]:
-        """Events from `start_ms` to `end_ms`, both included, that may hold a run record."""
+    def events(self, region: str, log_group: str, start_ms: int, end_ms: int, *, also: str = "") -> Iterator[LogEvent]:
+        """Events from `start_ms` to `end_ms`, both included, that may hold a run record, and the text `also`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,11 @@ class InMemoryLogReader:
         self._check(region)
         return {name: 0 for (of, name) in self.content if of == region and name.startswith(prefix)}
 
-    def events(self, region: str, log_group: str, start_ms: int, end_ms: int) -> Iterator[LogEvent]:
+    def events(self, region: str, log_group: str, start_ms: int, end_ms: int, *, also: str = "") -> Iterator[LogEvent]:
         """Events from `start_ms` to `end_ms`."""
         self._check(region)
-        return (event for event in self.content[region, log_group] if start_ms <= event.timestamp_ms <= end_ms)
+        found = self.content[region, log_group]
+        return (event for event in found if start_ms <= event.timestamp_ms <= end_ms and also in event.message)
 
     def _check(self, region: str) -> None:
         if region in self.broken:
@@ -86,13 +87,14 @@ class CloudWatchLogReader:
                 return {}
             raise OperationFailedError(f"Listing the log groups of {region} failed: {error}") from error
 
-    def events(self, region: str, log_group: str, start_ms: int, end_ms: int) -> Iterator[LogEvent]:
+    def events(self, region: str, log_group: str, start_ms: int, end_ms: int, *, also: str = "") -> Iterator[LogEvent]:
         """Events that hold the records' key, without `limit`; a group deleted meanwhile has none."""
         client = self._client(region)
+        terms = " ".join(f'"{term}"' for term in (RECORD_KEY, also) if term)
         try:
             while True:
                 last_ms, full = start_ms, False
-                for count, event in _pages(client, log_group, start_ms, end_ms):
+                for count, event in _pages(client, log_group, (start_ms, end_ms), terms):
                     last_ms, full = event.timestamp_ms, count >= PAGE_OF_THE_EMULATOR
                     yield event
                 if not full:
@@ -109,12 +111,13 @@ def is_not_enabled(error: Exception) -> bool:
     return isinstance(error, ClientError) and error.response["Error"].get("Code") in NOT_ENABLED
 
 
-def _pages(client: CloudWatchLogsClient, log_group: str, start_ms: int, end_ms: int) -> Iterator[tuple[int, LogEvent]]:
-    """Events of all pages, each with how many its page has; a quoted term as pattern, as JSON ones are not emulated."""
+def _pages(
+    client: CloudWatchLogsClient, log_group: str, span_ms: tuple[int, int], terms: str
+) -> Iterator[tuple[int, LogEvent]]:
+    """Events of all pages, each with how many its page has; quoted terms as pattern, as JSON ones are not emulated."""
+    start_ms, end_ms = span_ms
     paginator = client.get_paginator("filter_log_events")
-    for page in paginator.paginate(
-        logGroupName=log_group, startTime=start_ms, endTime=end_ms, filterPattern=f'"{RECORD_KEY}"'
-    ):
+    for page in paginator.paginate(logGroupName=log_group, startTime=start_ms, endTime=end_ms, filterPattern=terms):
         events = page["events"]
         size = 0 if page.get("nextToken") else len(events)
         for event in events:

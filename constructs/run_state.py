@@ -9,6 +9,9 @@ from constructs import Construct
 from caribou.constructs.acknowledge import acknowledge
 from caribou.model.names import WorkflowNames
 
+OPEN_INDEX = "open"
+"""The sweeper's list (`caribou.runtime.run_items`): sparse, so that it holds open runs only."""
+
 
 class RunState(Construct):
     """The table of run items. It outlives its stack: what ran is not lost with what ran it."""
@@ -23,5 +26,9 @@ class RunState(Construct):
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             time_to_live_attribute="expires",
             removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+        )
+        self.table.add_global_secondary_index(
+            index_name=OPEN_INDEX,
+            partition_key=dynamodb.Attribute(name=OPEN_INDEX, type=dynamodb.AttributeType.STRING),
         )
         acknowledge(self.table, {"AwsSolutions-DDB3": "an older state of open runs would end them twice"})

@@ -45,6 +45,11 @@ class FunctionProps:
         """The function's fixed name."""
         return self.role.names.function(self.role.function)
 
+    @property
+    def lambda_architecture(self) -> lambda_.Architecture:
+        """The architecture as CDK's."""
+        return lambda_.Architecture.ARM_64 if self.architecture == "arm64" else lambda_.Architecture.X86_64
+
 
 class WorkflowFunction(Construct):
     """Log group, failure queue, role, function and the topic that starts it.
@@ -65,15 +70,16 @@ class WorkflowFunction(Construct):
             self,
             "Log",
             log_group_name=self._props.role.names.log_group(self._props.role.function),
-            retention=_RETENTIONS[self._props.log_retention_days],
+            retention=RETENTIONS[self._props.log_retention_days],
             removal_policy=RemovalPolicy.DESTROY,
         )
 
     def _failure_queue(self) -> sqs.Queue:
-        """Where events end that no attempt could process. Nothing polls it, so an idle workflow costs nothing."""
+        """Where events end that no attempt could process, until the sweeper comes for them."""
         queue = sqs.Queue(
             self,
             "Failures",
+            queue_name=self._props.role.names.failure_queue(self._props.role.function),
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             retention_period=Duration.days(14),
@@ -90,7 +96,7 @@ class WorkflowFunction(Construct):
             handler=HANDLER,
             code=props.code,
             runtime=lambda_.Runtime(f"python{props.python_version}", lambda_.RuntimeFamily.PYTHON),
-            architecture=_architecture(props.architecture),
+            architecture=props.lambda_architecture,
             timeout=Duration.seconds(props.timeout_s),
             memory_size=props.memory_mb,
             environment=dict(props.environment),
@@ -132,11 +138,7 @@ def _recursive_loop(graph: Graph, function: str) -> lambda_.RecursiveLoop | None
     return lambda_.RecursiveLoop.ALLOW if most_visits(graph, function) > LOOP_DETECTION_VISITS else None
 
 
-def _architecture(name: str) -> lambda_.Architecture:
-    return lambda_.Architecture.ARM_64 if name == "arm64" else lambda_.Architecture.X86_64
-
-
-_RETENTIONS = {
+RETENTIONS = {
     1: logs.RetentionDays.ONE_DAY,
     3: logs.RetentionDays.THREE_DAYS,
     5: logs.RetentionDays.FIVE_DAYS,

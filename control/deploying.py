@@ -15,7 +15,7 @@ from caribou.control.aws import Aws, telling
 from caribou.control.deployed import DeployedWorkflow, deployed_workflow, find_stack, home_stack
 from caribou.control.leftovers import leftovers, make_way
 from caribou.control.lock import deploy_lock
-from caribou.control.usage import open_runs, run_uses
+from caribou.control.usage import open_runs
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.names import WorkflowNames, stack_name
 from caribou.model.placement import ALL_HOURS, Placement
@@ -151,8 +151,7 @@ def situation_of(aws: Aws, workflow: Workflow, target: Target, clock: Callable[[
     registered = registered_home(aws, names, target)
     if stack is None:
         return Situation(None, registered_home=registered)
-    uses = run_uses(aws, names, home)
-    return Situation(deployed_workflow(aws, stack), open_runs(uses, clock()), registered)
+    return Situation(deployed_workflow(aws, stack), open_runs(aws, names, home, clock()), registered)
 
 
 def registered_home(aws: Aws, names: WorkflowNames, target: Target) -> str | None:

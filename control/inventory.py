@@ -17,7 +17,7 @@ from caribou.control.deployed import (
 )
 from caribou.control.deploying import Target
 from caribou.control.subjects import Subject
-from caribou.control.usage import open_runs, run_uses
+from caribou.control.usage import open_runs
 from caribou.model.errors import CaribouError
 
 
@@ -67,9 +67,9 @@ def inventory(aws: Aws, subjects: Sequence[Subject], target: Target, now_s: floa
     for name in sorted({*known, *found.workflows}):
         home = next((stack for stack in found.of(name, HOME) if stack.is_there), None)
         deployed, trouble = _deployed(aws, home)
-        uses = () if home is None else run_uses(aws, target.names(name), home.region)
+        runs = 0 if home is None else open_runs(aws, target.names(name), home.region, now_s)
         entry = _entry(name, known.get(name), deployed, found.of(name, REGION))
-        entries.append(replace(entry, open_runs=open_runs(uses, now_s), trouble=trouble))
+        entries.append(replace(entry, open_runs=runs, trouble=trouble))
     return tuple(entries)
 
 

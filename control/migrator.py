@@ -42,7 +42,7 @@ from caribou.control.pending import PlacementBox, commit, judge
 from caribou.control.retiring import Decision, Rules, Verdict, decide
 from caribou.control.subjects import Subject
 from caribou.control.teardown import delete_stack
-from caribou.control.usage import run_uses
+from caribou.control.usage import redrivable, run_uses
 from caribou.model.errors import CaribouError, OperationFailedError
 from caribou.model.placement import Placement
 from caribou.model.schema.workflow import Workflow
@@ -61,7 +61,10 @@ class Report:
 
 @dataclass(frozen=True)
 class Migrator:
-    """Carries out migrations. `wait_s` overrides how long stragglers are waited for; `tell` hears of every step."""
+    """Carries out migrations. `wait_s` overrides how long stragglers are waited for; `tell` hears of every step.
+
+    With `forget_failed`, runs that failed and could be redriven keep no region.
+    """
 
     aws: Aws
     target: Target
@@ -69,6 +72,7 @@ class Migrator:
     logs: LogSync
     tell: Callable[[str], None]
     wait_s: float | None = None
+    forget_failed: bool = False
     clock: Callable[[], float] = field(default=time.time)
 
     def migrate(self, subject: Subject, *, deploy: bool) -> Report:
@@ -149,6 +153,9 @@ class Migrator:
         home = home_facts(self._deployed(subject.name, subject.home_region))
         facts = region_facts(self.aws, stack, lambda groups: self.logs.read_to(subject.name, stack.region, groups))
         uses = run_uses(self.aws, names, subject.home_region)
+        if not self.forget_failed:
+            there = [use for use in uses if stack.region in use.regions]
+            facts = replace(facts, redrivable=redrivable(names, subject.home_region, there))
         return decide(home, facts, uses, self.clock(), Rules.of(subject.longest_timeout_s, self.wait_s))
 
     def _delete(self, subject: Subject, stack: DeployedStack, lock: DeployLock) -> None:

@@ -14,7 +14,7 @@ from caribou.control.deployed import HOME, REGION, REGISTRATION, DeployedStack, 
 from caribou.control.deploying import Target
 from caribou.control.lock import DeployLock, deploy_lock
 from caribou.control.teardown import delete_bucket, delete_stack, delete_table
-from caribou.control.usage import open_runs, run_uses
+from caribou.control.usage import open_runs
 from caribou.model.errors import InvalidInputError
 
 _ORDER = (HOME, REGION, REGISTRATION)
@@ -73,7 +73,7 @@ def plan_removal(
         tables=(names.run_table, names.sync_table),
         bucket=names.payload_bucket(aws.account(target.control_region), home),
         delete_data=delete_data,
-        open_runs=open_runs(run_uses(aws, names, home), now_s),
+        open_runs=open_runs(aws, names, home, now_s),
         denied=found.denied,
     )
 

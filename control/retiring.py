@@ -11,7 +11,9 @@ A region is retired when nothing can use it any more:
 3. `wait` (the longest timeout plus the maximum event age) has passed since the last moment at which an event for it
    can have come into being: the flip, or the end of a run that did not succeed, whose other branches may have gone on;
 4. its failure queues are empty: what lies there could still be redriven;
-5. log sync has read its logs up to the last moment at which its functions can have logged, plus how late logs may be.
+5. no run that failed or expired and whose map names it has parked messages: a redrive would need the payloads and the
+   sync state that rest there;
+6. log sync has read its logs up to the last moment at which its functions can have logged, plus how late logs may be.
 """
 
 from __future__ import annotations
@@ -62,7 +64,10 @@ class HomeFacts:
 
 @dataclass(frozen=True, slots=True)
 class RegionFacts:
-    """What a region's stack says of itself. Times in s, UTC; `read_to_s` is None if its logs were never read."""
+    """What a region's stack says of itself. Times in s, UTC; `read_to_s` is None if its logs were never read.
+
+    `redrivable` are the runs whose map names the region that failed, or expired, and can go on from parked messages.
+    """
 
     region: str
     changed_s: float
@@ -71,6 +76,7 @@ class RegionFacts:
     messages: int
     log_groups: int
     read_to_s: float | None
+    redrivable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,7 @@ def decide(home: HomeFacts, facts: RegionFacts, uses: Iterable[RunUse], now_s: f
         _runs(uses, now_s),
         _stragglers(_quiet_since_s(home, facts, ended), now_s, rules),
         _messages(facts),
+        _redrivable(facts),
         _logs(facts, _last_log_s(home, facts, ended, rules), rules),
     )
     reasons = tuple(reason for reason in checks if reason is not None)
@@ -130,6 +137,13 @@ def _stragglers(quiet_since_s: float, now_s: float, rules: Rules) -> str | None:
 
 def _messages(facts: RegionFacts) -> str | None:
     return f"{_count(facts.messages, 'message')} in its failure queues" if facts.messages else None
+
+
+def _redrivable(facts: RegionFacts) -> str | None:
+    runs = facts.redrivable
+    return (
+        f"{_count(len(runs), 'failed run')} can be redriven with what rests there, such as {runs[0]}" if runs else None
+    )
 
 
 def _logs(facts: RegionFacts, last_s: float, rules: Rules) -> str | None:

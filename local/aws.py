@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import http.client
 import os
-from collections.abc import Sequence
+import ssl
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
@@ -29,14 +32,13 @@ def session(account: str, region: str) -> boto3.Session:
     )
 
 
-def bootstrapped(endpoint: str, account: str, regions: Sequence[str]) -> tuple[str, ...]:
-    """Those of the regions in which CDK's bootstrap stack stands."""
-    shared = session(account, DEFAULT_REGION)
-    return tuple(region for region in regions if _is_bootstrapped(shared, endpoint, region))
+def bootstrapped(shared: boto3.Session, reach: Mapping[str, Any], regions: Sequence[str]) -> tuple[str, ...]:
+    """Those of the regions in which CDK's bootstrap stack stands. `reach` has what a client needs beside its region."""
+    return tuple(region for region in regions if _is_bootstrapped(shared, reach, region))
 
 
-def _is_bootstrapped(shared: boto3.Session, endpoint: str, region: str) -> bool:
-    ssm = shared.client("ssm", region_name=region, endpoint_url=endpoint)
+def _is_bootstrapped(shared: boto3.Session, reach: Mapping[str, Any], region: str) -> bool:
+    ssm = shared.client("ssm", region_name=region, **reach)
     try:
         ssm.get_parameter(Name=_BOOTSTRAP_VERSION)
     except ssm.exceptions.ParameterNotFound:
@@ -46,10 +48,12 @@ def _is_bootstrapped(shared: boto3.Session, endpoint: str, region: str) -> bool:
     return True
 
 
-def answers(endpoint: str) -> bool:
-    """Whether a server at the endpoint says that it is healthy."""
+def answers(endpoint: str, certificate: Path | None = None) -> bool:
+    """Whether a server at the endpoint says that it is healthy; `certificate` is the one to trust, with https."""
     address = urlsplit(endpoint)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=_HEALTH_LIMIT_S)
+    if address.scheme == "https" and not (certificate and certificate.exists()):
+        return False
+    connection = _connection(address.hostname or "", address.port, certificate)
     try:
         connection.request("GET", _HEALTH)
         with connection.getresponse() as response:
@@ -58,3 +62,10 @@ def answers(endpoint: str) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _connection(host: str, port: int | None, certificate: Path | None) -> http.client.HTTPConnection:
+    if certificate is None:
+        return http.client.HTTPConnection(host, port, timeout=_HEALTH_LIMIT_S)
+    trusted = ssl.create_default_context(cafile=str(certificate))
+    return http.client.HTTPSConnection(host, port, timeout=_HEALTH_LIMIT_S, context=trusted)

@@ -42,8 +42,11 @@ _SERVER_SETTINGS = {
     "IOT_MTLS_ENABLED": "0",  # it listens on a port of its own
     "DOCKER_HOST": "unix:///nonexistent",  # MiniStack would look for containers to remove
 }
+_ENFORCING = {"AUTH": "true", "USE_SSL": "1"}
 _HARMLESS = ("AWS_CA_BUNDLE", "AWS_DEFAULT_OUTPUT", "AWS_MAX_ATTEMPTS", "AWS_PAGER", "AWS_RETRY_MODE")
-_PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+_PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ")
+_CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+"""Passed on too, but to a server with TLS: its functions trust its certificate only where none is named."""
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
 
@@ -52,7 +55,8 @@ class LocalCloud:
     """A running local cloud. As a context manager it is stopped at the end, unless it was started with `keep`.
 
     `state` is the folder of its logs and temporary files, `account` the AWS account of whoever uses `env()`,
-    `pid` the server's, which leads its process group.
+    `pid` the server's, which leads its process group, `certificate` the file of the one that clients must trust, if it
+    speaks TLS.
     """
 
     state: Path
@@ -60,6 +64,7 @@ class LocalCloud:
     account: str
     pid: int
     keep: bool = False
+    certificate: Path | None = None
     _leash: int | None = field(default=None, repr=False)
     _clients: dict[tuple[str, str, str], Any] = field(default_factory=dict, repr=False)
 
@@ -72,15 +77,19 @@ class LocalCloud:
         regions: Sequence[str] = DEFAULT_REGIONS,
         account: str = DEFAULT_ACCOUNT,
         settings: Mapping[str, str] | None = None,
+        enforce_iam: bool = False,
     ) -> LocalCloud:
         """Start an empty local cloud and bootstrap regions; returns when it is ready.
 
         Without `keep` the server ends with this process, however that ends. `settings` are further environment
-        variables of the server, which its functions see too. Raises InvalidInputError for an account that is not 12
-        digits, a region that is not known, or a state folder whose cloud is running; OperationFailedError otherwise.
+        variables of the server, which its functions see too. With `enforce_iam` nobody may do what no policy allows,
+        but for the account's root, whose credentials `env()` has; it needs TLS, and `openssl` on the path. Raises
+        InvalidInputError for an account that is not 12 digits, a region that is not known, or a state folder whose
+        cloud is running; OperationFailedError otherwise.
         """
         _check(account, regions)
-        cloud = cls._launched(state.absolute(), keep=keep, account=account, settings=settings or {})
+        settings = {**(_ENFORCING if enforce_iam else {}), **(settings or {})}
+        cloud = cls._launched(state.absolute(), keep=keep, account=account, settings=settings)
         try:
             _wait_until_healthy(cloud)
             cloud.bootstrap(regions)
@@ -96,7 +105,7 @@ class LocalCloud:
         if not processes.is_locked(state / "server.lock"):
             return None
         try:
-            return cls._of(state, keep=True, leash=None)
+            return cls._of(state, keep=True)
         except (OSError, ValueError, KeyError):
             return None  # another process is just starting it
 
@@ -121,10 +130,12 @@ class LocalCloud:
             return cls._of(state, keep=keep, leash=leash)
 
     @classmethod
-    def _of(cls, state: Path, *, keep: bool, leash: int | None) -> LocalCloud:
+    def _of(cls, state: Path, *, keep: bool, leash: int | None = None) -> LocalCloud:
         server = json.loads((state / "server.json").read_text())
-        endpoint = f"http://{HOST}:{server['port']}"
-        return cls(state, endpoint, server["account"], server["pid"], keep, leash)
+        certificate = server.get("certificate")
+        endpoint = f"{'https' if certificate else 'http'}://{HOST}:{server['port']}"
+        trusted = Path(certificate) if certificate else None
+        return cls(state, endpoint, server["account"], server["pid"], keep, trusted, leash)
 
     @property
     def log(self) -> Path:
@@ -144,7 +155,7 @@ class LocalCloud:
 
     def is_healthy(self) -> bool:
         """Whether the server answers."""
-        return aws.answers(self.endpoint)
+        return aws.answers(self.endpoint, self.certificate)
 
     def as_account(self, account: str) -> LocalCloud:
         """The same cloud seen from another AWS account (12 digits), which has resources of its own."""
@@ -168,6 +179,7 @@ class LocalCloud:
             "CDK_HOME": str(self.state / "cdk"),
             "CDK_DISABLE_CLI_TELEMETRY": "true",
             "CDK_VALIDATION": "false",
+            **_trust(self.certificate),
             **_no_proxy(os.environ),
         }
 
@@ -176,12 +188,17 @@ class LocalCloud:
         key = (self.account, service, region)
         if key not in self._clients:
             session: Any = aws.session(self.account, region)
-            self._clients[key] = session.client(service, endpoint_url=self.endpoint)
+            self._clients[key] = session.client(service, **self._reach)
         return self._clients[key]
 
     def bootstrapped(self, regions: Sequence[str] = KNOWN_REGIONS) -> tuple[str, ...]:
         """Those of the regions to which `cdk deploy` can deploy."""
-        return aws.bootstrapped(self.endpoint, self.account, regions)
+        return aws.bootstrapped(aws.session(self.account, aws.DEFAULT_REGION), self._reach, regions)
+
+    @property
+    def _reach(self) -> dict[str, Any]:
+        """What a client must know to reach this cloud."""
+        return {"endpoint_url": self.endpoint, "verify": None if self.certificate is None else str(self.certificate)}
 
     def bootstrap(self, regions: Sequence[str]) -> None:
         """Make `cdk deploy` possible in the regions; those where it is already are left alone.
@@ -253,7 +270,8 @@ def _check(account: str, regions: Sequence[str]) -> None:
 
 def _server_env(state: Path, account: str, settings: Mapping[str, str]) -> dict[str, str]:
     """What the server, and with it every function, sees: little of this process, and none of its secrets."""
-    passed_on = {name: os.environ[name] for name in (*_PASSED_ON, *_PROXIES) if name in os.environ}
+    names = (*_PASSED_ON, *_PROXIES, *(() if settings.get("USE_SSL") == "1" else _CERTIFICATES))
+    passed_on = {name: os.environ[name] for name in names if name in os.environ}
     return {
         **passed_on,
         **_no_proxy(os.environ),
@@ -272,6 +290,13 @@ def _no_proxy(environment: Mapping[str, str]) -> dict[str, str]:
     hosts = [environment.get("no_proxy") or environment.get("NO_PROXY") or "", HOST, "localhost"]
     value = ",".join(filter(None, hosts))
     return {"NO_PROXY": value, "no_proxy": value}
+
+
+def _trust(certificate: Path | None) -> dict[str, str]:
+    """What makes the AWS CLI, boto3 and `cdk` trust the server's certificate."""
+    if certificate is None:
+        return {}
+    return {"AWS_CA_BUNDLE": str(certificate), "NODE_EXTRA_CA_CERTS": str(certificate)}
 
 
 def _make_folder(state: Path) -> None:

@@ -9,6 +9,8 @@ of MiniStack by name, so `close_gaps` first checks that each name exists and ref
    ASYNC_SLOTS run at once, the others wait in line.
 3. Request ids: the id in the response to Invoke is the handler's, and every attempt of an event has the same.
 4. Warm workers: at most IDLE_WORKERS stay when idle, each about 46 MB, and none beyond its time to live.
+5. Errors: a function's error has its exception's class as its type, a process that died is a Runtime.ExitError, and
+   the on-failure record of an event that was never started has no response.
 """
 
 # ruff: noqa: ANN401, SLF001 - this module handles MiniStack's modules and replaces their private functions
@@ -22,6 +24,7 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -46,12 +49,26 @@ _NAMES = {
         "_execution_record_for_config",
         "_execute_function",
         "_invoke",
+        "_execute_function_warm",
         "_reserved_concurrency",
+        "_route_async_failure",
         "invoke_async_with_retry",
         "new_uuid",
     ),
-    "ministack.core.lambda_runtime": ("_workers", "_lock", "kill_workers", "_LOCAL_WORKER_TTL"),
+    "ministack.core.lambda_runtime": (
+        "Worker",
+        "_PYTHON_WORKER_SCRIPT",
+        "_workers",
+        "_lock",
+        "kill_workers",
+        "_LOCAL_WORKER_TTL",
+    ),
+    "ministack.services.sqs": ("_queue_by_arn", "_ensure_msg_fields", "queue_delay"),
 }
+_TOLD_ERROR = '"error": str(e), "trace"'
+_TOLD_ERROR_WITH_TYPE = '"error": str(e), "error_type": type(e).__name__, "trace"'
+_TIMED_OUT = "Task timed out after "
+_EXITED = "Runtime exited with error: signal: killed"
 
 
 def close_gaps(app: App) -> App:
@@ -59,7 +76,9 @@ def close_gaps(app: App) -> App:
 
     Raises RuntimeError if this MiniStack lacks a name that is relied on.
     """
-    sns, eventbridge, lambda_svc, runtime = (_checked(module, names) for module, names in _NAMES.items())
+    sns, eventbridge, lambda_svc, runtime, sqs = (_checked(module, names) for module, names in _NAMES.items())
+    _keep_error_types(lambda_svc, runtime)
+    _report_as_lambda_does(lambda_svc, sqs)
     _keep_request_ids(lambda_svc)
     _queue_asynchronous_invocations(lambda_svc)
     _deliver_topics_asynchronously(sns, lambda_svc)
@@ -129,6 +148,95 @@ def _invoke(lambda_svc: Any, function: str, event: object) -> bool:
         return False
     lambda_svc.invoke_async_with_retry(lambda_svc._execution_record_for_config(record, config), event)
     return True
+
+
+def _keep_error_types(lambda_svc: Any, runtime: Any) -> None:
+    """The class of what a handler raised, or what Lambda says of a process that died, in place of HandlerError.
+
+    MiniStack drops a function's whole pool when one of its processes dies at its start, with the invocations in it:
+    here that is an error of this invocation only.
+    """
+    if runtime._PYTHON_WORKER_SCRIPT.count(_TOLD_ERROR) != 1:
+        raise RuntimeError("MiniStack's worker tells errors in another way: local/gaps.py was written for another one")
+    runtime._PYTHON_WORKER_SCRIPT = runtime._PYTHON_WORKER_SCRIPT.replace(_TOLD_ERROR, _TOLD_ERROR_WITH_TYPE)
+    invoke, execute = runtime.Worker.invoke, lambda_svc._execute_function_warm
+    failed: contextvars.ContextVar[dict[str, str] | None] = contextvars.ContextVar("failed", default=None)
+
+    def invoke_and_note(self: Any, *args: Any, **options: Any) -> Any:
+        try:
+            result = invoke(self, *args, **options)
+        except Exception as error:  # noqa: BLE001 - as MiniStack does
+            _logger.warning("%s did not start: %s", self.func_name, error)
+            result = {"status": "error", "error": str(error), "log": str(error)}
+        if result.get("status") != "ok":
+            failed.set(_as_lambda_tells(result, str(args[1])))
+        return result
+
+    def execute_and_tell(func: dict[str, Any], event: object, request_id: str) -> dict[str, Any]:
+        failed.set(None)
+        result: dict[str, Any] = execute(func, event, request_id)
+        told = failed.get()
+        return {**result, "body": told} if told is not None and result.get("error") else result
+
+    runtime.Worker.invoke = invoke_and_note
+    lambda_svc._execute_function_warm = execute_and_tell
+
+
+def _as_lambda_tells(result: dict[str, Any], request_id: str) -> dict[str, str]:
+    """An error as Lambda's response payload has it. A process that died told no type."""
+    said, kind = str(result.get("error")), result.get("error_type")
+    if kind is not None:
+        return {"errorMessage": said, "errorType": kind, "requestId": request_id}
+    if said.startswith(_TIMED_OUT):
+        return {"errorMessage": f"RequestId: {request_id} Error: {said}", "errorType": "Sandbox.Timedout"}
+    if "Worker init failed" in said:
+        return {"errorMessage": said, "errorType": "Runtime.ImportModuleError"}
+    return {"errorMessage": f"RequestId: {request_id} Error: {_EXITED}", "errorType": "Runtime.ExitError"}
+
+
+def _report_as_lambda_does(lambda_svc: Any, sqs: Any) -> None:
+    """On-failure records with all of Lambda's fields; without a response where the event was never started."""
+    route = lambda_svc._route_async_failure
+
+    def route_to_queue(target_arn: str, func_name: str, event: object, result: dict[str, Any]) -> None:
+        queue = sqs._queue_by_arn(target_arn) if ":sqs:" in target_arn else None
+        if queue is None:
+            route(target_arn, func_name, event, result)
+            return
+        record, _config, _name = lambda_svc._get_func_record_for_ref(func_name)
+        arn = ((record or {}).get("config") or {}).get("FunctionArn", func_name)
+        body = json.dumps(_on_failure_record(f"{arn}:$LATEST", event, result))
+        sent_at = time.time()
+        message = {"id": lambda_svc.new_uuid(), "body": body, "sent_at": sent_at}
+        message["visible_at"] = sent_at + sqs.queue_delay(queue)
+        sqs._ensure_msg_fields(message)
+        queue["messages"].append(message)
+
+    lambda_svc._route_async_failure = route_to_queue
+
+
+def _on_failure_record(function_arn: str, event: object, result: dict[str, Any]) -> dict[str, Any]:
+    """Lambda's invocation record (developer guide, "Capturing records of Lambda asynchronous invocations")."""
+    started = not result.get("throttle")
+    record = {
+        "version": "1.0",
+        "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "requestContext": {
+            "requestId": _request_id.get() or "",
+            "functionArn": function_arn,
+            "condition": "RetriesExhausted" if started else "EventAgeExceeded",
+            "approximateInvokeCount": 3 if started else 0,
+        },
+        "requestPayload": event,
+    }
+    if started:
+        record["responseContext"] = {
+            "statusCode": 200,
+            "executedVersion": "$LATEST",
+            "functionError": "Unhandled",
+        }
+        record["responsePayload"] = result.get("body")
+    return record
 
 
 def _keep_request_ids(lambda_svc: Any) -> None:

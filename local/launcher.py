@@ -5,7 +5,8 @@ environment variables, and reads what is written here:
 
     STATE/server.lock   locked as long as the server lives: no stale pid can be taken for it
     STATE/logs/         the server's output, with that of the functions
-    STATE/server.json   the server's pid, port and account; the port is asked for again at the next start
+    STATE/server.json   the server's pid, port and account, and its certificate's file if it speaks TLS; the port is
+                        asked for again at the next start
 
 The process that is started binds the port, forks the server into a session of its own (so that Ctrl-C in a terminal
 does not reach it) and ends: with 0 if the server was forked, with LOCKED if one is running for this state already.
@@ -47,8 +48,11 @@ def main(arguments: list[str]) -> None:
     _log_to(state / "logs" / "server.log")
     listener = _bound(_last_port(state))
     os.environ["GATEWAY_PORT"] = str(listener.getsockname()[1])  # MiniStack reads it when it is imported
+    if _speaks_tls():
+        _certificate_and_key()  # made before anyone asks for it
     if pid := os.fork():
-        _tell(state, {"pid": pid, "port": listener.getsockname()[1], "account": account})
+        certificate = _certificate_and_key()[0] if _speaks_tls() else None
+        _tell(state, {"pid": pid, "port": listener.getsockname()[1], "account": account, "certificate": certificate})
         os._exit(0)
     os.setsid()
     if "--leashed" in arguments[2:]:
@@ -122,6 +126,8 @@ def _serve(listener: socket.socket) -> None:
     config.bind = [f"fd://{listener.detach()}"]
     config.keep_alive_timeout = 75
     config.graceful_timeout = 0.5
+    if _speaks_tls():
+        config.certfile, config.keyfile = _certificate_and_key()
 
     async def run() -> None:
         stop = asyncio.Event()
@@ -129,6 +135,16 @@ def _serve(listener: socket.socket) -> None:
         await import_module("hypercorn.asyncio").serve(app, config, shutdown_trigger=stop.wait)
 
     asyncio.run(run())
+
+
+def _speaks_tls() -> bool:
+    return os.environ.get("USE_SSL") == "1"
+
+
+def _certificate_and_key() -> tuple[str, str]:
+    """Files of MiniStack's own certificate, for loopback only, made in TMPDIR if they are not there."""
+    certificate, key = import_module("ministack.core.tls").resolve_tls_material()
+    return certificate, key
 
 
 def _gaps() -> ModuleType:

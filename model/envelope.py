@@ -12,6 +12,8 @@ from caribou.model.graph import Graph
 
 ENVELOPE_SCHEMA = "caribou.envelope/1"
 START_SCHEMA = "caribou.start/1"
+MAX_RUN_ID_BYTES = 256
+"""So that a run's keys fit into DynamoDB (2048 bytes) and S3 (1024 bytes) with all that is added to them."""
 _SCHEMAS = ("caribou.envelope/", "caribou.start/")
 
 
@@ -43,12 +45,13 @@ class StoredPayload:
 class Start:
     """A client's wish to start a run: its name for it (None: the message's own id), and the encoded payload.
 
-    A payload too large for a message rests at the pointer, in home's payload bucket.
+    A payload too large for a message rests at the pointer, in home's payload bucket. `attempt` is as in an envelope.
     """
 
     run_id: str | None
     payload: str | None
     pointer: Pointer | None = None
+    attempt: int = 0
 
     def to_text(self) -> str:
         """The message that starts the run."""
@@ -57,6 +60,7 @@ class Start:
             "run_id": self.run_id,
             "payload": self.payload,
             "pointer": None if self.pointer is None else pointer_to_json(self.pointer),
+            "attempt": self.attempt,
         }
         return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
 
@@ -96,16 +100,19 @@ class Envelope:
     """What a node receives: its run, itself, the edge that led to it, and the payload or where it rests.
 
     `edge` is None where the home entry forwards the start, and where a sync node is fired: its payloads are in its
-    sync state. `hop` counts messages since the run's start.
+    sync state. `inputs` is the digest of the edges into the node, as the sender knows them. `hop` counts messages since
+    the run's start, `attempt` how often this one was sent again after Lambda had given it up.
     """
 
     run: Run
     node: str
     edge: str | None
+    inputs: str
     hop: int
     sent_at: float
     payload: str | None = None
     pointer: Pointer | None = None
+    attempt: int = 0
 
     @property
     def stored(self) -> StoredPayload:
@@ -128,7 +135,9 @@ class Envelope:
                 "stays_home": run.stays_home,
                 "node": self.node,
                 "edge": self.edge,
+                "inputs": self.inputs,
                 "hop": self.hop,
+                "attempt": self.attempt,
                 "sent_at": self.sent_at,
                 "payload": self.payload,
                 "pointer": None if self.pointer is None else pointer_to_json(self.pointer),
@@ -163,12 +172,21 @@ def parse_message(data: Any) -> Envelope | Start | None:  # noqa: ANN401 - whate
         return None
     try:
         if data["schema"] == START_SCHEMA:
-            return Start(run_id=data["run_id"], payload=data["payload"], pointer=_parsed_pointer(data["pointer"]))
+            return _parsed_start(data)
         if data["schema"] == ENVELOPE_SCHEMA:
             return _parsed_envelope(data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidEnvelopeError(f"A message of {data['schema']} is damaged: {error!r}") from error
     raise InvalidEnvelopeError(f"This version does not read messages of {data['schema']}")
+
+
+def _parsed_start(data: Mapping[str, Any]) -> Start:
+    run_id, payload = data["run_id"], data["payload"]
+    if run_id is not None and len(run_id.encode()) > MAX_RUN_ID_BYTES:
+        raise ValueError(f"a run id has at most {MAX_RUN_ID_BYTES} bytes")
+    if payload is not None and not isinstance(payload, str):
+        raise ValueError("the payload is encoded text")
+    return Start(run_id, payload, _parsed_pointer(data["pointer"]), int(data["attempt"]))
 
 
 def _parsed_envelope(data: Mapping[str, Any]) -> Envelope:
@@ -185,7 +203,9 @@ def _parsed_envelope(data: Mapping[str, Any]) -> Envelope:
         ),
         node=data["node"],
         edge=data["edge"],
+        inputs=data["inputs"],
         hop=int(data["hop"]),
+        attempt=int(data["attempt"]),
         sent_at=float(data["sent_at"]),
         payload=data["payload"],
         pointer=_parsed_pointer(data["pointer"]),

@@ -120,6 +120,10 @@ class Graph:
                 stack.extend(edge.target for edge in self.out_edges(current))
         return frozenset(seen)
 
+    def inputs_digest(self, node: str) -> str:
+        """A short digest of the edges into a node: a message of another version fits where it is the same."""
+        return digest_of([edge.id for edge in self.in_edges(node)])[:16]
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of what the runtime relies on: nodes and edges, not where functions stand in the source."""

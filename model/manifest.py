@@ -53,7 +53,8 @@ class Manifest:
 
     `hard` limits bound the tail, `soft` ones the mean, by metric. `home_share` is the share of runs that always stays
     home. `message_limit_bytes` is how large a message may be before its payload travels through S3. `placement_days`
-    is how long a solved placement is valid.
+    is how long a solved placement is valid. `deduplicate` False lets plain nodes run as often as their message is
+    delivered, for functions that are idempotent themselves; sync nodes run once all the same.
     """
 
     workflow_name: str
@@ -70,6 +71,7 @@ class Manifest:
     home_share: float = 0.1
     message_limit_bytes: int = 256 * 1024
     run_deadline_s: int = 24 * 3600
+    deduplicate: bool = True
     placement_days: int = 7
     log_retention_days: int = 30
 

@@ -49,6 +49,10 @@ class WorkflowNames:
         """Name of the SNS topic that starts the function."""
         return self.function(function)
 
+    def failure_queue(self, function: str) -> str:
+        """Name of the queue of events that no attempt could process, which the sweeper reads from home."""
+        return self.function(function)
+
     def log_group(self, function: str) -> str:
         """Name of the function's log group."""
         return f"/aws/lambda/{self.function(function)}"

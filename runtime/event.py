@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from caribou.model import payload as payloads
+from caribou.model.envelope import Envelope, Start, parse_message
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One delivery to a function. `content` is the message or the event; `id` names it, the same in every retry.
 
-    `request_id` is Lambda's: the same in its own retries, another one when a message is delivered again.
+    `request_id` is Lambda's: the same in its own retries, another one when a message is delivered again. `from_topic`
+    says that it came through the function's own topic, so that Lambda retries it and keeps it if that is in vain.
     """
 
     content: Any
     id: str
     request_id: str
+    from_topic: bool
 
 
 def unpack(event: Any, *, topic: str, request_id: str) -> Delivery:  # noqa: ANN401 - any event
     """The delivery in an event. `topic` is the name of the function's own topic: only its messages are unpacked."""
     own = _own_message(event, topic)
     if own is None:
-        return Delivery(content=event, id=request_id, request_id=request_id)
-    return Delivery(content=_json_or_text(own["Message"]), id=own["MessageId"], request_id=request_id)
+        return Delivery(event, _event_id(event) or request_id, request_id, from_topic=False)
+    return Delivery(json_or_text(own["Message"]), own["MessageId"], request_id, from_topic=True)
+
+
+def message_of(content: Any, name: str) -> Envelope | Start:  # noqa: ANN401 - any event
+    """The message in a delivery's content: what is none of ours is the payload of a start, which the delivery names.
+
+    Raises InvalidEnvelopeError and InvalidPayloadError.
+    """
+    message = parse_message(content) or Start(run_id=None, payload=payloads.encode(content))
+    return message if isinstance(message, Envelope) else replace(message, run_id=message.run_id or name)
+
+
+def json_or_text(text: str) -> Any:  # noqa: ANN401 - any JSON value
+    """The value in a message's text: a text that someone typed is one too."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _own_message(event: Any, topic: str) -> dict[str, str] | None:  # noqa: ANN401
@@ -37,8 +60,15 @@ def _own_message(event: Any, topic: str) -> dict[str, str] | None:  # noqa: ANN4
     return message
 
 
-def _json_or_text(text: str) -> Any:  # noqa: ANN401
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+def _event_id(event: Any) -> str | None:  # noqa: ANN401
+    """A name for the records of a polled event source (SQS, Kinesis, DynamoDB streams), whose retries are new requests.
+
+    None for other events, which Lambda retries under the same request id, or the caller under none.
+    """
+    records = event.get("Records") if isinstance(event, dict) else None
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        return None
+    ids = [record.get("messageId") or record.get("eventID") for record in records]
+    if not ids or not all(ids):
+        return None
+    return hashlib.sha256("\n".join(map(str, ids)).encode()).hexdigest()[:32]

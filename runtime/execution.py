@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any, Self
 
 from caribou.model import payload as payloads
@@ -15,15 +15,21 @@ from caribou.runtime.outbox import Outbox, Told
 _PARALLEL_SENDS = 8
 
 
+def threads() -> Executor:
+    """What sends run on in Lambda."""
+    return ThreadPoolExecutor(_PARALLEL_SENDS)
+
+
 class Execution:
     """Counts the calls of user code, sends each as it comes, and knows at the end what became of every edge.
 
     Sends run beside user code on a few threads; `finish` waits for them and raises the first error, so that Lambda
-    retries the whole node: what arrived twice is dropped by its receiver. `joined_bytes` is the size of the payloads
-    that the predecessors of a sync node left for it, once it has read them.
+    retries the whole node: what arrived twice is dropped by its receiver. The last edge waits until user code has
+    returned, so that no run can succeed past a node whose user code fails after its last call. `joined_bytes` is
+    the size of the payloads that the predecessors of a sync node left for it, once it has read them.
     """
 
-    def __init__(self, node: str, outbox: Outbox, started_at: float) -> None:
+    def __init__(self, node: str, outbox: Outbox, started_at: float, pool: Callable[[], Executor]) -> None:
         self.node = node
         self.run_id = outbox.run.run_id
         self._outbox = outbox
@@ -31,8 +37,10 @@ class Execution:
         self._started_at = started_at
         self._edges = self._graph.out_edges(node)
         self._sends: list[Future[SuccessorRecord]] = []
+        self._last: Callable[[], SuccessorRecord] | None = None
+        self._called = 0
         self.joined_bytes = 0
-        self._pool = ThreadPoolExecutor(_PARALLEL_SENDS) if self._edges else None
+        self._pool = pool() if self._edges else None
 
     def __enter__(self) -> Self:
         return self
@@ -43,12 +51,13 @@ class Execution:
     def call(self, function: str, payload: object, *, conditional: bool) -> None:
         """User code calls a function: the next edge, taken if the condition holds."""
         edge = self._next_edge(function)
-        offset_s = self._now() - self._started_at
-        if not conditional:
-            self._submit(lambda: self._skip(edge, offset_s))
+        text = payloads.encode(payload) if conditional else None
+        self._called += 1
+        if self._called == len(self._edges):
+            self._last = lambda: self._tell(edge, text, self._offset_s())
             return
-        text = payloads.encode(payload)
-        self._submit(lambda: self._send(edge, text, offset_s))
+        offset_s = self._offset_s()
+        self._submit(lambda: self._tell(edge, text, offset_s))
 
     def predecessor_data(self) -> list[Any]:
         """The payloads of the taken edges into this sync node, in the order of the graph's edges."""
@@ -67,9 +76,10 @@ class Execution:
 
     def finish(self) -> tuple[SuccessorRecord, ...]:
         """User code has returned: skip the edges it never came to, wait for all sends, end a leaf."""
-        for edge in self._edges[len(self._sends) :]:
-            offset_s = self._now() - self._started_at
-            self._submit(lambda edge=edge, offset_s=offset_s: self._skip(edge, offset_s))  # type: ignore[misc]
+        if self._last is not None:
+            self._submit(self._last)
+        for edge in self._edges[self._called :]:
+            self._submit(lambda edge=edge: self._tell(edge, None, self._offset_s()))  # type: ignore[misc]
         told = tuple(send.result() for send in self._sends)
         if not self._edges:
             self._outbox.end((self.node,))
@@ -81,7 +91,7 @@ class Execution:
         return tuple(send.result() for send in self._sends if not send.cancelled() and not send.exception())
 
     def _next_edge(self, function: str) -> Edge:
-        called = len(self._sends)
+        called = self._called
         if called < len(self._edges) and self._graph.node(self._edges[called].target).function == function:
             return self._edges[called]
         raise InvalidWorkflowError(
@@ -100,15 +110,14 @@ class Execution:
         assert self._pool is not None
         self._sends.append(self._pool.submit(send))
 
-    def _send(self, edge: Edge, text: str, offset_s: float) -> SuccessorRecord:
+    def _tell(self, edge: Edge, text: str | None, offset_s: float) -> SuccessorRecord:
+        """Tell an edge's target of a payload, or of a skip if there is none."""
         begun = self._now()
+        if text is None:
+            self._outbox.skip((edge,))
+            return self._successor(edge, Told(SKIPPED, ""), 0, offset_s, begun)
         told = self._outbox.send(edge, text)
         return self._successor(edge, told, len(text.encode()), offset_s, begun)
-
-    def _skip(self, edge: Edge, offset_s: float) -> SuccessorRecord:
-        begun = self._now()
-        self._outbox.skip((edge,))
-        return self._successor(edge, Told(SKIPPED, ""), 0, offset_s, begun)
 
     def _successor(self, edge: Edge, told: Told, size: int, offset_s: float, begun: float) -> SuccessorRecord:
         return SuccessorRecord(
@@ -120,6 +129,9 @@ class Execution:
             offset_s=offset_s,
             seconds=self._now() - begun,
         )
+
+    def _offset_s(self) -> float:
+        return self._now() - self._started_at
 
     def _now(self) -> float:
         return self._outbox.ports.clock.now()

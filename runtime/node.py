@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from concurrent.futures import Executor
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 from caribou.model import payload as payloads
-from caribou.model.envelope import Envelope, Run, Start, parse_message
+from caribou.model.envelope import Envelope, Run, Start, event_bytes
 from caribou.model.errors import InvalidEnvelopeError
 from caribou.model.placement import Placement
 from caribou.model.record import RunRecord, SuccessorRecord
-from caribou.runtime.event import Delivery
-from caribou.runtime.execution import Execution
+from caribou.runtime.event import Delivery, message_of
+from caribou.runtime.execution import Execution, threads
 from caribou.runtime.outbox import Outbox
 from caribou.runtime.placement import new_run
-from caribou.runtime.ports import Ports
+from caribou.runtime.ports import Ports, UnreachableError
 from caribou.runtime.settings import Settings
 from caribou.runtime.workflow import running
 
@@ -45,26 +48,49 @@ class NodeRunner:
     memory_mb: int
     emit: Callable[[RunRecord], None]
     external_bytes: Callable[[], int]
+    pool: Callable[[], Executor] = threads
 
     def handle(self, delivery: Delivery, *, cold_start: bool) -> Mapping[str, str]:
         """Do what a delivery asks for; the answer is for callers that invoke the function directly."""
-        message = parse_message(delivery.content)
-        if message is None:
-            message = Start(run_id=None, payload=payloads.encode(delivery.content))
-        if isinstance(message, Start):
-            return self._start(message, delivery, cold_start=cold_start)
-        return self._receive(message, delivery, cold_start=cold_start)
+        message = message_of(delivery.content, delivery.id)
+        if isinstance(message, Envelope):
+            return self._receive(message, delivery, cold_start=cold_start)
+        self._refuse_elsewhere()
+        return self._start(message, delivery, cold_start=cold_start) if delivery.from_topic else self._accept(message)
 
-    def _start(self, start: Start, delivery: Delivery, *, cold_start: bool) -> Mapping[str, str]:
+    def _refuse_elsewhere(self) -> None:
         entry = self.settings.graph.entry
         if entry.function != self.settings.function or self.settings.region != self.settings.home_region:
             raise InvalidEnvelopeError(f"A run of {self.settings.graph.workflow} starts at its home entry only")
-        meter = self._meter()
-        run = self.ports.runs.begin(
-            new_run(start.run_id or delivery.id, meter.started_at, self.placement, self.settings)
+
+    def _accept(self, start: Start) -> Mapping[str, str]:
+        """Hand a start that came past the topic to the topic: from there on, Lambda's retries and queues hold it."""
+        stored = start
+        if start.payload is not None and event_bytes(start.to_text()) > self.settings.message_limit_bytes:
+            digest = hashlib.sha256(start.payload.encode()).hexdigest()[:16]  # the same name may come with another one
+            key = f"{start.run_id}/start/{digest}"
+            pointer = self.ports.payloads.put(self.settings.home_region, key, start.payload)
+            stored = replace(start, payload=None, pointer=pointer)
+        self.ports.bus.publish(self.settings.home_region, self.settings.function, stored.to_text())
+        return {"run_id": start.run_id or "", "state": "accepted"}
+
+    def _start(self, start: Start, delivery: Delivery, *, cold_start: bool) -> Mapping[str, str]:
+        graph, meter = self.settings.graph, self._meter()
+        wished = new_run(start.run_id or "", meter.started_at, self.placement, self.settings)
+        run = self.ports.runs.begin(wished, frozenset(graph.leaves)).run
+        entry = graph.entry.name
+        envelope = Envelope(
+            run=run,
+            node=entry,
+            edge=None,
+            inputs=graph.inputs_digest(entry),
+            hop=0,
+            sent_at=meter.started_at,
+            payload=start.payload,
+            pointer=start.pointer,
+            attempt=start.attempt,
         )
-        envelope = Envelope(run, entry.name, None, 0, meter.started_at, start.payload, start.pointer)
-        if run.region_of(entry.name, self.settings.home_region) == self.settings.home_region:
+        if run.region_of(entry, self.settings.home_region) == self.settings.home_region:
             return self._run(envelope, delivery, meter, cold_start=cold_start)
         Outbox(run, 0, self.settings, self.ports).forward(self.ports.text_of(envelope.stored))
         self._record(envelope, meter, _Outcome(attempt=1, cold_start=cold_start, redirect=True))
@@ -74,17 +100,23 @@ class NodeRunner:
         graph, run = self.settings.graph, envelope.run
         if not graph.has_node(envelope.node) or graph.node(envelope.node).function != self.settings.function:
             raise InvalidEnvelopeError(f"{self.settings.function} has no node {envelope.node} (run {run.run_id})")
+        if envelope.inputs != graph.inputs_digest(envelope.node):
+            raise InvalidEnvelopeError(
+                f"{envelope.node} has other predecessors in version {graph.version} than in {run.workflow_version}, "
+                f"which run {run.run_id} began with"
+            )
         if envelope.hop > self.settings.hop_limit:
             raise InvalidEnvelopeError(f"Run {run.run_id} made {envelope.hop} hops: more than its graph has")
         return self._run(envelope, delivery, self._meter(), cold_start=cold_start)
 
     def _run(self, envelope: Envelope, delivery: Delivery, meter: Meter, *, cold_start: bool) -> Mapping[str, str]:
         run = envelope.run
-        attempt = self.ports.claims.claim(run.run_id, envelope.node, delivery.request_id)
-        if attempt is None:
+        tries = self._claim(envelope, delivery.request_id)
+        if tries is None:
             return _answer(run, "duplicate")
+        attempt = envelope.attempt * MAX_ATTEMPTS + tries
         outbox = Outbox(run, envelope.hop, self.settings, self.ports)
-        with Execution(envelope.node, outbox, meter.started_at) as execution:
+        with Execution(envelope.node, outbox, meter.started_at, self.pool) as execution:
             try:
                 with running(execution):
                     self.user_function(payloads.decode(self.ports.text_of(envelope.stored)))
@@ -98,15 +130,20 @@ class NodeRunner:
                     joined_bytes=execution.joined_bytes,
                 )
                 self._record(envelope, meter, failed)
-                self._give_up_after_last(run, envelope.node, failed)
+                if tries >= MAX_ATTEMPTS and not isinstance(error, UnreachableError):
+                    with suppress(UnreachableError):  # what user code raised is what Lambda and the sweeper must see
+                        self.ports.runs.fail(run.run_id, self.ports.clock.now(), envelope.node, _said(error))
                 raise
         ended = _Outcome(attempt, cold_start, successors=successors, joined_bytes=execution.joined_bytes)
         self._record(envelope, meter, ended)
         return _answer(run, "ran")
 
-    def _give_up_after_last(self, run: Run, node: str, failed: _Outcome) -> None:
-        if failed.attempt >= MAX_ATTEMPTS:
-            self.ports.runs.fail(run.run_id, self.ports.clock.now(), node, failed.error or "")
+    def _claim(self, envelope: Envelope, owner: str) -> int | None:
+        """The tries of this delivery, or None if another owns the node. A sync node is always claimed."""
+        if not self.settings.deduplicate and not self.settings.graph.node(envelope.node).sync:
+            return 1
+        region = envelope.run.region_of(envelope.node, self.settings.home_region)
+        return self.ports.claims.claim(region, envelope.run.run_id, envelope.node, owner, envelope.attempt)
 
     def _meter(self) -> Meter:
         return Meter(self.ports.clock.now(), _cpu_s(), self.external_bytes())

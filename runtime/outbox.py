@@ -49,7 +49,7 @@ class Outbox:
 
     def end(self, leaves: tuple[str, ...]) -> None:
         """Note in the run item that leaves have run or will not; the last of them ends the run."""
-        if leaves and self.ports.runs.end_leaves(self.run.run_id, leaves) >= set(self.settings.graph.leaves):
+        if leaves and self.ports.runs.end_leaves(self.run.run_id, leaves).is_complete:
             self.ports.runs.succeed(self.run.run_id, self.ports.clock.now())
 
     def _send_to(self, node: Node, edge: str | None, payload: str) -> Told:
@@ -76,6 +76,7 @@ class Outbox:
             run=run.as_needed_by(node.name, self.settings.graph),
             node=node.name,
             edge=edge,
+            inputs=self.settings.graph.inputs_digest(node.name),
             hop=self.hop + 1,
             sent_at=self.ports.clock.now(),
             payload=payload.text,

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from caribou.model.envelope import Pointer, Run, StoredPayload
 
 
 class UnreachableError(Exception):
-    """A region could not be reached, or would not take a message: home can be tried instead."""
+    """A region could not be reached, or was too busy: home, or another time, can be tried instead."""
+
+
+class UnknownRunError(Exception):
+    """There is no run item: the message is of a run that never began here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +48,12 @@ class Bus(Protocol):
 class Claims(Protocol):
     """Decides which delivery of a message to a node counts."""
 
-    def claim(self, run_id: str, node: str, owner: str) -> int | None:
-        """The number of this owner's attempts, from 1, or None if another delivery owns the node of this run."""
+    def claim(self, region: str, run_id: str, node: str, owner: str, attempt: int) -> int | None:
+        """The number of this owner's tries, from 1, or None if another delivery owns the node of this run.
+
+        `region` is the node's by the envelope's map: that of a sync node's state, wherever the sync node was fired to.
+        `attempt` is the envelope's: one that was sent again after Lambda had given it up takes the node over.
+        """
 
 
 class SyncStore(Protocol):
@@ -60,20 +69,132 @@ class SyncStore(Protocol):
         """Everything reported so far."""
 
 
+class RunState(StrEnum):
+    """How a run stands. Every accepted run comes to one of the last three."""
+
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    EXPIRED = "EXPIRED"
+
+
+@dataclass(frozen=True, slots=True)
+class RunItem:
+    """A run and how far it has come. `leaves` are those of the graph it began with, `ended` those that ran or won't."""
+
+    run: Run
+    leaves: frozenset[str]
+    state: RunState = RunState.RUNNING
+    ended: frozenset[str] = frozenset()
+    ended_at: float | None = None
+    failed_node: str | None = None
+    error: str | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the run took; None if it has not ended, or goes on after a redrive."""
+        if self.ended_at is None or self.state is RunState.RUNNING:
+            return None
+        return self.ended_at - self.run.started_at
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every leaf has run, or never will."""
+        return self.ended >= self.leaves
+
+
 class RunStore(Protocol):
-    """Run items, at home."""
+    """Run items, at home. Each change is conditional: a state that has been left is not come back to by chance.
 
-    def begin(self, run: Run) -> Run:
-        """Write the run item, unless there is one; the run as the item has it."""
+    begin ──> RUNNING ──succeed──> SUCCEEDED
+               │  ^ └──expire───> EXPIRED ──┐
+               │  └────────reopen───────────┤
+               └──fail──> FAILED ───────────┘      (FAILED ──succeed──> SUCCEEDED, if all of it ran after all)
+    """
 
-    def end_leaves(self, run_id: str, leaves: tuple[str, ...]) -> frozenset[str]:
-        """Note that leaves have run or will not; all leaves noted so far."""
+    def begin(self, run: Run, leaves: frozenset[str]) -> RunItem:
+        """Write the run item, unless there is one; the item."""
+
+    def end_leaves(self, run_id: str, leaves: tuple[str, ...]) -> RunItem:
+        """Note that leaves have run or will not; the item after that. UnknownRunError if there is none."""
 
     def succeed(self, run_id: str, at: float) -> None:
-        """Set the state of an open run to SUCCEEDED."""
+        """RUNNING or FAILED to SUCCEEDED."""
 
     def fail(self, run_id: str, at: float, node: str, error: str) -> None:
-        """Set the state of an open run to FAILED, with the failing node and its error."""
+        """RUNNING to FAILED, with the failing node and its error. The run stays on the sweeper's list."""
+
+    def expire(self, run_id: str, at: float) -> None:
+        """RUNNING to EXPIRED, if its deadline, which a redrive may have moved, has passed by then."""
+
+    def reopen(self, run_id: str, deadline: float) -> None:
+        """FAILED or EXPIRED to RUNNING, with a new deadline."""
+
+    def close(self, run_id: str) -> None:
+        """Take a run that is not RUNNING off the sweeper's list: what is left of it is parked."""
+
+    def get(self, run_id: str) -> RunItem | None:
+        """The item, or None."""
+
+    def listed(self) -> tuple[RunItem, ...]:
+        """The sweeper's list: runs that are RUNNING, or FAILED with a message that is not parked yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedEvent:
+    """An event that Lambda gave up, or SNS could not hand over, as it lies in a function's failure queue.
+
+    `message` is what was published, `message_id` its id; or the event that came past the topic, and its request's.
+    `error_type` is the exception's class (None: the function was never started).
+    """
+
+    region: str
+    function: str
+    message: str
+    message_id: str
+    error_type: str | None
+    error: str
+    handle: str
+
+
+class Failures(Protocol):
+    """The failure queues of all functions."""
+
+    def receive(self, region: str, function: str) -> tuple[FailedEvent, ...]:
+        """Some events of a function's queue, hidden from others for a while; UnreachableError if it can't be asked."""
+
+    def delete(self, event: FailedEvent) -> None:
+        """Take an event out of its queue for good."""
+
+
+START_NODE = "(start)"
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A message that waits for a person: the node it is for, the message and its attempt, and why it is here.
+
+    A start is no node's (`START_NODE`): where the entry is placed elsewhere, both of them may be parked.
+    """
+
+    run_id: str
+    node: str
+    attempt: int
+    message: str
+    reason: str
+
+
+class Parking(Protocol):
+    """Messages that wait for a redrive, at home."""
+
+    def park(self, parked: Parked) -> None:
+        """Keep a message, unless the node has one of the same or a later attempt, whose claim would refuse this one."""
+
+    def parked(self, run_id: str) -> tuple[Parked, ...]:
+        """The messages of a run, by node."""
+
+    def unpark(self, parked: Parked) -> None:
+        """Forget a message that has been sent again; one of another attempt stays."""
 
 
 class PayloadStore(Protocol):
@@ -103,6 +224,8 @@ class Ports:
     runs: RunStore
     payloads: PayloadStore
     clock: Clock
+    failures: Failures
+    parking: Parking
 
     def text_of(self, payload: StoredPayload) -> str:
         """An encoded payload's text, fetched from where it rests; none is null."""

@@ -7,11 +7,13 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from caribou.model.graph import Graph
-from caribou.model.manifest import Manifest
 from caribou.model.names import WorkflowNames
+
+if TYPE_CHECKING:  # synth has it; a function never needs it, and would pay for it at its cold start
+    from caribou.model.manifest import Manifest
 
 BUNDLE_PACKAGE = "caribou_bundle"
 BUNDLE_FILE = "workflow.json"
@@ -31,6 +33,7 @@ class Settings:
     home_share: float
     message_limit_bytes: int
     run_deadline_s: int
+    deduplicate: bool = True
 
     @property
     def names(self) -> WorkflowNames:
@@ -51,6 +54,7 @@ def bundle_text(graph: Graph, manifest: Manifest) -> str:
         "home_share": manifest.home_share,
         "message_limit_bytes": manifest.message_limit_bytes,
         "run_deadline_s": manifest.run_deadline_s,
+        "deduplicate": manifest.deduplicate,
     }
     return json.dumps(content, sort_keys=True, indent=1)
 
@@ -61,7 +65,7 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     content: dict[str, Any] = json.loads(text)
     return Settings(
         graph=Graph.from_json(content.pop("graph")),
-        function=environment[FUNCTION_VARIABLE],
+        function=environment.get(FUNCTION_VARIABLE, ""),  # the sweeper is none of the workflow's functions
         region=environment["AWS_REGION"],
         stage=environment[STAGE_VARIABLE],
         **content,

@@ -27,8 +27,9 @@ from caribou.model.graph import Graph
 from caribou.model.placement import Placement
 from caribou.model.record import RunRecord
 from caribou.runtime.event import unpack
-from caribou.runtime.memory import InMemoryClock, InMemoryCloud, Message, RunItem, State
+from caribou.runtime.memory import InMemoryClock, InMemoryCloud, Message
 from caribou.runtime.node import MAX_ATTEMPTS, NodeRunner
+from caribou.runtime.ports import FailedEvent, RunItem, RunState
 from caribou.runtime.settings import Settings
 
 _ACCOUNT = "000000000000"
@@ -42,6 +43,7 @@ __all__ = [
     "LocalRunner",
     "RunItem",
     "RunResult",
+    "RunState",
     "load_functions",
     "run_workflow",
 ]
@@ -67,7 +69,7 @@ class RunResult:
     """
 
     run: Run
-    state: State
+    state: RunState
     records: tuple[RunRecord, ...]
     outputs: Mapping[str, Any]
     errors: tuple[Exception, ...]
@@ -207,7 +209,10 @@ class LocalRunner:
             answer = runner.handle(delivery, cold_start=cold_start)
         except Exception as error:  # noqa: BLE001 - Lambda's edge: whatever it is, it is tried again
             self._errors.setdefault(run_id, []).append(error)
-            return [replace(invocation, attempt=invocation.attempt + 1)] if invocation.attempt < MAX_ATTEMPTS else []
+            if invocation.attempt < MAX_ATTEMPTS:
+                return [replace(invocation, attempt=invocation.attempt + 1)]
+            self.cloud.failures.put(_failed(invocation, error))
+            return []
         if answer["state"] == "ran":
             self._outputs[run_id, node] = self._returned
         return []
@@ -218,6 +223,19 @@ class LocalRunner:
         if isinstance(parsed, Envelope):
             return parsed.run.run_id, parsed.node
         return (parsed.run_id if parsed else None) or message_id, self.graph.entry.name
+
+
+def _failed(invocation: _Invocation, error: Exception) -> FailedEvent:
+    message = invocation.message
+    return FailedEvent(
+        region=message.region,
+        function=message.function,
+        message=message.text,
+        message_id=invocation.message_id,
+        error_type=type(error).__name__,
+        error=str(error),
+        handle=invocation.request_id,
+    )
 
 
 def run_workflow(

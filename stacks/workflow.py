@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from caribou.constructs.bundle import Bundle, Platform, requirements_of, workflo
 from caribou.constructs.placement_layer import PlacementLayer
 from caribou.constructs.registration import Registration
 from caribou.constructs.run_state import RunState
+from caribou.constructs.sweeper import Sweeper
 from caribou.constructs.sync_state import SyncState
 from caribou.constructs.workflow_function import FunctionProps, WorkflowFunction
 from caribou.constructs.workflow_role import RoleProps
@@ -98,6 +99,11 @@ class Deployment:
             layers=layers,
         )
 
+    def sweeper_props(self, code: lambda_.Code) -> FunctionProps:
+        """What decides the sweeper: the entry's, without user code's environment."""
+        props = self.function_props(self.workflow.graph.entry.function, code)
+        return replace(props, environment={STAGE_VARIABLE: self.stage})
+
 
 class WorkflowStack(Stack):
     """`Workflow-<name>`: every function at home, the entry with its placement, and the state of runs."""
@@ -119,6 +125,7 @@ class WorkflowStack(Stack):
             layers = (placement.layer,) if function.name == deployment.workflow.graph.entry.function else ()
             props = deployment.function_props(function.name, code, layers)
             WorkflowFunction(self, _function_id(function.name), props)
+        Sweeper(self, "Sweeper", deployment.sweeper_props(code))
         self._tell(deployment.placement, deployment.workflow.graph)
 
     def _tell(self, placement: Placement, graph: Graph) -> None:

@@ -26,7 +26,7 @@ ROOMS = {
     "runtime": {"model", *AWS, "aws_lambda_powertools"},
     "solver": {"model", "model.schema", "numpy"},
     "collectors": {"model", *AWS},
-    "control": {"model", "model.schema", "solver", "collectors", *AWS, "runtime.aws"},
+    "control": {"model", "model.schema", "solver", "collectors", *AWS, "runtime"},
     "report": {"model", "model.schema", "solver", "rich"},
     "constructs": {"model", *CDK, "uv"},
     "stacks": {"model", "model.schema", "constructs", "runtime.settings", *CDK},

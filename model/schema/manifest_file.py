@@ -213,6 +213,8 @@ class CaribouSettings(_Section):
     """The largest message; a payload that does not fit travels through S3. SNS takes 262144 bytes at most."""
     run_deadline_s: Annotated[int, Field(ge=1, le=14 * 86400)] = 24 * 3600
     """Seconds after its start when a run that has not ended expires."""
+    deduplicate: bool = True
+    """Whether a plain node runs once however often its message is delivered; false is for idempotent functions."""
     placement_days: Annotated[int, Field(ge=1, le=366)] = 7
     """Days for which a solved placement is valid; after that, runs stay at home."""
     log_retention_days: Annotated[

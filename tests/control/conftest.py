@@ -15,6 +15,7 @@ from caribou.control.subjects import Subject
 from caribou.model.names import ControlNames, WorkflowNames, stack_name, workflow_stack_id
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.schema.workflow import read_workflow
+from caribou.runtime.run_items import OPEN_INDEX
 
 HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"
 
@@ -122,7 +123,7 @@ class World:
         placement = replace(placement, workflow=self.name)
         template = {
             "Metadata": {"CaribouPlacement": placement.to_json()},
-            "Resources": {"Runs": _table(self.names.run_table, "run_id")},
+            "Resources": {"Runs": _table(self.names.run_table, "run_id"), "Syncs": _sync_table(self.names.sync_table)},
             "Outputs": {"PlacementDigest": {"Value": placement.digest}, "GraphDigest": {"Value": "g"}},
         }
         return self._deploy(workflow_stack_id(self.name), HOME, "home", template)
@@ -148,6 +149,7 @@ class World:
             "state": {"S": "RUNNING"},
             "regions": {"S": json.dumps({f"node {region}": region for region in regions})},
             "deadline": {"N": repr(deadline)},
+            "open": {"S": "1"},
             **attributes,
         }
         self.aws.dynamodb(HOME).put_item(TableName=self.names.run_table, Item=item)
@@ -183,7 +185,25 @@ def _table(name, key):
     properties = {
         "TableName": name,
         "KeySchema": [{"AttributeName": key, "KeyType": "HASH"}],
-        "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"}],
+        "AttributeDefinitions": [{"AttributeName": one, "AttributeType": "S"} for one in (key, OPEN_INDEX)],
+        "BillingMode": "PAY_PER_REQUEST",
+        "GlobalSecondaryIndexes": [
+            {
+                "IndexName": OPEN_INDEX,
+                "KeySchema": [{"AttributeName": OPEN_INDEX, "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+    }
+    return {"Type": "AWS::DynamoDB::Table", "DeletionPolicy": "Retain", "Properties": properties}
+
+
+def _sync_table(name):
+    keys = {"id": "HASH", "part": "RANGE"}
+    properties = {
+        "TableName": name,
+        "KeySchema": [{"AttributeName": key, "KeyType": kind} for key, kind in keys.items()],
+        "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"} for key in keys],
         "BillingMode": "PAY_PER_REQUEST",
     }
     return {"Type": "AWS::DynamoDB::Table", "DeletionPolicy": "Retain", "Properties": properties}

@@ -117,15 +117,33 @@ def test_found_when_asked_for_a_workflow_then_stacks_of_no_workflow_are_not_coun
     assert Found((DeployedStack("a", "n", WEST, "", "control", "X", datetime.now(UTC)),)).workflows == ()
 
 
-def test_runs_when_their_deadline_has_passed_then_they_are_not_open():
-    """Nothing is sent for a run after its deadline, whoever forgot to end it."""
+@pytest.mark.parametrize("attributes", [{}, {"ended_at": {"N": "5"}}])
+def test_run_when_its_deadline_has_passed_then_it_is_not_open_and_ended_then(attributes):
+    """Nothing is sent for a run after its deadline, whoever forgot to end it; an end before a redrive is none."""
     item = {
         "run_id": {"S": "r"},
         "state": {"S": "RUNNING"},
         "regions": {"S": '{"a": "us-west-2"}'},
         "deadline": {"N": "10"},
+        **attributes,
     }
     use = use_of(item)
     assert use.regions == {WEST}
-    assert [open_runs([use], now_s) for now_s in (9.0, 10.0)] == [1, 0]
+    assert [use.is_open(now_s) for now_s in (9.0, 10.0)] == [True, False]
     assert use.end_s() == 10.0
+
+
+@pytest.mark.local_cloud
+def test_open_runs_when_counted_then_they_are_those_on_the_list_that_still_run(world, placed):
+    """What ended, what failed and waits on the sweeper's list, and what is past its deadline is not open."""
+    world.home(placed())
+    world.begin_run("runs", deadline=10.0)
+    world.begin_run("late", deadline=8.0)
+    world.begin_run("failed", deadline=10.0, state={"S": "FAILED"}, ended_at={"N": "1"})
+    assert open_runs(world.aws, world.names, HOME, 9.0) == 1
+
+
+@pytest.mark.local_cloud
+def test_open_runs_when_there_is_no_table_yet_then_there_are_none(world):
+    """Nothing is deployed."""
+    assert open_runs(world.aws, world.names, HOME, 9.0) == 0

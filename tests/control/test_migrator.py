@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from caribou.control.pending import PlacementBox
 from caribou.control.subjects import Subject
 from caribou.model.errors import OperationFailedError
 from caribou.model.placement import Placement
+from caribou.runtime.aws import DynamoParking
+from caribou.runtime.clients import Clients
+from caribou.runtime.ports import Parked
 
 pytestmark = pytest.mark.local_cloud
 HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"
@@ -205,3 +209,16 @@ def _resources(world, kind):
     name = f"Workflow-{world.name}-{WEST}".replace("_", "-")
     summaries = world.aws.cloudformation(WEST).list_stack_resources(StackName=name)["StackResourceSummaries"]
     return [found["PhysicalResourceId"] for found in summaries if found["ResourceType"] == kind]
+
+
+def test_region_when_a_failed_run_could_be_redriven_there_then_it_waits_unless_it_is_forgotten(world, placed):
+    """What rests there is what the run would go on with; who gives it up says so."""
+    left_behind(world, placed)
+    failed = {"state": {"S": "FAILED"}, "ended_at": {"N": "1"}}
+    world.begin_run("r1", [WEST], **failed)
+    world.begin_run("r2", [WEST], **failed)
+    DynamoParking(Clients(), world.names.sync_table, HOME).park(Parked("r1", "b", 0, "{}", "ValueError"))
+    [decision] = migrator(world).migrate(world.subject, deploy=False).decisions
+    assert decision.reasons == ("1 failed run can be redriven with what rests there, such as r1",)
+    report = replace(migrator(world), forget_failed=True).migrate(world.subject, deploy=False)
+    assert report.retired == (WEST,)

@@ -65,6 +65,7 @@ def test_home_region_when_no_node_is_placed_there_then_it_stays():
     ("changes", "reason"),
     [
         ({"region": region_facts(messages=1)}, "1 message in its failure queues"),
+        ({"region": region_facts(redrivable=("r1", "r2"))}, "2 failed runs can be redriven with what rests there"),
         ({"region": region_facts(read_to_s=None)}, "never read"),
         ({"region": region_facts(read_to_s=FLIP_S + 105)}, "logs were read until"),
         ({"region": region_facts(is_busy=True, status="UPDATE_IN_PROGRESS")}, "being worked on: UPDATE_IN_PROGRESS"),

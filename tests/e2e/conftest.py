@@ -46,8 +46,18 @@ def copied_project(folder, environment):
     return Project(folder, environment)
 
 
+@pytest.fixture(scope="session")
+def project_in():
+    """`project_in(folder)`: make a project in a folder, which knows of no cloud."""
+    return _lone_project
+
+
 @pytest.fixture
 def lone_project(tmp_path):
     """A project that knows of no cloud."""
+    return _lone_project(tmp_path)
+
+
+def _lone_project(folder):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_"))}
-    return copied_project(tmp_path, {**environment, "PYTHONUNBUFFERED": "1"})
+    return copied_project(folder, {**environment, "PYTHONUNBUFFERED": "1"})

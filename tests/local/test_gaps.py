@@ -1,10 +1,14 @@
 """What SNS, EventBridge and Lambda do on AWS and MiniStack does only with `local/gaps.py`."""
 
+import contextlib
 import io
 import json
+import os
+import signal
 import time
 import uuid
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -26,11 +30,11 @@ def handler(event, context):
 class Place:
     """A region of the local cloud with a function, the queue it tells of its attempts, and one for failures."""
 
-    def __init__(self, cloud, region):
+    def __init__(self, cloud, region, source=HANDLER, timeout_s=30):
         self.cloud, self.region = cloud, region
         self.name = f"gaps-{uuid.uuid4().hex[:8]}"
         self.told, self.failures = self.queue("told"), self.queue("failures")
-        self.function = self.create_function()
+        self.function = self.create_function(source, timeout_s)
 
     def queue(self, name):
         """The URL of a new queue."""
@@ -42,14 +46,14 @@ class Place:
         sqs = self.cloud.client("sqs", self.region)
         return sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
 
-    def create_function(self):
+    def create_function(self, source, timeout_s):
         """The ARN of the new function, which reports to `failures`."""
         code = io.BytesIO()
         with zipfile.ZipFile(code, "w") as archive:
-            archive.writestr("app.py", HANDLER)
+            archive.writestr("app.py", source)
         functions = self.cloud.client("lambda", self.region)
         arn = functions.create_function(
-            FunctionName=self.name, Runtime="python3.13", Handler="app.handler", Timeout=30,
+            FunctionName=self.name, Runtime="python3.13", Handler="app.handler", Timeout=timeout_s,
             Role=f"arn:aws:iam::{self.cloud.account}:role/r", Code={"ZipFile": code.getvalue()},
             Environment={"Variables": {"TOLD": self.told}},
         )["FunctionArn"]  # fmt: skip
@@ -149,7 +153,9 @@ def test_a_function_that_is_switched_off_reports_at_once(local_cloud):
 
     publish(place, "us-east-1", topic, {})
 
-    assert len(place.messages(place.failures, 1)) == 1
+    record = json.loads(place.messages(place.failures, 1)[0])
+    assert "responsePayload" not in record
+    assert "responseContext" not in record
     assert place.count(place.told) == 0
 
 
@@ -175,3 +181,64 @@ def test_the_request_id_of_the_response_is_the_handlers(local_cloud, kind):
     response = local_cloud.client("lambda").invoke(FunctionName=place.name, InvocationType=kind, Payload=b"{}")
 
     assert place.messages(place.told, 1) == [response["ResponseMetadata"]["RequestId"]]
+
+
+DYING = """
+import os, signal, time
+class OutOfPaper(Exception):
+    pass
+def handler(event, context):
+    if event["how"] == "raise":
+        raise OutOfPaper("tray 2")
+    if event["how"] == "sleep":
+        time.sleep(60)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "kind", "said"),
+    [
+        ("raise", "OutOfPaper", "tray 2"),
+        ("kill", "Runtime.ExitError", "Runtime exited with error: signal: killed"),
+        ("sleep", "Sandbox.Timedout", "Task timed out after 1.00 seconds"),
+    ],
+)
+def test_an_event_given_up_is_reported_with_the_error_that_lambda_gives(local_cloud, how, kind, said):
+    """The record tells what user code raised from a process that died and from one that took too long."""
+    place = Place(local_cloud, "us-east-1", source=DYING, timeout_s=1)
+
+    local_cloud.client("lambda").invoke(
+        FunctionName=place.name, InvocationType="Event", Payload=json.dumps({"how": how}).encode()
+    )
+
+    record = json.loads(place.messages(place.failures, 1)[0])
+    assert record["responsePayload"]["errorType"] == kind
+    assert said in record["responsePayload"]["errorMessage"]
+    assert record["responseContext"]["functionError"] == "Unhandled"
+    assert record["requestContext"]["condition"] == "RetriesExhausted"
+    assert record["requestContext"]["approximateInvokeCount"] == 3
+    assert record["requestPayload"] == {"how": how}
+
+
+def test_a_process_killed_from_outside_is_retried_with_the_same_request(local_cloud):
+    """What a function was doing when its process was killed is done again, under one request id."""
+    place = Place(local_cloud, "us-east-1")
+    local_cloud.client("lambda").invoke(FunctionName=place.name, InvocationType="Event", Payload=b'{"sleep": 2}')
+    first = place.messages(place.told, 1)
+
+    for process in processes_of(place.name):
+        os.kill(process, signal.SIGKILL)
+
+    assert place.messages(place.told, 1) == first
+    assert place.count(place.failures) == 0
+
+
+def processes_of(function):
+    """Ids of the processes that run a function."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"ministack-lambda-{function}-" in (folder / "cmdline").read_text():
+                found.append(int(folder.name))
+    return found

@@ -157,6 +157,7 @@ def test_manifest_when_it_has_our_keys_then_they_are_read():
         "home_share": 0.25,
         "message_limit_bytes": 1024,
         "run_deadline_s": 60,
+        "deduplicate": False,
         "placement_days": 1,
         "log_retention_days": 90,
     }
@@ -261,6 +262,7 @@ CONFIG = "regions_and_providers.providers.aws.config"
         ("caribou.message_limit_bytes", 2**20, "caribou.message_limit_bytes", "less than or equal to 262144"),
         ("caribou.log_retention_days", 31, "caribou.log_retention_days", "is not a retention"),
         ("caribou.run_deadline_s", 1.5, "caribou.run_deadline_s", "is not a whole number"),
+        ("caribou.deduplicate", "no", "caribou.deduplicate", "is not true or false"),
         (
             "regions_and_providers",
             {"allowed_regions": aws("us-west-2"), "disallowed_regions": aws("us-west-2")},

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caribou.model.envelope import Envelope, Pointer, Run, Start, parse_message
+from caribou.model.envelope import MAX_RUN_ID_BYTES, Envelope, Pointer, Run, Start, parse_message
 from caribou.model.errors import InvalidEnvelopeError
 
 _names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
@@ -30,6 +30,8 @@ envelopes = st.builds(
     run=_runs,
     node=_names,
     edge=st.none() | _names,
+    inputs=_names,
+    attempt=st.integers(min_value=0, max_value=2000),
     hop=st.integers(min_value=0, max_value=500),
     sent_at=_times,
     payload=st.none() | _names,
@@ -39,7 +41,9 @@ envelopes = st.builds(
 
 def _envelope(**changes):
     run = Run("r", "0.0.1", "g", "p", {"b": "us-west-2"}, 1.0, 2.0)
-    return Envelope(**{"run": run, "node": "b", "edge": "a#0", "hop": 1, "sent_at": 1.5, "payload": "1", **changes})
+    return Envelope(
+        **{"run": run, "node": "b", "edge": "a#0", "inputs": "i", "hop": 1, "sent_at": 1.5, "payload": "1", **changes}
+    )
 
 
 @given(envelopes)
@@ -48,7 +52,15 @@ def test_envelope_when_parsed_then_it_is_what_was_sent(envelope):
     assert parse_message(json.loads(envelope.to_text())) == envelope
 
 
-@given(st.builds(Start, run_id=st.none() | _names, payload=st.none() | _names, pointer=st.none() | _pointers))
+@given(
+    st.builds(
+        Start,
+        run_id=st.none() | _names.filter(lambda name: len(name.encode()) <= MAX_RUN_ID_BYTES),
+        payload=st.none() | _names,
+        pointer=st.none() | _pointers,
+        attempt=st.integers(min_value=0, max_value=2000),
+    )
+)
 def test_start_when_parsed_then_it_is_what_was_sent(start):
     """A start keeps the client's name, and the payload or where it rests."""
     assert parse_message(json.loads(start.to_text())) == start
@@ -67,6 +79,19 @@ def test_message_when_its_schema_is_unknown_then_error_names_it(schema):
     """One of ours that this version doesn't read is an error, not a payload."""
     with pytest.raises(InvalidEnvelopeError, match=schema):
         parse_message({"schema": schema})
+
+
+@pytest.mark.parametrize("damage", [{"run_id": 5}, {"run_id": "é" * 129}, {"run_id": "\ud800"}, {"payload": {}}])
+def test_start_when_its_name_or_payload_can_not_be_kept_then_it_is_damaged(damage):
+    """A name that no key can hold would fail again and again behind the border."""
+    with pytest.raises(InvalidEnvelopeError, match="damaged"):
+        parse_message(json.loads(Start("r", "1").to_text()) | damage)
+
+
+def test_start_when_its_name_is_as_long_as_can_be_then_it_is_read():
+    """The limit is in bytes, so that it holds for keys."""
+    start = Start("é" * 128, "1")
+    assert parse_message(json.loads(start.to_text())) == start
 
 
 @pytest.mark.parametrize("field", sorted(json.loads(_envelope().to_text())))

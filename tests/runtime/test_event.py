@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from caribou.runtime.event import unpack
+from caribou.model.envelope import Start
+from caribou.runtime.event import json_or_text, message_of, unpack
 
 TOPIC = "caribou-dev-flow-a"
 
@@ -18,6 +19,7 @@ def test_event_when_it_comes_from_the_own_topic_then_the_message_is_its_content(
     """The message's id names the delivery, so that a message that comes twice starts one run."""
     delivery = unpack(_event(json.dumps({"x": 1})), topic=TOPIC, request_id="r-1")
     assert (delivery.content, delivery.id, delivery.request_id) == ({"x": 1}, "m-1", "r-1")
+    assert delivery.from_topic
 
 
 def test_event_when_the_message_is_no_json_then_it_is_text():
@@ -44,4 +46,21 @@ def test_event_when_the_message_is_no_json_then_it_is_text():
 def test_event_when_it_is_anything_else_then_it_is_the_content_itself(event):
     """Events of other sources are payloads as they are, named by the request."""
     delivery = unpack(event, topic=TOPIC, request_id="r-1")
-    assert (delivery.content, delivery.id) == (event, "r-1")
+    assert (delivery.content, delivery.id, delivery.from_topic) == (event, "r-1", False)
+
+
+def test_event_when_it_is_polled_then_its_records_name_it_in_every_retry():
+    """A poller invokes anew where Lambda would retry: the same records are the same run, others another one."""
+    queue = {"Records": [{"messageId": "m-1", "body": "x"}, {"messageId": "m-2", "body": "y"}]}
+    stream = {"Records": [{"eventID": "shard:1", "kinesis": {}}]}
+    ids = [unpack(event, topic=TOPIC, request_id=f"r-{i}").id for i, event in enumerate([queue, queue, stream, stream])]
+    assert ids[0] == ids[1] != ids[2] == ids[3]
+    assert all(len(name) == 32 for name in ids)
+
+
+def test_message_when_it_is_none_of_ours_then_it_is_the_payload_of_a_start_that_the_delivery_names():
+    """The sweeper reads a failed event as the function did, so that it is the same run."""
+    assert message_of({"x": 1}, "m-1") == Start("m-1", '{"x":1}')
+    assert message_of(json_or_text("hello"), "m-1") == Start("m-1", '"hello"')
+    assert message_of(json.loads(Start("mine", "1").to_text()), "m-1") == Start("mine", "1")
+    assert message_of(json.loads(Start(None, "1").to_text()), "m-1") == Start("m-1", "1")

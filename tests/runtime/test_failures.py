@@ -47,7 +47,7 @@ def test_function_when_attempts_are_left_then_the_run_is_still_open(graph_of, sc
     runner = LocalRunner(graph, script_of(graph, flaky={"a": 9}).functions)
     for _ in range(attempts):
         with pytest.raises(RuntimeError, match="a fails"):
-            runner.runner("a", HOME).handle(Delivery("x", id="run", request_id="r"), cold_start=False)
+            runner.runner("a", HOME).handle(Delivery("x", id="run", request_id="r", from_topic=True), cold_start=False)
     assert runner.result("run").state == "RUNNING"
 
 
@@ -65,7 +65,7 @@ def test_function_when_it_fails_after_sending_then_its_record_has_what_was_told(
 
 def test_send_when_it_is_slow_and_user_code_fails_then_nothing_is_told_after_the_record(graph_of, script_of):
     """A send in flight at the failure is in the record, and none runs on into the next request."""
-    graph = graph_of({"a": "b"})
+    graph = graph_of({"a": "b c"})
     runner = LocalRunner(graph, script_of(graph, flaky={"a": 1}).functions)
     begun, publish = threading.Event(), runner.cloud.bus.publish
 
@@ -78,7 +78,9 @@ def test_send_when_it_is_slow_and_user_code_fails_then_nothing_is_told_after_the
     (start,) = runner.cloud.bus.take()
     runner.cloud.bus.publish = slowly
     with pytest.raises(RuntimeError):
-        runner.runner("a", HOME).handle(Delivery(json.loads(start.text), id="m", request_id="r"), cold_start=False)
+        runner.runner("a", HOME).handle(
+            Delivery(json.loads(start.text), id="m", request_id="r", from_topic=True), cold_start=False
+        )
     assert begun.is_set()
     assert [told.edge for told in runner.records[0].successors] == ["a#0"]
 
@@ -99,8 +101,8 @@ def test_process_when_a_request_failed_then_the_next_one_begins_anew(graph_of, s
     runner = LocalRunner(graph, script.functions | {"a": once})
     process = runner.runner("a", HOME)
     with pytest.raises(RuntimeError):
-        process.handle(Delivery("first", id="run-1", request_id="r-1"), cold_start=True)
-    process.handle(Delivery("second", id="run-2", request_id="r-2"), cold_start=False)
+        process.handle(Delivery("first", id="run-1", request_id="r-1", from_topic=True), cold_start=True)
+    process.handle(Delivery("second", id="run-2", request_id="r-2", from_topic=True), cold_start=False)
     runner.deliver_all()
     assert sorted(script.received["b"]) == ["first", "second"]
     assert script.received["c"] == ["second"]
@@ -179,7 +181,7 @@ def test_delivery_when_the_node_has_run_then_only_its_own_retry_runs_it_again(gr
     graph = graph_of({"a": ""})
     script = script_of(graph)
     process = LocalRunner(graph, script.functions).runner("a", HOME)
-    process.handle(Delivery("x", id="run", request_id="same"), cold_start=True)
-    answer = process.handle(Delivery("x", id="run", request_id=owner), cold_start=False)
+    process.handle(Delivery("x", id="run", request_id="same", from_topic=True), cold_start=True)
+    answer = process.handle(Delivery("x", id="run", request_id=owner, from_topic=True), cold_start=False)
     assert answer["state"] == ("ran" if owner == "same" else "duplicate")
     assert len(script.received["a"]) == (2 if owner == "same" else 1)

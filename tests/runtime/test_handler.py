@@ -58,10 +58,16 @@ def _records(text):
     return [RunRecord.from_json(line[RECORD_KEY]) for line in lines if RECORD_KEY in line]
 
 
+def _event(request_id, message="{}"):
+    """A message of the function's own topic."""
+    topic = f"arn:aws:sns:us-east-1:000000000000:{load_settings().names.topic('a')}"
+    return {"Records": [{"Sns": {"TopicArn": topic, "MessageId": f"m-{request_id}", "Message": message}}]}
+
+
 def test_handler_when_a_process_is_new_then_its_first_record_alone_is_a_cold_start(context, capsys):
     """Each record is one JSON line of the log; a qualifier in the ARN is no new process."""
     for i, qualifier in enumerate(["", "", ":$LATEST"]):
-        assert handler.handle({"n": i}, context(f"r-{i}", qualifier)) == {"run_id": f"r-{i}", "state": "ran"}
+        assert handler.handle(_event(i), context(f"r-{i}", qualifier)) == {"run_id": f"m-{i}", "state": "ran"}
     records = _records(capsys.readouterr().out)
     assert [record.cold_start for record in records] == [True, False, False]
     assert {record.memory_mb for record in records} == {512}
@@ -71,7 +77,7 @@ def test_handler_when_a_process_is_new_then_its_first_record_alone_is_a_cold_sta
 def test_handler_when_user_code_fails_then_the_error_goes_on_to_lambda_and_a_record_is_written(context, capsys):
     """Lambda must see the failure to try again."""
     with pytest.raises(RuntimeError, match="as asked"):
-        handler.handle("fail", context("r-1"))
+        handler.handle(_event(1, '"fail"'), context("r-1"))
     (record,) = _records(capsys.readouterr().out)
     assert record.error == "RuntimeError: as asked"
 
@@ -79,13 +85,11 @@ def test_handler_when_user_code_fails_then_the_error_goes_on_to_lambda_and_a_rec
 def test_handler_when_a_user_lowers_the_log_level_then_records_are_still_written(context, capsys, monkeypatch):
     """Records are not the user's log lines."""
     monkeypatch.setenv("POWERTOOLS_LOG_LEVEL", "ERROR")
-    handler.handle({}, context("r-1"))
+    handler.handle(_event(1), context("r-1"))
     assert len(_records(capsys.readouterr().out)) == 1
 
 
 def test_handler_when_a_message_of_its_topic_arrives_then_its_id_names_the_run(context):
     """A message that SNS delivers twice starts one run, whatever the request."""
-    topic = f"arn:aws:sns:us-east-1:000000000000:{load_settings().names.topic('a')}"
-    event = {"Records": [{"Sns": {"TopicArn": topic, "MessageId": "m-1", "Message": "{}"}}]}
-    answers = [handler.handle(event, context(f"r-{i}")) for i in (2, 3)]
+    answers = [handler.handle(_event(1), context(f"r-{i}")) for i in (2, 3)]
     assert answers == [{"run_id": "m-1", "state": "ran"}, {"run_id": "m-1", "state": "duplicate"}]

@@ -1,6 +1,7 @@
 """How successors are told: the size of messages, unreachable regions, and the hop limit."""
 
 import json
+import threading
 from dataclasses import replace
 
 import pytest
@@ -78,18 +79,27 @@ def test_sync_payload_when_it_is_over_an_item_then_it_rests_in_the_store(graph_o
 @pytest.mark.parametrize("sync", ["", "b"])
 def test_large_payload_when_a_retry_sends_another_then_the_first_can_still_be_read(graph_of, script_of, sync):
     """A function that fails and then sends something else must not spoil what is on its way."""
-    graph = graph_of({"a": "b"}, sync)
-    script, numbers = script_of(graph, flaky={"b": 1}), iter("12")
-    workflow = script.workflow
+    graph = graph_of({"a": "b c"}, sync)
+    script, numbers, begun = script_of(graph, flaky={"b": 1}), iter("12"), threading.Event()
+    workflow, runner = script.workflow, LocalRunner(graph, dict(script.functions))
+    put = runner.cloud.payloads.put
+
+    def telling(region, key, text):
+        begun.set()
+        return put(region, key, text)
 
     @workflow.serverless_function(name="a")
     def changing(_):
         number = next(numbers)
         workflow.invoke_serverless_function(script.functions["b"], number * 400_000)
         if number == "1":
+            begun.wait(5)
             raise RuntimeError("fails after its first send")
+        workflow.invoke_serverless_function(script.functions["c"], number)
 
-    result = LocalRunner(graph, script.functions | {"a": changing}).run(None)
+    runner.cloud.payloads.put = telling
+    runner.functions = script.functions | {"a": changing}
+    result = runner.run(None)
     assert result.state == "SUCCEEDED"
     first = "1" * 400_000
     assert script.received["b"] == [[first] if sync else first] * 2
@@ -144,7 +154,7 @@ def test_send_when_home_itself_is_unreachable_then_the_node_fails(graph_of, scri
     runner.start("x", "run")
     (start,) = runner.cloud.bus.take()
     runner.cloud.unreachable.add(HOME)
-    delivery = Delivery(json.loads(start.text), id="m", request_id="r")
+    delivery = Delivery(json.loads(start.text), id="m", request_id="r", from_topic=True)
     with pytest.raises(UnreachableError):
         runner.runner("a", HOME).handle(delivery, cold_start=False)
     assert runner.records[0].error == "UnreachableError: us-east-1 is unreachable"
@@ -167,7 +177,7 @@ def test_envelope_when_it_made_too_many_hops_then_it_is_refused(graph_of, script
     outbox, cloud = _outbox(graph, settings_of)
     replace(outbox, hop=hop - 1).send(graph.edges[0], "1")
     runner = LocalRunner(graph, script_of(graph).functions, cloud=cloud)
-    cloud.runs.begin(outbox.run)
+    cloud.runs.begin(outbox.run, frozenset(graph.leaves))
     if refused:
         runner.deliver_all()
         assert {type(error) for error in runner._errors["run"]} == {InvalidEnvelopeError}
@@ -181,7 +191,7 @@ def test_envelope_when_the_function_has_no_such_node_then_it_is_refused(graph_of
     graph = graph_of({"a": "b"})
     outbox, cloud = _outbox(graph, settings_of)
     outbox.send(graph.edges[0], "1")
-    delivery = Delivery(json.loads(cloud.bus.take()[0].text), id="m", request_id="r")
+    delivery = Delivery(json.loads(cloud.bus.take()[0].text), id="m", request_id="r", from_topic=True)
     runner = LocalRunner(graph, script_of(graph).functions, cloud=cloud)
     with pytest.raises(InvalidEnvelopeError, match="has no node b"):
         runner.runner("a", HOME).handle(delivery, cold_start=False)

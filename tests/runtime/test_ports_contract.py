@@ -13,7 +13,8 @@ from caribou.model.envelope import Pointer, Run, StoredPayload
 from caribou.model.errors import InvalidEnvelopeError
 from caribou.runtime.aws import Clients, aws_ports
 from caribou.runtime.memory import InMemoryCloud
-from caribou.runtime.ports import SyncState, UnreachableError
+from caribou.runtime.ports import FailedEvent, Parked, RunItem, RunState, SyncState, UnknownRunError, UnreachableError
+from caribou.runtime.run_items import OPEN_INDEX
 from caribou.runtime.settings import Settings
 
 HOME, AWAY, DOWN = "us-east-1", "us-west-2", "ca-central-1"
@@ -33,10 +34,14 @@ class MemoryCloud:
         """Region and text of the messages so far."""
         return [(message.region, message.text) for message in self._cloud.bus.take()]
 
-    def state(self, run_id):
-        """State, failing node and error of a run."""
-        item = self._cloud.runs.items[run_id]
-        return item.state, item.failed_node, item.error
+    def give_up(self, region, message, error_type):
+        """Lambda gives a message up."""
+        event = FailedEvent(region, FUNCTION, message, "m-1", error_type, "é", handle=message)
+        self._cloud.failures.put(event)
+
+    def show(self, *_):
+        """The events that were received can be received again."""
+        self._cloud.failures.show()
 
     def damage(self, pointer):
         """Replace what is at the pointer."""
@@ -50,7 +55,7 @@ class AwsCloud:
         self._graph, self._account = graph, account
         self._names = self._settings(HOME).names
         self._queues = {region: self._make(region) for region in REGIONS}
-        _table(HOME, self._names.run_table, "run_id")
+        _table(HOME, self._names.run_table, "run_id", index=OPEN_INDEX)
 
     def ports(self, region):
         """The ports of a function in a region."""
@@ -60,11 +65,23 @@ class AwsCloud:
         """Region and text of the messages so far."""
         return [(region, text) for region in REGIONS for text in self._received(region)]
 
-    def state(self, run_id):
-        """State, failing node and error of a run."""
-        table = boto3.client("dynamodb", region_name=HOME)
-        item = table.get_item(TableName=self._names.run_table, Key={"run_id": {"S": run_id}})["Item"]
-        return tuple(item.get(name, {}).get("S") for name in ("state", "failed_node", "error"))
+    def give_up(self, region, message, error_type):
+        """Lambda gives a message up."""
+        body = on_failure(self._names.topic(FUNCTION), message, error_type)
+        sqs = boto3.client("sqs", region_name=region)
+        sqs.send_message(QueueUrl=self._failure_queue(region), MessageBody=json.dumps(body))
+
+    def show(self, region, events):
+        """The events that were received can be received again."""
+        sqs = boto3.client("sqs", region_name=region)
+        for event in events:
+            sqs.change_message_visibility(
+                QueueUrl=self._failure_queue(region), ReceiptHandle=event.handle, VisibilityTimeout=0
+            )
+
+    def _failure_queue(self, region):
+        sqs = boto3.client("sqs", region_name=region)
+        return sqs.get_queue_url(QueueName=self._names.failure_queue(FUNCTION))["QueueUrl"]
 
     def damage(self, pointer):
         """Replace what is at the pointer."""
@@ -82,6 +99,7 @@ class AwsCloud:
         )
         sns, sqs = boto3.client("sns", region_name=region), boto3.client("sqs", region_name=region)
         topic = sns.create_topic(Name=self._names.topic(FUNCTION))["TopicArn"]
+        sqs.create_queue(QueueName=self._names.failure_queue(FUNCTION))
         url = sqs.create_queue(QueueName=f"contract-{region}")["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
@@ -95,13 +113,18 @@ class AwsCloud:
                 yield json.loads(message["Body"])["Message"]
 
 
-def _table(region, name, key, range_key=None):
+def _table(region, name, key, range_key=None, index=None):
     keys = {key: "HASH"} | ({range_key: "RANGE"} if range_key else {})
+    schema = [{"AttributeName": index, "KeyType": "HASH"}]
+    indexes = [{"IndexName": index, "KeySchema": schema, "Projection": {"ProjectionType": "ALL"}}] if index else []
     boto3.client("dynamodb", region_name=region).create_table(
         TableName=name,
         KeySchema=[{"AttributeName": attribute, "KeyType": kind} for attribute, kind in keys.items()],
-        AttributeDefinitions=[{"AttributeName": attribute, "AttributeType": "S"} for attribute in keys],
+        AttributeDefinitions=[
+            {"AttributeName": attribute, "AttributeType": "S"} for attribute in [*keys, *([index] if index else [])]
+        ],
         BillingMode="PAY_PER_REQUEST",
+        **({"GlobalSecondaryIndexes": indexes} if indexes else {}),
     )
 
 
@@ -133,6 +156,30 @@ def run_id():
     return f"run-{uuid.uuid4()}"
 
 
+def on_failure(topic, message, error_type, error="é"):
+    """A record of Lambda's on-failure destination (its guide: "Capturing records of Lambda invocations")."""
+    arn = f"arn:aws:sns:us-east-1:000000000000:{topic}"
+    record = {
+        "version": "1.0",
+        "timestamp": "2026-03-01T12:30:00.000Z",
+        "requestContext": {
+            "requestId": "r-1",
+            "functionArn": "arn:aws:lambda:us-east-1:000000000000:function:f:$LATEST",
+            "condition": "RetriesExhausted" if error_type else "EventAgeExceeded",
+            "approximateInvokeCount": 3 if error_type else 0,
+        },
+        "requestPayload": {"Records": [{"EventSource": "aws:sns", "Sns": {
+            "TopicArn": arn, "MessageId": "m-1", "Message": message
+        }}]},
+    }  # fmt: skip
+    if error_type is None:
+        return record
+    return record | {
+        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+        "responsePayload": {"errorType": error_type, "errorMessage": error},
+    }
+
+
 def _run(run_id, regions=None):
     return Run(run_id, "0.0.1", "graph", "placement", regions or {}, 1_700_000_000.123456, 1_700_003_600.5)
 
@@ -160,29 +207,42 @@ def test_bus_when_the_region_has_no_such_topic_then_it_is_unreachable(ports):
 
 def test_claim_when_repeated_by_its_owner_then_attempts_are_counted(ports, run_id):
     """Lambda's retries share the claim."""
-    assert [ports.claims.claim(run_id, "n", "me") for _ in range(3)] == [1, 2, 3]
+    assert [ports.claims.claim(HOME, run_id, "n", "me", 0) for _ in range(3)] == [1, 2, 3]
 
 
 def test_claim_when_another_owns_the_node_then_it_is_refused(ports, run_id):
     """Nodes and runs are claimed one by one."""
-    assert ports.claims.claim(run_id, "n", "me") == 1
-    assert ports.claims.claim(run_id, "n", "other") is None
-    assert ports.claims.claim(run_id, "m", "other") == 1
-    assert ports.claims.claim(run_id + "x", "n", "other") == 1
-    assert ports.claims.claim(run_id, "n", "me") == 2
+    assert ports.claims.claim(HOME, run_id, "n", "me", 0) == 1
+    assert ports.claims.claim(HOME, run_id, "n", "other", 0) is None
+    assert ports.claims.claim(HOME, run_id, "m", "other", 0) == 1
+    assert ports.claims.claim(HOME, run_id + "x", "n", "other", 0) == 1
+    assert ports.claims.claim(HOME, run_id, "n", "me", 0) == 2
 
 
 def test_claim_when_many_ask_at_once_then_one_gets_it(ports, run_id):
     """The condition holds under a race."""
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda i: ports.claims.claim(run_id, "n", f"owner-{i}"), range(8)))
+        answers = list(pool.map(lambda i: ports.claims.claim(HOME, run_id, "n", f"owner-{i}", 0), range(8)))
     assert sorted(answers, key=str) == [1] + [None] * 7
 
 
+def test_claim_when_the_message_was_sent_again_then_it_takes_the_node_over(ports, run_id):
+    """The sweeper sends what Lambda gave up as the next attempt; whoever had the node has it no more."""
+    claim = ports.claims.claim
+    assert [claim(HOME, run_id, "n", "first", 0) for _ in range(2)] == [1, 2]
+    assert [claim(HOME, run_id, "n", "second", 1) for _ in range(2)] == [1, 2]
+    assert claim(HOME, run_id, "n", "first", 0) is None
+    assert claim(HOME, run_id, "n", "late", 0) is None
+    assert claim(HOME, run_id, "n", "copy", 1) is None
+    assert claim(HOME, run_id, "n", "third", 10) == 1
+    assert claim(HOME, run_id, "n", "second", 1) is None
+
+
 def test_claim_when_the_region_differs_then_it_is_another_claim(cloud, run_id):
-    """Claims are kept where the function runs."""
-    assert cloud.ports(HOME).claims.claim(run_id, "n", "me") == 1
-    assert cloud.ports(AWAY).claims.claim(run_id, "n", "other") == 1
+    """Claims are kept in the node's region, from wherever they are made."""
+    assert cloud.ports(HOME).claims.claim(HOME, run_id, "n", "me", 0) == 1
+    assert cloud.ports(AWAY).claims.claim(AWAY, run_id, "n", "other", 0) == 1
+    assert cloud.ports(AWAY).claims.claim(HOME, run_id, "n", "other", 0) is None
 
 
 def test_sync_state_when_nothing_was_reported_then_it_is_empty(ports, run_id):
@@ -232,50 +292,186 @@ def test_sync_payloads_when_many_and_large_then_all_are_read(ports, run_id):
     for edge, payload in payloads.items():
         ports.syncs.put_payload(HOME, run_id, "s", edge, payload)
         ports.syncs.report(HOME, run_id, "s", edge, taken=True)
-    ports.claims.claim(run_id, "s", "me")
+    ports.claims.claim(HOME, run_id, "s", "me", 0)
     inputs = ports.syncs.read(HOME, run_id, "s")
     assert dict(inputs.payloads) == payloads
     assert inputs.state.taken == set(payloads)
 
 
+LEAVES = frozenset({"x", "y"})
+
+
 def test_run_when_begun_again_then_it_is_the_first(ports, run_id):
-    """Times and map come back exactly as they were decided."""
+    """Times, map and leaves come back exactly as they were decided."""
     run = _run(run_id, {"b": AWAY})
-    assert ports.runs.begin(run) == run
-    assert ports.runs.begin(_run(run_id, {"b": DOWN})) == run
+    assert ports.runs.begin(run, LEAVES) == RunItem(run, LEAVES)
+    assert ports.runs.begin(_run(run_id, {"b": DOWN}), frozenset("z")) == RunItem(run, LEAVES)
+    assert ports.runs.get(run_id) == RunItem(run, LEAVES)
 
 
 def test_run_when_begun_at_once_then_all_follow_one(ports, run_id):
     """Two deliveries of a start agree."""
     with ThreadPoolExecutor(4) as pool:
-        runs = list(pool.map(lambda i: ports.runs.begin(_run(run_id, {"b": f"region-{i}"})), range(4)))
-    assert len({str(run) for run in runs}) == 1
+        items = list(pool.map(lambda i: ports.runs.begin(_run(run_id, {"b": f"region-{i}"}), LEAVES), range(4)))
+    assert len({str(item.run) for item in items}) == 1
 
 
-def test_run_when_leaves_end_then_all_noted_so_far_are_told(cloud, ports, run_id):
-    """Leaves are a set: one that ends twice counts once."""
-    ports.runs.begin(_run(run_id))
-    assert ports.runs.end_leaves(run_id, ("a", "b")) == {"a", "b"}
-    assert ports.runs.end_leaves(run_id, ("b",)) == {"a", "b"}
-    assert ports.runs.end_leaves(run_id, ("c",)) == {"a", "b", "c"}
-    assert cloud.state(run_id) == ("RUNNING", None, None)
-
-
-def test_run_when_it_has_succeeded_then_it_stays_so(cloud, ports, run_id):
-    """The first end of a run stands."""
-    ports.runs.begin(_run(run_id))
+def test_run_when_it_never_began_then_there_is_nothing_to_change(ports, run_id):
+    """No change makes an item out of nothing, which nobody could read."""
+    assert ports.runs.get(run_id) is None
+    with pytest.raises(UnknownRunError, match=run_id):
+        ports.runs.end_leaves(run_id, ("x",))
     ports.runs.succeed(run_id, 1.5)
-    ports.runs.fail(run_id, 2.5, "n", "too late")
-    assert cloud.state(run_id) == ("SUCCEEDED", None, None)
+    ports.runs.fail(run_id, 1.5, "n", "so")
+    ports.runs.expire(run_id, 2e9)
+    ports.runs.reopen(run_id, 2e9)
+    ports.runs.close(run_id)
+    assert ports.runs.get(run_id) is None
+    assert not _is_listed(ports, run_id)
 
 
-def test_run_when_it_has_failed_then_the_first_failure_stands(cloud, ports, run_id):
-    """The run item names the node and what it said, even if it said nothing."""
-    ports.runs.begin(_run(run_id))
-    ports.runs.fail(run_id, 1.5, "n", "Oh: é")
-    ports.runs.fail(run_id, 2.5, "m", "later")
-    ports.runs.succeed(run_id, 3.5)
-    assert cloud.state(run_id) == ("FAILED", "n", "Oh: é")
+def test_run_when_leaves_end_then_it_is_complete_with_the_last(ports, run_id):
+    """Leaves are a set: one that ends twice counts once."""
+    ports.runs.begin(_run(run_id), LEAVES)
+    first, again = (ports.runs.end_leaves(run_id, ("x",)) for _ in range(2))
+    assert first == again
+    assert (first.ended, first.is_complete) == ({"x"}, False)
+    assert ports.runs.end_leaves(run_id, ("x", "y")).is_complete
+    assert ports.runs.get(run_id).state is RunState.RUNNING
+
+
+def _is_listed(ports, run_id):
+    return run_id in {item.run.run_id for item in ports.runs.listed()}
+
+
+DEADLINE_S = 1_700_003_600.5
+CHANGES = {
+    "succeed": lambda runs, run_id: runs.succeed(run_id, 1_700_000_001.25),
+    "fail": lambda runs, run_id: runs.fail(run_id, 1_700_000_001.25, "n", "Oh: é"),
+    "expire": lambda runs, run_id: runs.expire(run_id, DEADLINE_S),
+    "expire too early": lambda runs, run_id: runs.expire(run_id, DEADLINE_S - 1),
+    "reopen": lambda runs, run_id: runs.reopen(run_id, 1_700_007_200.5),
+    "close": lambda runs, run_id: runs.close(run_id),
+}
+ENDS = {
+    (): ("RUNNING", True),
+    ("close",): ("RUNNING", True),
+    ("reopen",): ("RUNNING", True),
+    ("succeed",): ("SUCCEEDED", False),
+    ("succeed", "fail"): ("SUCCEEDED", False),
+    ("succeed", "expire"): ("SUCCEEDED", False),
+    ("succeed", "reopen"): ("SUCCEEDED", False),
+    ("fail",): ("FAILED", True),
+    ("fail", "close"): ("FAILED", False),
+    ("fail", "succeed"): ("SUCCEEDED", False),
+    ("fail", "close", "succeed"): ("SUCCEEDED", False),
+    ("fail", "expire"): ("FAILED", False),
+    ("fail", "close", "reopen"): ("RUNNING", True),
+    ("fail", "reopen", "expire"): ("RUNNING", True),
+    ("fail", "reopen", "close"): ("RUNNING", True),
+    ("fail", "reopen", "succeed"): ("SUCCEEDED", False),
+    ("expire",): ("EXPIRED", False),
+    ("expire too early",): ("RUNNING", True),
+    ("expire", "fail"): ("EXPIRED", False),
+    ("expire", "succeed"): ("EXPIRED", False),
+    ("expire", "reopen"): ("RUNNING", True),
+    ("expire", "reopen", "succeed"): ("SUCCEEDED", False),
+}
+"""Every way through the states of a run, and whether it is then on the sweeper's list."""
+
+
+@pytest.mark.parametrize("changes", ENDS, ids=" ".join)
+def test_run_when_its_state_changes_then_only_what_the_condition_allows_happens(ports, run_id, changes):
+    """A state that was left is not come back to by chance."""
+    ports.runs.begin(_run(run_id), LEAVES)
+    for change in changes:
+        CHANGES[change](ports.runs, run_id)
+    assert (ports.runs.get(run_id).state, _is_listed(ports, run_id)) == ENDS[changes]
+
+
+def test_run_when_it_has_failed_then_the_first_failure_stands(ports, run_id):
+    """The run item names the node and what it said."""
+    ports.runs.begin(_run(run_id), LEAVES)
+    ports.runs.fail(run_id, 1_700_000_001.25, "n", "Oh: é")
+    ports.runs.fail(run_id, 1_700_000_002.5, "m", "later")
+    item = ports.runs.get(run_id)
+    assert (item.failed_node, item.error, item.seconds) == ("n", "Oh: é", pytest.approx(1.126544))
+
+
+def test_run_when_reopened_then_it_has_a_new_deadline_and_has_not_ended(ports, run_id):
+    """A redrive gives it as much time as a start does."""
+    ports.runs.begin(_run(run_id), LEAVES)
+    ports.runs.fail(run_id, 1_700_000_001.25, "n", "so")
+    ports.runs.reopen(run_id, 1_700_007_200.5)
+    item = ports.runs.get(run_id)
+    assert (item.run.deadline, item.seconds, item.leaves) == (1_700_007_200.5, None, LEAVES)
+    (listed,) = (item for item in ports.runs.listed() if item.run.run_id == run_id)
+    assert listed == item
+
+
+def _parked(run_id, node="n", attempt=0, message="m", reason="é"):
+    return Parked(run_id, node, attempt, message, reason)
+
+
+def test_parking_when_messages_are_parked_then_they_are_the_run_s_by_node(ports, run_id):
+    """Runs do not see each other's, not even one whose name is made to look like another's key."""
+    there = [_parked(run_id, node) for node in ("a", "b")]
+    for parked in [*reversed(there), _parked(run_id + "#", "c"), _parked(f"parked#{run_id}", "d")]:
+        ports.parking.park(parked)
+    ports.claims.claim(HOME, "parked", run_id, "me", 0)
+    ports.claims.claim(HOME, run_id, "x", "me", 0)
+    assert list(ports.parking.parked(run_id)) == there
+    assert ports.parking.parked(run_id + "?") == ()
+
+
+@pytest.mark.parametrize(("first", "second", "kept"), [(0, 0, "1"), (1, 0, "1"), (0, 1, "2"), (2, 10, "2")])
+def test_parking_when_a_node_has_a_message_then_that_of_the_latest_attempt_stays(ports, run_id, first, second, kept):
+    """An earlier one, sent again, would be refused: its attempt has been taken over."""
+    ports.parking.park(_parked(run_id, attempt=first, message="1"))
+    ports.parking.park(_parked(run_id, attempt=second, message="2"))
+    assert [parked.message for parked in ports.parking.parked(run_id)] == [kept]
+
+
+def test_parking_when_a_message_was_sent_again_then_it_is_forgotten_but_not_one_that_came_since(ports, run_id):
+    """The redrive that failed in the meantime is not lost with the message that it came from."""
+    ports.parking.park(_parked(run_id, attempt=0))
+    ports.parking.park(_parked(run_id, attempt=1))
+    ports.parking.unpark(_parked(run_id, attempt=0))
+    assert [parked.attempt for parked in ports.parking.parked(run_id)] == [1]
+    ports.parking.unpark(_parked(run_id, attempt=1))
+    ports.parking.unpark(_parked(run_id, attempt=1))
+    assert ports.parking.parked(run_id) == ()
+
+
+def _received(ports, region):
+    found = []
+    while events := ports.failures.receive(region, FUNCTION):
+        found += events
+    return found
+
+
+def test_failures_when_events_lie_there_then_each_is_received_until_it_is_deleted(cloud, ports, run_id):
+    """What one sweep has in hand is hidden from others; what it deleted is gone."""
+    cloud.give_up(AWAY, f"{run_id}-1", "ValueError")
+    cloud.give_up(AWAY, f"{run_id}-2", None)
+    events = _received(ports, AWAY)
+    assert {(event.message, event.error_type, event.region) for event in events} == {
+        (f"{run_id}-1", "ValueError", AWAY),
+        (f"{run_id}-2", None, AWAY),
+    }
+    assert _received(ports, AWAY) == []
+    assert _received(ports, HOME) == []
+    ports.failures.delete(events[0])
+    cloud.show(AWAY, events[1:])
+    (again,) = _received(ports, AWAY)
+    assert (again.message, again.error_type, again.error) == (events[1].message, events[1].error_type, events[1].error)
+    ports.failures.delete(again)
+
+
+def test_failures_when_the_region_has_no_queue_then_it_is_unreachable(ports):
+    """The sweeper goes on with the other regions."""
+    with pytest.raises(UnreachableError, match=DOWN):
+        ports.failures.receive(DOWN, FUNCTION)
 
 
 @pytest.mark.parametrize("text", ['"é🦌"', "", "x" * 1_000_000], ids=["letters", "empty", "large"])

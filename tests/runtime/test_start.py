@@ -135,7 +135,7 @@ def test_start_when_the_placement_changed_since_then_a_retry_follows_the_run_ite
     cloud = InMemoryCloud()
     before = LocalRunner(flow, script.functions, placement=placement_of(flow, {"b": AWAY}), cloud=cloud)
     after = LocalRunner(flow, script.functions, placement=placement_of(flow, {"a": FAR, "b": FAR}), cloud=cloud)
-    start = Delivery(json.loads(Start("run", '"x"').to_text()), id="m", request_id="r")
+    start = Delivery(json.loads(Start("run", '"x"').to_text()), id="m", request_id="r", from_topic=True)
     for runner in (before, after):
         runner.runner("a", HOME).handle(start, cold_start=False)
     assert {message.region for message in cloud.bus.take()} == {AWAY}
@@ -165,13 +165,46 @@ def test_start_when_the_forward_comes_twice_then_the_entry_runs_once(flow, scrip
     assert script.received["a"] == ["x"]
 
 
-def test_start_when_the_event_is_any_event_then_it_is_the_payload_and_the_request_names_the_run(flow, script_of):
-    """A direct invocation, or an event of any source, starts a run."""
+def _accepted(runner, event):
+    """A direct invocation, or an event of any source, at the home entry; the answer, and the message that it became."""
+    answer = runner.runner("a", HOME).handle(Delivery(event, "r-7", "r-7", from_topic=False), cold_start=True)
+    assert answer["state"] == "accepted"
+    (message,) = runner.cloud.bus.take()
+    assert (message.region, message.function) == (HOME, "a")
+    return answer["run_id"], message.text
+
+
+@pytest.mark.parametrize("event", [{"detail": 1}, "text", None, [1, {"$bytes": "x"}]])
+def test_start_when_it_comes_past_the_topic_then_the_topic_gets_it_and_its_request_names_the_run(
+    flow, script_of, event
+):
+    """Lambda retries what came through the topic, and keeps it: a caller that waits would only hear of a failure."""
     script = script_of(flow)
     runner = LocalRunner(flow, script.functions)
-    answer = runner.runner("a", HOME).handle(Delivery({"detail": 1}, id="r-7", request_id="r-7"), cold_start=True)
-    assert answer == {"run_id": "r-7", "state": "ran"}
-    assert script.received["a"] == [{"detail": 1}]
+    run_id, text = _accepted(runner, event)
+    assert (run_id, script.received["a"]) == ("r-7", [])
+    runner.cloud.bus.publish(HOME, "a", text)
+    runner.deliver_all()
+    assert script.received["a"] == [event]
+    assert runner.result("r-7").state == "SUCCEEDED"
+
+
+def test_start_when_it_comes_past_the_topic_with_a_name_then_that_is_the_run_s(flow, script_of):
+    """A client may invoke the function with what it would publish."""
+    runner = LocalRunner(flow, script_of(flow).functions)
+    assert _accepted(runner, json.loads(Start("mine", '"x"').to_text()))[0] == "mine"
+
+
+def test_start_when_it_is_too_large_for_the_topic_then_each_payload_rests_in_the_store(flow, script_of):
+    """A second start of the same name with another payload must not spoil the first one's."""
+    script = script_of(flow)
+    runner = LocalRunner(flow, script.functions)
+    starts = [json.loads(Start("mine", encode(letter * 300_000)).to_text()) for letter in "xy"]
+    texts = [_accepted(runner, start)[1] for start in starts]
+    runner.cloud.bus.publish(HOME, "a", texts[0])
+    runner.deliver_all()
+    assert script.received["a"] == ["x" * 300_000]
+    assert len(runner.cloud.payloads.objects) == 2
 
 
 @pytest.mark.parametrize("entry_region", [HOME, AWAY])
@@ -192,4 +225,4 @@ def test_start_when_it_reaches_another_function_or_region_then_it_is_refused(flo
     """Runs start at the home entry only."""
     runner = LocalRunner(flow, script_of(flow).functions)
     with pytest.raises(InvalidEnvelopeError, match="home entry"):
-        runner.runner(function, region).handle(Delivery({}, id="r", request_id="r"), cold_start=False)
+        runner.runner(function, region).handle(Delivery({}, id="r", request_id="r", from_topic=True), cold_start=False)

@@ -190,7 +190,8 @@ def test_names_when_functions_are_called_like_parts_of_the_stack_then_both_have_
         text = text.replace(f"{old}(", f"{new}(").replace(f"({old},", f"({new},").replace(f'"{old}"', f'"{new}"')
     app.write_text(text)
     functions = synthesised(root).properties(HOME_STACK, "AWS::Lambda::Function")
-    assert {p["FunctionName"].rpartition("-")[2] for p in functions} == {"start", "Runs", "Syncs", "Placement"}
+    names = {p["FunctionName"].rpartition("-")[2] for p in functions if "FunctionName" in p}
+    assert names == {"start", "Runs", "Syncs", "Placement"}
 
 
 @pytest.mark.parametrize(

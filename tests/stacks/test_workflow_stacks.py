@@ -16,8 +16,13 @@ DATA = {"AWS::DynamoDB::Table", "AWS::S3::Bucket"}
 
 
 def functions_of(assembly, stack):
-    """Names of the Lambda functions of a stack."""
-    return {p["FunctionName"].removeprefix(f"{PREFIX}-") for p in assembly.properties(stack, "AWS::Lambda::Function")}
+    """Names of the Lambda functions of a stack that have one; the sweeper's is CloudFormation's."""
+    return {p["FunctionName"].removeprefix(f"{PREFIX}-") for p in named_functions(assembly, stack)}
+
+
+def named_functions(assembly, stack):
+    """The properties of a stack's functions that have a name: the workflow's own."""
+    return [p for p in assembly.properties(stack, "AWS::Lambda::Function") if "FunctionName" in p]
 
 
 def checked(assembly, stack):
@@ -47,7 +52,7 @@ def test_stack_names_when_there_is_a_stage_then_it_stands_in_front_of_each(synth
     """A stage stands in front of every stack's name and in every fixed name."""
     staged = synthesised(placement="moved.json", caribou__stage="beta")
     assert all(stack["properties"]["stackName"].startswith("beta-") for stack in staged.stacks.values())
-    names = [p["FunctionName"] for p in staged.properties(HOME_STACK, "AWS::Lambda::Function")]
+    names = [p["FunctionName"] for p in named_functions(staged, HOME_STACK)]
     assert all(name.startswith("caribou-beta-city_tour-") for name in names)
 
 
@@ -96,9 +101,9 @@ def test_templates_when_placed_then_no_stack_refers_to_another(moved):
         assert not re.search(r"Fn::ImportValue|\"Export\"|ExportsReader|ExportsWriter|Custom::", moved.text(stack))
 
 
-def test_names_when_placed_then_roles_layers_and_queues_have_none(moved):
+def test_names_when_placed_then_roles_and_layers_have_none(moved):
     """IAM names are global to an account, and a fixed name hinders replacement."""
-    fixed = {"AWS::IAM::Role": "RoleName", "AWS::SQS::Queue": "QueueName", "AWS::Lambda::LayerVersion": "LayerName"}
+    fixed = {"AWS::IAM::Role": "RoleName", "AWS::Lambda::LayerVersion": "LayerName"}
     fixed |= {"AWS::IAM::Policy": "ManagedPolicyName"}
     for stack, (kind, key) in itertools.product(moved.stacks, fixed.items()):
         assert not any(key in properties for properties in moved.properties(stack, kind))
@@ -115,9 +120,8 @@ def test_lambda_when_placed_then_there_is_no_alias_and_no_version(moved):
 def test_functions_when_deployed_then_failures_are_retried_and_end_in_a_queue(moved, stack):
     """Each function has retries and a failure destination on $LATEST, and its subscription the same queue."""
     template, count = checked(moved, stack), len(functions_of(moved, stack))
-    for kind in ("EventInvokeConfig", "Function"):
-        template.resource_count_is(f"AWS::Lambda::{kind}", count)
-    template.resource_count_is("AWS::SQS::Queue", count)
+    for kind in ("AWS::Lambda::EventInvokeConfig", "AWS::SQS::Queue"):
+        template.resource_count_is(kind, count)
     template.all_resources_properties(
         "AWS::Lambda::EventInvokeConfig",
         {
@@ -176,6 +180,45 @@ def rights(assembly, stack, function):
     return statements({key: r for key, r in found.items() if key.startswith(f"Function{function}")})
 
 
+def sweeper_rights(assembly):
+    """The statements of the sweeper's role."""
+    found = assembly.resources(HOME_STACK, "AWS::IAM::Policy")
+    return statements({key: r for key, r in found.items() if key.startswith("SweeperRole")})
+
+
+def test_sweeper_when_deployed_then_it_runs_each_minute_at_home_and_nowhere_else(moved):
+    """What Lambda gave up in any region is come for from home, with what the bundle says and no user's variables."""
+    schedule = checked(moved, HOME_STACK).find_resources("AWS::Scheduler::Schedule")
+    (properties,) = (resource["Properties"] for resource in schedule.values())
+    assert properties["ScheduleExpression"] == "rate(1 minute)"
+    (sweeper,) = (p for p in moved.properties(HOME_STACK, "AWS::Lambda::Function") if "FunctionName" not in p)
+    assert sweeper["Handler"] == "caribou.runtime.sweeper.handle"
+    assert sweeper["Environment"]["Variables"] == {"CARIBOU_STAGE": "dev"}
+    assert not moved.resources(WEST_STACK, "AWS::Scheduler::Schedule")
+
+
+def test_sweeper_when_its_role_is_read_then_it_may_empty_every_queue_and_tell_every_function(moved):
+    """Each function's topic and queue, in the allowed regions; home's tables; and no other workflow's."""
+    text = json.dumps(sweeper_rights(moved))
+    for function in ("start", "near", "far", "join"):
+        assert text.count(f':{PREFIX}-{function}"') == 2, function
+    assert {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueUrl", "sns:Publish"} <= set(actions_of(moved))
+    assert set(re.findall(r"caribou-dev-[a-z]+_[a-z]+", text)) == {PREFIX}
+
+
+def actions_of(assembly):
+    """The actions of the sweeper's role."""
+    found = [statement["Action"] for statement in sweeper_rights(assembly)]
+    return [action for item in found for action in ([item] if isinstance(item, str) else item)]
+
+
+def test_failure_queues_when_placed_then_each_is_called_like_its_function(moved):
+    """The sweeper, at home, finds a region's queues by their names."""
+    for stack in (HOME_STACK, WEST_STACK):
+        queues = {p["QueueName"] for p in moved.properties(stack, "AWS::SQS::Queue")}
+        assert queues == {p["FunctionName"] for p in named_functions(moved, stack)}
+
+
 def as_text(found):
     """Statements with the function's region as it is anywhere."""
     return json.dumps(found, sort_keys=True)
@@ -187,10 +230,11 @@ def test_roles_when_they_name_any_region_then_a_condition_names_the_allowed_ones
     for stack in (HOME_STACK, WEST_STACK, CANADA_STACK):
         for statement in statements(moved.template(stack)["Resources"]):
             resources = json.dumps(statement["Resource"])
-            if "logs:" in json.dumps(statement["Action"]) or "*" not in resources:
+            actions = json.dumps(statement["Action"])
+            if "logs:" in actions or "lambda:InvokeFunction" in actions or "*" not in resources:
                 continue
             regions = statement["Condition"]["StringEquals"]["aws:RequestedRegion"]
-            assert regions == allowed
+            assert regions == (["us-east-1"] if "/index/*" in resources else allowed)
 
 
 def test_roles_when_a_function_has_successors_then_their_topics_are_named_in_full(home):
@@ -249,7 +293,7 @@ def test_metadata_when_placed_then_it_has_the_whole_placement(moved, project):
 
 def test_layer_when_placed_then_it_is_the_entrys_and_only_at_home(moved):
     """One small layer carries the placement; no other function has one."""
-    layers = {p["FunctionName"]: p.get("Layers") for p in moved.properties(HOME_STACK, "AWS::Lambda::Function")}
+    layers = {p.get("FunctionName"): p.get("Layers") for p in moved.properties(HOME_STACK, "AWS::Lambda::Function")}
     assert [name for name, layer in layers.items() if layer] == [f"{PREFIX}-start"]
     assert not moved.resources(WEST_STACK, "AWS::Lambda::LayerVersion")
 

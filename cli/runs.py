@@ -1,0 +1,183 @@
+"""`caribou runs`, `trace` and `redrive`: what became of runs, and going on with one that failed."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from caribou.cli.account import current_account
+from caribou.cli.project import project_root, stage, workflow_folder
+from caribou.cli.trace_view import console, runs_table, trace_view
+from caribou.control.redriving import redrive as redrive_run
+from caribou.control.redriving import sweeper_of
+from caribou.control.run_facts import Wanted
+from caribou.control.runs import RunItem, Runs, RunState
+from caribou.control.tracing import Trace
+from caribou.model.errors import InvalidInputError, OperationFailedError
+from caribou.model.schema.workflow import Workflow, read_workflow, workflow_folders
+
+SETTLE_S = 5.0
+"""How long to wait for the last records of a run that has ended."""
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+_workflow = click.option("-w", "--workflow", help="The workflow it is a run of. Default: looked for in all of them.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A run, and the workflow that it is of."""
+
+    workflow: Workflow
+    runs: Runs
+    item: RunItem
+
+
+@click.command("runs")
+@click.argument("workflow")
+@click.option("--state", type=click.Choice(list(RunState), case_sensitive=False), help="Only runs in this state.")
+@click.option("--since", help="Only runs begun within this time: 90s, 30m, 1h, 7d.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many at most.")
+@_json
+def runs_(workflow: str, state: str | None, since: str | None, limit: int, *, as_json: bool) -> None:
+    """List the runs of WORKFLOW, the newest first."""
+    root = project_root()
+    since_s = 0.0 if since is None else time.time() - seconds_of(since)
+    wanted = Wanted(None if state is None else RunState(state), since_s, limit)
+    runs = runs_of(read_workflow(workflow_folder(workflow, root)), root)
+    listing = runs.recent(wanted)
+    if not listing.is_complete:
+        click.echo("warning: the table has too many runs to look at all; these are the newest of some", err=True)
+    if as_json:
+        click.echo(json.dumps([run_json(item) for item in listing.items], indent=1))
+        return
+    console().print(runs_table(listing.items, f"Runs of {runs.graph.workflow}"))
+
+
+@click.command()
+@click.argument("run_id")
+@_workflow
+@_json
+def trace(run_id: str, workflow: str | None, *, as_json: bool) -> None:
+    """Show what became of each node of the run RUN_ID."""
+    found = found_run(run_id, workflow, project_root())
+    show_trace(found.runs.trace(found.item, settle_s=SETTLE_S), as_json=as_json)
+
+
+@click.command()
+@click.argument("run_id")
+@_workflow
+@click.option("--wait", is_flag=True, help="Wait for the run's end; exit code 1 if it does not succeed.")
+@click.option("--timeout", "limit_s", default=900.0, show_default=True, help="Seconds to wait at most.")
+@_json
+def redrive(run_id: str, workflow: str | None, *, wait: bool, limit_s: float, as_json: bool) -> None:
+    """Go on with the run RUN_ID, which failed or expired, where its messages are parked."""
+    root = project_root()
+    found = found_run(run_id, workflow, root)
+    sweeper = sweeper_of(found.workflow.graph, found.workflow.manifest, stage(root), found.runs.account)
+    sent = redrive_run(sweeper, run_id)
+    if as_json and not wait:
+        click.echo(json.dumps({"run_id": run_id, "sent": [message.node for message in sent]}))
+    for message in sent:
+        click.echo(f"sent again: {message.node}, parked for {message.reason}", err=True)
+    if wait:
+        end(found.runs, run_id, limit_s=limit_s, as_json=as_json)
+
+
+def end(runs: Runs, run_id: str, *, limit_s: float, as_json: bool) -> None:
+    """Wait for a run's end and show it. Raises OperationFailedError if it did not succeed."""
+    with Console(stderr=True, highlight=False).status(f"Run {run_id}"):
+        ended = runs.wait(run_id, limit_s=limit_s)
+        ended_trace = runs.trace(ended, settle_s=SETTLE_S)
+    show_trace(ended_trace, as_json=as_json)
+    if ended.state is RunState.EXPIRED:
+        raise OperationFailedError(f"Run {run_id} expired. To go on: caribou redrive {run_id}")
+    if ended.state is RunState.FAILED:
+        raise OperationFailedError(f"Run {run_id} failed at {ended.failed_node}: {ended.error}")
+
+
+def show_trace(shown: Trace, *, as_json: bool) -> None:
+    """Print a trace."""
+    if as_json:
+        click.echo(json.dumps(shown.to_json(), indent=1))
+    else:
+        console().print(trace_view(shown), soft_wrap=True)
+
+
+def runs_of(workflow: Workflow, root: Path) -> Runs:
+    """The runs of a workflow of the project."""
+    account = current_account(workflow.manifest.home_region)
+    return Runs(workflow.graph, workflow.manifest, stage(root), account)
+
+
+def found_run(run_id: str, workflow: str | None, root: Path) -> Found:
+    """The run of that id, in the workflow that is named, or in the project's only one that has it.
+
+    Raises InvalidInputError.
+    """
+    folders = workflow_folders(root) if workflow is None else [workflow_folder(workflow, root)]
+    found: list[Found] = []
+    silent: list[str] = []
+    for folder in folders:
+        definition = read_workflow(folder)
+        runs = runs_of(definition, root)
+        try:
+            item = runs.state(run_id)
+        except OperationFailedError:
+            if workflow is not None:
+                raise
+            silent.append(definition.name)
+            continue
+        if item is not None:
+            found.append(Found(definition, runs, item))
+    return _only(found, run_id, [folder.name for folder in folders], silent)
+
+
+def seconds_of(text: str) -> float:
+    """A time such as 90s, 30m, 1h or 7d, in seconds. Raises InvalidInputError."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)
+    if match is None:
+        raise InvalidInputError("is no time", where="--since", found=text, fix="write such as 90s, 30m, 1h or 7d")
+    return timedelta(**{_UNITS[match[2]]: float(match[1])}).total_seconds()
+
+
+def run_json(item: RunItem) -> dict[str, Any]:
+    """A run item as a JSON object."""
+    run = item.run
+    return {
+        "run_id": run.run_id,
+        "state": item.state,
+        "started_at": run.started_at,
+        "deadline": run.deadline,
+        "seconds": item.seconds,
+        "workflow_version": run.workflow_version,
+        "placement": run.placement,
+        "regions": dict(run.regions),
+        "stays_home": run.stays_home,
+        "failed_node": item.failed_node,
+        "error": item.error,
+    }
+
+
+def _only(found: Sequence[Found], run_id: str, known: Sequence[str], silent: Sequence[str]) -> Found:
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InvalidInputError(
+            "several workflows have a run of that name",
+            where=f"run {run_id}",
+            found=", ".join(one.workflow.name for one in found),
+            fix="name one with --workflow",
+        )
+    fix = f"see `caribou runs`; looked for in {', '.join(known) or 'no workflow'}"
+    unanswered = f"; not deployed: {', '.join(silent)}" if silent else ""
+    raise InvalidInputError("there is no such run", where=f"run {run_id}", fix=fix + unanswered)

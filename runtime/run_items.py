@@ -1,0 +1,196 @@
+"""Run items on DynamoDB: what was decided at a run's start, and how far it has come."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from caribou.model.envelope import Run
+from caribou.runtime.clients import Clients, got, number, reaching
+from caribou.runtime.ports import RunItem, RunState, UnknownRunError
+
+T = TypeVar("T")
+OPEN_INDEX = "open"
+"""A sparse index: only items on the sweeper's list have its key, so that an idle workflow's list costs nothing."""
+ON_LIST = {"S": "1"}
+_DAY_S = 24 * 3600
+_ERROR_LENGTH = 2000
+
+
+class DynamoRunStore:
+    """The run table. Each change of state is one conditional write."""
+
+    def __init__(self, clients: Clients, table: str, home_region: str) -> None:
+        self._clients, self._table, self._home = clients, table, home_region
+
+    def begin(self, run: Run, leaves: frozenset[str]) -> RunItem:
+        """Put the run item unless there is one, which is then the one that counts."""
+        client, item = self._clients.dynamodb(self._home), _item_of(run, leaves)
+        condition = "attribute_not_exists(run_id)"
+        try:
+            self._reach(lambda: client.put_item(TableName=self._table, Item=item, ConditionExpression=condition))
+        except client.exceptions.ConditionalCheckFailedException:
+            found = self.get(run.run_id)
+            if found is not None:
+                return found
+        return RunItem(run, leaves)
+
+    def end_leaves(self, run_id: str, leaves: tuple[str, ...]) -> RunItem:
+        """Add leaves to the set of those that have ended."""
+        client = self._clients.dynamodb(self._home)
+        try:
+            answer = self._reach(
+                lambda: client.update_item(
+                    TableName=self._table,
+                    Key=_key(run_id),
+                    UpdateExpression="ADD ended :leaves",
+                    ConditionExpression="attribute_exists(run_id)",
+                    ExpressionAttributeValues={":leaves": {"SS": list(leaves)}},
+                    ReturnValues="ALL_NEW",
+                )
+            )
+        except client.exceptions.ConditionalCheckFailedException as error:
+            raise UnknownRunError(f"Run {run_id} has no item in {self._table}") from error
+        return run_item(answer["Attributes"])
+
+    def succeed(self, run_id: str, at: float) -> None:
+        """End a run well, and take it off the list: one write, since every run comes here."""
+        states = {":running": {"S": RunState.RUNNING}, ":failed": {"S": RunState.FAILED}}
+        self._update(
+            run_id,
+            "SET #state = :succeeded, ended_at = :at REMOVE #open",
+            "#state IN (:running, :failed)",
+            {"#open": OPEN_INDEX, "#state": "state"},
+            {**states, ":succeeded": {"S": RunState.SUCCEEDED}, ":at": number(at)},
+        )
+
+    def fail(self, run_id: str, at: float, node: str, error: str) -> None:
+        """End an open run with what failed."""
+        said = {"ended_at": number(at), "failed_node": {"S": node}, "error": {"S": error[:_ERROR_LENGTH]}}
+        self._change(run_id, (RunState.RUNNING,), RunState.FAILED, said)
+
+    def expire(self, run_id: str, at: float) -> None:
+        """End an open run that is past its deadline, as it is now."""
+        values = {":expired": {"S": RunState.EXPIRED}, ":running": {"S": RunState.RUNNING}, ":at": number(at)}
+        self._update(
+            run_id,
+            "SET #state = :expired, ended_at = :at",
+            "#state = :running AND deadline <= :at",
+            {"#state": "state"},
+            values,
+        )
+        self.close(run_id)
+
+    def reopen(self, run_id: str, deadline: float) -> None:
+        """Go on with a run that had ended badly."""
+        said = {"deadline": number(deadline), OPEN_INDEX: ON_LIST}
+        self._change(run_id, (RunState.FAILED, RunState.EXPIRED), RunState.RUNNING, said)
+
+    def close(self, run_id: str) -> None:
+        """Take a run off the list."""
+        self._update(
+            run_id,
+            "REMOVE #open",
+            "attribute_exists(run_id) AND #state <> :running",
+            {"#open": OPEN_INDEX, "#state": "state"},
+            {":running": {"S": RunState.RUNNING}},
+        )
+
+    def get(self, run_id: str) -> RunItem | None:
+        """Read the item."""
+        item = got(self._clients.dynamodb(self._home), self._home, self._table, _key(run_id))
+        return None if item is None else run_item(item)
+
+    def listed(self) -> tuple[RunItem, ...]:
+        """Read the list, page by page."""
+        pages = (
+            self._clients.dynamodb(self._home)
+            .get_paginator("query")
+            .paginate(
+                TableName=self._table,
+                IndexName=OPEN_INDEX,
+                KeyConditionExpression="#open = :open",
+                ExpressionAttributeNames={"#open": OPEN_INDEX},
+                ExpressionAttributeValues={":open": ON_LIST},
+            )
+        )
+        return self._reach(lambda: tuple(run_item(item) for page in pages for item in page["Items"]))
+
+    def _change(self, run_id: str, before: tuple[RunState, ...], after: RunState, said: Mapping[str, Any]) -> None:
+        values = {**said, "state": {"S": after}}
+        names = {f"#{i}": name for i, name in enumerate(values)}
+        allowed = {f":before{i}": {"S": state} for i, state in enumerate(before)}
+        self._update(
+            run_id,
+            "SET " + ", ".join(f"#{i} = :{i}" for i in range(len(values))),
+            f"#state IN ({', '.join(allowed)})",
+            {**names, "#state": "state"},
+            {**allowed, **{f":{i}": value for i, value in enumerate(values.values())}},
+        )
+
+    def _update(
+        self, run_id: str, update: str, condition: str, names: Mapping[str, str], values: Mapping[str, Any]
+    ) -> None:
+        """Update an item, unless the condition says that somebody else was first."""
+        client = self._clients.dynamodb(self._home)
+        try:
+            self._reach(
+                lambda: client.update_item(
+                    TableName=self._table,
+                    Key=_key(run_id),
+                    UpdateExpression=update,
+                    ConditionExpression=condition,
+                    ExpressionAttributeNames=names,
+                    ExpressionAttributeValues=values,
+                )
+            )
+        except client.exceptions.ConditionalCheckFailedException:
+            return
+
+    def _reach(self, call: Callable[[], T]) -> T:
+        return reaching(self._home, call)
+
+
+def run_item(item: Mapping[str, Any]) -> RunItem:
+    """The run item in an item of DynamoDB, as the low-level client gives it."""
+    run = Run(
+        run_id=item["run_id"]["S"],
+        workflow_version=item["workflow_version"]["S"],
+        graph=item["graph"]["S"],
+        placement=item["placement"]["S"],
+        regions=json.loads(item["regions"]["S"]),
+        started_at=float(item["started_at"]["N"]),
+        deadline=float(item["deadline"]["N"]),
+        stays_home=item["stays_home"]["BOOL"],
+    )
+    return RunItem(
+        run=run,
+        leaves=frozenset(item["leaves"]["SS"]),
+        state=RunState(item["state"]["S"]),
+        ended=frozenset(item.get("ended", {}).get("SS", ())),
+        ended_at=float(item["ended_at"]["N"]) if "ended_at" in item else None,
+        failed_node=item.get("failed_node", {}).get("S"),
+        error=item.get("error", {}).get("S"),
+    )
+
+
+def _item_of(run: Run, leaves: frozenset[str]) -> dict[str, Any]:
+    return {
+        "run_id": {"S": run.run_id},
+        "workflow_version": {"S": run.workflow_version},
+        "graph": {"S": run.graph},
+        "placement": {"S": run.placement},
+        "regions": {"S": json.dumps(dict(run.regions), sort_keys=True)},
+        "started_at": number(run.started_at),
+        "deadline": number(run.deadline),
+        "stays_home": {"BOOL": run.stays_home},
+        "leaves": {"SS": sorted(leaves)},
+        "state": {"S": RunState.RUNNING},
+        OPEN_INDEX: ON_LIST,
+        "expires": {"N": str(int(run.deadline) + 30 * _DAY_S)},
+    }
+
+
+def _key(run_id: str) -> Any:  # noqa: ANN401 - DynamoDB's typed key
+    return {"run_id": {"S": run_id}}

@@ -1,0 +1,77 @@
+"""Payloads as large as they come, through real topics, tables and buckets."""
+
+import hashlib
+import json
+import os
+
+import pytest
+
+from caribou.control.runs import Runs
+from caribou.model import payload as payloads
+from caribou.model.envelope import Start, event_bytes
+from caribou.runtime.ports import RunState
+
+pytestmark = pytest.mark.local_cloud
+slow = pytest.mark.skipif("CARIBOU_CHAOS_RUNS" not in os.environ, reason="slow: set CARIBOU_CHAOS_RUNS")
+
+LIMIT = 256 * 1024
+
+
+def text_of(size, run_id):
+    """A text of two-byte letters whose start message is of a size, in bytes, as the receiver's event carries it."""
+    missing = size - event_bytes(Start(run_id, payloads.encode("")).to_text())
+    return "é" * (missing // 2) + "e" * (missing % 2)
+
+
+def bytes_of(size, run_id):
+    """Bytes whose start message is of about a size: they travel as base64, four letters for three bytes."""
+    missing = size - event_bytes(Start(run_id, payloads.encode(b"")).to_text())
+    return b"\xff" * (missing // 4 * 3)
+
+
+def started(place, payload, run_id):
+    """Start a run of `sizes` as a client does, and wait for its end; what its functions noted."""
+    workflow = place.project.workflow("sizes")
+    Runs(workflow.graph, workflow.manifest, "dev", place.project.cloud.account).start(payload, run_id)
+    assert place.project.ended("sizes", run_id, limit_s=120) is RunState.SUCCEEDED
+    return place.project.notes(run_id)
+
+
+def assert_kept(notes, payload):
+    """Both functions have seen the payload, byte by byte."""
+    data = payload if isinstance(payload, bytes) else payload.encode()
+    said = {"kind": type(payload).__name__, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    assert notes == [{"node": "take", **said}, {"node": "keep", **said}]
+
+
+@pytest.mark.parametrize("over", [-1, 0, 1])
+@pytest.mark.parametrize("make", [text_of, bytes_of])
+def test_payload_when_its_message_is_about_the_limit_then_it_arrives_as_it_was(calm, make, over):
+    """One byte under the limit, at it and over it: a message or an object in S3, and the same payload."""
+    run_id = f"{make.__name__}{over}".replace("_", "-")
+    payload = make(LIMIT + over, run_id)
+    if make is text_of:
+        assert event_bytes(Start(run_id, payloads.encode(payload)).to_text()) == LIMIT + over
+
+    assert_kept(started(calm, payload, run_id), payload)
+
+
+def test_payload_when_it_has_50_mb_then_it_travels_through_s3_and_its_digest_is_checked(calm, storm):
+    """Each hop puts it into its region's bucket."""
+    payload = "0123456789" * 5_000_000
+
+    assert_kept(started(calm, payload, "fifty"), payload)
+    bucket = storm.WorkflowNames("sizes").payload_bucket(calm.project.cloud.account, storm.NORTH)
+    objects = calm.project.cloud.client("s3", storm.NORTH).list_objects_v2(Bucket=bucket, Prefix="fifty/")["Contents"]
+    assert [item["Size"] for item in objects] == [len(json.dumps(payload))]
+
+
+@slow
+def test_sync_node_when_a_hundred_predecessors_bring_300_kb_each_then_it_runs_once_with_all(calm):
+    """30 MB of payloads, one for each edge, in the order of the edges."""
+    calm.project.start("crowd", None, "crowd")
+
+    assert calm.project.ended("crowd", "crowd", limit_s=150) is RunState.SUCCEEDED
+    (note,) = calm.project.notes("crowd")
+    assert [name for name, _ in note["came"]] == [f"{i:03}" for i in range(100)]
+    assert {size for _, size in note["came"]} == {300_003}

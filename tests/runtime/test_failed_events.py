@@ -1,0 +1,79 @@
+"""What lies in a failure queue, in every form that Lambda, SNS and the local cloud write."""
+
+import json
+
+import pytest
+
+from caribou.runtime.aws import failed_event
+
+HOME, TOPIC = "us-east-1", "caribou-dev-flow-a"
+
+
+def _sns(topic=TOPIC, message='{"x": 1}'):
+    arn = f"arn:aws:sns:us-east-1:000000000000:{topic}"
+    return {"Records": [{"EventSource": "aws:sns", "Sns": {"TopicArn": arn, "MessageId": "m-1", "Message": message}}]}
+
+
+def _record(payload, condition="RetriesExhausted", **more):
+    context = {"requestId": "r-1", "condition": condition, "approximateInvokeCount": 3}
+    return {"version": "1.0", "requestContext": context, "requestPayload": payload, **more}
+
+
+def _read(body):
+    message = {"Body": body if isinstance(body, str) else json.dumps(body), "ReceiptHandle": "h-1"}
+    event = failed_event(HOME, "a", TOPIC, message)
+    assert (event.region, event.function, event.handle) == (HOME, "a", "h-1")
+    return event
+
+
+@pytest.mark.parametrize(
+    ("more", "error_type", "error"),
+    [
+        (
+            {
+                "responseContext": {"functionError": "Unhandled"},
+                "responsePayload": {"errorType": "E", "errorMessage": "é"},
+            },
+            "E",
+            "é",
+        ),
+        (
+            {"responseContext": {"functionError": "Unhandled"}, "responsePayload": {"errorMessage": "timed out"}},
+            "Unhandled",
+            "timed out",
+        ),
+        ({"responseContext": {"functionError": "Unhandled"}, "responsePayload": None}, "Unhandled", "RetriesExhausted"),
+        ({}, None, "RetriesExhausted"),
+        ({"responseContext": None, "responsePayload": None}, None, "RetriesExhausted"),
+    ],
+    ids=["raised", "timed out", "killed", "never started", "nulls"],
+)
+def test_event_when_lambda_gave_it_up_then_message_and_error_are_read(more, error_type, error):
+    """A process that was killed has no type of its own; a function that never started has none at all."""
+    event = _read(_record(_sns(), **more))
+    assert (event.message, event.message_id) == ('{"x": 1}', "m-1")
+    assert (event.error_type, event.error) == (error_type, error)
+
+
+def test_event_when_its_function_was_gone_then_the_notification_is_read():
+    """The dead-letter queue of a subscription has what SNS would have delivered."""
+    event = _read({"Type": "Notification", "MessageId": "m-1", "TopicArn": "arn", "Message": '{"x": 1}'})
+    assert (event.message, event.message_id, event.error_type) == ('{"x": 1}', "m-1", None)
+
+
+@pytest.mark.parametrize(
+    "payload", [{"detail": 1}, _sns(topic="the-users-own"), {"Records": [{"s3": {}}]}, "text", None]
+)
+def test_event_when_it_came_past_the_topic_then_it_is_its_own_message_named_by_its_request(payload):
+    """An event of another source that could not be handed to the topic is a start too, under the same name."""
+    event = _read(_record(payload))
+    assert (json.loads(event.message), event.message_id) == (payload, "r-1")
+
+
+@pytest.mark.parametrize(
+    "body", ["", "{", "null", "[]", "1", "{}", '{"requestPayload": {}}', '{"Message": "x"}', '"text"']
+)
+def test_event_when_it_is_anything_else_then_it_is_kept_as_it_is_without_a_name(body):
+    """What nobody can read is left for a person, and stops nobody."""
+    event = _read(body)
+    assert (event.message, event.message_id, event.error_type) == (body, "", None)

@@ -1,0 +1,205 @@
+"""What the sweeper makes of failed events, whatever lies in the queues."""
+
+from dataclasses import replace
+
+import pytest
+
+from caribou.model.envelope import Envelope, Run, Start
+from caribou.runtime.memory import InMemoryCloud
+from caribou.runtime.ports import START_NODE, FailedEvent, RunItem, RunState
+from caribou.runtime.sweeping import Action, Sweeper, Swept, decide
+
+HOME, AWAY = "us-east-1", "us-west-2"
+NOW_S, DEADLINE_S = 1.7e9, 1.7e9 + 3600
+RUN = Run("run", "0.0.1", "g", "p", {"b": AWAY}, NOW_S, DEADLINE_S)
+ENVELOPE = Envelope(RUN, "b", "a#0", "i", 1, NOW_S, "1")
+RUNNING, SUCCEEDED, FAILED, EXPIRED = RunState
+
+
+def _event(error_type, message=ENVELOPE, region=HOME, function="a", handle="h"):
+    text = message if isinstance(message, str) else message.to_text()
+    return FailedEvent(region, function, text, "m-1", error_type, "so", handle)
+
+
+DECISIONS = [
+    (None, RUNNING, NOW_S, Action.RESEND),
+    ("UnreachableError", RUNNING, NOW_S, Action.RESEND),
+    ("ValueError", RUNNING, NOW_S, Action.PARK),
+    ("InvalidEnvelopeError", RUNNING, NOW_S, Action.PARK),
+    ("Runtime.ExitError", RUNNING, NOW_S, Action.PARK),
+    (None, RUNNING, DEADLINE_S, Action.PARK),
+    ("ValueError", RUNNING, DEADLINE_S, Action.PARK),
+    (None, FAILED, NOW_S, Action.PARK),
+    ("ValueError", FAILED, NOW_S, Action.PARK),
+    ("UnreachableError", EXPIRED, NOW_S, Action.PARK),
+    (None, SUCCEEDED, NOW_S, Action.DROP),
+    ("ValueError", SUCCEEDED, DEADLINE_S, Action.DROP),
+]
+
+
+@pytest.mark.parametrize(("error_type", "state", "now_s", "action"), DECISIONS)
+@pytest.mark.parametrize("message", [ENVELOPE, Start("run", "1")], ids=["envelope", "start"])
+def test_event_when_its_run_is_known_then_its_state_and_the_error_decide(message, error_type, state, now_s, action):
+    """An open run goes on where AWS failed, and fails where user code did; of an ended one nothing gets lost."""
+    item = RunItem(RUN, frozenset("b"), state=state)
+    assert decide(_event(error_type, message), message, item, now_s) is action
+
+
+@pytest.mark.parametrize(
+    ("message", "error_type", "action"),
+    [
+        (ENVELOPE, None, Action.LEAVE),
+        (ENVELOPE, "ValueError", Action.LEAVE),
+        (Start("run", "1"), "UnreachableError", Action.RESEND),
+        (Start("run", "1"), "ImportError", Action.PARK),
+        (None, None, Action.LEAVE),
+    ],
+)
+def test_event_when_its_run_is_unknown_then_only_a_start_can_go_on(message, error_type, action):
+    """A start may fail before its run begins; any other message of an unknown run is left for a person."""
+    assert decide(_event(error_type, message or "?"), message, None, NOW_S) is action
+
+
+@pytest.fixture
+def swept(graph_of, settings_of):
+    """Put events into the queues, sweep; the cloud and what the sweep did. The run has begun unless told otherwise."""
+
+    def sweep(*events, state=RUNNING, begun=True, calls=None):
+        graph, cloud = graph_of(calls or {"a": "b"}), InMemoryCloud(NOW_S)
+        if begun:
+            cloud.runs.items["run"] = RunItem(RUN, frozenset(graph.leaves), state=state)
+            cloud.runs._listed.add("run")
+        for i, event in enumerate(events):
+            cloud.failures.put(replace(event, handle=f"h-{i}"))
+        return cloud, Sweeper(settings_of(graph, function=""), cloud.ports(HOME)).sweep()
+
+    return sweep
+
+
+def test_sweep_when_a_region_failed_then_the_message_is_sent_there_again_as_the_next_attempt(swept):
+    """The envelope says which attempt it is, so that it takes the node over."""
+    cloud, did = swept(_event(None, replace(ENVELOPE, attempt=4), AWAY, "b"))
+    (message,) = cloud.bus.take()
+    assert (message.region, message.function) == (AWAY, "b")
+    assert message.text == replace(ENVELOPE, attempt=5).to_text()
+    assert (did, cloud.failures.events) == (Swept(resent=1), ())
+
+
+def test_sweep_when_user_code_failed_then_the_run_fails_and_the_message_is_parked(swept):
+    """Run and node say what was raised."""
+    cloud, did = swept(_event("ValueError", ENVELOPE, AWAY, "b"))
+    item, (parked,) = cloud.runs.items["run"], cloud.parking.parked("run")
+    assert (item.state, item.failed_node, item.error) == (FAILED, "b", "ValueError: so")
+    assert (parked.node, parked.attempt, parked.message) == ("b", 0, ENVELOPE.to_text())
+    assert (did, cloud.failures.events, cloud.runs.listed()) == (Swept(parked=1), (), ())
+
+
+def test_sweep_when_a_start_fails_before_its_run_begins_then_the_run_is_there_and_has_failed(swept):
+    """A module that can't be imported fails before any of our code: the run must not vanish with it."""
+    cloud, _ = swept(_event("Runtime.ImportModuleError", Start("mine", "1")), begun=False)
+    item = cloud.runs.items["mine"]
+    assert (item.state, item.failed_node, item.leaves, item.run.regions) == (FAILED, "a", {"b"}, {})
+    assert [parked.node for parked in cloud.parking.parked("mine")] == [START_NODE]
+
+
+@pytest.mark.parametrize(("text", "payload"), [('{"x": 1}', '{"x":1}'), ("hello", '"hello"')])
+def test_sweep_when_an_event_that_is_no_message_of_ours_failed_then_it_starts_its_run_again(swept, text, payload):
+    """Whatever a client published is a start, named by its message, as it is to the function."""
+    cloud, _ = swept(_event("UnreachableError", text), begun=False)
+    (message,) = cloud.bus.take()
+    assert message.text == Start("m-1", payload, attempt=1).to_text()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        _event(None, '{"schema": "caribou.envelope/9"}'),
+        _event(None, Start("mine", "1"), AWAY, "a"),
+        _event(None, "hello", HOME, "b"),
+        replace(_event(None, "not readable"), message_id=""),
+        _event(None, replace(ENVELOPE, run=replace(RUN, run_id="forgotten"))),
+        _event("ValueError", "NaN"),
+    ],
+    ids=["schema", "start elsewhere", "text elsewhere", "unreadable", "forgotten run", "no JSON"],
+)
+def test_sweep_when_nobody_can_read_an_event_then_it_stays_and_the_others_are_handled(swept, event):
+    """One event that is left stops no other, and is there for a person."""
+    cloud, did = swept(event, _event(None))
+    assert (did.left, did.resent, len(cloud.failures.events)) == (1, 1, 1)
+
+
+def test_sweep_when_the_node_is_gone_in_this_version_then_the_run_fails_and_the_others_go_on(swept):
+    """A message of an older version whose node is no more is parked as such; it doesn't stop the sweep."""
+    cloud, did = swept(_event(None), _event(None, replace(ENVELOPE, node="c")), calls={"a": "c"})
+    assert cloud.runs.items["run"].error == "b is in this version no more"
+    assert [parked.node for parked in cloud.parking.parked("run")] == ["b", "c"]
+    assert (did.parked, did.resent) == (2, 0)
+
+
+@pytest.mark.parametrize("state", [FAILED, EXPIRED])
+def test_sweep_when_the_run_has_ended_badly_then_what_aws_failed_to_take_is_parked(swept, state):
+    """Its other branches can be redriven too, and the failure that was first stands."""
+    cloud, _ = swept(_event(None), state=state)
+    assert cloud.runs.items["run"].state is state
+    assert [parked.node for parked in cloud.parking.parked("run")] == ["b"]
+
+
+def test_sweep_when_the_deadline_has_passed_then_the_run_expires_and_leaves_the_list(swept, graph_of, settings_of):
+    """What is in the queues by then is parked; a run that failed is no more looked for."""
+    cloud, did = swept()
+    assert did == Swept()
+    cloud.clock.advance(3600)
+    sweeper = Sweeper(settings_of(graph_of({"a": "b"}), function=""), cloud.ports(HOME))
+    assert sweeper.sweep() == Swept(expired=1)
+    assert (cloud.runs.items["run"].state, cloud.runs.listed()) == (EXPIRED, ())
+    cloud.runs.items["run"] = replace(cloud.runs.items["run"], state=FAILED)
+    cloud.runs._listed.add("run")
+    assert sweeper.sweep() == Swept()
+    assert (cloud.runs.items["run"].state, cloud.runs.listed()) == (FAILED, ())
+
+
+def test_sweep_when_all_leaves_have_ended_and_nobody_said_so_then_the_run_has_succeeded(swept, graph_of, settings_of):
+    """Whoever ended the last leaf died before it could end the run."""
+    cloud, _ = swept()
+    cloud.runs.end_leaves("run", ("b",))
+    Sweeper(settings_of(graph_of({"a": "b"}), function=""), cloud.ports(HOME)).sweep()
+    assert cloud.runs.items["run"].state is SUCCEEDED
+
+
+def test_sweep_when_a_region_can_not_be_reached_then_the_others_are_swept(swept, graph_of, settings_of):
+    """Its events wait there."""
+    cloud, _ = swept()
+    cloud.unreachable.add(AWAY)
+    cloud.failures.put(_event(None, ENVELOPE, AWAY, "b", handle="h-1"))
+    cloud.failures.put(_event("ValueError", Start("mine", "1"), HOME, "a", handle="h-2"))
+    did = Sweeper(settings_of(graph_of({"a": "b"}), function=""), cloud.ports(HOME)).sweep()
+    assert (did, len(cloud.failures.events)) == (Swept(parked=1), 1)
+
+
+def test_redrive_when_it_was_interrupted_then_the_sweeper_ends_it(swept, graph_of, settings_of):
+    """A run that was opened again has nothing parked for long."""
+    cloud, _ = swept(_event("ValueError", ENVELOPE, AWAY, "b"))
+    cloud.runs.reopen("run", DEADLINE_S)
+    did = Sweeper(settings_of(graph_of({"a": "b"}), function=""), cloud.ports(HOME)).sweep()
+    assert (did, cloud.parking.parked("run")) == (Swept(resent=1), ())
+    assert [message.region for message in cloud.bus.take()] == [AWAY]
+
+
+@pytest.mark.parametrize("state", [SUCCEEDED, None])
+def test_redrive_when_the_run_has_succeeded_or_is_unknown_then_nothing_is_sent(swept, graph_of, settings_of, state):
+    """What is still parked of a run that ended well after all is not needed."""
+    cloud, _ = swept(_event("ValueError"), begun=state is not None)
+    if state is not None:
+        cloud.runs.items["run"] = replace(cloud.runs.items["run"], state=state)
+    assert Sweeper(settings_of(graph_of({"a": "b"}), function=""), cloud.ports(HOME)).redrive("run") == ()
+    assert cloud.bus.take() == ()
+
+
+def test_redrive_when_what_failed_lies_in_a_queue_then_it_is_sent_at_once(swept, graph_of, settings_of):
+    """Nobody has to wait for the next sweep, nor for one that looks into the queues of a run that is closed."""
+    cloud, _ = swept(state=FAILED)
+    cloud.runs.close("run")
+    cloud.failures.put(_event("ValueError", ENVELOPE, AWAY, "b"))
+    (parked,) = Sweeper(settings_of(graph_of({"a": "b"}), function=""), cloud.ports(HOME)).redrive("run")
+    assert (parked.node, cloud.runs.items["run"].state) == ("b", RUNNING)
+    assert len(cloud.bus.take()) == 1
