@@ -5,21 +5,38 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import textwrap
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from math import inf
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import Any
 
 import click
 from rich.console import Console
 
 from caribou.model.errors import OperationFailedError
+from caribou.model.placement import Placement
 from caribou.model.schema.placement import read_placement
-from caribou.model.schema.problem import read_problem
+from caribou.model.schema.problem import Problem, read_problem
+from caribou.report.explanation import explanation
+from caribou.report.frontier_picture import frontier_picture
+from caribou.report.frontier_table import frontier_table
 from caribou.report.plan_table import evaluation_table, plan_table
+from caribou.report.solve_notes import solve_notes
 from caribou.solver import evaluate as evaluate_placement
 from caribou.solver import solve as solve_problem
 from caribou.solver import stamped
+from caribou.solver.explain import explain as explain_placement
+from caribou.solver.footprint import footprint, with_footprint
+from caribou.solver.pareto import LEVELS, frontier
+from caribou.solver.sensitivity import sensitivity, with_sensitivity
+
+_WIDTH = 110  # of explanations, in letters
 
 _file = click.Path(dir_okay=False, path_type=Path)
 _seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the drawn runs.")
@@ -31,27 +48,103 @@ _problem = click.option(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Trade:
+    """Where the frontier goes: its JSON, its picture, or neither; and how many limits are tried of each kind."""
+
+    json_file: Path | None
+    picture: Path | None
+    points: int
+
+    @property
+    def is_wanted(self) -> bool:
+        return self.json_file is not None or self.picture is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What a placement depends on beside the problem."""
+
+    seed: int
+    samples: int
+    max_regions: int | None
+    switching_penalty: float
+    time_limit_s: float | None
+
+    def clock(self) -> Callable[[], bool]:
+        """Says yes when the time limit has passed from now on."""
+        end = time.perf_counter() + (self.time_limit_s if self.time_limit_s is not None else inf)
+        return lambda: time.perf_counter() >= end
+
+    def to_json(self) -> dict[str, Any]:
+        """Those that were given, as in a placement's file, part of `solver`."""
+        given = {
+            "max_regions": self.max_regions,
+            "switching_penalty": self.switching_penalty or None,
+            "time_limit_s": self.time_limit_s,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+
 @click.command("solve")
 @_problem
 @click.option("-o", "--output", type=_file, default=Path("solved.json"), show_default=True, help="Where to write it.")
 @_seed
 @_samples
-@click.option("--valid-days", type=click.FloatRange(min=0, min_open=True), default=7, show_default=True)
-def solve(problem_file: Path, output: Path, seed: int, samples: int, valid_days: float) -> None:
+@click.option(
+    "--valid-days",
+    type=click.FloatRange(min=0, min_open=True),
+    default=7,
+    show_default=True,
+    help="Days until the placement expires.",
+)
+@click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), help="Seconds after which a solve stops.")
+@click.option(
+    "--max-regions", type=click.IntRange(min=0), help="Use at most so many regions besides home over the day."
+)
+@click.option(
+    "--switching-penalty",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    help="What moving a node from an hour to the next has to bring: a share of home's objective.",
+)
+@click.option("--explain", is_flag=True, help="Say in words why each node is where it is.")
+@click.option("--pareto", type=_file, help="Write the frontier of carbon, cost and tail latency too, as JSON.")
+@click.option("--picture", type=_file, help="Draw the frontier, as SVG.")
+@click.option(
+    "--points",
+    type=click.IntRange(min=2, max=20),
+    default=LEVELS,
+    show_default=True,
+    help="Limits that the frontier tries on cost, and on run time.",
+)
+def solve(  # noqa: PLR0917 - one a flag
+    problem_file: Path,
+    output: Path,
+    seed: int,
+    samples: int,
+    valid_days: float,
+    time_limit: float | None,
+    max_regions: int | None,
+    switching_penalty: float,
+    explain: bool,  # noqa: FBT001 - a flag
+    pareto: Path | None,
+    picture: Path | None,
+    points: int,
+) -> None:
     """Find where each node should run, at each hour of the day, and write it as a placement."""
     problem = read_problem(problem_file)
-    digest = hashlib.sha256(problem_file.read_bytes()).hexdigest()
-    began = time.perf_counter()
-    solved_at = datetime.now(UTC).replace(microsecond=0)
-    placement = stamped(
-        solve_problem(problem, seed=seed, samples=samples),
-        solved_at=solved_at,
-        expires_at=solved_at + timedelta(days=valid_days),
-        problem_sha256=digest,
-        seconds=time.perf_counter() - began,
-    )
+    solver = partial(_solved, options=_Options(seed, samples, max_regions, switching_penalty, time_limit))
+    placement = _measured(problem, solver, valid_days, hashlib.sha256(problem_file.read_bytes()).hexdigest())
+    placement = with_sensitivity(placement, sensitivity(problem, placement, seed=seed, samples=samples))
     _write(output, json.dumps(placement.to_json(), indent=1) + "\n")
     Console().print(plan_table(problem, placement))
+    for note in solve_notes(placement):
+        click.echo(note)
+    if explain:
+        _explain(problem, placement, seed, samples)
+    _trade_offs(problem, solver, _Trade(pareto, picture, points), {"seed": seed, "samples": samples})
     click.echo(f"{output} written, valid until {placement.to_json()['expires_at']}")
 
 
@@ -69,6 +162,65 @@ def evaluate(problem_file: Path, placement_file: Path, seed: int, samples: int, 
         click.echo(json.dumps(evaluation.to_json(), indent=1))
     else:
         Console().print(evaluation_table(evaluation))
+
+
+def _solved(problem: Problem, options: _Options) -> Placement:
+    """The placement of a problem, with the options that it depends on beside its seed."""
+    placement = solve_problem(
+        problem,
+        seed=options.seed,
+        samples=options.samples,
+        max_regions=options.max_regions,
+        switching_penalty=options.switching_penalty,
+        should_stop=options.clock(),
+    )
+    solver = {**placement.origin["solver"], **options.to_json()}
+    return replace(placement, origin={**placement.origin, "solver": solver})
+
+
+def _measured(problem: Problem, solver: Callable[[Problem], Placement], valid_days: float, sha256: str) -> Placement:
+    """The solved placement with its times, and with what the solve itself took."""
+    solved_at = datetime.now(UTC).replace(microsecond=0)
+    began, cpu_began = time.perf_counter(), _cpu_seconds()
+    solved = solver(problem)
+    placement = stamped(
+        solved,
+        solved_at=solved_at,
+        expires_at=solved_at + timedelta(days=valid_days),
+        problem_sha256=sha256,
+        seconds=time.perf_counter() - began,
+    )
+    return with_footprint(placement, footprint(problem, solved, _cpu_seconds() - cpu_began))
+
+
+def _cpu_seconds() -> float:
+    """CPU time of this process so far, of all its threads and of its children that have ended."""
+    children = os.times()
+    return time.process_time() + children.children_user + children.children_system
+
+
+def _explain(problem: Problem, placement: Placement, seed: int, samples: int) -> None:
+    reasons = explain_placement(problem, placement, seed=seed, samples=samples)
+    click.echo()
+    for line in explanation(reasons, problem.home_region, problem.objective.priority[0]):
+        indent = " " * (len(line) - len(line.lstrip()))
+        click.echo(textwrap.fill(line, _WIDTH, subsequent_indent=indent + "  "))
+    click.echo()
+
+
+def _trade_offs(
+    problem: Problem, solver: Callable[[Problem], Placement], wanted: _Trade, sampling: dict[str, Any]
+) -> None:
+    if not wanted.is_wanted:
+        return
+    found = frontier(problem, solver, levels=wanted.points, **sampling)
+    Console().print(frontier_table(found))
+    if wanted.json_file is not None:
+        _write(wanted.json_file, json.dumps({**found.to_json(), **sampling}, indent=1) + "\n")
+        click.echo(f"{wanted.json_file} written")
+    if wanted.picture is not None:
+        _write(wanted.picture, frontier_picture(found))
+        click.echo(f"{wanted.picture} written")
 
 
 def _write(path: Path, text: str) -> None:

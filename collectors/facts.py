@@ -2,7 +2,8 @@
 
 A fact is one body of a kind for one region. Kinds and their bodies:
 
-- `carbon`: `{"average", "hourly": [24], "provenance": {…}}`, g CO2eq/kWh by hour of day, UTC;
+- `carbon`: `{"average", "hourly": [24], "provenance": {…}}`, g CO2eq/kWh by hour of day, UTC; and `"marginal"`, the
+  annual mean of marginal intensity, where somebody tells it;
 - `provider`: `{"pue", "cpu_kw_per_vcpu": {"idle", "full"}, "memory_kw_per_gb", "price_usd": {…}, "provenance": {…}}`;
 - `performance`: `{"relative_run_time", "ping_s": {TO: [samples]}, "provenance": {…}}`.
 """

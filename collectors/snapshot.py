@@ -41,10 +41,13 @@ class CarbonSnapshot:
     name = "snapshot of Electricity Maps, lifecycle"
 
     def bodies(self, now: datetime) -> Mapping[str, Json]:
-        """Region to 24 hourly intensities and their mean, for the month that `now` is in."""
-        data = _packaged("carbon/profiles.json")
+        """Region to 24 hourly intensities and their mean, for the month that `now` is in, and marginal if known."""
+        data, marginal = _packaged("carbon/profiles.json"), marginal_intensity()
         zones, zone_of_region = data["zones"], data["zone_of_region"]
-        return {region: _carbon_body(zone, zones[zone], now.month) for region, zone in zone_of_region.items()}
+        return {
+            region: {**_carbon_body(zone, zones[zone], now.month), **_marginal(marginal[region])}
+            for region, zone in zone_of_region.items()
+        }
 
 
 class ProviderSnapshot:
@@ -131,6 +134,10 @@ def _carbon_body(zone: str, profile: Mapping[str, Any], month: int) -> Json:
             "licence": "ODbL 1.0, Electricity Maps",
         },
     }
+
+
+def _marginal(g_per_kwh: float | None) -> Json:
+    return {} if g_per_kwh is None else {"marginal": g_per_kwh}
 
 
 def _provider_body(price: Mapping[str, Any], fact: Mapping[str, Any], date: str) -> Json:

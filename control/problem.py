@@ -62,13 +62,20 @@ def build_problem(
 def _region(region: str, facts: Facts) -> Json:
     carbon, provider, performance = (facts.of(kind)[region].body for kind in KINDS)
     return {
-        "carbon_intensity_g_per_kwh": {"average": carbon["average"], "hourly": list(carbon["hourly"])},
+        "carbon_intensity_g_per_kwh": _intensity(carbon),
         "pue": provider["pue"],
         "cpu_kw_per_vcpu": dict(provider["cpu_kw_per_vcpu"]),
         "memory_kw_per_gb": provider["memory_kw_per_gb"],
         "relative_run_time": performance["relative_run_time"],
         "price_usd": provider["price_usd"],
     }
+
+
+def _intensity(carbon: Json) -> Json:
+    """Average and hourly intensity, and the marginal one where the collector's source tells it."""
+    marginal = carbon.get("marginal")
+    known = {} if marginal is None else {"marginal": marginal}
+    return {"average": carbon["average"], "hourly": list(carbon["hourly"]), **known}
 
 
 def _check_facts(regions: Iterable[str], facts: Facts) -> None:
@@ -115,6 +122,7 @@ def _provenance(regions: Iterable[str], facts: Facts, summary: Summary) -> dict[
     return {
         **told,
         **_named("pue_of_aws_fleet", [region for region in regions if bases[region].get("pue") == "fleet"]),
+        **_named("marginal_intensity_unknown", [r for r in regions if "marginal" not in facts.carbon[r].body]),
         **_named("egress_price_assumed", [region for region in regions if bases[region].get("egress") == "assumed"]),
         **{key: str(pings[key]) for key in ("ping", "relative_run_time") if key in pings},
         **{f"workflow.{key}": text for key, text in summary.provenance.items()},

@@ -37,6 +37,8 @@ KB_PER_MESSAGE_REQUEST = 64.0  # Amazon SNS bills each 64 KB of a message as one
 KB_PER_READ_UNIT = 4.0  # DynamoDB: a strongly consistent read of up to 4 KB
 AVERAGE = 24
 """The place after the hours 0 to 23 on every hour axis: the overall average intensity."""
+DAY = 25
+"""The place after that: the mean of the hours 0 to 23, so that carbon there is the mean over the day."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Rates:
         """The rates of a problem."""
         regions = list(problem.regions.values())
         grids = [region.carbon_intensity_g_per_kwh for region in regions]
-        intensity = np.array([[*grid.hourly, grid.average] for grid in grids]).T
+        intensity = np.array([[*grid.hourly, grid.average, float(np.mean(grid.hourly))] for grid in grids]).T
         route = (intensity[:, :, np.newaxis] + intensity[:, np.newaxis, :]) / 2
         elsewhere = 1.0 - np.eye(len(regions))
         model, prices = problem.carbon_model, [region.price_usd for region in regions]
@@ -189,7 +191,7 @@ class Accounts:
     @cached_property
     def means(self) -> MeanTables:
         """The tables from which a placement's means are added up."""
-        nodes, hours = range(len(self.machines)), range(len(self.rates.intensity))
+        nodes = range(len(self.machines))
         pairs = sorted({(term.source, term.target) for term in self.terms})
         shape = (len(pairs), *self.rates.egress.shape)
         pair_usd, pair_gb = np.zeros(shape), np.zeros(len(pairs))
@@ -200,7 +202,7 @@ class Accounts:
         route = self.rates.kwh_per_gb * self.rates.tracked_route
         return MeanTables(
             node_usd=np.array([self.node_usd(v).mean(axis=1) for v in nodes]),
-            node_g=np.array([[self.node_grams(v, hour).mean(axis=1) for v in nodes] for hour in hours]),
+            node_g=np.stack([self._mean_grams(v) for v in nodes], axis=1),
             pairs=np.array(pairs, dtype=np.intp).reshape(len(pairs), 2),
             pair_usd=pair_usd,
             pair_g=pair_gb[:, np.newaxis, np.newaxis] * route[:, np.newaxis],
@@ -213,26 +215,58 @@ class Accounts:
             usd = usd + self._join_usd(node)
         return usd + self._entry_usd() if node == self._entry_node else usd
 
-    def node_grams(self, node: int, hour: int) -> Floats:
-        """Carbon (R, S) of a node's executions and external data, and of how runs begin if it is the entry."""
+    def grams(self, places: Ints, hours: Ints) -> Floats:
+        """Carbon (H, S) of one placement (N,) at some hours, run by run, without the messages that start sync nodes."""
+        total = self._pair_grams(places, hours)
+        for node, region in enumerate(places):
+            total += self._node_grams(node, int(region), hours)
+        return total
+
+    def _node_grams(self, node: int, region: int, hours: Ints) -> Floats:
+        """Carbon (H, S) of a node's executions and external data, and of how runs begin if it is the entry."""
         runs, invoked = self.sampled.runs[node], self.sampled.invoked[node]
-        grams = self._run_grams(self.machines[node], runs, invoked, hour)
-        return grams + self._entry_grams(hour) if node == self._entry_node else grams
+        per_s, per_gb = self._grams_per(self.machines[node])
+        grams = per_s[hours, region, np.newaxis] * (runs.duration_s[region] * invoked)
+        grams += per_gb[hours, region, np.newaxis] * (runs.external_gb[region] * invoked)
+        if node != self._entry_node:
+            return np.asarray(grams)
+        return np.asarray(grams + np.array([self._entry_grams(hour)[region] for hour in hours]).reshape(grams.shape))
+
+    def _grams_per(self, machine: Machine) -> tuple[Floats, Floats]:
+        """Carbon of a second's execution and of a GB of external data: (H, R) each."""
+        rates, home = self.rates, self.sampled.geography.home
+        per_gb = (1 - rates.home_share) * rates.unknown + rates.home_share * rates.route[:, home]
+        return machine.kw * rates.intensity / SECONDS_AN_HOUR, rates.kwh_per_gb * per_gb
+
+    def _mean_grams(self, node: int) -> Floats:
+        """The means of a node's carbon at all hours (H, R): linear in mean duration and external data."""
+        runs, invoked = self.sampled.runs[node], self.sampled.invoked[node]
+        per_s, per_gb = self._grams_per(self.machines[node])
+        grams = per_s * (runs.duration_s * invoked).mean(axis=1) + per_gb * (runs.external_gb * invoked).mean(axis=1)
+        if node != self._entry_node:
+            return np.asarray(grams)
+        return np.asarray(grams + np.array([self._entry_grams(hour).mean(axis=1) for hour in range(len(grams))]))
 
     def pair_usd(self, places: Ints) -> Floats:
         """Cost (B, S) of what happens between nodes."""
         return self._sum([term.usd[places[:, term.source], places[:, term.target]] for term in self.terms], places)
 
-    def pair_grams(self, places: Ints, hour: int) -> Floats:
-        """Carbon (B, S) of what happens between nodes."""
-        route = self.rates.kwh_per_gb * self.rates.tracked_route[hour]
-        grams = [term.gb * route[places[:, term.source], places[:, term.target]] for term in self.terms]
-        return self._sum(grams, places)
+    def _pair_grams(self, places: Ints, hours: Ints) -> Floats:
+        """Carbon (H, S) of what happens between nodes, of one placement (N,)."""
+        if not self.terms:
+            return np.zeros((len(hours), self.sampled.draws.count))
+        route = self.rates.kwh_per_gb * self.rates.tracked_route[hours]
+        grams = [term.gb * route[:, places[term.source], places[term.target]] for term in self.terms]
+        return np.asarray(np.array(grams).T @ self._amounts)
+
+    @cached_property
+    def _amounts(self) -> Floats:
+        return np.array([term.amount for term in self.terms])
 
     def _sum(self, factors: list[Floats], places: Ints) -> Floats:
         if not factors:
             return np.zeros((len(places), self.sampled.draws.count))
-        return np.asarray(np.array(factors).T @ np.array([term.amount for term in self.terms]))
+        return np.asarray(np.array(factors).T @ self._amounts)
 
     def _edge_terms(self, index: int, edge: Message) -> list[Term]:
         """Into a plain node: the data and its message. Into a sync node: the data and what its report costs."""
@@ -258,14 +292,6 @@ class Accounts:
         usd = usd + self.rates.write_unit[:, np.newaxis] * least_write_units(incoming)
         requests = least_requests(incoming) * self.sampled.invoked[node]
         return np.asarray(usd + self.rates.message[:, np.newaxis] * requests)
-
-    def _run_grams(self, machine: Machine, runs: NodeRuns, runs_at: Bools, hour: int) -> Floats:
-        rates, home = self.rates, self.sampled.geography.home
-        per_s = machine.kw * rates.intensity[hour] / SECONDS_AN_HOUR
-        per_gb = (1 - rates.home_share) * rates.unknown + rates.home_share * rates.route[hour, home]
-        grams = per_s[:, np.newaxis] * runs.duration_s
-        grams += rates.kwh_per_gb * per_gb[:, np.newaxis] * runs.external_gb
-        return np.asarray(grams * runs_at)
 
     @property
     def _entry_node(self) -> int:
@@ -318,7 +344,9 @@ class Accounts:
         if entry.redirector is None or entry.forward_gb is None:
             return np.broadcast_to(grams, (len(rates.message), self.sampled.draws.count))
         hop = rates.kwh_per_gb * rates.tracked_route[hour, home][:, np.newaxis] * entry.forward_gb
-        hop = hop + self._run_grams(self._redirector, entry.redirector, entry.at_function, hour)[home]
+        per_s, per_gb = self._grams_per(self._redirector)
+        seconds, gb = entry.redirector.duration_s[home], entry.redirector.external_gb[home]
+        hop = hop + (per_s[hour, home] * seconds + per_gb[hour, home] * gb) * entry.at_function
         return np.asarray(grams + np.where(self.redirected, hop, 0.0))
 
     def _plan_grams(self, hour: int) -> Floats:

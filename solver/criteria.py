@@ -12,7 +12,8 @@ moves for nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -51,13 +52,17 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """The criteria at one hour. `scale` is home's mean of each metric of `priority`."""
+    """The criteria at one hour. `scale` is home's mean of each metric of `priority`.
+
+    `elsewhere` are limits at other hours, each with its hour, that count as well: of a plan for the whole day.
+    """
 
     hour: int
     priority: tuple[Metric, ...]
     bounds: tuple[Bound, ...]
     scale: tuple[float, ...]
     home: Ints
+    elsewhere: tuple[tuple[int, Bound], ...] = ()
 
     @classmethod
     def of(cls, evaluator: Evaluator, home: Scores, hour: int) -> Criteria:
@@ -67,6 +72,13 @@ class Criteria:
         scale = tuple(float(home.mean(metric, hour)[0]) or 1.0 for metric in goal.priority)
         return cls(hour, goal.priority, tuple(bounds), scale, evaluator.home)
 
+    @classmethod
+    def of_day(cls, hours: Sequence[Criteria], day: Criteria) -> Criteria:
+        """The criteria of one plan for all hours: the day's means, and every hour's limits on carbon."""
+        kept = tuple(bound for bound in day.bounds if bound.metric != "carbon")
+        limits = tuple((one.hour, bound) for one in hours for bound in one.bounds if bound.metric == "carbon")
+        return replace(day, bounds=kept, elsewhere=limits)
+
     @property
     def objective(self) -> Metric:
         """The metric of first priority."""
@@ -74,14 +86,19 @@ class Criteria:
 
     def without(self, bound: Bound) -> Criteria:
         """The criteria but for one limit."""
-        left = tuple(one for one in self.bounds if one != bound)
-        return Criteria(self.hour, self.priority, left, self.scale, self.home)
+        return replace(self, bounds=tuple(one for one in self.bounds if one != bound))
+
+    @property
+    def checks(self) -> Iterator[tuple[int, Bound]]:
+        """All limits with the hours at which they hold."""
+        yield from ((self.hour, bound) for bound in self.bounds)
+        yield from self.elsewhere
 
     def keys(self, scores: Scores, places: Ints) -> Floats:
         """The keys (n, K) of placements (n, N)."""
         excess, violated = np.zeros(len(places)), np.zeros(len(places))
-        for bound in self.bounds:
-            over = bound.excess(scores, self.hour)
+        for hour, bound in self.checks:
+            over = bound.excess(scores, hour)
             if bound.kind == "hard":
                 excess += over
             else:

@@ -6,6 +6,7 @@ scored once, at home, and counted in every placement's means and tails: what a p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,21 +15,21 @@ import numpy as np
 
 from caribou.model.manifest import Metric
 from caribou.model.schema.problem import Problem
-from caribou.solver.accounts import Accounts, Rates
+from caribou.solver.accounts import DAY, Accounts, Rates
 from caribou.solver.draws import Draws, Floats, Ints
 from caribou.solver.relaxation import Relaxation
 from caribou.solver.sampled import SampledProblem
 from caribou.solver.timing import Joins, Timing
 
 CHUNK = 65_536  # samples times placements that are worked on at once: what fits a core's cache
-HOURS_AND_AVERAGE = tuple(range(25))
+HOUR_AXIS = tuple(range(DAY + 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
     """Scores of n placements: means of carbon_g (n, H), cost_usd (n,) and runtime_s (n,), and tails as asked.
 
-    H is 25: the hours 0 to 23, then the overall average intensity. A tail has its mean's shape.
+    H is 26: the hours 0 to 23, the overall average intensity, the mean of the day. A tail has its mean's shape.
     """
 
     carbon_g: Floats
@@ -67,25 +68,29 @@ class Details:
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """One part of the sample, and everything that scores placements on it."""
 
     sampled: SampledProblem
 
     @cached_property
     def accounts(self) -> Accounts:
+        """What the runs emit and cost, whatever the order of events."""
         return Accounts(self.sampled, Rates.of(self.sampled.problem))
 
     @cached_property
     def timing(self) -> Timing:
+        """When things happen in the runs."""
         return Timing(self.sampled, self.accounts.redirected)
 
     @cached_property
     def joins(self) -> Joins:
+        """What depends on the order of events."""
         return Joins(self.timing, self.accounts.rates)
 
     @cached_property
     def node_usd(self) -> tuple[Floats, ...]:
+        """Cost (R, S) of each node."""
         return tuple(self.accounts.node_usd(v) for v in range(len(self.sampled.position)))
 
     def cost_usd(self, places: Ints, joins_usd: Floats) -> Floats:
@@ -97,12 +102,9 @@ class _Part:
         """One placement (1, N), run by run."""
         timeline = self.timing.of(places)
         cost = self.cost_usd(places, self.joins.usd(places, timeline))
-        carbon = [self._grams(places, hour) + self.joins.grams(places, timeline, hour) for hour in hours]
-        return Details(np.array([grams[0] for grams in carbon]), cost[0], timeline.runtime_s[0])
-
-    def _grams(self, places: Ints, hour: int) -> Floats:
-        nodes = [self.accounts.node_grams(v, hour)[places[:, v]] for v in range(places.shape[1])]
-        return np.asarray(sum(nodes) + self.accounts.pair_grams(places, hour))
+        at = np.array(hours, dtype=np.intp)
+        carbon = self.accounts.grams(places[0], at) + self.joins.grams(places, timeline, at)
+        return Details(carbon, cost[0], timeline.runtime_s[0])
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ class Evaluator:
 
     def details(self, places: Ints, hours: Sequence[int]) -> Details:
         """One placement (N,) run by run, those that stay home last."""
-        moved = self._moved.details(places[np.newaxis], hours)
+        moved = self.part.details(places[np.newaxis], hours)
         if self._staying is None:
             return moved
         home = self._staying.details(self.home[np.newaxis], hours)
@@ -156,9 +158,9 @@ class Evaluator:
             np.concatenate([moved.runtime_s, home.runtime_s]),
         )
 
-    def relaxation(self, metric: Metric, hour: int) -> Relaxation:
+    def relaxation(self, metric: Metric, hour: int, allowed: tuple[Ints, ...] | None = None) -> Relaxation:
         """Lower bounds on the mean of a metric at an hour; that on run time is the same for all placements."""
-        tables, kept = self._moved.accounts.means, 1 - self._stay_count / self.samples
+        tables, kept = self.part.accounts.means, 1 - self._stay_count / self.samples
         constant = self._stay_mean(metric, hour) * (1 - kept)
         if metric == "carbon":
             nodes, joint = tables.node_g[hour], tables.pair_g[hour]
@@ -166,33 +168,52 @@ class Evaluator:
             nodes, joint = tables.node_usd, tables.pair_usd
         else:
             nodes, joint = np.zeros_like(tables.node_usd), np.zeros_like(tables.pair_usd)
-            constant += self._moved.timing.fastest_s * kept
-        return Relaxation(constant, nodes * kept, tables.pairs, joint * kept, self.allowed)
+            constant += self.part.timing.fastest_s * kept
+        return Relaxation(constant, nodes * kept, tables.pairs, joint * kept, allowed or self.allowed)
+
+    def moved_runs(self, metric: Metric, places: Ints) -> Floats:
+        """Cost or run time of the runs that are moved, by a placement (N,): (S,)."""
+        details = self.part.details(places[np.newaxis], ())
+        return details.cost_usd if metric == "cost" else details.runtime_s
+
+    def most_above(self, metric: Metric, limit: float) -> int:
+        """How many of the moved runs may cost or take more than a limit on the tail; below 0 if those at home break it.
+
+        A percentile is not below the value whose place, counted from 0, is its share of S - 1, rounded down.
+        """
+        place = math.floor(self.problem.objective.tail_percentile / 100 * (self.samples - 1) - 1e-9)
+        stay = self._stay.cost_usd if metric == "cost" else self._stay.runtime_s
+        return self.samples - 1 - max(0, place) - int(np.count_nonzero(stay > limit))
+
+    def mixed_runtime_s(self, moved: Floats) -> Floats:
+        """Means of run time over all runs, from those of the moved ones (B,)."""
+        return self._mixed(moved, self._stay_mean("runtime", 0))
 
     @cached_property
     def linked(self) -> tuple[tuple[int, int], ...]:
         """The pairs of nodes between which something travels."""
-        return tuple((int(source), int(target)) for source, target in self._moved.accounts.means.pairs)
+        return tuple((int(source), int(target)) for source, target in self.part.accounts.means.pairs)
 
     @cached_property
     def _stay_count(self) -> int:
         return min(round(self.problem.entry.stays_home_share * self.samples), self.samples - 1)
 
     @cached_property
-    def _moved(self) -> _Part:
-        return _Part(SampledProblem(self.problem, Draws(self.seed, 0, self.samples - self._stay_count)))
+    def part(self) -> Part:
+        """The runs that a placement moves."""
+        return Part(SampledProblem(self.problem, Draws(self.seed, 0, self.samples - self._stay_count)))
 
     @cached_property
-    def _staying(self) -> _Part | None:
+    def _staying(self) -> Part | None:
         if self._stay_count == 0:
             return None
-        return _Part(SampledProblem(self.problem, Draws(self.seed, self.samples - self._stay_count, self.samples)))
+        return Part(SampledProblem(self.problem, Draws(self.seed, self.samples - self._stay_count, self.samples)))
 
     @cached_property
     def _stay(self) -> Details:
         if self._staying is None:
-            return Details(np.zeros((len(HOURS_AND_AVERAGE), 0)), np.zeros(0), np.zeros(0))
-        return self._staying.details(self.home[np.newaxis], HOURS_AND_AVERAGE)
+            return Details(np.zeros((len(HOUR_AXIS), 0)), np.zeros(0), np.zeros(0))
+        return self._staying.details(self.home[np.newaxis], HOUR_AXIS)
 
     def _stay_mean(self, metric: Metric, hour: int) -> float:
         if self._stay_count == 0:
@@ -209,7 +230,7 @@ class Evaluator:
         return np.asarray(moved * (1 - share) + np.asarray(stay) * share)
 
     def _score(self, places: Ints) -> Scores:
-        part, stay = self._moved, self._stay
+        part, stay = self.part, self._stay
         timeline = part.timing.of(places)
         joins_usd = part.joins.usd(places, timeline)
         carbon = part.accounts.means.grams_by_hour(places) + part.joins.mean_grams(places, timeline)
@@ -226,8 +247,8 @@ class Evaluator:
         if metric == "runtime":
             return self.percentile(runtime_s, self._stay.runtime_s)
         if metric == "cost":
-            return self.percentile(self._moved.cost_usd(places, joins_usd), self._stay.cost_usd)
-        rows = [self._moved.details(row[np.newaxis], HOURS_AND_AVERAGE).carbon_g for row in places]
+            return self.percentile(self.part.cost_usd(places, joins_usd), self._stay.cost_usd)
+        rows = [self.part.details(row[np.newaxis], HOUR_AXIS).carbon_g for row in places]
         return np.array([[self.percentile(g[np.newaxis], s)[0] for g, s in self._by_hour(row)] for row in rows])
 
     def _by_hour(self, carbon_g: Floats) -> list[tuple[Floats, Floats]]:

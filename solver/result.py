@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,18 +11,33 @@ import numpy as np
 
 from caribou.model.placement import Placement, Plan
 from caribou.solver.criteria import Bound, Criteria
+from caribou.solver.draws import Ints
 from caribou.solver.evaluation import Metrics, significant
+from caribou.solver.fresh import Fresh
 from caribou.solver.pool import Pool
+from caribou.solver.relaxing import limits_to_relax
 from caribou.solver.search import Choice
 
 SOLVER_NAME = "caribou"
-SOLVER_VERSION = "1"
+SOLVER_VERSION = "2"
 """Raised when the same problem and seed may give another placement."""
 
 
-def placement_of(pool: Pool, criteria: Sequence[Criteria], choices: Sequence[Choice]) -> Placement:
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """A solve: what was scored, the criteria of 24 hours and of the day as one, and what was chosen by them."""
+
+    pool: Pool
+    criteria: tuple[Criteria, ...]
+    choices: tuple[Choice, ...]
+    static: Choice
+
+
+def placement_of(solved: Solved) -> Placement:
     """The choices as a placement. Hours with the same regions share a plan."""
-    problem = pool.evaluator.problem
+    pool, criteria, choices = solved.pool, solved.criteria, solved.choices
+    evaluator, problem = pool.evaluator, pool.evaluator.problem
+    fresh = Fresh(problem, evaluator.seed, evaluator.samples)
     groups: dict[bytes, list[int]] = {}
     for position, choice in enumerate(choices):
         groups.setdefault(choice.places.tobytes(), []).append(position)
@@ -31,15 +46,17 @@ def placement_of(pool: Pool, criteria: Sequence[Criteria], choices: Sequence[Cho
         workflow_version=problem.workflow.version,
         home_region=problem.home_region,
         plans=tuple(
-            _plan(pool, [criteria[i] for i in group], [choices[i] for i in group]) for group in groups.values()
+            _plan(pool, [criteria[i] for i in group], [choices[i] for i in group], fresh) for group in groups.values()
         ),
         origin={
             "solver": {
                 "name": SOLVER_NAME,
                 "version": SOLVER_VERSION,
-                "seed": pool.evaluator.seed,
-                "samples": pool.evaluator.samples,
-            }
+                "seed": evaluator.seed,
+                "samples": evaluator.samples,
+                "evaluations": len(pool),
+            },
+            "static": _static(pool, criteria[-1], solved.static),
         },
     )
 
@@ -52,6 +69,7 @@ def stamped(
         placement,
         expires_at=expires_at.astimezone(UTC),
         origin={
+            **placement.origin,
             "solved_at": solved_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
             "problem_sha256": problem_sha256,
             "solver": {**placement.origin["solver"], "seconds": round(seconds, 3)},
@@ -59,18 +77,31 @@ def stamped(
     )
 
 
-def _plan(pool: Pool, criteria: Sequence[Criteria], choices: Sequence[Choice]) -> Plan:
+def _regions(pool: Pool, places: Ints) -> dict[str, str]:
+    evaluator = pool.evaluator
+    regions = {name: evaluator.regions[r] for name, r in zip(evaluator.problem.node_order, places, strict=True)}
+    return {name: regions[name] for name in evaluator.problem.nodes}
+
+
+def _static(pool: Pool, criteria: Criteria, choice: Choice) -> dict[str, Any]:
+    """The best plan that is the same at all hours."""
+    return {"regions": _regions(pool, choice.places), **_quality(pool, [criteria], [choice])}
+
+
+def _plan(pool: Pool, criteria: Sequence[Criteria], choices: Sequence[Choice], fresh: Fresh) -> Plan:
     evaluator, hours = pool.evaluator, [choice.hour for choice in choices]
-    names = zip(evaluator.problem.node_order, choices[0].places, strict=True)
-    regions = {name: evaluator.regions[place] for name, place in names}
+    quality = _quality(pool, criteria, choices)
+    relax = {"relax": limits_to_relax(pool, criteria)} if quality["status"] == "infeasible" else {}
     return Plan(
         hours=tuple(hours),
-        regions={name: regions[name] for name in evaluator.problem.nodes},
+        regions=_regions(pool, choices[0].places),
         report={
-            **_quality(pool, criteria, choices),
+            **quality,
+            **relax,
             "metrics": Metrics.of(evaluator.details(choices[0].places, hours)).to_json(),
             "home_metrics": Metrics.of(evaluator.details(evaluator.home, hours)).to_json(),
             "constraints": _constraints(pool, criteria, choices),
+            "out_of_sample": fresh.report(choices[0].places, hours),
         },
     )
 
@@ -80,10 +111,9 @@ def _quality(pool: Pool, criteria: Sequence[Criteria], choices: Sequence[Choice]
     scores = pool.subset(pool.positions(choices[0].places[np.newaxis]))
     objective = float(np.mean([scores.mean(one.objective, one.hour)[0] for one in criteria]))
     bound = min(objective, float(np.mean([choice.bound for choice in choices])))
-    if all(choice.proven for choice in choices):
-        status = "optimal"
-    else:
-        status = "feasible" if all(choice.feasible for choice in choices) else "infeasible"
+    status = "optimal" if all(choice.proven for choice in choices) else "feasible"
+    if not all(choice.feasible for choice in choices):
+        status = "infeasible"
     return {
         "status": status,
         "objective": significant(objective),

@@ -43,8 +43,8 @@ class Delay:
         if message.offset_s is None:
             return cls(np.where(message.happens, latency.seen, NEVER), latency.row, latency.shift)
         regions = len(latency.row)
-        offset, offset_row = np.unique(message.offset_s, axis=0, return_inverse=True)
-        codes = offset_row.reshape(regions, 1) * len(latency.seen) + latency.row
+        offset, offset_row = _distinct(message.offset_s)
+        codes = offset_row[:, np.newaxis] * len(latency.seen) + latency.row
         used, row = np.unique(codes, return_inverse=True)
         seconds = offset[used // len(latency.seen)] + latency.seen[used % len(latency.seen)]
         return cls(np.where(message.happens, seconds, NEVER), row.reshape(regions, regions), latency.shift)
@@ -61,6 +61,13 @@ class Delay:
         arrival += start
         arrival += self.shift[source, target][:, np.newaxis]
         return arrival
+
+
+def _distinct(rows: Floats) -> tuple[Floats, Ints]:
+    """The distinct rows of an array (n, S), and which of them each row is: (n,)."""
+    known: dict[bytes, int] = {}
+    positions = np.array([known.setdefault(row.tobytes(), len(known)) for row in rows], dtype=np.intp)
+    return rows[np.unique(positions, return_index=True)[1]], positions
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +90,11 @@ class Timing:
         """The timeline of placements (B, N)."""
         starts: list[Floats] = []
         last: dict[int, Winners] = {}
-        runtime = self._entry_end[places[:, 0]]
+        runtime = self.entry_end[places[:, 0]]
         for node in range(places.shape[1]):
             start, last_here = self._start(node, places, starts)
             starts.append(start)
-            np.maximum(runtime, start + self._durations[node][places[:, node]], out=runtime)
+            np.maximum(runtime, start + self.durations[node][places[:, node]], out=runtime)
             if last_here is not None:
                 last[node] = last_here
         units = {node: self._write_units(node, places, starts) for node in last}
@@ -95,10 +102,10 @@ class Timing:
 
     def _start(self, node: int, places: Ints, starts: Sequence[Floats]) -> tuple[Floats, Winners | None]:
         if node == 0:
-            return self._entry_start[places[:, 0]], None
+            return self.entry_start[places[:, 0]], None
         arrivals = (
             delay.after(starts[message.source], places[:, message.source], places[:, node])
-            for message, delay in zip(self.sampled.incoming[node], self._delays[node], strict=True)
+            for message, delay in zip(self.sampled.incoming[node], self.delays[node], strict=True)
         )
         latest = next(arrivals)
         if node not in self.sampled.sync_nodes:
@@ -128,11 +135,11 @@ class Timing:
     @cached_property
     def fastest_s(self) -> float:
         """No placement's mean run time is below it: in each run, every step in whatever regions are fastest for it."""
-        starts = [self._entry_start.min(axis=0)]
-        for node in range(1, len(self._delays)):
-            messages = zip(self.sampled.incoming[node], self._delays[node], strict=True)
+        starts = [self.entry_start.min(axis=0)]
+        for node in range(1, len(self.delays)):
+            messages = zip(self.sampled.incoming[node], self.delays[node], strict=True)
             starts.append(np.max([starts[message.source] + delay.least for message, delay in messages], axis=0))
-        ends = [start + duration.min(axis=0) for start, duration in zip(starts, self._durations, strict=True)]
+        ends = [start + duration.min(axis=0) for start, duration in zip(starts, self.durations, strict=True)]
         return float(np.max(ends, axis=0).mean())
 
     @cached_property
@@ -140,16 +147,18 @@ class Timing:
         return {node: least_write_units(self.sampled.incoming[node]) for node in self.sampled.sync_nodes}
 
     @cached_property
-    def _delays(self) -> tuple[tuple[Delay, ...], ...]:
+    def delays(self) -> tuple[tuple[Delay, ...], ...]:
+        """The delay of each message that may start a node, by node."""
         return tuple(tuple(Delay.of(message) for message in messages) for messages in self.sampled.incoming)
 
     @cached_property
-    def _durations(self) -> tuple[Floats, ...]:
+    def durations(self) -> tuple[Floats, ...]:
+        """How long each node runs, by its region (R, S), by node."""
         pairs = zip(self.sampled.runs, self.sampled.invoked, strict=True)
         return tuple(np.where(invoked, runs.duration_s, NEVER) for runs, invoked in pairs)
 
     @cached_property
-    def _entry_start(self) -> Floats:
+    def entry_start(self) -> Floats:
         """When the entry node starts, by its region (R, S): at 0, or when the redirector's message arrives."""
         entry, home = self.sampled.entry, self.sampled.geography.home
         if entry.redirector is None or entry.forward_latency is None:
@@ -160,7 +169,7 @@ class Timing:
         return np.where(self.redirected, arrival, 0.0)
 
     @cached_property
-    def _entry_end(self) -> Floats:
+    def entry_end(self) -> Floats:
         """When the redirector ends, by the entry node's region (R, S)."""
         redirector = self.sampled.entry.redirector
         if redirector is None:
@@ -183,11 +192,12 @@ class Joins:
             total += self._by_last(node, timeline.last[node], self._message_usd(node, places))
         return total
 
-    def grams(self, places: Ints, timeline: Timeline, hour: int) -> Floats:
-        """Carbon (B, S) of the messages that start sync nodes."""
-        total = np.zeros_like(timeline.runtime_s)
+    def grams(self, places: Ints, timeline: Timeline, hours: Ints) -> Floats:
+        """Carbon (H, S) of the messages that start sync nodes, of one placement (1, N) at some hours."""
+        total = np.zeros((len(hours), timeline.runtime_s.shape[1]))
         for node, last in timeline.last.items():
-            total += self._by_last(node, last, self._message_grams(node, places)[hour])
+            grams = self._message_grams(node, places)[hours, 0]
+            total += grams[:, last[0]] * self.timing.sampled.invoked[node]
         return total
 
     def mean_grams(self, places: Ints, timeline: Timeline) -> Floats:

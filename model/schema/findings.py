@@ -17,6 +17,9 @@ from caribou.model.errors import InvalidInputError
 SHOWN = 3
 """How many findings one message has; more would hide the first."""
 
+SHOWN_LETTERS = 80
+"""How much of a wrong value a message has: a mapping that should be a number may be the whole file."""
+
 _RANKS = {"extra_forbidden": 0, "missing": 2}
 _TYPES = {
     "string_type": ("is not a text", "write a text, in quotes"),
@@ -83,7 +86,10 @@ def _read(details: ErrorDetails, model: type[BaseModel]) -> tuple[str, str, obje
 
 
 def _shown(value: object) -> str:
-    return repr(value) if isinstance(value, str) or value is None else str(value)
+    text = repr(value) if isinstance(value, str) or value is None else str(value)
+    return (
+        text if len(text) <= SHOWN_LETTERS else f"{text[:SHOWN_LETTERS]} … and {len(text) - SHOWN_LETTERS} more letters"
+    )
 
 
 def _path(location: Iterable[int | str]) -> str:

@@ -7,18 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
 
 from caribou.model.errors import InvalidManifestError
 from caribou.model.graph import Function, Graph
 from caribou.model.manifest import METRICS, FunctionSettings, Manifest, RegionRules
-from caribou.model.schema.findings import as_one_error
 from caribou.model.schema.manifest_file import EnvironmentVariable, ManifestFile, ProviderRegion, RegionsAndProviders
-
-_Model = TypeVar("_Model", bound=BaseModel)
+from caribou.model.schema.parsing import json_schema, validated
 
 MANIFEST_FILE = Path(".caribou", "config.yml")
 DEFAULT_TIMEOUT_S = 60
@@ -27,8 +24,7 @@ DEFAULT_MEMORY_MB = 1024
 
 def manifest_json_schema() -> dict[str, Any]:
     """The JSON Schema of the manifest's file, as published in docs/schemas/manifest.schema.json."""
-    schema = ManifestFile.model_json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return json_schema(ManifestFile)
 
 
 def read_manifest(workflow_folder: Path, graph: Graph) -> Manifest:
@@ -55,7 +51,7 @@ def read_manifest(workflow_folder: Path, graph: Graph) -> Manifest:
 
 def parse_manifest(data: object, where: str, graph: Graph) -> Manifest:
     """The manifest in a file's data, with the settings of each function of the graph. Raises InvalidManifestError."""
-    file = _checked(ManifestFile, data, where)
+    file = validated(ManifestFile, data, where, InvalidManifestError)
     _check_identity(file, where, graph)
     settings = file.caribou
     estimate = file.estimated_invocations_per_month
@@ -99,13 +95,6 @@ def _load_yaml(text: str, where: str) -> object:
         ) from None
 
 
-def _checked(model: type[_Model], data: object, where: str) -> _Model:
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        raise as_one_error(error, InvalidManifestError, model, where) from None
-
-
 def _check_identity(file: ManifestFile, where: str, graph: Graph) -> None:
     for key, found, expected in (
         ("workflow_name", file.workflow_name, graph.workflow),
@@ -123,8 +112,11 @@ def _check_identity(file: ManifestFile, where: str, graph: Graph) -> None:
 def _function_settings(function: Function, file: ManifestFile, where: str) -> FunctionSettings:
     """The manifest's settings with the decorator's over them."""
     decorator = f"{function.module}.py, decorator of {function.handler}"
-    override = _checked(
-        RegionsAndProviders, function.regions_and_providers or {}, f"{decorator}: regions_and_providers"
+    override = validated(
+        RegionsAndProviders,
+        function.regions_and_providers or {},
+        f"{decorator}: regions_and_providers",
+        InvalidManifestError,
     )
     general, own = file.regions_and_providers.providers.aws.config, override.providers.aws.config
     rules = RegionRules(
@@ -133,7 +125,10 @@ def _function_settings(function: Function, file: ManifestFile, where: str) -> Fu
     )
     _check_home(file.home_region.region, rules, decorator if function.regions_and_providers else where)
     variables = [{"key": key, "value": value} for key, value in function.environment_variables.items()]
-    own_variables = [_checked(EnvironmentVariable, v, f"{decorator}: environment_variables") for v in variables]
+    own_variables = [
+        validated(EnvironmentVariable, v, f"{decorator}: environment_variables", InvalidManifestError)
+        for v in variables
+    ]
     return FunctionSettings(
         timeout_s=own.timeout or general.timeout or DEFAULT_TIMEOUT_S,
         memory_mb=own.memory or general.memory or DEFAULT_MEMORY_MB,

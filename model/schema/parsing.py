@@ -1,4 +1,4 @@
-"""JSON files to pydantic models, with errors for people: what is wrong, where in the file, what to do."""
+"""Files to pydantic models: JSON read, data checked, and what is wrong raised in the words of `findings`."""
 
 from __future__ import annotations
 

@@ -61,6 +61,41 @@ class ConstraintFile(StrictModel):
     binding: bool
 
 
+class RelaxFile(StrictModel):
+    """A hard limit that has to be relaxed for any placement to meet the limits, and what is `needed` instead."""
+
+    name: Annotated[str, Field(pattern=r"^hard\.(carbon|cost|runtime)$")]
+    limit: NotNegative
+    needed: NotNegative
+
+
+class FreshTailFile(StrictModel):
+    """Mean and tail over fresh runs, and the 95 % confidence interval of the tail."""
+
+    mean: NotNegative
+    tail: NotNegative
+    tail_ci95: Annotated[tuple[NotNegative, NotNegative], Field(strict=False)]
+
+
+class FreshLimitFile(StrictModel):
+    """A hard limit on the fresh runs: relative ones are relative to home on the same runs."""
+
+    name: Annotated[str, Field(pattern=r"^hard\.(carbon|cost|runtime)$")]
+    limit: NotNegative
+    tail: NotNegative
+    met: bool
+
+
+class FreshFile(StrictModel):
+    """The plan on runs that it was not chosen on, drawn from another stream of numbers."""
+
+    samples: Annotated[int, Field(ge=1)]
+    carbon_g: FreshTailFile
+    cost_usd: FreshTailFile
+    runtime_s: FreshTailFile
+    limits: Annotated[tuple[FreshLimitFile, ...], Field(strict=False)]
+
+
 class PlanFile(StrictModel):
     """What holds during some hours (UTC). `objective`, `bound`: the metric of first priority, in its unit.
 
@@ -77,16 +112,72 @@ class PlanFile(StrictModel):
     metrics: MetricsFile | None = None
     home_metrics: MetricsFile | None = None
     constraints: Annotated[tuple[ConstraintFile, ...], Field(strict=False)] | None = None
+    relax: Annotated[tuple[RelaxFile, ...], Field(strict=False)] | None = None
+    out_of_sample: FreshFile | None = None
+
+
+class StaticFile(StrictModel):
+    """The best plan that is the same at all hours: what a placement without hours would give, over the day."""
+
+    regions: Annotated[dict[Name, Name], Field(min_length=1)]
+    status: Literal["optimal", "feasible", "infeasible"]
+    objective: NotNegative
+    bound: NotNegative
+    gap: Annotated[float, Field(ge=0, le=1)]
 
 
 class SolverFile(StrictModel):
-    """What solved it: the same name, version, seed, number of samples and problem give the same placement."""
+    """What solved it: the same name, version, seed, number of samples, options and problem give the same placement.
+
+    The options are `max_regions`, `switching_penalty` and `time_limit_s`, where they were given; where the last one
+    ended the solve, the placement depends on the machine. The rest is measured: `seconds` on the clock, `cpu_seconds`
+    of all threads, and what these are accounted as, as if a Lambda function had spent them in the region
+    `accounted_in`. `pays_back_after_runs` is null if no carbon is saved.
+    """
 
     name: Name
     version: Name
     seed: Annotated[int, Field(ge=0)]
     samples: Annotated[int, Field(ge=1)] | None = None
+    evaluations: Annotated[int, Field(ge=0)] | None = None
+    max_regions: Annotated[int, Field(ge=0)] | None = None
+    switching_penalty: NotNegative | None = None
+    time_limit_s: NotNegative | None = None
     seconds: NotNegative | None = None
+    cpu_seconds: NotNegative | None = None
+    accounted_in: Name | None = None
+    energy_kwh: NotNegative | None = None
+    carbon_g: NotNegative | None = None
+    cost_usd: NotNegative | None = None
+    pays_back_after_runs: Annotated[int, Field(ge=0)] | None = None
+
+
+class SavingsFile(StrictModel):
+    """Low and high transmission energy to the saving, a share of home's carbon; negative if the plan emits more."""
+
+    low: Annotated[float, Field(le=1)]
+    high: Annotated[float, Field(le=1)]
+
+
+class RangeFile(StrictModel):
+    """The two ends of a range."""
+
+    low: NotNegative
+    high: NotNegative
+
+
+class SensitivityFile(StrictModel):
+    """The saving over the day by average and by marginal intensity, at low and high transmission energy.
+
+    `marginal` is null if `marginal_unknown` names regions. `sign_depends`: whether the saving is a loss under one of
+    the assumptions; null if that is not known.
+    """
+
+    transmission_kwh_per_gb: RangeFile
+    average: SavingsFile
+    marginal: SavingsFile | None
+    marginal_unknown: Annotated[tuple[Name, ...], Field(strict=False)]
+    sign_depends: bool | None
 
 
 class PlacementFile(StrictModel):
@@ -100,6 +191,8 @@ class PlacementFile(StrictModel):
     expires_at: UtcTime | None = None
     problem_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     solver: SolverFile | None = None
+    static: StaticFile | None = None
+    sensitivity: SensitivityFile | None = None
     plans: Annotated[tuple[PlanFile, ...], Field(strict=False, min_length=1, max_length=24)]
 
 

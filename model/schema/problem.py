@@ -41,10 +41,15 @@ class WorkflowId(StrictModel):
 
 
 class CarbonIntensity(StrictModel):
-    """Intensity of a region's grid: overall average, and by hour of the day in UTC, from 0."""
+    """Average intensity of a region's grid: overall, and by hour of the day in UTC, from 0.
+
+    `marginal` is the annual mean of marginal intensity, of whichever power plants answer to one kWh more; absent where
+    nobody tells it. No placement is chosen by it: see `sensitivity` in docs/model.md.
+    """
 
     average: Intensity
     hourly: Annotated[tuple[Intensity, ...], Field(strict=False, min_length=24, max_length=24)]
+    marginal: Intensity | None = None
 
 
 class CpuPower(StrictModel):

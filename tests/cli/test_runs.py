@@ -8,9 +8,7 @@ import pytest
 from rich.console import Console
 
 from caribou.cli.main import main
-from caribou.cli.run import run
-from caribou.cli.runs import redrive, run_json, runs_, seconds_of
-from caribou.cli.runs import trace as trace_verb
+from caribou.cli.runs import run_json, seconds_of
 from caribou.cli.trace_view import runs_table, trace_view
 from caribou.control.tracing import EdgeTrace, NodeState, NodeTrace, Trace
 from caribou.model.envelope import Run
@@ -120,16 +118,6 @@ def test_verb_when_the_workflow_does_not_exist_then_it_is_one_message_and_exit_c
         main([verb, "r1", "--workflow", "nothing"])
     assert exit_.value.code == 2
     assert "there is no such workflow" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("command", [run, runs_, trace_verb, redrive], ids=lambda command: command.name)
-def test_docs_when_a_verb_has_a_flag_then_it_has_a_heading(command):
-    """docs/runs.md has every verb of runs, and every flag."""
-    text = (REPOSITORY / "docs" / "runs.md").read_text()
-    section = text.partition(f"\n## `caribou {command.name} ")[2].partition("\n## ")[0]
-    flags = [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
-    assert section
-    assert [flag for flag in flags if f"\n### `{flag}`" not in section] == []
 
 
 def test_docs_when_a_node_has_a_state_then_it_is_explained():

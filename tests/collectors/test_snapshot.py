@@ -105,6 +105,13 @@ def test_coordinates_when_asked_for_then_every_known_region_has_them_and_sao_pau
     assert (round(latitude), round(longitude)) == (-24, -47)
 
 
+def test_carbon_when_marginal_intensity_is_known_then_the_fact_has_it_and_else_not():
+    """Absent is not zero, and no stand-in."""
+    carbon = packaged_facts(NOW).carbon
+    assert carbon["us-east-1"].body["marginal"] == 557.17
+    assert "marginal" not in carbon["mx-central-1"].body
+
+
 def test_marginal_intensity_when_nobody_tells_it_then_it_is_none():
     """No stand-in for a figure that the report shows beside the average."""
     marginal = marginal_intensity()

@@ -168,6 +168,14 @@ def test_problem_when_a_figure_was_assumed_then_the_provenance_says_for_which_re
     assert provenance["workflow.runs"].startswith("4 runs from 2026-")
 
 
+def test_problem_when_marginal_intensity_is_known_then_it_has_it_and_else_says_of_which_region_not(built):
+    """Known for California, not for Calgary: left out there, and named."""
+    marginal = {name: facts["carbon_intensity_g_per_kwh"].get("marginal") for name, facts in built["regions"].items()}
+    assert marginal == {HOME: 381.37, "us-west-2": 476.66, "ca-west-1": None}
+    assert "marginal" not in built["regions"]["ca-west-1"]["carbon_intensity_g_per_kwh"]
+    assert built["provenance"]["marginal_intensity_unknown"] == "ca-west-1"
+
+
 def test_problem_when_facts_come_from_the_table_then_it_is_the_same_one(graph, manifest, records, built):
     """Collected into the table and read back, or straight from the snapshots: the same problem."""
     table = InMemoryFactTable()

@@ -150,6 +150,23 @@ def test_shipped_problems_when_read_then_all_are_valid():
         read_problem(path)
 
 
+def test_problem_when_marginal_intensity_is_given_then_is_read_and_else_is_none():
+    """It is optional: nobody tells it for some regions."""
+    path = ("regions", AWAY, "carbon_intensity_g_per_kwh", "marginal")
+    regions = parse_problem(changed(valid(), path, 476.7)).regions
+    assert regions[AWAY].carbon_intensity_g_per_kwh.marginal == 476.7
+    assert regions[HOME].carbon_intensity_g_per_kwh.marginal is None
+
+
+@pytest.mark.parametrize("value", [["x" * 40] * 1000, {"key": "x" * 100_000}, "x" * 100_000])
+def test_problem_when_a_wrong_value_is_long_then_the_message_shows_its_beginning(value):
+    """A mapping that stands where a number belongs may be the whole file."""
+    with pytest.raises(InvalidProblemError, match="more letters") as caught:
+        parse_problem(changed(valid(), ("regions", HOME, "pue"), value))
+    assert len(str(caught.value)) < 400
+    assert "regions.us-east-1.pue" in str(caught.value)
+
+
 WRONG = {
     "unknown field": (("nodes", "merge", "memory"), 1, "nodes.merge.memory"),
     "unknown field at the top": (("extra",), 1, "extra"),
@@ -161,6 +178,7 @@ WRONG = {
     "milliseconds": (("nodes", "merge", "runs", HOME, "duration_s", 0), 1500.0, "duration_s[0]"),
     "watts": (("regions", HOME, "cpu_kw_per_vcpu", "full"), 3.5, "cpu_kw_per_vcpu.full"),
     "full below idle": (("regions", HOME, "cpu_kw_per_vcpu", "full"), 0.0001, "cpu_kw_per_vcpu.full"),
+    "negative marginal intensity": (("regions", HOME, "carbon_intensity_g_per_kwh", "marginal"), -1.0, "marginal"),
     "23 hours": (("regions", HOME, "carbon_intensity_g_per_kwh", "hourly"), [1.0] * 23, "hourly"),
     "probability above one": (("edges", 0, "probability"), 1.5, "edges[0].probability"),
     "negative latency": (("edges", 0, "transfers", PAIR, "latency_s", 0), -1.0, "latency_s[0]"),
@@ -297,6 +315,8 @@ def test_placement_when_written_by_hand_then_is_read_without_a_report():
         (("expires_at",), "tomorrow", "expires_at"),
         (("expires_at",), "2026-01-31T00:00:00", "expires_at"),
         (("problem_sha256",), "abc", "problem_sha256"),
+        (("sensitivity",), {"average": {"low": 0.1, "high": 2.0}}, r"sensitivity\.average\.high"),
+        (("solver",), {"name": "x", "version": "1", "seed": 0, "carbon_g": -1.0}, r"solver\.carbon_g"),
         (("schema",), "caribou.placement/9", "schema"),
         (("workflow",), ..., "workflow"),
     ],

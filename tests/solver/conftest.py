@@ -1,11 +1,19 @@
 """What the solver's tests share: made-up problems, and a second implementation of the model to compare with."""
 
 import importlib.util
+import os
+import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 HERE = Path(__file__).parent
+
+# The same examples each time, few enough for every run. CARIBOU_EXAMPLES=50 makes fifty times as many, drawn anew.
+TIMES = int(os.environ.get("CARIBOU_EXAMPLES", "1"))
+settings.register_profile("solver", derandomize=TIMES == 1, deadline=None)
+settings.load_profile("solver")
 
 
 def _module(name):
@@ -25,6 +33,16 @@ def instances():
 def reference():
     """The model in plain Python, run by run: see reference.py."""
     return _module("reference")
+
+
+@pytest.fixture(scope="session")
+def oracle():
+    """Closed-form expectations of trees: see oracle.py."""
+    sys.path.insert(0, str(HERE))
+    try:
+        return _module("oracle")
+    finally:
+        sys.path.remove(str(HERE))
 
 
 @pytest.fixture(scope="session")

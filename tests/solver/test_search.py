@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from caribou.model.schema.problem import parse_problem
-from caribou.solver import search
+from caribou.solver import improving, search
 from caribou.solver.criteria import Criteria, tails_needed
 from caribou.solver.evaluator import Evaluator
 from caribou.solver.pool import Pool
+from caribou.solver.relaxation import FloorTables
+from caribou.solver.screen import Screen
 
 SAMPLES = 30
 HOUR = 7
@@ -25,13 +27,19 @@ limits = st.dictionaries(
 objectives = st.fixed_dictionaries({"priority": st.permutations(METRICS), "hard": limits, "soft": limits})
 
 
-def chosen(data, *, hour=HOUR, seed=0, samples=SAMPLES):
+def every_placement(evaluator):
+    """All placements that are allowed, (n, N)."""
+    grids = np.meshgrid(*evaluator.allowed, indexing="ij")
+    return np.stack([grid.ravel() for grid in grids], axis=1)
+
+
+def chosen(data, *, hour=HOUR, seed=0, samples=SAMPLES, **options):
     """The search's choice at one hour, with the pool and the criteria."""
     problem = parse_problem(data)
     evaluator = Evaluator(problem, seed, samples, tails_needed(problem.objective))
     pool = Pool(evaluator)
     criteria = Criteria.of(evaluator, pool.subset(np.array([0])), hour)
-    return search.choose(pool, [criteria])[0], pool, criteria
+    return search.choose(pool, [criteria], **options)[0], pool, criteria
 
 
 def objective_of(choice, pool, criteria):
@@ -74,20 +82,48 @@ def test_floor_of_any_placement_when_scored_then_is_not_above_its_mean(instances
 
 
 @settings(max_examples=40, deadline=None)
-@given(seed=seeds, share=st.floats(0, 1), size=st.integers(1, 300))
-def test_frontier_when_limited_by_value_or_size_then_rest_bounds_what_it_lacks(instances, seed, share, size):
-    """What the frontier lists is sorted and true; every placement that it lacks has a floor of at least `rest`."""
-    evaluator = Evaluator(parse_problem(instances.made_up(seed, 4, 3)), seed, SAMPLES)
-    relaxation = evaluator.relaxation("carbon", HOUR)
-    grids = np.meshgrid(*evaluator.allowed, indexing="ij")
-    everything = np.stack([grid.ravel() for grid in grids], axis=1)
-    floors = relaxation.floor(everything)
-    frontier = relaxation.frontier(float(np.quantile(floors, share)), size)
-    np.testing.assert_allclose(frontier.floors, relaxation.floor(frontier.places), rtol=1e-9)
-    assert (np.diff(frontier.floors) >= 0).all()
-    listed = {row.tobytes() for row in frontier.places.astype(np.intp)}
-    lacking = [floor for row, floor in zip(everything, floors, strict=True) if row.tobytes() not in listed]
-    assert all(floor >= frontier.rest * (1 - 1e-9) for floor in lacking)
+@given(seed=seeds, nodes=st.integers(1, 4))
+def test_bounds_of_partial_placements_when_extended_then_bound_all_completions_and_end_in_the_floor(
+    instances, *, seed, nodes
+):
+    """A partial placement's bound is at most the floor of each of its completions; a complete one's is its floor."""
+    evaluator = Evaluator(parse_problem(instances.made_up(seed, nodes, 3)), seed, SAMPLES)
+    relaxations = [evaluator.relaxation("carbon", hour) for hour in (HOUR, 12)]
+    tables = FloorTables.of(relaxations)
+    everything = every_placement(evaluator)
+    floors = np.stack([one.floor(everything) for one in relaxations], axis=1)
+    places, bounds = evaluator.allowed[0][:, np.newaxis], tables.roots
+    for node in range(1, nodes + 1):
+        for row, bound in zip(places, bounds, strict=True):
+            completions = floors[(everything[:, :node] == row).all(axis=1)]
+            assert (bound <= completions.min(axis=0) * (1 + 1e-9)).all()
+        if node < nodes:
+            bounds = tables.extended(places, bounds).reshape(-1, 2)
+            regions = evaluator.allowed[node]
+            places = np.column_stack([np.repeat(places, len(regions), axis=0), np.tile(regions, len(places))])
+    np.testing.assert_allclose(bounds, floors, rtol=1e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds, limit=st.floats(85, 125), metric=st.sampled_from(["runtime", "cost"]))
+def test_screen_when_a_partial_placement_is_dropped_then_no_completion_meets_the_limits(
+    instances, *, seed, limit, metric
+):
+    """What the screen drops is lost for sure: every completion's tail is above the limit."""
+    hard = {metric: {"type": "relative", "value": limit}}
+    evaluator = Evaluator(parse_problem(instances.made_up(seed, 4, 3, hard=hard)), seed, SAMPLES, (metric,))
+    everything = every_placement(evaluator)
+    scores = evaluator.score(everything)
+    bounds = Criteria.of(evaluator, evaluator.score(evaluator.home[np.newaxis]), HOUR).bounds
+    meets = bounds[0].excess(scores, HOUR) == 0
+    screen = Screen.of(evaluator, bounds, [evaluator.home], evaluator.allowed)
+    for node in range(1, 5):
+        partial = np.unique(everything[:, :node], axis=0)
+        for row, passes in zip(partial, screen.passes(partial), strict=True):
+            completions = (everything[:, :node] == row).all(axis=1)
+            assert passes or not meets[completions].any()
+            mean = scores.runtime_s[completions].min()
+            assert screen.mean_runtime_s(row[np.newaxis])[0] <= mean * (1 + 1e-9)
 
 
 @settings(max_examples=20, deadline=None)
@@ -157,7 +193,7 @@ def test_choice_when_even_home_breaks_a_hard_limit_then_is_infeasible_and_home(i
     data["objective"]["hard"] = {"runtime": {"type": "absolute", "value": 0.5}}
     choice, pool, _ = chosen(data)
     assert not choice.feasible
-    assert not choice.proven
+    assert choice.proven
     np.testing.assert_array_equal(choice.places, pool.evaluator.home)
 
 
@@ -180,16 +216,30 @@ def test_choice_when_soft_limits_differ_in_number_broken_then_fewer_come_before_
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_choice_when_the_space_is_too_large_to_list_then_is_feasible_with_a_valid_bound(instances, monkeypatch, seed):
+@pytest.mark.parametrize("stops", [False, True])
+def test_choice_when_cut_short_then_is_feasible_with_a_valid_bound(instances, monkeypatch, *, seed, stops):
     """Cut short, the search still gives a feasible plan, a bound that holds, and does not claim a proof it lacks."""
     data = instances.made_up(seed, 5, 3, hard={"runtime": {"type": "relative", "value": 103}})
     best = objective_of(*chosen(data))
-    monkeypatch.setattr(search, "MAX_LISTED", 30)
-    monkeypatch.setattr(search, "MAX_SCORED", 1)
-    choice, pool, criteria = chosen(data)
+    monkeypatch.setattr(search, "FIRST_WORK", 1)
+    monkeypatch.setattr(search, "MAX_WORK", 40)
+    monkeypatch.setattr(improving, "WORK", 1)
+    choice, pool, criteria = chosen(data, should_stop=lambda: stops)
     found = objective_of(choice, pool, criteria)
     assert choice.feasible
     assert choice.bound <= best * (1 + 1e-9)
     assert found >= best * (1 - 1e-9)
     if choice.proven:
         assert found == pytest.approx(best, rel=1e-8)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=seeds, metric=st.sampled_from(METRICS), loose=st.floats(100, 140), factor=st.floats(0.85, 1))
+def test_objective_when_a_limit_is_tightened_then_never_improves(instances, *, seed, metric, loose, factor):
+    """What meets the tighter limit meets the looser one too."""
+    found = []
+    for value in (loose, loose * factor):
+        hard = {metric: {"type": "relative", "value": value}}
+        choice, pool, criteria = chosen(instances.made_up(seed, 4, 3, hard=hard))
+        found.append(objective_of(choice, pool, criteria) if choice.feasible else np.inf)
+    assert found[1] >= found[0] * (1 - 1e-9)

@@ -3,6 +3,7 @@
 import copy
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import combinations
 
 import pytest
 from hypothesis import given, settings
@@ -106,7 +107,9 @@ def test_stamped_when_given_times_then_file_has_them_in_utc_and_keeps_the_rest(i
     assert found["solved_at"] == "2026-03-01T00:00:00Z"
     assert found["expires_at"] == "2026-03-08T00:00:00Z"
     assert found["problem_sha256"] == "0" * 64
-    assert found["solver"] == {"name": "caribou", "version": "1", "seed": 4, "samples": 50, "seconds": 1.235}
+    solver = {"name": "caribou", "version": "2", "seed": 4, "samples": 50, "evaluations": 2, "seconds": 1.235}
+    assert found["solver"] == solver
+    assert found["static"] == placement.origin["static"]
     assert done.digest == placement.digest
     assert done.is_expired(datetime(2026, 3, 9, tzinfo=UTC))
 
@@ -139,6 +142,134 @@ def test_hard_carbon_limit_when_an_hour_is_dirty_then_only_that_plan_is_bound(in
     night, day = solve(parse_problem(data), samples=50).plans
     assert night.report["status"] == "optimal"
     assert day.report["status"] == "infeasible"
+
+
+def test_relax_when_one_limit_is_enough_then_names_it_and_what_it_has_to_be(instances):
+    """Of two limits the one that nothing meets is named; with what is needed instead the problem is solved."""
+    data = instances.chain()
+    data["objective"]["hard"] = {
+        "runtime": {"type": "absolute", "value": 1.0},
+        "cost": {"type": "relative", "value": 100},
+    }
+    plan = solve(parse_problem(data), samples=50).plans[0]
+    assert plan.report["status"] == "infeasible"
+    assert plan.report["relax"] == [{"name": "hard.runtime", "limit": 1.0, "needed": 5.6}]
+    data["objective"]["hard"]["runtime"]["value"] = 5.6 * (1 + 1e-8)
+    assert solve(parse_problem(data), samples=50).plans[0].report["status"] == "optimal"
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 10**6))
+def test_relax_when_limits_are_set_to_what_is_needed_then_they_can_be_met(instances, seed):
+    """The limits that are named are as few as can be, and relaxed as told they are enough."""
+    hard = {metric: {"type": "absolute", "value": 1e-5} for metric in ("runtime", "cost", "carbon")}
+    data = instances.made_up(seed, 3, 3, hard=hard)
+    for plan in solve(parse_problem(data), samples=30).plans:
+        for limit in plan.report.get("relax", []):
+            of_file = data["objective"]["hard"][limit["name"].removeprefix("hard.")]
+            of_file["value"] = max(of_file["value"], limit["needed"] * (1 + 1e-6))
+    after = solve(parse_problem(data), samples=30)
+    assert all(plan.report["status"] != "infeasible" for plan in after.plans)
+
+
+def test_out_of_sample_when_reported_then_is_of_other_runs_with_an_interval_of_the_tail(instances):
+    """Fresh runs have a mean and a tail of their own, near the drawn ones; limits are checked."""
+    data = instances.made_up(4, 4, 3, hard={"runtime": {"type": "relative", "value": 110}})
+    placement = solve(parse_problem(data), samples=400)
+    for plan in placement.plans:
+        fresh = plan.report["out_of_sample"]
+        assert fresh["samples"] == 400
+        for metric in ("carbon_g", "cost_usd", "runtime_s"):
+            low, high = fresh[metric]["tail_ci95"]
+            assert low <= fresh[metric]["tail"] <= high
+            assert fresh[metric]["mean"] == pytest.approx(plan.report["metrics"][metric]["mean"], rel=0.2)
+        (limit,) = fresh["limits"]
+        assert limit["name"] == "hard.runtime"
+        assert limit["met"] == (limit["tail"] <= limit["limit"])
+    assert placement.plans[0].report["out_of_sample"]["carbon_g"]["mean"] != pytest.approx(
+        placement.plans[0].report["metrics"]["carbon_g"]["mean"], rel=1e-9
+    )
+
+
+def test_static_when_the_grid_changes_over_the_day_then_is_the_best_single_plan_and_no_better(instances):
+    """One plan for all hours: home, as the other region is dirty for most of the day; hourly plans do better."""
+    problem = parse_problem(windy(instances))
+    placement = solve(problem, samples=50)
+    static = placement.origin["static"]
+    assert static["regions"] == {"a": "us-east-1", "b": "us-east-1"}
+    assert static["status"] == "optimal"
+    hourly = evaluate(problem, placement, samples=50).placed.carbon_g.mean
+    assert hourly < static["objective"]
+    assert static["objective"] == pytest.approx(evaluate(problem, static["regions"], samples=50).placed.carbon_g.mean)
+
+
+@settings(max_examples=10)
+@given(seed=st.integers(0, 10**6), most=st.integers(0, 2))
+def test_max_regions_when_given_then_the_day_is_the_best_of_all_sets_of_so_many_regions(instances, seed, most):
+    """At most so many regions besides home over the day; no set of as many regions does better."""
+    data = instances.made_up(seed, 3, 4)
+    found = solve(parse_problem(data), samples=25, max_regions=most)
+    used = {region for plan in found.plans for region in plan.regions.values()} - {data["home_region"]}
+    assert len(used) <= most
+    days = []
+    for others in combinations([r for r in data["regions"] if r != data["home_region"]], most):
+        fewer = copy.deepcopy(data)
+        for node in fewer["nodes"].values():
+            node["allowed_regions"] = [r for r in node["allowed_regions"] if r in (data["home_region"], *others)]
+        days.append(day_of(solve(parse_problem(fewer), samples=25)))
+    assert day_of(found) == pytest.approx(min(days), rel=1e-7)
+
+
+def day_of(placement):
+    """The mean objective over the day."""
+    return sum(len(plan.hours) * plan.report["objective"] for plan in placement.plans) / 24
+
+
+def test_switching_penalty_when_high_then_nothing_switches_and_when_low_all_is_as_without(instances):
+    """A penalty above what switching brings gives the static plan; the gap tells what is given up."""
+    problem = parse_problem(windy(instances))
+    without = solve(problem, samples=50)
+    assert solve(problem, samples=50, switching_penalty=1e-9).digest == without.digest
+    (held,) = solve(problem, samples=50, switching_penalty=10.0).plans
+    assert held.regions == without.origin["static"]["regions"]
+    assert held.report["status"] == "feasible"
+    assert held.report["bound"] == pytest.approx(day_of(without))
+
+
+def test_switching_penalty_when_some_hours_are_infeasible_then_these_stay_home(instances):
+    """An hour without a feasible placement is home, whatever a move costs."""
+    data = windy(instances)
+    data["objective"]["hard"] = {"carbon": {"type": "absolute", "value": 0.005}}
+    placement = solve(parse_problem(data), samples=50, switching_penalty=1.0)
+    assert placement.regions_at(3) == {"a": "us-west-2", "b": "us-west-2"}
+    assert placement.regions_at(12) == {"a": "us-east-1", "b": "us-east-1"}
+
+
+def test_max_regions_when_out_of_time_then_is_kept_and_nothing_is_claimed(instances):
+    """Cut short, the number of regions still holds, and so does the bound."""
+    problem = parse_problem(instances.made_up(5, 4, 4))
+    best = solve(problem, samples=25, max_regions=1)
+    hurried = solve(problem, samples=25, max_regions=1, should_stop=lambda: True)
+    assert len({r for plan in hurried.plans for r in plan.regions.values()} - {problem.home_region}) <= 1
+    assert sum(len(p.hours) * p.report["bound"] for p in hurried.plans) / 24 <= day_of(best) * (1 + 1e-9)
+
+
+def test_should_stop_when_it_says_so_at_once_then_still_gives_a_valid_placement(instances):
+    """Out of time from the start: home or better, with a bound that holds and a file that we read."""
+    problem = parse_problem(instances.made_up(3, 5, 3))
+    best, hurried = solve(problem, samples=50), solve(problem, samples=50, should_stop=lambda: True)
+    parse_placement(hurried.to_json())
+    assert day_of(hurried) >= day_of(best) * (1 - 1e-9)
+    assert sum(len(p.hours) * p.report["bound"] for p in hurried.plans) / 24 <= day_of(best) * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(
+    "options", [{"max_regions": -1}, {"switching_penalty": -0.1}, {"switching_penalty": float("nan")}]
+)
+def test_solve_when_an_option_makes_no_sense_then_raises(instances, options):
+    """Wrong options are refused with their name."""
+    with pytest.raises(InvalidInputError, match=next(iter(options))):
+        solve(parse_problem(instances.chain()), samples=50, **options)
 
 
 @pytest.mark.parametrize(("seed", "samples", "where"), [(-1, 100, "seed"), (0, 5, "samples")])

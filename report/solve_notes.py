@@ -1,0 +1,77 @@
+"""What a placement says beside its plan, in words: what its saving rests on, and what the solve itself took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from caribou.model.placement import ALL_HOURS, Placement, Plan
+from caribou.report.plan_table import hours_text
+
+
+def solve_notes(placement: Placement) -> list[str]:
+    """As far as the placement has them: limits to relax, fresh runs, one plan a day, sensitivity, the solve itself."""
+    solver, sensitivity = placement.origin.get("solver") or {}, placement.origin.get("sensitivity")
+    lines = [line for plan in placement.plans for line in (*_relax(plan), *_fresh(plan))]
+    if placement.origin.get("static") and len(placement.plans) > 1:
+        lines.append(static_text(placement))
+    lines += [sensitivity_text(sensitivity)] if sensitivity else []
+    return [*lines, footprint_text(solver)] if solver.get("carbon_g") is not None else lines
+
+
+def static_text(placement: Placement) -> str:
+    """What the best plan for all hours gives, next to the placement with its hours."""
+    static, plans = placement.origin["static"], placement.plans
+    hourly = sum(plan.report["objective"] * len(plan.hours) for plan in plans) / len(ALL_HOURS)
+    more = f"{static['objective'] / hourly - 1:+.2%}" if hourly else "+0.00%"
+    return f"The best single plan for all hours: {more} of what is minimised. So much is moving by the hour worth."
+
+
+def _relax(plan: Plan) -> Iterator[str]:
+    """Which limits to relax so that a placement meets them, and to what."""
+    for limit in plan.report.get("relax") or ():
+        needed = f"{limit['needed']:.4g} instead of {limit['limit']:.4g}"
+        yield f"{hours_text(plan.hours)}: to be feasible, relax {limit['name']} to {needed}."
+
+
+def _fresh(plan: Plan) -> Iterator[str]:
+    """The hard limits on runs that the plan was not chosen on, where they are not met there."""
+    fresh = plan.report.get("out_of_sample") or {}
+    for limit in fresh.get("limits", ()):
+        if not limit["met"] and plan.report.get("status") != "infeasible":
+            found = f"{limit['tail']:.5g}, limit {limit['limit']:.5g}"
+            yield f"{hours_text(plan.hours)}: on {fresh['samples']:,} fresh runs {limit['name']} is NOT met ({found})."
+
+
+def sensitivity_text(sensitivity: Mapping[str, Any]) -> str:
+    """The savings under each assumption, and whether the sign depends on it."""
+    ends = sensitivity["transmission_kwh_per_gb"]
+    told = f"Carbon, by average intensity: {_range(sensitivity['average'])}; by marginal intensity: "
+    if sensitivity["marginal"] is None:
+        told += f"not known ({', '.join(sensitivity['marginal_unknown'])})"
+    else:
+        told += _range(sensitivity["marginal"])
+    told += f" (transmission at {ends['low']:g} and {ends['high']:g} kWh/GB)."
+    if sensitivity["sign_depends"]:
+        return f"{told} WHETHER THE PLAN SAVES CARBON DEPENDS ON WHICH OF THESE IS ASSUMED."
+    return told
+
+
+def footprint_text(solver: Mapping[str, Any]) -> str:
+    """What the solve took, and after how many runs it is paid back."""
+    runs = solver["pays_back_after_runs"]
+    paid = "no run saves carbon to pay it back" if runs is None else f"saved again after {_runs(runs)}"
+    cost = "" if solver["cost_usd"] is None else f", {solver['cost_usd'] * 1e6:.3g} millionths of a USD"
+    return (
+        f"The solve itself: {solver['cpu_seconds']:.3g} CPU seconds, {solver['carbon_g'] * 1e3:.3g} mg CO2eq{cost} "
+        f"(as a function in {solver['accounted_in']}); {paid}."
+    )
+
+
+def _range(savings: Mapping[str, float]) -> str:
+    low, high = (f"{-savings[end] + 0.0:+.1%}" for end in ("low", "high"))
+    return f"{low} and {high}"
+
+
+def _runs(count: int) -> str:
+    return "one run" if count == 1 else f"{count:,} runs"

@@ -1,0 +1,99 @@
+"""The frontier as a table and as a picture."""
+
+import io
+import xml.etree.ElementTree as ET
+
+import pytest
+from rich.console import Console
+
+from caribou.model.schema.problem import parse_problem
+from caribou.report.frontier_picture import frontier_picture
+from caribou.report.frontier_table import frontier_table
+from caribou.solver.pareto import NO_LIMITS, Amounts, Frontier, Point
+
+SVG = "{http://www.w3.org/2000/svg}"
+OPTIMAL = {"status": "optimal", "objective": 0.004, "bound": 0.004, "gap": 0.0}
+HOME = Amounts(0.01, 2e-4, 10.0)
+
+
+@pytest.fixture
+def problem(instances):
+    """The chain, under a name that XML has to escape."""
+    data = instances.chain()
+    data["workflow"]["name"] = "chain <&> co"
+    return parse_problem(data)
+
+
+def point(carbon_g, cost_usd, runtime_tail_s, **fields):
+    """A point with both nodes in the west."""
+    regions = {"a": "us-west-2", "b": "us-west-2"}
+    fields = {"certificate": OPTIMAL, **fields}
+    return Point(regions, Amounts(carbon_g, cost_usd, runtime_tail_s), NO_LIMITS, **fields)
+
+
+def drawn(frontier):
+    """The picture as an XML tree, and all its texts."""
+    tree = ET.fromstring(frontier_picture(frontier))
+    return tree, [element.text for element in tree.iter(f"{SVG}text")]
+
+
+def three(problem, **limits):
+    """Three points: one chosen, one with a gap and outside the limits."""
+    feasible = {"status": "feasible", "objective": 0.004, "bound": 0.0038, "gap": 0.05}
+    points = (
+        point(0.004, 2.4e-4, 11.0, certificate=feasible),
+        point(0.005, 2.2e-4, 10.5, within_limits=True, chosen=True),
+        point(0.006, 1.9e-4, 10.5, within_limits=True),
+    )
+    return Frontier(problem, HOME, points, limits, 9)
+
+
+def test_picture_when_drawn_then_is_xml_with_a_dot_and_a_number_for_each_point(problem):
+    """Dots are coloured by cost, numbered as in the table below; what is within the limits has a ring."""
+    tree, texts = drawn(three(problem))
+    dots = [one for one in tree.iter(f"{SVG}circle") if one.get("r") == "7" and one.get("stroke")]
+    rings = [one for one in tree.iter(f"{SVG}circle") if one.get("fill") == "none"]
+    assert (len(dots), len(rings)) == (3, 2)
+    assert len({dot.get("fill") for dot in dots}) == 3
+    assert {"1", "2 (chosen)", "3", "all at home", "gap 5.0%", "-60.0%", "+20.0%", "2 in us-west-2"} <= set(texts)
+    assert "chain <&> co: carbon, cost and tail latency" in texts
+
+
+def test_picture_when_drawn_then_everything_lies_on_the_page(problem):
+    """No text and no dot is outside of what is shown."""
+    tree, _ = drawn(three(problem))
+    for element in (*tree.iter(f"{SVG}text"), *tree.iter(f"{SVG}circle")):
+        x, y = (float(element.get(name) or element.get(f"c{name}")) for name in ("x", "y"))
+        assert 0 <= x <= float(tree.get("width"))
+        assert 0 <= y <= float(tree.get("height"))
+
+
+def test_picture_when_points_fall_together_then_their_numbers_do_not(problem):
+    """Labels move aside."""
+    points = tuple(point(0.005 + i * 1e-6, 2e-4, 10.5) for i in range(6))
+    tree, _ = drawn(Frontier(problem, HOME, points, {}, 9))
+    labels = [one for one in tree.iter(f"{SVG}text") if one.get("paint-order")]
+    assert len({(one.get("x"), one.get("y")) for one in labels}) == len(labels) == 7
+
+
+@pytest.mark.parametrize(("limit", "shown"), [(10.8, True), (99.0, False)])
+def test_picture_when_the_own_limit_is_in_sight_then_is_drawn(problem, limit, shown):
+    """A limit far away would squeeze the points."""
+    _, texts = drawn(three(problem, runtime=limit))
+    assert (f"your limit, {limit:g} s" in texts) is shown
+
+
+def test_picture_when_there_is_one_point_or_all_is_free_then_is_drawn_all_the_same(problem):
+    """No division by nothing."""
+    free = Amounts(0.01, 0.0, 10.0)
+    _, texts = drawn(Frontier(problem, free, (point(0.01, 0.0, 10.0),), {}, 1))
+    assert "-" in texts
+
+
+def test_table_when_shown_then_has_changes_limits_and_certificates(problem):
+    """A row a point, the chosen one with a star."""
+    console = Console(width=120, file=io.StringIO())
+    console.print(frontier_table(three(problem)))
+    text = console.file.getvalue()
+    for part in ("2 *", "-60.0%", "+20.0%", "+10.0%", "gap 5.0%", "optimal", "time p95", "2 in us-west-2"):
+        assert part in text

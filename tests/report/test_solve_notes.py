@@ -1,0 +1,89 @@
+"""What a placement says beside its plan."""
+
+from caribou.model.placement import ALL_HOURS, Placement, Plan
+from caribou.report.solve_notes import footprint_text, sensitivity_text, solve_notes
+
+SENSITIVITY = {
+    "transmission_kwh_per_gb": {"low": 0.001, "high": 0.005},
+    "average": {"low": 0.4, "high": 0.25},
+    "marginal": {"low": 0.1, "high": -0.05},
+    "marginal_unknown": [],
+    "sign_depends": True,
+}
+SOLVER = {
+    "cpu_seconds": 0.1234,
+    "accounted_in": "us-west-2",
+    "carbon_g": 2.7e-5,
+    "cost_usd": 3.7e-6,
+    "pays_back_after_runs": 1200,
+}
+
+
+def test_notes_when_the_sign_depends_then_say_so_in_capitals():
+    """All four savings as changes of carbon, and the warning."""
+    text = sensitivity_text(SENSITIVITY)
+    assert "by average intensity: -40.0% and -25.0%; by marginal intensity: -10.0% and +5.0%" in text
+    assert "0.001 and 0.005 kWh/GB" in text
+    assert "DEPENDS" in text
+
+
+def test_notes_when_marginal_intensity_is_not_known_then_name_the_regions():
+    """Not known is no number."""
+    text = sensitivity_text(
+        {**SENSITIVITY, "marginal": None, "marginal_unknown": ["ca-west-1", "mx-central-1"], "sign_depends": None}
+    )
+    assert "by marginal intensity: not known (ca-west-1, mx-central-1)" in text
+    assert "DEPENDS" not in text
+
+
+def test_notes_when_the_solve_is_paid_back_then_say_after_how_many_runs():
+    """Carbon, cost, region, and the runs."""
+    text = footprint_text(SOLVER)
+    assert "0.123 CPU seconds, 0.027 mg CO2eq, 3.7 millionths of a USD (as a function in us-west-2)" in text
+    assert text.endswith("saved again after 1,200 runs.")
+    assert footprint_text({**SOLVER, "pays_back_after_runs": 1}).endswith("after one run.")
+
+
+def test_notes_when_nothing_is_saved_or_priced_then_say_that():
+    """No payback, no price."""
+    text = footprint_text({**SOLVER, "pays_back_after_runs": None, "cost_usd": None})
+    assert text.endswith("no run saves carbon to pay it back.")
+    assert "USD" not in text
+
+
+def test_notes_when_a_placement_is_written_by_hand_then_there_are_none():
+    """It has neither."""
+    placement = Placement("w", "1", "us-east-1", (Plan(ALL_HOURS, {"a": "us-east-1"}),))
+    assert solve_notes(placement) == []
+
+
+def test_notes_when_no_placement_meets_the_limits_then_say_which_to_relax_and_to_what():
+    """The way out of an infeasible problem."""
+    relax = [{"name": "hard.runtime", "limit": 1.0, "needed": 4.25}]
+    fresh = {"samples": 2000, "limits": [{"name": "hard.runtime", "limit": 1.0, "tail": 4.2, "met": False}]}
+    plan = Plan(ALL_HOURS, {"a": "us-east-1"}, {"status": "infeasible", "relax": relax, "out_of_sample": fresh})
+    assert solve_notes(Placement("w", "1", "us-east-1", (plan,))) == [
+        "all hours: to be feasible, relax hard.runtime to 4.25 instead of 1."
+    ]
+
+
+def test_notes_when_a_limit_is_not_met_on_fresh_runs_then_say_so():
+    """A limit that is just met on the drawn runs may just be missed on others; one that is met is no news."""
+    limits = [
+        {"name": "hard.runtime", "limit": 28.175, "tail": 28.21, "met": False},
+        {"name": "hard.cost", "limit": 0.001, "tail": 0.0009, "met": True},
+    ]
+    plan = Plan(ALL_HOURS, {"a": "x"}, {"status": "optimal", "out_of_sample": {"samples": 2000, "limits": limits}})
+    assert solve_notes(Placement("w", "1", "us-east-1", (plan,))) == [
+        "all hours: on 2,000 fresh runs hard.runtime is NOT met (28.21, limit 28.175)."
+    ]
+
+
+def test_notes_when_hours_differ_then_say_what_one_plan_for_all_would_give():
+    """Often most of the gain needs no hourly change."""
+    plans = (
+        Plan(tuple(range(12)), {"a": "x"}, {"objective": 1.0}),
+        Plan(tuple(range(12, 24)), {"a": "y"}, {"objective": 3.0}),
+    )
+    (note,) = solve_notes(Placement("w", "1", "us-east-1", plans, origin={"static": {"objective": 2.1}}))
+    assert "all hours: +5.00% of what is minimised" in note
