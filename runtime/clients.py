@@ -36,6 +36,7 @@ _NOT_TAKEN = frozenset(
         "ThrottledException",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
+        "RequestThrottled",
         "SlowDown",
         "TransactionInProgressException",
     }
