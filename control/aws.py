@@ -4,36 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from caribou.model.errors import OperationFailedError
+from caribou.runtime.clients import Clients
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
 
 _CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 4})
 
 
-class Aws:
-    """Clients by service and region, made once out of one session; closed at the end of the `with`.
-
-    Threads share clients; a session that makes them may not be shared, hence the lock.
-    """
+class Aws(Clients):
+    """The runtime's clients and some more, with the patience of an operator; closed at the end of the `with`."""
 
     def __init__(self, session: boto3.Session | None = None) -> None:
-        self._session = session or boto3.Session()
-        self._lock = Lock()
-        self._made: dict[tuple[str, str], Any] = {}
+        super().__init__(session)
         self._account: str | None = None
 
     def __enter__(self) -> Self:
@@ -58,32 +50,14 @@ class Aws:
         client: CloudFormationClient = self._client("cloudformation", region)
         return client
 
-    def dynamodb(self, region: str) -> DynamoDBClient:
-        """The region's DynamoDB."""
-        client: DynamoDBClient = self._client("dynamodb", region)
-        return client
-
-    def s3(self, region: str) -> S3Client:
-        """The region's S3."""
-        client: S3Client = self._client("s3", region)
-        return client
-
-    def sqs(self, region: str) -> SQSClient:
-        """The region's SQS."""
-        client: SQSClient = self._client("sqs", region)
-        return client
-
     def ssm(self, region: str) -> SSMClient:
         """The region's Systems Manager."""
         client: SSMClient = self._client("ssm", region)
         return client
 
-    def _client(self, service: str, region: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes
-        with self._lock:
-            if (service, region) not in self._made:
-                client: Any = self._session.client(service, region_name=region, config=_CONFIG)  # type: ignore[call-overload]
-                self._made[service, region] = client
-            return self._made[service, region]
+    def _config(self, service: str) -> Config:
+        del service
+        return _CONFIG
 
 
 @contextmanager

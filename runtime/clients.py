@@ -51,8 +51,8 @@ class Clients:
     Sends run on threads; clients may be shared by threads, but a session that makes them may not: hence the lock.
     """
 
-    def __init__(self) -> None:
-        self._session = boto3.Session()
+    def __init__(self, session: boto3.Session | None = None) -> None:
+        self._session = session or boto3.Session()
         self._lock = Lock()
         self._made: dict[tuple[str, str], Any] = {}
 
@@ -79,10 +79,14 @@ class Clients:
     def _client(self, service: str, region: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes
         with self._lock:
             if (service, region) not in self._made:
-                config = _DATA_CONFIG if service == "s3" else _CONFIG
+                config = self._config(service)
                 client: Any = self._session.client(service, region_name=region, config=config)  # type: ignore[call-overload]
                 self._made[service, region] = client
             return self._made[service, region]
+
+    def _config(self, service: str) -> Config:
+        """Time limits and retries of a service's clients."""
+        return _DATA_CONFIG if service == "s3" else _CONFIG
 
 
 def reaching(region: str, call: Callable[[], T]) -> T:
