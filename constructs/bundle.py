@@ -30,7 +30,7 @@ from caribou.model.cache import cache_folder
 from caribou.model.errors import OperationFailedError
 
 _POWERTOOLS = "aws-lambda-powertools"
-_NOT_CODE = frozenset({"samples", "tests", "__pycache__", "node_modules", "requirements.txt"})
+_NOT_CODE = frozenset({"samples", "tests", "__pycache__", "node_modules", "requirements.txt", "overrides.txt"})
 _NOT_CODE_SUFFIXES = frozenset({".md", ".rst", ".pyc"})
 _MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
 _MANYLINUX = {"3.11": "manylinux2014"}
@@ -75,19 +75,21 @@ class Bundle:
     """The content of a function's code.
 
     `files` are copied as they are, by their path in the bundle; `packages` names the rooms of Caribou that go in;
-    `requirements` are lines of a requirements file.
+    `requirements` are lines of a requirements file, and `overrides` lines of uv's override file: what stands there
+    replaces what packages themselves ask for.
     """
 
     files: Mapping[str, bytes]
     packages: tuple[str, ...]
     requirements: tuple[str, ...]
     platform: Platform
+    overrides: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
         """SHA-256 of everything that decides the bundle's content."""
         digest = hashlib.sha256()
-        for part in (self.platform.name, *self._requirements()):
+        for part in (self.platform.name, *self._requirements(), *(f"override {line}" for line in self.overrides)):
             digest.update(f"{part}\0".encode())
         for path, content in sorted(self._all_files().items()):
             digest.update(f"{path}\0{len(content)}\0".encode() + content)
@@ -129,12 +131,11 @@ class Bundle:
         return (*self.requirements, f"{_POWERTOOLS}=={importlib.metadata.version(_POWERTOOLS)}")
 
     def _install(self, folder: Path) -> None:
-        lines = folder.with_name("requirements.txt")
-        lines.write_text("\n".join(self._requirements()) + "\n", encoding="utf-8")
-        command = [uv.find_uv_bin(), "pip", "install", "--quiet", "--target", str(folder), "-r", str(lines)]
-        result = subprocess.run(
-            [*command, *self.platform.install_arguments()], capture_output=True, text=True, check=False
-        )
+        requirements = _written(folder.with_name("requirements.txt"), self._requirements())
+        overrides = _written(folder.with_name("overrides.txt"), self.overrides)
+        command = [uv.find_uv_bin(), "pip", "install", "--quiet", "--target", str(folder)]
+        command += ["-r", str(requirements), "--overrides", str(overrides), *self.platform.install_arguments()]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode != 0:
             raise OperationFailedError(
                 f"The requirements can't be installed for {self.platform.name}:\n{result.stderr.strip()}"
@@ -158,9 +159,22 @@ def workflow_files(folder: Path) -> dict[str, bytes]:
 
 def requirements_of(folder: Path) -> tuple[str, ...]:
     """The lines of the folder's `requirements.txt`, without comments; none if there is no such file."""
-    path = folder / "requirements.txt"
+    return _lines(folder / "requirements.txt")
+
+
+def overrides_of(folder: Path) -> tuple[str, ...]:
+    """The lines of the folder's `overrides.txt`, without comments; none if there is no such file."""
+    return _lines(folder / "overrides.txt")
+
+
+def _lines(path: Path) -> tuple[str, ...]:
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     return tuple(stripped for line in lines if (stripped := line.partition("#")[0].strip()))
+
+
+def _written(path: Path, lines: tuple[str, ...]) -> Path:
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
 
 
 def _code_paths(folder: Path) -> Iterator[Path]:

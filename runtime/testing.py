@@ -11,6 +11,7 @@ unreachable regions, and messages that come twice or in any order, make a `Local
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import random
@@ -19,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from caribou.model import payload as payloads
@@ -253,26 +255,48 @@ def run_workflow(
 def load_functions(folder: Path, graph: Graph) -> Mapping[str, Callable[[Any], Any]]:
     """The functions of the workflow in a folder, by their registered names; its modules are imported afresh.
 
-    The modules are not left in `sys.modules`, where two workflows' `app` would meet; so an import that happens only
-    while a function runs does not find them.
+    The modules are not left in `sys.modules`, where two workflows' `app` would meet. They are there while a function
+    runs, so that it may import at that moment what it alone needs.
     """
-    with _importing_from(folder):
+    modules = _Modules(folder)
+    with modules.importable():
         importlib.import_module("app")  # first, as in Lambda
-        modules = {function.module: importlib.import_module(function.module) for function in graph.functions}
-    return {function.name: getattr(modules[function.module], function.handler) for function in graph.functions}
+        loaded = {function.module: importlib.import_module(function.module) for function in graph.functions}
+    return {f.name: modules.running(getattr(loaded[f.module], f.handler)) for f in graph.functions}
 
 
-@contextmanager
-def _importing_from(folder: Path) -> Iterator[None]:
-    path = str(folder.resolve())
-    names = {entry.stem for entry in folder.iterdir() if entry.suffix == ".py" or entry.is_dir()}
-    before = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in names}
-    sys.path.insert(0, path)
-    importlib.invalidate_caches()
-    try:
-        yield
-    finally:
-        sys.path.remove(path)
-        for name in [name for name in sys.modules if name.partition(".")[0] in names]:
-            del sys.modules[name]
-        sys.modules.update(before)
+class _Modules:
+    """The modules of a workflow's folder, kept apart from those of other workflows."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = str(folder.resolve())
+        self._names = {entry.stem for entry in folder.iterdir() if entry.suffix == ".py" or entry.is_dir()}
+        self._own: dict[str, ModuleType] = {}
+
+    def running(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """The function, with its folder importable while it runs."""
+
+        @functools.wraps(function)
+        def run(payload: object) -> object:
+            with self.importable():
+                return function(payload)
+
+        return run
+
+    @contextmanager
+    def importable(self) -> Iterator[None]:
+        """Within it, the folder comes first on the path, and no other folder's modules are loaded in its place."""
+        others = self._taken_out()
+        sys.modules.update(self._own)
+        sys.path.insert(0, self._path)
+        importlib.invalidate_caches()
+        try:
+            yield
+        finally:
+            sys.path.remove(self._path)
+            self._own = self._taken_out()
+            sys.modules.update(others)
+
+    def _taken_out(self) -> dict[str, ModuleType]:
+        names = [name for name in sys.modules if name.partition(".")[0] in self._names]
+        return {name: sys.modules.pop(name) for name in names}

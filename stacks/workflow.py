@@ -13,7 +13,7 @@ from aws_cdk import CfnOutput, Environment, Stack, Tags
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from caribou.constructs.bundle import Bundle, Platform, requirements_of, workflow_files
+from caribou.constructs.bundle import Bundle, Platform, overrides_of, requirements_of, workflow_files
 from caribou.constructs.placement_layer import PlacementLayer
 from caribou.constructs.registration import Registration
 from caribou.constructs.run_state import RunState
@@ -65,6 +65,7 @@ class Deployment:
             packages=("model", "runtime"),
             requirements=requirements_of(workflow.folder),
             platform=Platform.of_target(manifest.architecture, manifest.python_version),
+            overrides=overrides_of(workflow.folder),
         )
 
     @cached_property

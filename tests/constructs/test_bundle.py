@@ -64,6 +64,7 @@ def test_digest_when_what_is_not_code_changes_then_it_stays(folder):
         {"files": {**FILES, "app.py": b"workflow = 1\n"}},
         {"files": {**FILES, "more.py": b""}},
         {"requirements": ("pillow==12.0.0",)},
+        {"overrides": ("pillow==12.0.0",)},
         {"platform": replace(LAMBDA, architecture="arm64")},
         {"platform": replace(LAMBDA, python_version="3.12")},
         {"platform": replace(LAMBDA, host=True)},
@@ -176,3 +177,13 @@ def test_build_when_deployed_alone_then_the_runtime_imports_with_only_boto3_besi
     assert modules["caribou.runtime.handler"].startswith(str(built))
     assert {"aws_lambda_powertools", "boto3"} < set(modules)
     assert not {"pydantic", "yaml", "numpy", "aws_cdk", "caribou.model.schema"} & set(modules)
+
+
+def test_bundle_when_an_override_takes_a_requirement_out_then_it_is_not_installed(cache):
+    """A package may ask for what its user does without: jinja2 asks for markupsafe."""
+    platform = replace(LAMBDA, host=True)
+    bundle = replace(BASE, requirements=("jinja2==3.1.6",), platform=platform)
+    without = replace(bundle, overrides=("markupsafe; python_version < '3'",)).build()
+    assert (without / "jinja2").is_dir()
+    assert not (without / "markupsafe").exists()
+    assert (bundle.build() / "markupsafe").is_dir()

@@ -99,3 +99,28 @@ def test_handler_when_imported_then_it_leaves_testing_pydantic_and_numpy_out():
     assert "caribou.runtime.node" in loaded
     unwanted = {"caribou.runtime.testing", "caribou.runtime.memory", "pydantic", "numpy", "yaml"}
     assert loaded.isdisjoint(unwanted)
+
+
+LATE = """
+from caribou.runtime import CaribouWorkflow
+
+workflow = CaribouWorkflow(name="late", version="0.0.1")
+
+
+@workflow.serverless_function(entry_point=True)
+def start(numbers):
+    from steps import double
+
+    return double(numbers)
+"""
+
+
+def test_function_when_it_imports_while_it_runs_then_finds_its_own_folders_module(tmp_path_factory):
+    """Heavy imports stand inside functions; each workflow gets its own module of a name, the same one each time."""
+    first, second = tmp_path_factory.mktemp("first"), tmp_path_factory.mktemp("second")
+    for place, factor in ((first, 2), (second, 3)):
+        (place / "app.py").write_text(LATE)
+        (place / "steps.py").write_text(f"def double(number):\n    return {factor} * number\n")
+    functions = {place: load_functions(place, derive_graph(place)) for place in (first, second)}
+    assert [functions[place]["start"](5) for place in (first, second, first)] == [10, 15, 10]
+    assert "steps" not in sys.modules

@@ -229,3 +229,11 @@ def filled(texts):
     """The object with its placeholders filled, see docs/samples.md."""
     text = json.dumps(texts).replace("${account}", "123456789012").replace("${home_region}", "us-east-1")
     return json.loads(text)
+
+
+@pytest.mark.local_cloud
+def test_run_when_given_the_light_sample_then_writes_each_transformation_of_the_photo(play, pictures):
+    """The whole workflow: what it leaves in S3 is the transformed photo, one object a transformation."""
+    played = play("image_processing", sample="input_light.json")
+    photo = (SAMPLES / "photo.jpg").read_bytes()
+    assert played.outputs == {f"{name}.jpg": pictures.transformed(photo, name, 0) for name in TRANSFORMATIONS}
