@@ -8,7 +8,8 @@ of MiniStack by name, so `close_gaps` first checks that each name exists and ref
 2. Asynchronous invocations: a throttle is waited out (up to the maximum event age) and costs no attempt; at most
    ASYNC_SLOTS run at once, the others wait in line.
 3. Request ids: the id in the response to Invoke is the handler's, and every attempt of an event has the same.
-4. Warm workers: at most IDLE_WORKERS stay when idle, each about 46 MB, and none beyond its time to live.
+4. Warm workers: at most IDLE_WORKERS stay when idle, and no more than fit into IDLE_BYTES of memory (one takes about
+   46 MB, with large libraries some hundred); none stays beyond its time to live.
 5. Errors: a function's error has its exception's class as its type, a process that died is a Runtime.ExitError, and
    the on-failure record of an event that was never started has no response.
 """
@@ -26,11 +27,13 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 ASYNC_SLOTS = 8 * (os.cpu_count() or 1)
 IDLE_WORKERS = 24
+IDLE_BYTES = 2 << 30
 _TRIM_PERIOD_S = 2.0
 _THROTTLE_PAUSE_S = 0.2
 _MAX_EVENT_AGE_S = 6 * 3600  # Lambda, asynchronous invocation, MaximumEventAgeInSeconds: the default
@@ -338,12 +341,26 @@ def _trim_forever(runtime: Any) -> None:
 
 
 def _trim(runtime: Any, now: float) -> None:
-    """End idle workers: those past their time to live, and of the others all but the IDLE_WORKERS used last."""
+    """End idle workers past their time to live, and of the others those used longest ago, until few enough are left."""
     with runtime._lock:
         idle = [(pool, worker) for pool in runtime._workers.values() for worker in pool if not worker.in_use]
         idle.sort(key=lambda item: item[1].last_used, reverse=True)
-        old = [item for item in idle[:IDLE_WORKERS] if now - item[1].last_used > runtime._LOCAL_WORKER_TTL]
-        doomed = old + idle[IDLE_WORKERS:]
-        for pool, worker in doomed:
-            pool.remove(worker)
-    runtime.kill_workers([worker for _pool, worker in doomed])
+        doomed, kept, kept_bytes = [], 0, 0
+        for pool, worker in idle:
+            kept_bytes += _memory_bytes(worker)
+            if now - worker.last_used > runtime._LOCAL_WORKER_TTL or kept == IDLE_WORKERS or kept_bytes > IDLE_BYTES:
+                pool.remove(worker)
+                doomed.append(worker)
+            else:
+                kept += 1
+    runtime.kill_workers(doomed)
+
+
+def _memory_bytes(worker: Any) -> int:
+    """What a worker's process has in memory; 0 if it has ended, or where the system has no /proc."""
+    process = worker._proc
+    try:
+        pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) if process else 0
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -121,7 +121,8 @@ def _tell(state: Path, server: dict[str, object]) -> None:
 
 def _serve(listener: socket.socket) -> None:
     """Serve until SIGTERM. In place of `ministack.app.main`, which binds a port by number, free when it was asked."""
-    app = _gaps().close_gaps(import_module("ministack.app").app)
+    app = _beside("gaps").close_gaps(import_module("ministack.app").app)
+    _beside("shared_code").share_code()
     config = import_module("hypercorn.config").Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.keep_alive_timeout = 75
@@ -147,9 +148,9 @@ def _certificate_and_key() -> tuple[str, str]:
     return certificate, key
 
 
-def _gaps() -> ModuleType:
-    """`gaps.py` beside this file, by its path: this folder's other modules must not be importable by functions."""
-    spec = importlib.util.spec_from_file_location("caribou_local_gaps", Path(__file__).with_name("gaps.py"))
+def _beside(name: str) -> ModuleType:
+    """A module beside this file, by its path: this folder's modules must not be importable by functions."""
+    spec = importlib.util.spec_from_file_location(f"caribou_local_{name}", Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -179,7 +179,8 @@ def test_build_when_deployed_alone_then_the_runtime_imports_with_only_boto3_besi
     assert not {"pydantic", "yaml", "numpy", "aws_cdk", "caribou.model.schema"} & set(modules)
 
 
-def test_bundle_when_an_override_takes_a_requirement_out_then_it_is_not_installed(cache):
+@pytest.mark.usefixtures("cache")
+def test_bundle_when_an_override_takes_a_requirement_out_then_it_is_not_installed():
     """A package may ask for what its user does without: jinja2 asks for markupsafe."""
     platform = replace(LAMBDA, host=True)
     bundle = replace(BASE, requirements=("jinja2==3.1.6",), platform=platform)

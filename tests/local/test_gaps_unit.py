@@ -1,3 +1,4 @@
+import os
 import threading
 from types import SimpleNamespace
 
@@ -12,9 +13,9 @@ def test_a_missing_name_is_refused_at_the_start():
         gaps._checked("json", ("loads", "no_such_name"))
 
 
-def worker(last_used, *, in_use=False):
+def worker(last_used, *, in_use=False, process=None):
     """What `_trim` looks at in a worker."""
-    return SimpleNamespace(last_used=last_used, in_use=in_use)
+    return SimpleNamespace(last_used=last_used, in_use=in_use, _proc=process)
 
 
 def trimmed(pools, now):
@@ -42,3 +43,20 @@ def test_trim_keeps_the_idle_workers_used_last():
     ended = trimmed(pools, now=gaps.IDLE_WORKERS + 3.0)
 
     assert sorted(w.last_used for w in ended) == [0.0, 1.0, 2.0]
+
+
+def test_trim_keeps_no_more_idle_workers_than_fit_into_memory(monkeypatch):
+    """A process with large libraries counts for what it takes; here each takes as much as this test's process."""
+    this = SimpleNamespace(pid=os.getpid())
+    taken = gaps._memory_bytes(worker(0.0, process=this))
+    assert taken > 1 << 20
+    monkeypatch.setattr(gaps, "IDLE_BYTES", int(taken * 2.5))
+    workers = [worker(float(i), process=this) for i in range(4)]
+
+    assert trimmed({"f": list(workers)}, now=4.0) == [workers[1], workers[0]]
+
+
+def test_memory_when_the_process_has_ended_then_is_nothing():
+    """A worker may die while others are counted."""
+    assert gaps._memory_bytes(worker(0.0)) == 0
+    assert gaps._memory_bytes(worker(0.0, process=SimpleNamespace(pid=2**30))) == 0
