@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from caribou.constructs.bundle import Bundle, Platform, overrides_of, requirements_of, workflow_files
+from caribou.local.tools import cdk_env
 
 WORKFLOWS = Path(__file__).parents[1] / "workflows"
 REPEATS = 3
@@ -21,6 +21,14 @@ _TIMED = "import sys, time; begun = time.perf_counter(); import {}; print(time.p
 
 def host_bundle(folder: Path) -> Path:
     """The folder of a workflow's code, built for this machine, without the parts that synth adds."""
+    from caribou.constructs.bundle import (  # noqa: PLC0415 - starts Node.js, which must be found first
+        Bundle,
+        Platform,
+        overrides_of,
+        requirements_of,
+        workflow_files,
+    )
+
     host = Platform("x86_64", "3.13", host=True)
     bundle = Bundle(workflow_files(folder), ("model", "runtime"), requirements_of(folder), host, overrides_of(folder))
     return bundle.build()
@@ -36,6 +44,7 @@ def import_s(module: str, bundle: Path) -> float:
 
 def main(names: list[str]) -> None:
     """Print a table for each workflow."""
+    os.environ.update(cdk_env(os.environ))
     for folder in sorted(path.parent for path in WORKFLOWS.glob("*/app.py")):
         if names and folder.name not in names:
             continue

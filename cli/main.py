@@ -15,6 +15,7 @@ _VERBS = {
     "deploy": "deploy:deploy",
     "list": "deploy:list_",
     "remove": "deploy:remove",
+    "upload_samples": "upload_samples:upload_samples",
     "run": "run:run",
     "runs": "runs:runs_",
     "trace": "runs:trace",

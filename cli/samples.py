@@ -49,11 +49,15 @@ class Samples:
         home = self.workflow.manifest.home_region
         return text.replace("${account}", self.account).replace("${home_region}", home)
 
-    def upload(self) -> None:
-        """Put what the samples' `objects.json` names into S3 at home, and make the buckets that are missing."""
+    def upload(self) -> list[tuple[str, str]]:
+        """Put what the samples' `objects.json` names into S3 at home, and make the buckets that are missing.
+
+        Returns each file with the address that it has in S3.
+        """
         listing = self.folder / "objects.json"
         if not listing.is_file():
-            return
+            return []
+        uploaded = []
         home = self.workflow.manifest.home_region
         s3 = boto3.client("s3", region_name=home)
         present = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
@@ -62,6 +66,8 @@ class Samples:
                 _make_bucket(s3, entry["bucket"], home)
                 present.add(entry["bucket"])
             s3.put_object(Bucket=entry["bucket"], Key=entry["key"], Body=(self.folder / entry["file"]).read_bytes())
+            uploaded.append((entry["file"], f"s3://{entry['bucket']}/{entry['key']}"))
+        return uploaded
 
 
 def _make_bucket(s3: S3Client, bucket: str, region: str) -> None:

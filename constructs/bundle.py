@@ -27,12 +27,15 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from caribou.model.cache import cache_folder
-from caribou.model.errors import OperationFailedError
+from caribou.model.errors import InvalidInputError, OperationFailedError
 
 _POWERTOOLS = "aws-lambda-powertools"
 _NOT_CODE = frozenset({"samples", "tests", "__pycache__", "node_modules", "requirements.txt", "overrides.txt"})
 _NOT_CODE_SUFFIXES = frozenset({".md", ".rst", ".pyc"})
+_NAMED_PARTS = 4
 _MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
+MAX_BUNDLE_BYTES = 250 * 1024 * 1024
+"""Lambda's quota for a function's code and layers, unpacked; ours have a layer of a few KB besides."""
 _MANYLINUX = {"3.11": "manylinux2014"}
 """Python 3.11 runs on Amazon Linux 2 (glibc 2.26) in Lambda, later ones on Amazon Linux 2023 (glibc 2.34)."""
 
@@ -120,6 +123,7 @@ class Bundle:
             folder.mkdir()
             self._install(folder)
             self._copy(folder)
+            self._check_size(folder)
             try:
                 folder.rename(target)
             except OSError:
@@ -147,6 +151,17 @@ class Bundle:
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
+
+    def _check_size(self, folder: Path) -> None:
+        parts = {path.name: _size_bytes(path) for path in folder.iterdir()}
+        if (total := sum(parts.values())) > MAX_BUNDLE_BYTES:
+            largest = sorted(parts, key=lambda name: parts[name], reverse=True)[:_NAMED_PARTS]
+            raise InvalidInputError(
+                f"take more than the {_megabytes(MAX_BUNDLE_BYTES)} that Lambda allows",
+                where="the workflow's files and requirements, unpacked",
+                found=f"{_megabytes(total)}: {', '.join(f'{name} {_megabytes(parts[name])}' for name in largest)}",
+                fix="do without a requirement, take what one asks for out in overrides.txt, or keep data in S3",
+            )
 
     def _all_files(self) -> dict[str, bytes]:
         return {**_caribou_files(self.packages), **self.files}
@@ -197,6 +212,15 @@ def _caribou_files(packages: tuple[str, ...]) -> dict[str, bytes]:
             if path.is_file() and "__pycache__" not in path.parts:
                 files[(Path("caribou") / path.relative_to(root)).as_posix()] = path.read_bytes()
     return files
+
+
+def _size_bytes(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else (path,)
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 2**20:.0f} MB"
 
 
 def _is_loopback(url: str) -> bool:

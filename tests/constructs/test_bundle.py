@@ -12,7 +12,7 @@ import pytest
 
 from caribou.constructs import bundle as bundle_module
 from caribou.constructs.bundle import Bundle, Platform, requirements_of, workflow_files
-from caribou.model.errors import OperationFailedError
+from caribou.model.errors import InvalidInputError, OperationFailedError
 
 LAMBDA = Platform("x86_64", "3.13", host=False)
 FILES = {"app.py": b"workflow = None\n", "caribou_bundle/__init__.py": b"", "caribou_bundle/workflow.json": b"{}"}
@@ -188,3 +188,13 @@ def test_bundle_when_an_override_takes_a_requirement_out_then_it_is_not_installe
     assert (without / "jinja2").is_dir()
     assert not (without / "markupsafe").exists()
     assert (bundle.build() / "markupsafe").is_dir()
+
+
+def test_build_when_it_is_larger_than_lambda_takes_then_names_the_largest_parts_and_keeps_nothing(cache, monkeypatch):
+    """Found at synth, not by CloudFormation minutes later."""
+    monkeypatch.setattr(bundle_module, "MAX_BUNDLE_BYTES", 3 << 20)
+    files = {**FILES, "large.bin": bytes(2 << 20), "data/larger.bin": bytes(5 << 20)}
+    with pytest.raises(InvalidInputError, match=r"11 MB: data 5 MB, .*, large\.bin 2 MB") as caught:
+        replace(BASE, files=files).build()
+    assert caught.value.exit_code == 2
+    assert not [path for path in (cache / "bundles").iterdir() if path.name != "empty"]

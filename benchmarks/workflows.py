@@ -1,0 +1,383 @@
+"""Every benchmark workflow on the local cloud, at home and split over three regions, with equal outputs.
+
+    uv run benchmarks/workflows.py              # all nine; a local cloud of its own
+    uv run benchmarks/workflows.py map_reduce   # some
+    uv run benchmarks/workflows.py --write      # and note what was seen in docs/benchmark-workflows.md and .json
+
+Each workflow is deployed with `cdk deploy` at home, run twice with its sample input, moved by `cdk deploy -c
+placement=FILE`, and run twice again. Exits with 1 unless every run succeeds where the placement says, and all four
+leave the same bytes. With AWS_ENDPOINT_URL at a local cloud with the three regions bootstrapped, that one is used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import cycle
+from pathlib import Path
+
+import boto3
+
+from caribou.cli.account import current_account
+from caribou.cli.cdk_run import run_cdk
+from caribou.cli.project import stage
+from caribou.cli.samples import Samples
+from caribou.collectors.logs import CloudWatchLogReader
+from caribou.control.aws import Aws
+from caribou.control.run_facts import RunFacts
+from caribou.control.runs import RunItem, Runs, RunState
+from caribou.local.cloud import LocalCloud, gets_in_the_way
+from caribou.local.tools import cdk_env
+from caribou.model.errors import CaribouError
+from caribou.model.names import WorkflowNames
+from caribou.model.placement import PLACEMENT_SCHEMA
+from caribou.model.record import RECORD_KEY, RunRecord
+from caribou.model.schema.workflow import Workflow, read_workflow, workflow_folders
+from caribou.runtime.placement import share_of
+
+ROOT = Path(__file__).resolve().parents[1]
+SEEN = ROOT / "docs" / "benchmark-workflows.json"
+PAGE = ROOT / "docs" / "benchmark-workflows.md"
+REGIONS = ("us-east-1", "us-west-2", "ca-central-1")
+ARCHITECTURES = ("x86_64", "arm64")
+_BEGIN, _END = "<!-- table: begin -->\n", "<!-- table: end -->\n"
+_RUN_LIMIT_S = 240.0
+_SETTLE_S = 30.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of a workflow: sizes in bytes, times in seconds; of a run where not said otherwise.
+
+    `digest` is that of the workflow's folder when it was run. `bundle_bytes` is by architecture, `seconds` and
+    `cold_seconds` by placement (`home`, `split`): the second run's, and the first's. `away_bytes` is what of
+    `payload_bytes` and `external_bytes` went from one region into another in the split run.
+    """
+
+    digest: str
+    nodes: int
+    edges: int
+    conditional: int
+    sync: int
+    bundle_bytes: Mapping[str, int]
+    payload_bytes: int
+    external_bytes: int
+    away_bytes: int
+    output_bytes: int
+    cpu_seconds: float
+    seconds: Mapping[str, float]
+    cold_seconds: Mapping[str, float]
+    regions: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One run that succeeded: its records, seconds, and what it left, by name."""
+
+    records: tuple[RunRecord, ...]
+    seconds: float
+    outputs: Mapping[str, bytes]
+
+
+def digest_of(folder: Path) -> str:
+    """SHA-256 of a workflow's folder: all its files but documentation and what tools leave behind."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix not in {".md", ".pyc"} and path.name != "placement.json":
+            content = path.read_bytes()
+            digest.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
+def split(workflow: Workflow) -> dict[str, str]:
+    """Node to region: the nodes go around the three regions, the first one away from home."""
+    home = workflow.manifest.home_region
+    around = cycle([*(region for region in REGIONS if region != home), home])
+    return {node.name: region for node, region in zip(workflow.graph.nodes, around, strict=False)}
+
+
+def seen_of(folder: Path) -> Seen:
+    """Run a workflow at home and split, each twice. Raises AssertionError if a run is not as it should be."""
+    workflow = read_workflow(folder)
+    samples = Samples(workflow, current_account(workflow.manifest.home_region))
+    samples.upload()
+    graph, placed = workflow.graph, split(workflow)
+    runs: dict[str, list[Ran]] = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        placement = Path(temporary) / "split.json"
+        placement.write_text(json.dumps(placement_of(workflow, placed)), encoding="utf-8")
+        for name, chosen in (("home", "home"), ("split", str(placement))):
+            arguments = [f"Workflow-{workflow.name}", "-c", f"workflow={workflow.name}", "-c", f"placement={chosen}"]
+            arguments += ["--require-approval", "never", "--concurrency", "4", "--output", f"{temporary}/{name}"]
+            run_cdk(["deploy", *arguments], root=ROOT, log=Path(temporary) / "cdk.log")
+            expected = placed if name == "split" else {}
+            runs[name] = [_run(workflow, samples, expected) for _ in range(2)]
+    first, *others = [ran for both in runs.values() for ran in both]
+    for other in others:
+        assert other.outputs == first.outputs, f"{folder.name}: outputs differ: {_difference(first, other)}"
+    measured, away = runs["home"][1], runs["split"][1]
+    return Seen(
+        digest=digest_of(folder),
+        nodes=len(graph.nodes),
+        edges=len(graph.edges),
+        conditional=sum(edge.conditional for edge in graph.edges),
+        sync=sum(node.sync for node in graph.nodes),
+        bundle_bytes={architecture: _bundle_bytes(folder, architecture) for architecture in ARCHITECTURES},
+        payload_bytes=sum(record.bytes_out for record in measured.records),
+        external_bytes=sum(record.external_bytes for record in measured.records),
+        away_bytes=_away_bytes(workflow, away.records),
+        output_bytes=sum(len(content) for content in first.outputs.values()),
+        cpu_seconds=round(sum(record.cpu_s for record in measured.records), 2),
+        seconds={name: round(both[1].seconds, 2) for name, both in runs.items()},
+        cold_seconds={name: round(both[0].seconds, 2) for name, both in runs.items()},
+        regions=sorted({record.region for record in away.records}),
+    )
+
+
+def placement_of(workflow: Workflow, regions: Mapping[str, str]) -> dict[str, object]:
+    """A placement file's content, the same for every hour."""
+    return {
+        "schema": PLACEMENT_SCHEMA,
+        "workflow": workflow.name,
+        "workflow_version": workflow.graph.version,
+        "home_region": workflow.manifest.home_region,
+        "expires_at": "2999-01-01T00:00:00Z",
+        "plans": [{"hours": list(range(24)), "regions": dict(regions)}],
+    }
+
+
+def _run(workflow: Workflow, samples: Samples, placed: Mapping[str, str]) -> Ran:
+    """Run the sample input; every node that ran was where it is placed, or at home."""
+    home = workflow.manifest.home_region
+    runs = Runs(workflow.graph, workflow.manifest, stage(ROOT), samples.account)
+    item = runs.wait(runs.start(samples.payload(), _follower(workflow)), limit_s=_RUN_LIMIT_S)
+    run_id = item.run.run_id
+    assert item.state is RunState.SUCCEEDED, f"{workflow.name}: run {run_id} failed at {item.failed_node}: {item.error}"
+    records = tuple(record for record in _records(runs, item) if not record.redirect)
+    for record in records:
+        assert record.region == placed.get(record.node, home), f"{record.node} ran in {record.region}"
+    return Ran(records, item.seconds or 0.0, _outputs(workflow, samples, item))
+
+
+def _follower(workflow: Workflow) -> str:
+    """A run id that is not of the share that stays at home whatever the placement says."""
+    while True:
+        run_id = uuid.uuid4().hex
+        if share_of(run_id) >= workflow.manifest.home_share:
+            return run_id
+
+
+def _records(runs: Runs, item: RunItem) -> tuple[RunRecord, ...]:
+    trace = runs.trace(item, settle_s=_SETTLE_S)
+    assert trace.is_settled, f"run {item.run.run_id} left no record of some node in {_SETTLE_S:.0f} s"
+    with Aws() as aws:
+        facts = RunFacts(aws, runs.graph, runs.names, runs.manifest.home_region, CloudWatchLogReader())
+        return facts.evidence(item, (), time.time()).records
+
+
+def _outputs(workflow: Workflow, samples: Samples, item: RunItem) -> dict[str, bytes]:
+    """What the run left: its objects in S3, or, of a workflow without a bucket, the JSON that its leaves printed."""
+    s3 = boto3.client("s3", region_name=workflow.manifest.home_region)
+    listing = samples.folder / "objects.json"
+    if not listing.is_file():
+        return _printed(workflow, item)
+    prefix = f"output/{item.run.run_id}/"
+    found = {}
+    for bucket in sorted({entry["bucket"] for entry in samples.read(listing)}):
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            for entry in page.get("Contents", []):
+                content = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+                found[entry["Key"].removeprefix(prefix)] = content
+    assert found, f"{workflow.name}: nothing below {prefix}"
+    return found
+
+
+def _printed(workflow: Workflow, item: RunItem) -> dict[str, bytes]:
+    names, begin_ms = WorkflowNames(workflow.name, stage(ROOT)), int(item.run.started_at * 1000)
+    found = {}
+    for node in workflow.graph.leaves:
+        logs = boto3.client("logs", region_name=item.run.region_of(node, workflow.manifest.home_region))
+        group = names.log_group(workflow.graph.node(node).function)
+        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=begin_ms)
+        lines = [line for page in pages for event in page["events"] for line in event["message"].splitlines()]
+        found[node] = "\n".join(line for line in lines if line.startswith("{") and RECORD_KEY not in line).encode()
+    assert all(found.values()), f"{workflow.name}: its leaves printed nothing"
+    return found
+
+
+def _away_bytes(workflow: Workflow, records: Sequence[RunRecord]) -> int:
+    """Payloads to another region, and what functions away from home moved, for the workflows' buckets are at home."""
+    payloads = sum(
+        successor.payload_bytes
+        for record in records
+        for successor in record.successors
+        if successor.region not in (None, record.region)
+    )
+    home = workflow.manifest.home_region
+    return payloads + sum(record.external_bytes for record in records if record.region != home)
+
+
+def _difference(one: Ran, other: Ran) -> str:
+    names = sorted(name for name in {*one.outputs, *other.outputs} if one.outputs.get(name) != other.outputs.get(name))
+    return ", ".join(names)
+
+
+def _bundle_bytes(folder: Path, architecture: str) -> int:
+    """The size of the bundle for Lambda. Raises InvalidInputError if that is more than Lambda takes."""
+    from caribou.constructs.bundle import (  # noqa: PLC0415 - starts Node.js, which must be found first
+        Bundle,
+        Platform,
+        overrides_of,
+        requirements_of,
+        workflow_files,
+    )
+
+    workflow = read_workflow(folder)
+    platform = Platform(architecture, workflow.manifest.python_version, host=False)
+    files, requirements, overrides = workflow_files(folder), requirements_of(folder), overrides_of(folder)
+    built = Bundle(files, ("model", "runtime"), requirements, platform, overrides).build()
+    return sum(path.stat().st_size for path in built.rglob("*") if path.is_file())
+
+
+@contextmanager
+def cloud() -> Iterator[None]:
+    """The local cloud that the environment leads to, or one of its own, whose peaks are printed at the end."""
+    if os.environ.get("AWS_ENDPOINT_URL"):
+        yield
+        return
+    folder = tempfile.TemporaryDirectory(prefix="caribou-benchmark-")
+    with folder as state, LocalCloud.start(Path(state), regions=REGIONS) as own:
+        for name in [name for name in os.environ if gets_in_the_way(name)]:
+            del os.environ[name]
+        os.environ.update(own.variables())
+        peaks = Peaks(own)
+        yield
+        print(peaks)
+
+
+class Peaks:
+    """The most memory and disk that the local cloud took, looked at every second in the background."""
+
+    def __init__(self, of: LocalCloud) -> None:
+        self._cloud = of
+        self.processes = self.memory_bytes = self.disk_bytes = 0
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def __str__(self) -> str:
+        memory, disk = self.memory_bytes / 1e9, self.disk_bytes / 1e9
+        return f"At most {self.processes} processes with {memory:.1f} GB of memory, {disk:.1f} GB of disk."
+
+    def _watch(self) -> None:
+        while True:
+            sizes = list(self._memory())
+            self.processes = max(self.processes, len(sizes))
+            self.memory_bytes = max(self.memory_bytes, sum(sizes))
+            self.disk_bytes = max(self.disk_bytes, _disk_bytes(self._cloud.state))
+            time.sleep(1.0)
+
+    def _memory(self) -> Iterator[int]:
+        """Resident bytes of each process in the server's process group."""
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if os.getpgid(int(folder.name)) == self._cloud.pid:
+                    yield int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            except OSError:
+                continue  # it has just ended
+
+
+def _disk_bytes(folder: Path) -> int:
+    total = 0
+    for parent, _, files in os.walk(folder):
+        for name in files:
+            try:
+                total += Path(parent, name).lstat().st_size
+            except OSError:
+                continue  # it has just been removed
+    return total
+
+
+def table(seen: Mapping[str, Seen]) -> str:
+    """What was seen, as a Markdown table."""
+    columns = "workflow, nodes, edges (conditional), sync, bundles, payloads, S3, of it away, output, CPU, "
+    columns += "home: first, then, split: first, then, regions"
+    heads = columns.split(", ")
+    rows = [f"| {' | '.join(heads)} |", f"|---|{'---:|' * (len(heads) - 2)}---|"]
+    for name, found in sorted(seen.items()):
+        cells = (
+            f"[{name}](../workflows/{name})",
+            found.nodes,
+            f"{found.edges} ({found.conditional})",
+            found.sync,
+            " / ".join(f"{found.bundle_bytes[architecture] / 1e6:.0f} MB" for architecture in ARCHITECTURES),
+            *(
+                _size(size)
+                for size in (found.payload_bytes, found.external_bytes, found.away_bytes, found.output_bytes)
+            ),
+            f"{found.cpu_seconds:.1f} s",
+            *(f"{times[where]:.1f} s" for where in ("home", "split") for times in (found.cold_seconds, found.seconds)),
+            ", ".join(found.regions),
+        )
+        rows.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(rows) + "\n"
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} KB"
+
+
+def noted() -> dict[str, Seen]:
+    """What was written down last."""
+    return {name: Seen(**found) for name, found in json.loads(SEEN.read_text(encoding="utf-8")).items()}
+
+
+def write(seen: Mapping[str, Seen]) -> None:
+    """Write down what was seen, beside what is there of other workflows that still exist."""
+    before = noted() if SEEN.exists() else {}
+    names = {folder.name for folder in workflow_folders(ROOT)}
+    together = {name: found for name, found in sorted({**before, **seen}.items()) if name in names}
+    SEEN.write_text(json.dumps({name: asdict(f) for name, f in together.items()}, indent=2) + "\n", encoding="utf-8")
+    head, _, rest = PAGE.read_text(encoding="utf-8").partition(_BEGIN)
+    tail = rest.partition(_END)[2]
+    PAGE.write_text(f"{head}{_BEGIN}{table(together)}{_END}{tail}", encoding="utf-8")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run what is asked for; the exit code."""
+    folders = {folder.name: folder for folder in workflow_folders(ROOT)}
+    parser = argparse.ArgumentParser(description="Run the benchmark workflows at home and split over three regions.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(folders)}; all by default")
+    parser.add_argument("--write", action="store_true", help="note what was seen in docs/")
+    chosen = parser.parse_args(arguments)
+    if unknown := set(chosen.names) - set(folders):
+        parser.error(f"there is no workflow {', '.join(sorted(unknown))}")
+    os.environ.update(cdk_env(os.environ))
+    seen, failed = {}, False
+    with cloud():
+        for name in chosen.names or folders:
+            began = time.monotonic()
+            try:
+                seen[name] = seen_of(folders[name])
+            except (AssertionError, CaribouError) as error:
+                failed = True
+                print(f"{name}: {error}", flush=True)
+            else:
+                where = ", ".join(seen[name].regions)
+                print(f"{name}: equal outputs at home and in {where} ({time.monotonic() - began:.0f} s)", flush=True)
+    print(table(seen))
+    if chosen.write and not failed:
+        write(seen)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,39 @@
+"""`caribou upload_samples` against the local cloud's S3."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from caribou.cli.upload_samples import upload_samples
+
+WORKFLOWS = Path(__file__).parents[2] / "workflows"
+pytestmark = pytest.mark.local_cloud
+
+
+@pytest.fixture
+def cloud(local_cloud, monkeypatch):
+    """An account of its own, to which this process' AWS settings lead."""
+    account = local_cloud.as_account("666600006666")
+    for name, value in account.variables().items():
+        monkeypatch.setenv(name, value)
+    return account
+
+
+def call(workflow):
+    """What the command prints."""
+    return CliRunner().invoke(upload_samples, [workflow], catch_exceptions=False).output
+
+
+def test_upload_samples_when_called_twice_then_the_objects_are_there(cloud):
+    """The bucket is made the first time; uploading again changes nothing."""
+    bucket = "caribou-dev-photos-666600006666-us-east-1"
+    assert call("image_processing") == call("image_processing") == f"photo.jpg -> s3://{bucket}/input/photo.jpg\n"
+    stored = cloud.client("s3").get_object(Bucket=bucket, Key="input/photo.jpg")["Body"].read()
+    assert stored == (WORKFLOWS / "image_processing" / "samples" / "photo.jpg").read_bytes()
+
+
+@pytest.mark.usefixtures("cloud")
+def test_upload_samples_when_the_workflow_needs_none_then_says_so():
+    """A payload may be all that a workflow needs."""
+    assert call("small_sync_example") == "The samples of small_sync_example need nothing in S3.\n"
