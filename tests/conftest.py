@@ -1,8 +1,32 @@
-"""What every test may use."""
+"""What every test may use, and how tests are spread over processes."""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as two processes of tests on two cores have it fastest
 
 import pytest
 
 from caribou.local import LocalCloud
+
+TOGETHER = ("chaos", "solver", "stacks")
+"""Folders whose tests share what takes long to make: each goes to one process as a whole."""
+LONGEST_FIRST = ("chaos", "e2e", "local")
+"""Folders that are begun first, so that no process is left with a long one at the end."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Group tests for `pytest -n 2 --dist loadgroup`: a file, or a folder of TOGETHER, stays in one process."""
+    root = config.rootpath / "tests"
+    for item in items:
+        folder, *_ = item.path.relative_to(root).parts
+        group = folder if folder in TOGETHER else str(item.path.relative_to(root))
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: _rank(item.path.relative_to(root).parts[0]))
+
+
+def _rank(folder):
+    return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
 
 
 @pytest.fixture(scope="session")

@@ -127,17 +127,22 @@ def test_app_when_imported_then_it_needs_the_stacks_only():
     assert {source_of(module) for module, _ in imported(ROOT / "app.py")} - {None} == {"stacks"}
 
 
+def canonical(name):
+    """A distribution's name as the index has it (PEP 503): case and separators don't count."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 @pytest.mark.parametrize("folder", sorted((ROOT / "workflows").glob("*/app.py")), ids=lambda path: path.parent.name)
 def test_workflows_when_they_import_then_it_is_the_runtime_or_a_requirement(folder):
     """A benchmark workflow is a user's: caribou.runtime, its own modules, its requirements, and Lambda's boto3."""
     lines = (folder.parent / "requirements.txt").read_text().splitlines()
-    required = {match[0].lower() for line in lines if (match := re.match(r"[\w.-]+", line))}
+    required = {canonical(match[0]) for line in lines if (match := re.match(r"[\w.-]+", line))}
     distributions = importlib.metadata.packages_distributions()
     for path in sorted(folder.parent.glob("*.py")):
         for module, line in imported(path):
             source = source_of(module)
             own = (folder.parent / f"{module.partition('.')[0]}.py").is_file()
-            needed = {name.lower() for name in distributions.get(str(source), [])} & required
+            needed = {canonical(name) for name in distributions.get(str(source), [])} & required
             assert source in {None, "runtime", "boto3"} or own or needed, f"{path}:{line} imports {module}"
 
 
