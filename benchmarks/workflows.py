@@ -39,9 +39,8 @@ from caribou.control.runs import RunItem, Runs, RunState
 from caribou.local.cloud import LocalCloud, gets_in_the_way
 from caribou.local.tools import cdk_env
 from caribou.model.errors import CaribouError
-from caribou.model.names import WorkflowNames
 from caribou.model.placement import PLACEMENT_SCHEMA
-from caribou.model.record import RECORD_KEY, RunRecord
+from caribou.model.record import RunRecord
 from caribou.model.schema.workflow import Workflow, read_workflow, workflow_folders
 from caribou.runtime.placement import share_of
 
@@ -186,11 +185,11 @@ def _records(runs: Runs, item: RunItem) -> tuple[RunRecord, ...]:
 
 
 def _outputs(workflow: Workflow, samples: Samples, item: RunItem) -> dict[str, bytes]:
-    """What the run left: its objects in S3, or, of a workflow without a bucket, the JSON that its leaves printed."""
+    """What the run left: its objects in S3, or, of a workflow without a bucket, what its leaves returned."""
     s3 = boto3.client("s3", region_name=workflow.manifest.home_region)
     listing = samples.folder / "objects.json"
     if not listing.is_file():
-        return _printed(workflow, item)
+        return {leaf: text.encode() for leaf, text in item.results.items()}
     prefix = f"output/{item.run.run_id}/"
     found = {}
     for bucket in sorted({entry["bucket"] for entry in samples.read(listing)}):
@@ -199,19 +198,6 @@ def _outputs(workflow: Workflow, samples: Samples, item: RunItem) -> dict[str, b
                 content = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
                 found[entry["Key"].removeprefix(prefix)] = content
     assert found, f"{workflow.name}: nothing below {prefix}"
-    return found
-
-
-def _printed(workflow: Workflow, item: RunItem) -> dict[str, bytes]:
-    names, begin_ms = WorkflowNames(workflow.name, stage(ROOT)), int(item.run.started_at * 1000)
-    found = {}
-    for node in workflow.graph.leaves:
-        logs = boto3.client("logs", region_name=item.run.region_of(node, workflow.manifest.home_region))
-        group = names.log_group(workflow.graph.node(node).function)
-        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=begin_ms)
-        lines = [line for page in pages for event in page["events"] for line in event["message"].splitlines()]
-        found[node] = "\n".join(line for line in lines if line.startswith("{") and RECORD_KEY not in line).encode()
-    assert all(found.values()), f"{workflow.name}: its leaves printed nothing"
     return found
 
 

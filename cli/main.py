@@ -17,6 +17,7 @@ _VERBS = {
     "remove": "deploy:remove",
     "upload_samples": "upload_samples:upload_samples",
     "run": "run:run",
+    "load": "load:load",
     "runs": "runs:runs_",
     "trace": "runs:trace",
     "redrive": "runs:redrive",

@@ -142,7 +142,7 @@ def _advice(name: str, folder: Path, files: Sequence[NewFile]) -> Iterator[str]:
         yield f"{APP_FILE} was there and is left as it is; for `cdk` it must say:\n\n{_APP_TEXT}"
     if (folder.parent.name, folder.name) != ("workflows", name):
         yield f"The CDK app looks in workflows/{name}: move the folder there to deploy it."
-    yield f"Next: read {_shown(folder / 'README.md', Path.cwd())}, then `cdk deploy Workflow-{name}`."
+    yield f"Next: read {_shown(folder / 'README.md', Path.cwd())}, then `caribou deploy {name}`."
 
 
 def _shown(path: Path, here: Path) -> str:

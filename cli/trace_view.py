@@ -116,6 +116,8 @@ def _foot(trace: Trace) -> Iterator[str]:
     for node in trace.nodes:
         if node.error:
             yield f"{node.node}: {node.error}"
+    for leaf, text in sorted(trace.item.results.items()):
+        yield f"{leaf} returned {text}"
     if trace.item.state in (RunState.FAILED, RunState.EXPIRED):
         yield f"To go on from there: caribou redrive {trace.item.run.run_id}"
 

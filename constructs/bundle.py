@@ -11,6 +11,7 @@ import importlib.metadata
 import importlib.resources
 import ipaddress
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -33,6 +34,7 @@ _POWERTOOLS = "aws-lambda-powertools"
 _NOT_CODE = frozenset({"samples", "tests", "__pycache__", "node_modules", "requirements.txt", "overrides.txt"})
 _NOT_CODE_SUFFIXES = frozenset({".md", ".rst", ".pyc"})
 _NAMED_PARTS = 4
+_COMMENT = re.compile(r"(^|\s)#.*")
 _MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
 MAX_BUNDLE_BYTES = 250 * 1024 * 1024
 """Lambda's quota for a function's code and layers, unpacked; ours have a layer of a few KB besides."""
@@ -184,7 +186,7 @@ def overrides_of(folder: Path) -> tuple[str, ...]:
 
 def _lines(path: Path) -> tuple[str, ...]:
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    return tuple(stripped for line in lines if (stripped := line.partition("#")[0].strip()))
+    return tuple(stripped for line in lines if (stripped := _COMMENT.sub("", line).strip()))
 
 
 def _written(path: Path, lines: tuple[str, ...]) -> Path:

@@ -15,6 +15,7 @@ The critical path goes back from the node that ended last (or failed), each time
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
@@ -142,6 +143,7 @@ class Trace:
             "stays_home": run.stays_home,
             "failed_node": self.item.failed_node,
             "error": self.item.error,
+            "results": {leaf: json.loads(text) for leaf, text in self.item.results.items()},
             "forwarded_s": self.forwarded_s,
             "remark": self.remark,
             "nodes": [asdict(node) for node in self.nodes],

@@ -13,6 +13,7 @@ from caribou.model.errors import InvalidWorkflowError
 WORKFLOW_CLASS = "CaribouWorkflow"
 RUNTIME = "caribou.runtime"
 REFERENCE_SYSTEM = "caribou.deployment"
+ITS_OLD_NAME, OLD_CLASS = "multi_x_serverless", "MultiXServerlessWorkflow"
 CLASS_SYMBOL = Symbol("class", f"{RUNTIME}.{WORKFLOW_CLASS}")
 
 
@@ -84,10 +85,11 @@ def check_reference_system(statement: ast.Import | ast.ImportFrom, module: Modul
     """Refuse an import of the reference system's client: it has the same programming model, in another package."""
     names = modules_of(statement, module) if isinstance(statement, ast.Import) or not statement.level else []
     for name in names:
-        if f"{name}.".startswith(f"{REFERENCE_SYSTEM}."):
+        if f"{name}.".startswith((f"{REFERENCE_SYSTEM}.", f"{ITS_OLD_NAME}.")):
+            alias = f" as {OLD_CLASS}" if name.startswith(ITS_OLD_NAME) else ""
             raise InvalidWorkflowError(
                 "this is the reference system's import",
                 where=module.where(statement),
                 found=ast.unparse(statement),
-                fix=f"write `from {RUNTIME} import {WORKFLOW_CLASS}`",
+                fix=f"write `from {RUNTIME} import {WORKFLOW_CLASS}{alias}`",
             )

@@ -39,12 +39,16 @@ class RegionRules:
 
 @dataclass(frozen=True, slots=True)
 class FunctionSettings:
-    """What a function gets in Lambda: seconds, MB, and where it may run."""
+    """What a function gets in Lambda: seconds, MB, and where it may run.
+
+    `docker_commands` are those of the reference system's images, which nobody runs here; synth warns of them.
+    """
 
     timeout_s: int
     memory_mb: int
     regions: RegionRules
     environment_variables: Mapping[str, str] = field(default_factory=dict)
+    docker_commands: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Payloads: any JSON value and bytes, nested too, as JSON that no ordinary value can be mistaken for.
 
-Bytes become `{"$bytes": "<base64>"}`. A user's key that starts with `$` gets a second `$`, so that an object which
-happens to look like ours comes back as it was.
+Bytes become `{"$bytes": "<base64>"}`, and what JSON has no number for `{"$float": "nan"}`. A user's key that starts
+with `$` gets a second `$`, so that an object which happens to look like ours comes back as it was. A key that is a
+number, a truth value or None arrives as Python's JSON writes it: as text.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import base64
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from caribou.model.errors import InvalidPayloadError
 
 _BYTES_KEY = "$bytes"
+_FLOAT_KEY = "$float"
 
 
 def encode(value: Any) -> str:  # noqa: ANN401 - any JSON value
@@ -33,23 +36,39 @@ def decode(text: str) -> Any:  # noqa: ANN401 - any JSON value
     return _decoded(json.loads(text))
 
 
+def received(text: str) -> Any:  # noqa: ANN401 - any JSON value
+    """The payload as user code receives it: an empty dict if there is none, so that a function may look into it."""
+    payload = decode(text)
+    return {} if payload is None else payload
+
+
 def _encoded(value: Any, path: str) -> Any:  # noqa: ANN401 - one return a kind of value
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
-        if not math.isfinite(value):
-            raise _refusal(path, value)
-        return value
+        return value if math.isfinite(value) else {_FLOAT_KEY: str(float(value))}
     if isinstance(value, bytes | bytearray | memoryview):
         return {_BYTES_KEY: base64.b64encode(value).decode()}
     if isinstance(value, list | tuple):
         return [_encoded(item, f"{path}[{i}]") for i, item in enumerate(value)]
     if isinstance(value, dict):
-        return {_escaped(key, path): _encoded(item, f"{path}.{key}") for key, item in value.items()}
+        return _encoded_object(value, path)
     raise _refusal(path, type(value).__name__)
 
 
-def _escaped(key: Any, path: str) -> str:  # noqa: ANN401
+def _encoded_object(value: Mapping[Any, Any], path: str) -> dict[str, Any]:
+    encoded: dict[str, Any] = {}
+    for key, item in value.items():
+        text = _key(key, path)
+        if text in encoded:
+            raise _refusal(f"{path} key {key!r}", "another key that is the same as text")
+        encoded[text] = _encoded(item, f"{path}.{key}")
+    return encoded
+
+
+def _key(key: Any, path: str) -> str:  # noqa: ANN401
+    if key is None or isinstance(key, bool | int | float):
+        return json.dumps(key)
     if not isinstance(key, str):
         raise _refusal(f"{path} key {key!r}", type(key).__name__)
     return f"${key}" if key.startswith("$") else key
@@ -60,7 +79,7 @@ def _refusal(path: str, found: object) -> InvalidPayloadError:
         "can't travel between functions",
         where=path,
         found=found,
-        fix="send JSON values (finite numbers, text keys) and bytes only",
+        fix="send JSON values (numbers, texts, lists, dicts with keys that differ as text) and bytes only",
     )
 
 
@@ -71,4 +90,6 @@ def _decoded(value: Any) -> Any:  # noqa: ANN401
         return value
     if value.keys() == {_BYTES_KEY}:
         return base64.b64decode(value[_BYTES_KEY])
+    if value.keys() == {_FLOAT_KEY}:
+        return float(value[_FLOAT_KEY])
     return {key.removeprefix("$"): _decoded(item) for key, item in value.items()}

@@ -23,9 +23,13 @@ from caribou.model.modules import Program, Registration, read_program
 from caribou.model.names import MAX_FUNCTION_NAME, WorkflowNames
 from caribou.model.unfold import Body, unfold
 
-_NAME = re.compile(r"[A-Za-z0-9_]+")
-_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
-_DECORATOR_ARGUMENTS = ("name", "entry_point", "regions_and_providers", "environment_variables")
+_WORKFLOW_SIGNS, _FUNCTION_SIGNS = "_", "_-"
+"""A workflow's name has no hyphen, so that `caribou-<stage>-<workflow>-<function>` can be of one workflow only."""
+_VERSION = re.compile(r"[0-9]+(\.[0-9]+)*")
+_DECORATOR_ARGUMENTS = (
+    *("name", "entry_point", "regions_and_providers", "environment_variables"),
+    "allow_placement_decision_override",  # the reference system's, without a meaning here
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +82,10 @@ def _identity(program: Program, expected: str | None) -> tuple[str, str]:
                 fix=f'write `{key}="{example}"` in CaribouWorkflow(...)',
             )
     name, version = arguments["name"], arguments["version"]
-    _check_name("workflow", name, where)
+    _check_name("workflow", name, _WORKFLOW_SIGNS, where)
     if not _VERSION.fullmatch(version):
         raise InvalidWorkflowError(
-            "the workflow's version is not three numbers", where=where, found=version, fix="write one like 0.0.1"
+            "the workflow's version is not numbers with dots", where=where, found=version, fix="write one like 0.0.1"
         )
     if expected is not None and name != expected:
         raise InvalidWorkflowError(
@@ -93,13 +97,13 @@ def _identity(program: Program, expected: str | None) -> tuple[str, str]:
     return name, version
 
 
-def _check_name(what: str, name: str, where: str) -> None:
-    if not _NAME.fullmatch(name):
+def _check_name(what: str, name: str, signs: str, where: str) -> None:
+    if not re.fullmatch(f"[A-Za-z0-9{signs}]+", name):
         raise InvalidWorkflowError(
-            f"the {what}'s name has other characters than letters, digits and _",
+            f"the {what}'s name has other characters than letters, digits and {' and '.join(signs)}",
             where=where,
             found=repr(name),
-            fix=f"name it {re.sub(r'[^A-Za-z0-9_]', '_', name) or 'my_' + what}",
+            fix=f"name it {re.sub(f'[^A-Za-z0-9{signs}]', '_', name) or 'my_' + what}",
         )
 
 
@@ -130,7 +134,7 @@ def _declared(program: Program, workflow: str) -> Mapping[str, _Declared]:
 
 
 def _check_function_name(name: str, workflow: str, where: str) -> None:
-    _check_name("function", name, where)
+    _check_name("function", name, _FUNCTION_SIGNS, where)
     full_name = WorkflowNames(workflow).function(name)
     if (excess := len(full_name) - MAX_FUNCTION_NAME) > 0:
         raise InvalidWorkflowError(

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, Self
 
 from caribou.model import payload as payloads
-from caribou.model.errors import InvalidWorkflowError
+from caribou.model.errors import InvalidPayloadError, InvalidWorkflowError
 from caribou.model.graph import Edge, Graph
 from caribou.model.record import SKIPPED, SuccessorRecord
+from caribou.runtime.metadata import metadata
 from caribou.runtime.outbox import Outbox, Told
 
 _PARALLEL_SENDS = 8
+MAX_RESULT_BYTES = 4096
+"""Of a leaf: what it costs is one unit of DynamoDB's write capacity a KB."""
+MAX_RESULTS_BYTES = 64 * 1024
+"""Of all leaves of a run together: a run item has 400 KB, and must always have room for its end."""
 
 
 def threads() -> Executor:
@@ -72,23 +78,37 @@ class Execution:
         inputs = ports.syncs.read(region, self.run_id, self.node)
         taken = [inputs.payloads[edge.id] for edge in self._graph.in_edges(self.node) if edge.id in inputs.state.taken]
         self.joined_bytes = sum(payload.size_bytes for payload in taken)
-        return [payloads.decode(ports.text_of(payload)) for payload in taken]
+        return [payloads.received(ports.text_of(payload)) for payload in taken]
 
-    def finish(self) -> tuple[SuccessorRecord, ...]:
-        """User code has returned: skip the edges it never came to, wait for all sends, end a leaf."""
+    def metadata(self) -> dict[str, Any]:
+        """What the reference system tells user code of this execution."""
+        return metadata(self._outbox.settings, self.run_id, self.node, self._started_at)
+
+    def finish(self, returned: object = None) -> tuple[SuccessorRecord, ...]:
+        """User code has returned: skip the edges it never came to, wait for all sends, end a leaf with its result."""
         if self._last is not None:
             self._submit(self._last)
         for edge in self._edges[self._called :]:
             self._submit(lambda edge=edge: self._tell(edge, None, self._offset_s()))  # type: ignore[misc]
         told = tuple(send.result() for send in self._sends)
         if not self._edges:
-            self._outbox.end((self.node,))
+            self._outbox.end((self.node,), self._result(returned))
         return told
 
     def told(self) -> tuple[SuccessorRecord, ...]:
         """The successors that were told, for the record of an execution that failed; no more are told after it."""
         self._end_sends()
         return tuple(send.result() for send in self._sends if not send.cancelled() and not send.exception())
+
+    def _result(self, returned: object) -> dict[str, str]:
+        """What a leaf has returned, to be kept with the run for people: nothing that is no payload, or large."""
+        if returned is None:
+            return {}
+        with suppress(InvalidPayloadError):
+            text = payloads.encode(returned)
+            if len(text.encode()) <= min(MAX_RESULT_BYTES, MAX_RESULTS_BYTES // len(self._graph.leaves)):
+                return {self.node: text}
+        return {}
 
     def _next_edge(self, function: str) -> Edge:
         called = self._called

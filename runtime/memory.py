@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from caribou.model.envelope import Pointer, Run, StoredPayload
 from caribou.model.errors import InvalidEnvelopeError
 from caribou.runtime.ports import (
+    NO_RESULTS,
     FailedEvent,
     Parked,
     Ports,
@@ -139,13 +141,13 @@ class InMemoryRunStore:
                 self._listed.add(run.run_id)
             return self.items[run.run_id]
 
-    def end_leaves(self, run_id: str, leaves: tuple[str, ...]) -> RunItem:
+    def end_leaves(self, run_id: str, leaves: tuple[str, ...], results: Mapping[str, str] = NO_RESULTS) -> RunItem:
         """Note that leaves have ended."""
         with self._lock:
             if run_id not in self.items:
                 raise UnknownRunError(run_id)
             item = self.items[run_id]
-            self.items[run_id] = replace(item, ended=item.ended | set(leaves))
+            self.items[run_id] = replace(item, ended=item.ended | set(leaves), results={**item.results, **results})
             return self.items[run_id]
 
     def succeed(self, run_id: str, at: float) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from caribou.model import payload as payloads
@@ -18,6 +19,7 @@ from caribou.model.placement import Placement
 from caribou.model.record import RunRecord, SuccessorRecord
 from caribou.runtime.event import Delivery, message_of
 from caribou.runtime.execution import Execution, threads
+from caribou.runtime.metadata import wants_metadata
 from caribou.runtime.outbox import Outbox
 from caribou.runtime.placement import new_run
 from caribou.runtime.ports import Ports, UnreachableError
@@ -44,7 +46,7 @@ class NodeRunner:
     settings: Settings
     ports: Ports
     placement: Placement
-    user_function: Callable[[Any], Any]
+    user_function: Callable[..., Any]
     memory_mb: int
     emit: Callable[[RunRecord], None]
     external_bytes: Callable[[], int]
@@ -119,8 +121,8 @@ class NodeRunner:
         with Execution(envelope.node, outbox, meter.started_at, self.pool) as execution:
             try:
                 with running(execution):
-                    self.user_function(payloads.decode(self.ports.text_of(envelope.stored)))
-                successors = execution.finish()
+                    returned = self._call(payloads.received(self.ports.text_of(envelope.stored)), execution)
+                successors = execution.finish(returned)
             except Exception as error:
                 failed = _Outcome(
                     attempt,
@@ -137,6 +139,15 @@ class NodeRunner:
         ended = _Outcome(attempt, cold_start, successors=successors, joined_bytes=execution.joined_bytes)
         self._record(envelope, meter, ended)
         return _answer(run, "ran")
+
+    def _call(self, event: Any, execution: Execution) -> Any:  # noqa: ANN401 - user code takes and returns anything
+        if self._wants_metadata:
+            return self.user_function(event, execution.metadata())
+        return self.user_function(event)
+
+    @cached_property
+    def _wants_metadata(self) -> bool:
+        return wants_metadata(self.user_function)
 
     def _claim(self, envelope: Envelope, owner: str) -> int | None:
         """The tries of this delivery, or None if another owns the node. A sync node is always claimed."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from caribou.model.envelope import Envelope, Run, StoredPayload, event_bytes
 from caribou.model.graph import Edge, Node
 from caribou.model.record import JOINED, REROUTED, SENT
 from caribou.model.skips import Skips, reach_of_skipped, reach_of_skipped_node
-from caribou.runtime.ports import Ports, SyncState, UnreachableError
+from caribou.runtime.ports import NO_RESULTS, Ports, SyncState, UnreachableError
 from caribou.runtime.settings import Settings
 
 ITEM_PAYLOAD_LIMIT_BYTES = 300_000
@@ -47,9 +47,9 @@ class Outbox:
         """Tell everyone who would have heard of these edges that they will not."""
         self._tell(reach_of_skipped(edges, self.settings.graph))
 
-    def end(self, leaves: tuple[str, ...]) -> None:
-        """Note in the run item that leaves have run or will not; the last of them ends the run."""
-        if leaves and self.ports.runs.end_leaves(self.run.run_id, leaves).is_complete:
+    def end(self, leaves: tuple[str, ...], results: Mapping[str, str] = NO_RESULTS) -> None:
+        """Note in the run item that leaves have run, and their results, or will not; the last of them ends the run."""
+        if leaves and self.ports.runs.end_leaves(self.run.run_id, leaves, results).is_complete:
             self.ports.runs.succeed(self.run.run_id, self.ports.clock.now())
 
     def _send_to(self, node: Node, edge: str | None, payload: str) -> Told:

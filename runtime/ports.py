@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Protocol
 
 from caribou.model.envelope import Pointer, Run, StoredPayload
@@ -69,6 +70,9 @@ class SyncStore(Protocol):
         """Everything reported so far."""
 
 
+NO_RESULTS: Mapping[str, str] = MappingProxyType({})
+
+
 class RunState(StrEnum):
     """How a run stands. Every accepted run comes to one of the last three."""
 
@@ -80,7 +84,10 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunItem:
-    """A run and how far it has come. `leaves` are those of the graph it began with, `ended` those that ran or won't."""
+    """A run and how far it has come. `leaves` are those of the graph it began with, `ended` those that ran or won't.
+
+    `results` has what leaves returned, as payload text by leaf, where it is a payload and small.
+    """
 
     run: Run
     leaves: frozenset[str]
@@ -89,6 +96,7 @@ class RunItem:
     ended_at: float | None = None
     failed_node: str | None = None
     error: str | None = None
+    results: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float | None:
@@ -115,8 +123,11 @@ class RunStore(Protocol):
     def begin(self, run: Run, leaves: frozenset[str]) -> RunItem:
         """Write the run item, unless there is one; the item."""
 
-    def end_leaves(self, run_id: str, leaves: tuple[str, ...]) -> RunItem:
-        """Note that leaves have run or will not; the item after that. UnknownRunError if there is none."""
+    def end_leaves(self, run_id: str, leaves: tuple[str, ...], results: Mapping[str, str] = NO_RESULTS) -> RunItem:
+        """Note that leaves have run or will not, and results of them; the item after that.
+
+        UnknownRunError if there is none.
+        """
 
     def succeed(self, run_id: str, at: float) -> None:
         """RUNNING or FAILED to SUCCEEDED."""

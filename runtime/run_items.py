@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from caribou.model.envelope import Run
 from caribou.runtime.clients import Clients, got, number, reaching
-from caribou.runtime.ports import RunItem, RunState, UnknownRunError
+from caribou.runtime.ports import NO_RESULTS, RunItem, RunState, UnknownRunError
 
 T = TypeVar("T")
 OPEN_INDEX = "open"
@@ -16,6 +16,8 @@ OPEN_INDEX = "open"
 ON_LIST = {"S": "1"}
 _DAY_S = 24 * 3600
 _ERROR_LENGTH = 2000
+_RESULT = "result:"
+"""What the names of attributes with results begin with; the leaf follows."""
 
 
 class DynamoRunStore:
@@ -36,18 +38,27 @@ class DynamoRunStore:
                 return found
         return RunItem(run, leaves)
 
-    def end_leaves(self, run_id: str, leaves: tuple[str, ...]) -> RunItem:
-        """Add leaves to the set of those that have ended."""
+    def end_leaves(self, run_id: str, leaves: tuple[str, ...], results: Mapping[str, str] = NO_RESULTS) -> RunItem:
+        """Add leaves to the set of those that have ended, and an attribute for each result."""
+        update: dict[str, Any] = {"UpdateExpression": "ADD ended :leaves"}
+        values: dict[str, Any] = {":leaves": {"SS": list(leaves)}}
+        if results:
+            placeholders = ", ".join(f"#result{i} = :result{i}" for i in range(len(results)))
+            update = {
+                "UpdateExpression": f"SET {placeholders} ADD ended :leaves",
+                "ExpressionAttributeNames": {f"#result{i}": _RESULT + leaf for i, leaf in enumerate(results)},
+            }
+            values |= {f":result{i}": {"S": text} for i, text in enumerate(results.values())}
         client = self._clients.dynamodb(self._home)
         try:
             answer = self._reach(
                 lambda: client.update_item(
                     TableName=self._table,
                     Key=_key(run_id),
-                    UpdateExpression="ADD ended :leaves",
                     ConditionExpression="attribute_exists(run_id)",
-                    ExpressionAttributeValues={":leaves": {"SS": list(leaves)}},
+                    ExpressionAttributeValues=values,
                     ReturnValues="ALL_NEW",
+                    **update,
                 )
             )
         except client.exceptions.ConditionalCheckFailedException as error:
@@ -172,6 +183,7 @@ def run_item(item: Mapping[str, Any]) -> RunItem:
         ended_at=float(item["ended_at"]["N"]) if "ended_at" in item else None,
         failed_node=item.get("failed_node", {}).get("S"),
         error=item.get("error", {}).get("S"),
+        results={name.removeprefix(_RESULT): item[name]["S"] for name in item if name.startswith(_RESULT)},
     )
 
 

@@ -1,12 +1,10 @@
 """Workflows without a cloud: the ports in memory, and a runner that plays a whole workflow in one process.
 
-    folder = Path("workflows/image_processing")
-    graph = derive_graph(folder)
-    result = run_workflow(graph, load_functions(folder, graph), {"image": "cat.jpg"})
+    result = run_folder(Path("workflows/small_sync_example"), {"limit": 100})
     assert result.state == "SUCCEEDED"
 
-The product's own code routes, joins and skips; only what is outside the process is replaced. For placements,
-unreachable regions, and messages that come twice or in any order, make a `LocalRunner` yourself.
+The product's own code routes, joins and skips; only what is outside the process is replaced. For unreachable regions,
+and messages that come twice or in any order, make a `LocalRunner` yourself.
 """
 
 from __future__ import annotations
@@ -28,6 +26,7 @@ from caribou.model.envelope import Envelope, Run, Start, parse_message
 from caribou.model.graph import Graph
 from caribou.model.placement import Placement
 from caribou.model.record import RunRecord
+from caribou.model.source import derive_graph
 from caribou.runtime.event import unpack
 from caribou.runtime.memory import InMemoryClock, InMemoryCloud, Message
 from caribou.runtime.node import MAX_ATTEMPTS, NodeRunner
@@ -35,6 +34,7 @@ from caribou.runtime.ports import FailedEvent, RunItem, RunState
 from caribou.runtime.settings import Settings
 
 _ACCOUNT = "000000000000"
+_HOME_REGION = "us-east-1"
 _MEMORY_MB = 1769
 _DAY_S = 24 * 3600
 
@@ -47,6 +47,7 @@ __all__ = [
     "RunResult",
     "RunState",
     "load_functions",
+    "run_folder",
     "run_workflow",
 ]
 
@@ -110,9 +111,9 @@ class LocalRunner:
     """
 
     graph: Graph
-    functions: Mapping[str, Callable[[Any], Any]]
+    functions: Mapping[str, Callable[..., Any]]
     placement: Placement | None = None
-    home_region: str = "us-east-1"
+    home_region: str = _HOME_REGION
     home_share: float = 0.0
     message_limit_bytes: int = 256 * 1024
     disorder: Disorder = field(default_factory=Disorder)
@@ -186,9 +187,11 @@ class LocalRunner:
             run_deadline_s=_DAY_S,
         )
 
-    def _watched(self, function: Callable[[Any], Any]) -> Callable[[Any], None]:
-        def watched(payload: object) -> None:
-            self._returned = function(payload)
+    def _watched(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def watched(*arguments: object) -> object:
+            self._returned = function(*arguments)
+            return self._returned
 
         return watched
 
@@ -240,19 +243,31 @@ def _failed(invocation: _Invocation, error: Exception) -> FailedEvent:
     )
 
 
+def run_folder(folder: Path, payload: object, *, placement: Placement | None = None) -> RunResult:
+    """Run the workflow in a folder once, from its source: the graph is read, the functions are imported and called.
+
+    The manifest plays no part: a test sets the environment variables that its functions want. `placement` None means
+    that every node is at home. Raises InvalidWorkflowError if the graph can't be read.
+    """
+    graph = derive_graph(folder)
+    home_region = placement.home_region if placement else _HOME_REGION
+    functions = load_functions(folder, graph)
+    return run_workflow(graph, functions, payload, placement=placement, home_region=home_region)
+
+
 def run_workflow(
     graph: Graph,
-    functions: Mapping[str, Callable[[Any], Any]],
+    functions: Mapping[str, Callable[..., Any]],
     payload: object,
     *,
     placement: Placement | None = None,
-    home_region: str = "us-east-1",
+    home_region: str = _HOME_REGION,
 ) -> RunResult:
     """Run a workflow once, from the start to its last message. `placement` None means that every node is at home."""
     return LocalRunner(graph, functions, placement=placement, home_region=home_region).run(payload)
 
 
-def load_functions(folder: Path, graph: Graph) -> Mapping[str, Callable[[Any], Any]]:
+def load_functions(folder: Path, graph: Graph) -> Mapping[str, Callable[..., Any]]:
     """The functions of the workflow in a folder, by their registered names; its modules are imported afresh.
 
     The modules are not left in `sys.modules`, where two workflows' `app` would meet. They are there while a function
@@ -273,13 +288,13 @@ class _Modules:
         self._names = {entry.stem for entry in folder.iterdir() if entry.suffix == ".py" or entry.is_dir()}
         self._own: dict[str, ModuleType] = {}
 
-    def running(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def running(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, with its folder importable while it runs."""
 
         @functools.wraps(function)
-        def run(payload: object) -> object:
+        def run(*arguments: object) -> object:
             with self.importable():
-                return function(payload)
+                return function(*arguments)
 
         return run
 

@@ -46,13 +46,16 @@ class CaribouWorkflow:
         entry_point: bool = False,  # noqa: FBT001, FBT002 - the reference system's signature
         regions_and_providers: Mapping[str, Any] | None = None,
         environment_variables: Sequence[Mapping[str, str]] | None = None,
+        allow_placement_decision_override: bool = False,  # noqa: FBT001, FBT002 - the reference system's signature
     ) -> Callable[[F], F]:
         """Register a function at the top level of `app.py` or of a module beside it, under a name of its own.
 
         `regions_and_providers` and `environment_variables` override the manifest's sections of those names; they are
-        read from the source and must be literals.
+        read from the source and must be literals. `allow_placement_decision_override` is accepted for the reference
+        system's workflows, and not used: a run's placement is none of its payload's business.
         """
         del entry_point, regions_and_providers, environment_variables  # synth reads them from the source
+        del allow_placement_decision_override
 
         def register(function: F) -> F:
             setattr(function, _NAME, name or function.__name__)
@@ -80,6 +83,13 @@ class CaribouWorkflow:
     def get_run_id(self) -> str:
         """The id of this run: the same in all its nodes and attempts."""
         return self._execution().run_id
+
+    def get_caribou_metadata(self) -> dict[str, Any]:
+        """What the reference system tells of an execution: `run_id`, `current_region`, `cpu_model` and more.
+
+        A registered function with a second parameter that has no default gets the same there.
+        """
+        return self._execution().metadata()
 
     def _execution(self) -> Execution:
         if _Process.execution is None:

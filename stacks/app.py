@@ -57,6 +57,12 @@ def add_stacks(app: App, root: Path, now: datetime) -> None:
                 "caribou:placementExpired",
                 f"The committed placement expired at {placement.expires_at}: runs stay home until it is solved again",
             )
+        if any(settings.docker_commands for settings in workflow.manifest.functions.values()):
+            Annotations.of(stack).add_warning_v2(
+                "caribou:dockerCommands",
+                "The manifest's additional_docker_commands are not run, since functions are no Docker images: what "
+                "they install must come with requirements.txt or in the workflow's folder",
+            )
 
 
 def _workflows(folders: Mapping[str, Path], only: str | None) -> Iterable[Workflow]:

@@ -134,6 +134,7 @@ def _function_settings(function: Function, file: ManifestFile, where: str) -> Fu
         memory_mb=own.memory or general.memory or DEFAULT_MEMORY_MB,
         regions=rules,
         environment_variables={v.key: v.value for v in (*(file.environment_variables or []), *own_variables)},
+        docker_commands=tuple(own.additional_docker_commands or general.additional_docker_commands or ()),
     )
 
 

@@ -164,6 +164,8 @@ class AwsConfig(_Section):
     """Seconds after which Lambda ends the function; 60 if not given."""
     memory: Annotated[int, Field(ge=128, le=10240)] | None = None
     """MB, which set the share of a CPU too (1769 MB is one vCPU); 1024 if not given."""
+    additional_docker_commands: list[str] | None = None
+    """Accepted for the reference system's files, and not run, with a warning: functions are no Docker images."""
 
 
 class Aws(_Section):

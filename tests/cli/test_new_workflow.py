@@ -179,7 +179,7 @@ def test_new_workflow_when_two_are_written_then_their_own_tests_pass_together(he
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "workflows"]
     result = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "12 passed" in result.stdout
+    assert "16 passed" in result.stdout
 
 
 def test_template_when_packaged_then_no_tool_takes_it_for_code_or_drops_it():

@@ -73,6 +73,13 @@ def test_trace_when_a_run_failed_then_the_exception_and_the_way_to_go_on_are_sho
     assert "caribou redrive r1" in text
 
 
+def test_trace_when_leaves_returned_something_then_it_is_shown_below_the_tree():
+    """What a person runs a workflow for; programs get it as a value."""
+    done = trace(node("a"), item=replace(DONE, results={"a": '{"primes":3245}'}))
+    assert 'a returned {"primes":3245}' in shown(trace_view(done))
+    assert done.to_json()["results"] == {"a": {"primes": 3245}}
+
+
 def test_trace_when_a_node_ran_elsewhere_then_both_regions_are_shown():
     """The deviation from the run's map."""
     away = replace(node("a"), planned_region="us-west-2")

@@ -115,8 +115,8 @@ def test_platform_when_the_endpoint_is_loopback_then_it_is_this_machines(url, ho
 def test_requirements_when_the_file_has_comments_then_only_requirements_are_lines(tmp_path):
     """Comments and empty lines do not change a bundle; no file means no requirements."""
     assert requirements_of(tmp_path) == ()
-    (tmp_path / "requirements.txt").write_text("# pictures\npillow==12.0.0  # pinned\n\n")
-    assert requirements_of(tmp_path) == ("pillow==12.0.0",)
+    (tmp_path / "requirements.txt").write_text("# pictures\npillow==12.0.0  # pinned\n\na @ file:///a.whl#sha256=0f\n")
+    assert requirements_of(tmp_path) == ("pillow==12.0.0", "a @ file:///a.whl#sha256=0f")
 
 
 @pytest.mark.usefixtures("cache")

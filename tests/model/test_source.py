@@ -335,11 +335,11 @@ MODULE_ERRORS = {
     "version_not_literal": (HEAD.replace('"0.0.1"', 'f"{x}"') + STEPS, "version is not a literal"),
     "no_version": (HEAD.replace(', version="0.0.1"', "") + STEPS, "has no version"),
     "name_a_number": (HEAD.replace('"shop"', "1") + STEPS, "has no name"),
-    "bad_version": (HEAD.replace("0.0.1", "1.0") + STEPS, "version is not three numbers"),
+    "bad_version": (HEAD.replace("0.0.1", "1.0-beta") + STEPS, "version is not numbers with dots"),
     "bad_workflow_name": (HEAD.replace("shop", "my-shop") + STEPS, "To fix: name it my_shop."),
     "bad_function_name": (
-        entry_with(BOTH).replace("function()", 'function(name="First-Function")', 1),
-        "To fix: name it First_Function.",
+        entry_with(BOTH).replace("function()", 'function(name="First:Function")', 1),
+        "letters, digits and _ and - (found: 'First:Function'). To fix: name it First_Function.",
     ),
     "long_name": (
         entry_with(BOTH, STEPS.replace("()", f'(name="{"n" * 52}")', 1)),
@@ -392,6 +392,14 @@ MODULE_ERRORS = {
         HEAD.replace("caribou.runtime", "caribou.deployment.client"),
         "To fix: write `from caribou.runtime import CaribouWorkflow`.",
     ),
+    "reference_module_import": (
+        HEAD.replace("caribou.runtime", "caribou.deployment.client.caribou_workflow"),
+        "To fix: write `from caribou.runtime import CaribouWorkflow`.",
+    ),
+    "old_reference_import": (
+        HEAD.replace("caribou.runtime import CaribouWorkflow", "multi_x_serverless.deployment.client import Flow"),
+        "To fix: write `from caribou.runtime import CaribouWorkflow as MultiXServerlessWorkflow`.",
+    ),
     "relative_import": ("from . import steps\n", "goes up from the workflow's folder"),
 }
 
@@ -403,6 +411,30 @@ def test_module_when_it_breaks_a_rule_then_the_error_says_so(tmp_path, case):
     message = error_of(tmp_path, app)
     assert text in message
     assert "app.py:" in message or case == "no_workflow"
+
+
+@pytest.mark.parametrize("version", ["1", "1.0", "0.0.1", "2026.11.23.1"])
+def test_version_when_it_is_numbers_with_dots_then_it_is_taken(tmp_path, version):
+    """As many numbers as the owner likes: nothing is read out of them."""
+    assert graph_of(tmp_path, entry_with(BOTH).replace("0.0.1", version)).version == version
+
+
+def test_function_name_when_it_has_hyphens_then_nodes_are_named_with_them(tmp_path):
+    """The reference system's own template calls its functions First-Function and so on."""
+    steps = STEPS.replace("()", '(name="Re-Size")', 1)
+    graph = graph_of(tmp_path, entry_with(BOTH, steps).replace("entry_point", 'name="First-One", entry_point'))
+    assert [node.name for node in graph.nodes] == [
+        "First-One:entry_point:0",
+        "Re-Size:First-One_0_0:1",
+        "store:First-One_0_1:2",
+    ]
+
+
+def test_decorator_when_it_has_the_reference_system_s_debugging_argument_then_it_means_nothing(tmp_path):
+    """Its benchmarks write it, so it is accepted."""
+    app = entry_with(BOTH)
+    plain = graph_of(tmp_path, app)
+    assert graph_of(tmp_path, app.replace("=True)", "=True, allow_placement_decision_override=True)")) == plain
 
 
 def test_folder_when_there_is_no_app_then_the_error_says_where(tmp_path):

@@ -1,5 +1,6 @@
 """Payloads keep their values on the way."""
 
+import json
 import math
 from decimal import Decimal
 
@@ -11,10 +12,8 @@ from caribou.model.errors import InvalidPayloadError
 from caribou.model.payload import decode, encode
 
 _texts = st.text(st.characters(exclude_categories=["Cs"]))
-_keys = st.one_of(_texts, st.sampled_from(["$bytes", "$", "$$", "$$bytes", "bytes", ""]))
-_leaves = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), _texts, st.binary()
-)
+_keys = st.one_of(_texts, st.sampled_from(["$bytes", "$float", "$", "$$", "$$bytes", "bytes", ""]))
+_leaves = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), _texts, st.binary())
 values = st.recursive(_leaves, lambda inner: st.lists(inner) | st.dictionaries(_keys, inner), max_leaves=20)
 
 
@@ -32,6 +31,8 @@ def test_payload_when_decoded_then_it_is_what_was_encoded(value):
         {"$bytes": "AAAA"},
         {"$bytes": b"x"},
         {"$bytes": "not base64"},
+        {"$float": "nan"},
+        {"$float": "no number"},
         {"$$bytes": "AAAA", "$": 1, "$$": 2},
         [{"$bytes": None}, '{"$bytes":"AAAA"}', "$bytes"],
     ],
@@ -54,21 +55,36 @@ def test_payload_when_tuple_or_bytearray_then_it_arrives_as_list_or_bytes():
 @pytest.mark.parametrize(
     ("value", "where"),
     [
-        (math.nan, "payload"),
-        ([0, math.inf], "payload[1]"),
-        ({"a": {"b": [1, -math.inf]}}, "payload.a.b[1]"),
-        ({"a": {1: 2}}, "payload.a key 1"),
-        ({None: 2}, "payload key None"),
+        (1j, "payload"),
+        ({"a": {"b": [1, {2}]}}, "payload.a.b[1]"),
+        ({"a": {(1, 2): 3}}, "payload.a key (1, 2)"),
+        ({b"a": 2}, "payload key b'a'"),
+        ({"a": {"1": 2, 1: 3}}, "payload.a key 1"),
         ({"a": [{1, 2}]}, "payload.a[0]"),
         ({"when": object()}, "payload.when"),
         ({"price": Decimal(1)}, "payload.price"),
     ],
 )
 def test_payload_when_it_can_not_travel_then_error_names_the_path(value, where):
-    """NaN, keys that aren't text, and objects of other kinds are refused, with the place in the payload."""
+    """Objects of other kinds, and keys that are none of JSON's, are refused, with the place in the payload."""
     with pytest.raises(InvalidPayloadError) as caught:
         encode(value)
     assert caught.value.where == where
+
+
+def test_payload_when_it_has_no_json_number_then_it_arrives_as_it_was_in_text_that_is_json():
+    """The reference system's Python JSON carries NaN and infinities, so ours does, in JSON that others can read."""
+    text = encode({"x": [math.nan, math.inf, -math.inf]})
+    assert "NaN" not in json.dumps(json.loads(text))
+    nan, *infinities = decode(text)["x"]
+    assert math.isnan(nan)
+    assert infinities == [math.inf, -math.inf]
+
+
+def test_payload_when_keys_are_no_text_then_they_arrive_as_python_s_json_writes_them():
+    """A dict by number arrives as it did in the reference system: by text."""
+    value = {1: "one", 2.5: "x", False: {None: 0}, "$": 3}
+    assert decode(encode(value)) == json.loads(json.dumps(value))
 
 
 @pytest.mark.parametrize("value", [["\ud800"], {"\ud800": 1}], ids=["text", "key"])

@@ -340,6 +340,16 @@ def test_run_when_leaves_end_then_it_is_complete_with_the_last(ports, run_id):
     assert ports.runs.get(run_id).state is RunState.RUNNING
 
 
+def test_run_when_leaves_end_with_results_then_the_item_has_each(ports, run_id):
+    """A leaf that is run again leaves what it returned last; results of others stay."""
+    ports.runs.begin(_run(run_id), LEAVES)
+    ports.runs.end_leaves(run_id, ("x",), {"x": '"old"'})
+    ports.runs.end_leaves(run_id, ("y",), {"y": "[1]"})
+    item = ports.runs.end_leaves(run_id, ("x",), {"x": '"new"'})
+    assert item == ports.runs.get(run_id)
+    assert item.results == {"x": '"new"', "y": "[1]"}
+
+
 def _is_listed(ports, run_id):
     return run_id in {item.run.run_id for item in ports.runs.listed()}
 

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from caribou.model import payload as payloads
 from caribou.runtime import CaribouWorkflow
+from caribou.runtime.execution import MAX_RESULT_BYTES, MAX_RESULTS_BYTES
 from caribou.runtime.testing import Disorder, LocalRunner
 
 HOME, AWAY, FAR = "us-east-1", "us-west-2", "ca-central-1"
@@ -198,3 +200,50 @@ def test_run_id_when_asked_for_in_user_code_then_it_is_the_run_s(graph_of, scrip
 
     LocalRunner(graph, script.functions | {"b": asking}).run("x", "my-run")
     assert seen == ["my-run"]
+
+
+@pytest.mark.parametrize(
+    ("returned", "kept"),
+    [
+        ({"sum": 3, "raw": b"x"}, {"sum": 3, "raw": b"x"}),
+        (0, 0),
+        (None, "nothing"),
+        ("x" * (MAX_RESULT_BYTES - 2), "x" * (MAX_RESULT_BYTES - 2)),
+        ("x" * (MAX_RESULT_BYTES - 1), "nothing"),
+        (object(), "nothing"),
+    ],
+    ids=["object", "zero", "none", "just small enough", "too large", "no payload"],
+)
+def test_result_when_a_leaf_returns_then_it_is_kept_with_the_run_if_it_is_a_small_payload(
+    graph_of, script_of, returned, kept
+):
+    """For people to look at: what can't be kept does no harm."""
+    graph = graph_of({"a": "b"})
+    functions = script_of(graph).functions
+    runner = LocalRunner(graph, {**functions, "b": lambda _: returned})
+    assert runner.run("x").state == "SUCCEEDED"
+    (leaf,) = graph.leaves
+    found = {node: payloads.decode(text) for node, text in runner.cloud.runs.items["run"].results.items()}
+    assert found == ({} if kept == "nothing" else {leaf: kept})
+
+
+def test_result_when_a_node_is_no_leaf_then_it_is_not_kept(graph_of, script_of):
+    """What travels further is told by payloads."""
+    graph = graph_of({"a": "b"})
+    script = script_of(graph)
+    calling = script.functions["a"]
+    runner = LocalRunner(graph, {**script.functions, "a": lambda payload: (calling(payload), "returned")[1]})
+    runner.run("x")
+    assert not [node for node in runner.cloud.runs.items["run"].results if node.startswith("a:")]
+
+
+def test_result_when_a_run_has_many_leaves_then_they_share_the_room(graph_of, script_of):
+    """A run item has 400 KB, whatever many leaves return."""
+    graph = graph_of({"a": " ".join(f"n{i}" for i in range(100))})
+    functions = script_of(graph).functions
+    large = "x" * (MAX_RESULTS_BYTES // 100)
+    runner = LocalRunner(
+        graph, {**functions, **{f"n{i}": lambda _: large for i in range(100)}, "n7": lambda _: "small"}
+    )
+    assert runner.run("x").state == "SUCCEEDED"
+    assert list(runner.cloud.runs.items["run"].results.values()) == ['"small"']

@@ -118,9 +118,9 @@ def test_sweep_when_an_event_that_is_no_message_of_ours_failed_then_it_starts_it
         _event(None, "hello", HOME, "b"),
         replace(_event(None, "not readable"), message_id=""),
         _event(None, replace(ENVELOPE, run=replace(RUN, run_id="forgotten"))),
-        _event("ValueError", "NaN"),
+        _event("ValueError", '"\\ud800"'),
     ],
-    ids=["schema", "start elsewhere", "text elsewhere", "unreadable", "forgotten run", "no JSON"],
+    ids=["schema", "start elsewhere", "text elsewhere", "unreadable", "forgotten run", "no Unicode"],
 )
 def test_sweep_when_nobody_can_read_an_event_then_it_stays_and_the_others_are_handled(swept, event):
     """One event that is left stops no other, and is there for a person."""

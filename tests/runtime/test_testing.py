@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from caribou.model.errors import InvalidWorkflowError
+from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.source import derive_graph
-from caribou.runtime.testing import Disorder, LocalRunner, load_functions, run_workflow
+from caribou.runtime.testing import Disorder, LocalRunner, load_functions, run_folder, run_workflow
 
 APP = """
 from caribou.runtime import CaribouWorkflow
@@ -43,6 +45,30 @@ def test_workflow_when_run_from_its_folder_then_its_outputs_are_there(folder):
     assert (result.state, result.errors) == ("SUCCEEDED", ())
     assert result.outputs["total:sync:1"] == 10
     assert result.nodes == ("start:entry_point:0", "total:sync:1")
+
+
+def test_run_folder_when_given_a_payload_then_is_all_that_it_takes(folder):
+    """Graph and functions come from the folder; the result is that of the longer way."""
+    result = run_folder(folder, [3, 4])
+    assert (result.state, result.errors) == ("SUCCEEDED", ())
+    assert result.outputs["total:sync:1"] == 10
+    assert {record.region for record in result.records} == {"us-east-1"}
+
+
+def test_run_folder_when_given_a_placement_then_each_node_runs_where_it_is_placed(folder):
+    """The home region is the placement's."""
+    regions = {"start:entry_point:0": "eu-west-1", "total:sync:1": "ca-central-1"}
+    placement = Placement("sums", "0.0.1", "eu-west-1", plans=(Plan(hours=ALL_HOURS, regions=regions),))
+    result = run_folder(folder, [3, 4], placement=placement)
+    assert result.state == "SUCCEEDED"
+    assert {record.node: record.region for record in result.records} == regions
+
+
+def test_run_folder_when_the_graph_cannot_be_read_then_says_where(folder):
+    """The same error as at synth, so that a user's tests find it first."""
+    (folder / "app.py").write_text(APP.replace("numbers[1], len(numbers) > 1)", "1) if numbers else None"))
+    with pytest.raises(InvalidWorkflowError, match=r"app\.py"):
+        run_folder(folder, [3, 4])
 
 
 def test_workflow_when_it_fails_then_the_result_has_node_and_errors(folder):

@@ -141,6 +141,17 @@ def test_committed_placement_when_it_has_expired_then_it_is_used_with_a_warning(
     assert expired.text(HOME_STACK) == synthesised(root, now).text(HOME_STACK)
 
 
+def test_manifest_when_it_has_docker_commands_then_synth_warns_that_nobody_runs_them(new_project, synthesised):
+    """The reference system's file is taken as it is, and its owner hears what is missing."""
+    root = new_project("sight_seeing")
+    manifest = root / "workflows" / "sight_seeing" / ".caribou" / "config.yml"
+    config = 'providers: {aws: {config: {additional_docker_commands: ["yum install -y libGL"]}}}'
+    text = manifest.read_text().replace("regions_and_providers:\n", f"regions_and_providers:\n  {config}\n")
+    manifest.write_text(text)
+    (warning,) = synthesised(root).messages("Workflow-sight_seeing")
+    assert "additional_docker_commands are not run" in warning
+
+
 def test_placement_when_there_is_none_then_everything_is_at_home(synthesised):
     """Without a file, asked for or committed, every function is at home only."""
     assert regions_of(synthesised()) == "us-east-1"
@@ -179,6 +190,20 @@ def test_names_when_the_folder_has_another_than_the_workflow_then_it_is_refused(
     root = new_project("city_tour")
     shutil.copytree(root / "workflows" / "city_tour", root / "workflows" / "copy")
     assert "copy: holds a workflow of another name (found: city_tour)" in refusal(root)
+
+
+def test_names_when_functions_differ_in_hyphens_only_then_each_has_its_own_resources(new_project, synthesised):
+    """Logical ids drop hyphens and underscores, but end in a digest of the whole path."""
+    root = new_project("hyphens")
+    app = root / "workflows" / "hyphens" / "app.py"
+    text = app.read_text()
+    for old, new in (("near", "Go-By-Tram"), ("far", "Go_By_Tram"), ("join", "GoByTram")):
+        text = text.replace(f'name="{old}"', f'name="{new}"')
+    app.write_text(text)
+    assembly = synthesised(root)
+    functions = assembly.properties("Workflow-hyphens", "AWS::Lambda::Function")
+    names = {f["FunctionName"].removeprefix("caribou-dev-hyphens-") for f in functions if "FunctionName" in f}
+    assert names == {"start", "Go-By-Tram", "Go_By_Tram", "GoByTram"}
 
 
 def test_names_when_functions_are_called_like_parts_of_the_stack_then_both_have_their_place(new_project, synthesised):

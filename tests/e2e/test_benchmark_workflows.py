@@ -1,0 +1,72 @@
+"""The benchmark workflows on the local cloud, whole: at home and split over three regions, by the one command.
+
+Two are run always, the others if their folder is not the one that was last seen: see docs/benchmark-workflows.md.
+"""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "benchmarks" / "workflows.py"
+ALWAYS = ("map_reduce", "text_2_speech_censoring")
+LAMBDA_BYTES = 250 * 1024 * 1024  # AWS Lambda quotas: function code and layers, unpacked
+REMEDY = "uv run benchmarks/workflows.py --write"
+
+
+def loaded():
+    """The script as a module."""
+    spec = importlib.util.spec_from_file_location("benchmark_workflows", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+SCRIPT_MODULE = loaded()
+FOLDERS = {path.parent.name: path.parent for path in sorted((ROOT / "workflows").glob("*/app.py"))}
+NOTED = SCRIPT_MODULE.noted()
+CHANGED = [name for name, f in FOLDERS.items() if name not in NOTED or NOTED[name].digest != SCRIPT_MODULE.digest_of(f)]
+
+
+@pytest.fixture(scope="session")
+def environment(local_cloud):
+    """The environment of a shell at an account of its own, with three regions bootstrapped."""
+    cloud = local_cloud.as_account("777788889999")
+    cloud.bootstrap(SCRIPT_MODULE.REGIONS)
+    return cloud.variables()
+
+
+@pytest.mark.local_cloud
+@pytest.mark.parametrize("name", sorted({*ALWAYS, *CHANGED}))
+def test_workflow_when_it_is_split_over_three_regions_then_leaves_the_same_as_at_home(name, environment, monkeypatch):
+    """The command says so, and fails otherwise."""
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    done = subprocess.run([sys.executable, SCRIPT, name], capture_output=True, text=True, timeout=500, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{name}: equal outputs at home and in " in done.stdout
+
+
+def test_noted_when_compared_with_the_folder_then_has_each_workflow():
+    """What was seen is written down for all nine, and the page shows it."""
+    assert set(NOTED) == set(FOLDERS), REMEDY
+    assert SCRIPT_MODULE.table(NOTED) in SCRIPT_MODULE.PAGE.read_text(), REMEDY
+
+
+@pytest.mark.parametrize("name", sorted(NOTED))
+def test_noted_when_read_then_the_bundles_fit_into_lambda_for_both_architectures(name):
+    """A bundle is built and measured for each architecture whenever its workflow is run whole."""
+    sizes = NOTED[name].bundle_bytes
+    assert set(sizes) == {"x86_64", "arm64"}
+    assert max(sizes.values()) < LAMBDA_BYTES
+
+
+@pytest.mark.parametrize("name", sorted(NOTED))
+def test_noted_when_read_then_the_split_was_over_three_regions_or_as_many_as_it_has_nodes(name):
+    """A workflow of one node can be elsewhere only."""
+    assert len(NOTED[name].regions) == min(3, NOTED[name].nodes)
+    assert NOTED[name].away_bytes > 0

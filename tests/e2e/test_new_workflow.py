@@ -1,0 +1,68 @@
+"""A workflow out of the template, in a folder of one's own: its tests, its deployment as it is, and its output."""
+
+import json
+import re
+import shlex
+import shutil
+
+import pytest
+
+pytestmark = pytest.mark.local_cloud
+
+WORKFLOW, HOME, CONTROL = "flow", "us-east-1", "us-west-2"
+
+
+@pytest.fixture
+def cloud(local_cloud):
+    """An account of its own in the session's cloud."""
+    account = local_cloud.as_account("666677776666")
+    account.bootstrap((HOME, CONTROL))
+    return account
+
+
+@pytest.fixture
+def empty_project(lone_project, cloud):
+    """An empty folder, at the cloud."""
+    for path in lone_project.root.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    lone_project.environment.update(cloud.variables())
+    return lone_project
+
+
+def test_new_workflow_when_written_into_an_empty_folder_then_keeps_what_its_readme_promises(empty_project, cloud):
+    """The commands of the README, as they stand there and in its order; then a run without letters."""
+    project = empty_project
+    project.run("caribou", "new_workflow", WORKFLOW)
+    folder = project.root / "workflows" / WORKFLOW
+    commands = commands_in((folder / "README.md").read_text())
+    assert [command[:2] for command in commands] == [
+        ["pytest", "workflows/flow"],
+        ["caribou", "deploy"],
+        ["caribou", "run"],
+    ]
+    tested, _, first = [project.run(*command) for command in commands]
+    without_letters = json.dumps({**json.loads((folder / "samples" / "input.json").read_text()), "letters": False})
+    second = project.run("caribou", "run", WORKFLOW, "-a", without_letters, "--wait")
+
+    assert " passed" in tested
+    assert all("SUCCEEDED" in output for output in (first, second))
+    assert ("skipped" in first, "skipped" in second) == (False, True)
+    assert 'summarise:sync:3 returned {"words":10}' in second
+    summaries = logged_summaries(cloud)
+    assert [summary["words"] for summary in summaries] == [10, 10]
+    assert [summary.get("letters", {}).get("e") for summary in summaries] == [7, None]
+
+
+def commands_in(readme):
+    """The command lines in a README's shell blocks."""
+    blocks = re.findall(r"```shell\n(.*?)```", readme, re.DOTALL)
+    return [shlex.split(line) for block in blocks for line in block.splitlines()]
+
+
+def logged_summaries(cloud):
+    """The lines of `summarise` in its log that have words in them, in the order of their times."""
+    logs = cloud.client("logs", HOME)
+    (group,) = logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/caribou-dev-{WORKFLOW}-summarise")["logGroups"]
+    events = logs.filter_log_events(logGroupName=group["logGroupName"], filterPattern='"words"')["events"]
+    found = [json.loads(event["message"]) for event in sorted(events, key=lambda event: event["timestamp"])]
+    return [line for line in found if "words" in line]

@@ -1,0 +1,259 @@
+"""Workflows in the reference system's style, its import line changed and nothing else: they must run as they are."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from math import inf
+from pathlib import Path
+
+import pytest
+
+from caribou.model.errors import InvalidWorkflowError
+from caribou.model.placement import ALL_HOURS, Placement, Plan
+from caribou.model.schema.workflow import read_workflow
+from caribou.model.source import derive_graph
+from caribou.runtime.testing import Disorder, LocalRunner, load_functions, run_folder
+
+REPOSITORY = Path(__file__).parents[2]
+WORKFLOWS = Path(__file__).parent / "workflows"
+HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"
+ITS_IMPORT = re.compile(r"^from (caribou\.deployment|multi_x_serverless)\..* import (\w+)$", re.MULTILINE)
+NAMES = sorted(path.name for path in WORKFLOWS.iterdir())
+
+POST_OFFICE = (
+    "Front-Desk:entry_point:0",
+    "Weigh:Front-Desk_0_0:1",
+    "Stamp:Front-Desk_0_1:2",
+    "Ring-Bell:Front-Desk_0_2:3",
+    "Weigh:Front-Desk_0_3:4",
+    "Sort-Mail:sync:5",
+    "Archive:sync:6",
+    "Deliver:Sort-Mail_5_0:7",
+)
+LEDGER = (
+    "GetInput:entry_point:0",
+    "Enter:GetInput_0_0:1",
+    "Enter:GetInput_0_1:2",
+    "Correct:GetInput_0_2:3",
+    "Review:sync:4",
+    "Balance:sync:5",
+)
+SURVEY = ("Ask-All:entry_point:0", "Ask:Ask-All_0_0:1", "Ask:Ask-All_0_1:2", "Ask:Ask-All_0_2:3", "Count:sync:4")
+NODES = {"post_office": POST_OFFICE, "ledger": LEDGER, "survey": SURVEY}
+
+
+def ported(name, target):
+    """A copy of a workflow with its import line changed: one line in one file."""
+    folder = target / name
+    shutil.copytree(WORKFLOWS / name, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    app = folder / "app.py"
+    text, count = ITS_IMPORT.subn(_ours, app.read_text())
+    assert count == 1
+    app.write_text(text)
+    return folder
+
+
+def _ours(its):
+    alias = "" if its[2] == "CaribouWorkflow" else f" as {its[2]}"
+    return f"from caribou.runtime import CaribouWorkflow{alias}"
+
+
+@pytest.fixture
+def port(tmp_path):
+    """`port(name)`: the folder of a workflow, ported."""
+    return lambda name: ported(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_workflow_when_its_import_is_as_it_was_then_the_error_names_the_line_and_what_to_write(name):
+    """Whoever forgets the line is told; what it says to write is all that is changed for the other tests."""
+    app = WORKFLOWS / name / "app.py"
+    its = ITS_IMPORT.search(app.read_text())
+    line = app.read_text()[: its.start()].count("\n") + 1
+    with pytest.raises(InvalidWorkflowError) as caught:
+        derive_graph(app.parent)
+    assert f"app.py:{line}: this is the reference system's import" in str(caught.value)
+    assert f"To fix: write `{_ours(its)}`" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_workflow_when_ported_then_its_graph_and_its_manifest_are_read(port, name):
+    """Names with hyphens, versions of two numbers, its manifest's keys: all taken as they are."""
+    workflow = read_workflow(port(name))
+    assert tuple(node.name for node in workflow.graph.nodes) == NODES[name]
+    assert workflow.manifest.home_region == HOME
+    assert WEST in workflow.regions
+
+
+def test_manifest_when_ported_then_every_setting_is_read(port):
+    """Under both of its names for the estimate, with docker commands, and with a decorator's settings over it."""
+    post_office, ledger = (read_workflow(port(name)).manifest for name in ("post_office", "ledger"))
+    assert post_office.estimated_invocations_per_month == ledger.estimated_invocations_per_month == 1_000_000
+    desk, weigh = post_office.functions["Front-Desk"], post_office.functions["Weigh"]
+    assert (desk.memory_mb, desk.timeout_s, desk.regions.allowed) == (256, 30, (HOME,))
+    assert desk.environment_variables == {"ENV_VAR_1": "value_1", "GREETING": "Good morning"}
+    assert (weigh.memory_mb, weigh.timeout_s, weigh.environment_variables) == (128, 60, {"ENV_VAR_1": "value_1"})
+    assert ledger.functions["Enter"].docker_commands == ("yum update -y", "yum install -y tar gzip")
+
+
+def _split(graph, moved):
+    regions = {node.name: moved.get(node.function, HOME) for node in graph.nodes}
+    return Placement(graph.workflow, graph.version, HOME, (Plan(tuple(ALL_HOURS), regions),))
+
+
+def _runs(folder, payload, moved):
+    """The same run at home, split over regions, and split with messages that come twice and in any order."""
+    graph = derive_graph(folder)
+    runners = [
+        LocalRunner(graph, load_functions(folder, graph), placement=placement, disorder=disorder)
+        for placement, disorder in (
+            (None, Disorder()),
+            (_split(graph, moved), Disorder()),
+            (_split(graph, moved), Disorder(seed=7, duplicates=0.5, shuffled=True)),
+        )
+    ]
+    results = [runner.run(payload) for runner in runners]
+    assert [result.state for result in results] == ["SUCCEEDED"] * 3, [result.errors for result in results]
+    return results
+
+
+POSTCARD = [{"item": "a postcard", "grams": 100}, {"item": "a postcard", "fragile": False}]
+PARCEL = [{"item": "a parcel", "grams": 80}, {"item": "a parcel", "fragile": True}]
+LETTER = {
+    "sender": "Ada",
+    "seal": b"\x00\xffseal!",
+    "pages": [[1, [b"first", None]], [2, [b"second", {"deep": [b"", 0.5]}]]],
+    "by_number": {"7": "seven"},
+    "postage": inf,
+}
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+@pytest.mark.parametrize("parcel", [False, True])
+def test_post_office_when_run_then_every_payload_arrives_as_it_was_sent(port, parcel, as_text):
+    """Texts, bytes, nested lists, no payload, two calls of one sync node, sync nodes that call; the same anywhere."""
+    event = {"sender": "Ada", **({"parcel": 1} if parcel else {})}
+    moved = {"Weigh": WEST, "Sort-Mail": WEST, "Stamp": CANADA, "Deliver": CANADA, "Archive": WEST}
+    for result in _runs(port("post_office"), json.dumps(event) if as_text else event, moved):
+        items = [*POSTCARD, LETTER, *(PARCEL if parcel else [])]
+        assert result.outputs["Deliver:Sort-Mail_5_0:7"] == {"status": 200, "items": items}
+        archived = result.outputs["Archive:sync:6"]
+        assert archived["kept"] == [b"\x00\xffseal!", [False, 0], *([5] if parcel else [])]
+        assert (archived["event"], archived["same_run"]) == ({}, True)
+        assert result.outputs["Sort-Mail:sync:5"]["event"] == {}
+        assert result.outputs["Front-Desk:entry_point:0"] == {"status": 200, "node": POST_OFFICE[0], "run": "run"}
+        assert ("Weigh:Front-Desk_0_3:4" in result.nodes) is parcel
+
+
+@pytest.mark.parametrize(
+    ("amounts", "entries", "skipped"),
+    [
+        ([5], [5], {LEDGER[2], LEDGER[3], LEDGER[4]}),
+        ([5, 0], [5, 0], {LEDGER[3], LEDGER[4]}),
+        (
+            [5, -1],
+            [5, -1, {"corrections": [[{"amount": 5}, {"amount": 0}], "second opinion"], "event": {}}],
+            set(),
+        ),
+    ],
+)
+def test_ledger_when_branches_are_skipped_then_the_last_node_gets_what_came(port, amounts, entries, skipped):
+    """A branch with a sync node of its own is skipped as a whole; a payload that is 0 is a payload."""
+    event = {"request": json.dumps({"amounts": amounts})}
+    home, *others = _runs(port("ledger"), event, {"Enter": WEST, "Review": CANADA, "Balance": WEST})
+    for result in (home, *others):
+        assert result.outputs["Balance:sync:5"] == {"status": 200, "event": {}, "entries": entries}
+        assert set(LEDGER) - set(result.nodes) == skipped
+    assert [r.outputs[LEDGER[1]]["region"] for r in (home, *others)] == [HOME, WEST, WEST]
+
+
+@pytest.mark.parametrize("everyone", [True, False])
+def test_survey_when_every_function_takes_two_arguments_then_each_gets_its_own_metadata(port, everyone):
+    """The second argument is what it was; what is done to a payload after a call is not seen."""
+    home, *others = _runs(port("survey"), {"question": "Why?", "everyone": everyone}, {"Ask": WEST})
+    for result, region in ((home, HOME), *((other, WEST) for other in others)):
+        counted = result.outputs["Count:sync:4"]
+        assert counted["answers"] == [["Why?", who] for who in ((1, 2, 3) if everyone else (1, 2))]
+        assert (counted["event"], counted["of"]) == ({}, "survey-0.0.1")
+        assert result.outputs["Ask:Ask-All_0_0:1"]["where"] == region
+    told = {
+        *("workflow_name", "run_id", "current_instance_name", "current_provider", "current_region"),
+        *("cpu_model", "function_start_time"),
+    }
+    assert home.outputs["Ask-All:entry_point:0"]["told"] == sorted(told)
+
+
+def test_event_when_it_lacks_what_user_code_asks_for_then_the_run_fails_with_its_own_words(port):
+    """What the workflow itself checks is still its own business."""
+    result = run_folder(port("post_office"), {})
+    assert (result.state, result.failed_node) == ("FAILED", POST_OFFICE[0])
+    assert str(result.errors[0]) == "No sender provided"
+
+
+HELPER = """
+def passed_on(workflow, event, function):
+    workflow.invoke_serverless_function(function, event)
+    return {"status": 200}
+"""
+
+
+@pytest.mark.parametrize("module", ["src/helper.py", None])
+def test_workflow_when_it_is_handed_to_a_helper_then_the_error_says_where_the_call_belongs(port, module):
+    """The one shape of the reference system's examples that must be changed: its template does it."""
+    folder = port("post_office")
+    app = folder / "app.py"
+    text = app.read_text().replace(
+        "    workflow.invoke_serverless_function(archive, [loud, len(event)])\n\n    return {",
+        "    return passed_on(workflow, [loud, len(event)], archive)\n\n    return {",
+    )
+    if module is None:
+        app.write_text(text + HELPER)
+    else:
+        (folder / module).write_text(HELPER)
+        app.write_text("from src.helper import passed_on\n" + text)
+    with pytest.raises(InvalidWorkflowError, match="To fix: move the call out of the helper, into the registered"):
+        derive_graph(folder)
+
+
+@pytest.fixture
+def project(tmp_path, local_cloud):
+    """A project at the local cloud with the post office, ported, and a placement that moves most of it."""
+    cloud = local_cloud.as_account("777788889999")
+    cloud.bootstrap((HOME, WEST))
+    for name in ("app.py", "cdk.json"):
+        shutil.copy(REPOSITORY / name, tmp_path)
+    folder = ported("post_office", tmp_path / "workflows")
+    moved = {"Weigh": WEST, "Stamp": WEST, "Sort-Mail": WEST, "Archive": WEST}
+    placement = _split(derive_graph(folder), moved)
+    (tmp_path / "split.json").write_text(json.dumps(placement.to_json()))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_"))}
+    environment |= cloud.variables()
+
+    def run(program, *arguments):
+        command = [str(Path(sys.prefix) / "bin" / program), *arguments]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200, check=False
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    return run
+
+
+@pytest.mark.local_cloud
+def test_post_office_when_deployed_and_split_then_it_runs_as_in_this_process(project):
+    """Lambda, SNS and DynamoDB take names with hyphens, and a run over two regions gives what one at home does."""
+    project("cdk", "deploy", "Workflow-post_office", "-c", "placement=split.json", "--require-approval", "never")
+    started = ("run", "post_office", "--wait", "--json", "-a", '"{\\"sender\\": \\"Ada\\", \\"parcel\\": true}"')
+    trace = json.loads(project("caribou", *started))
+    assert trace["state"] == "SUCCEEDED"
+    ran_in = {node["node"]: node["region"] for node in trace["nodes"]}
+    assert set(ran_in) == set(POST_OFFICE)
+    if not trace["stays_home"]:
+        assert (ran_in["Sort-Mail:sync:5"], ran_in["Deliver:Sort-Mail_5_0:7"]) == (WEST, HOME)
+    items = trace["results"]["Deliver:Sort-Mail_5_0:7"]["items"]
+    assert [item["item"] for item in items if "item" in item] == ["a postcard"] * 2 + ["a parcel"] * 2
+    assert trace["results"]["Archive:sync:6"]["kept"][1:] == [[False, 0], 5]
