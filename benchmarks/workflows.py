@@ -318,6 +318,8 @@ def table(seen: Mapping[str, Seen]) -> str:
 
 
 def _size(size: int) -> str:
+    if not size:
+        return "0"
     return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} KB"
 
 
