@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mimetypes
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,7 +66,9 @@ class Samples:
             if entry["bucket"] not in present:
                 _make_bucket(s3, entry["bucket"], home)
                 present.add(entry["bucket"])
-            s3.put_object(Bucket=entry["bucket"], Key=entry["key"], Body=(self.folder / entry["file"]).read_bytes())
+            content_type = mimetypes.guess_type(entry["file"])[0] or "application/octet-stream"
+            content = (self.folder / entry["file"]).read_bytes()
+            s3.put_object(Bucket=entry["bucket"], Key=entry["key"], Body=content, ContentType=content_type)
             uploaded.append((entry["file"], f"s3://{entry['bucket']}/{entry['key']}"))
         return uploaded
 
