@@ -1,12 +1,12 @@
 """Every benchmark workflow on the local cloud, at home and split over three regions, with equal outputs.
 
-    uv run benchmarks/workflows.py              # all nine; a local cloud of its own
+    uv run benchmarks/workflows.py              # all nine
     uv run benchmarks/workflows.py map_reduce   # some
     uv run benchmarks/workflows.py --write      # and note what was seen in docs/benchmark-workflows.md and .json
 
-Each workflow is deployed with `cdk deploy` at home, run twice with its sample input, moved by `cdk deploy -c
-placement=FILE`, and run twice again. Exits with 1 unless every run succeeds where the placement says, and all four
-leave the same bytes. With AWS_ENDPOINT_URL at a local cloud with the three regions bootstrapped, that one is used.
+In a local cloud of its own that enforces IAM, each workflow is deployed with `cdk deploy` at home and runs all its
+sample inputs, `input.json` twice; then it is moved by `cdk deploy -c placement=FILE`, and runs them again. Exits with 1
+unless every run succeeds where the placement says, and the runs of a sample leave the same bytes.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ PAGE = ROOT / "docs" / "benchmark-workflows.md"
 REGIONS = ("us-east-1", "us-west-2", "ca-central-1")
 ARCHITECTURES = ("x86_64", "arm64")
 _BEGIN, _END = "<!-- table: begin -->\n", "<!-- table: end -->\n"
+SAMPLE = "input.json"
 _RUN_LIMIT_S = 240.0
 _SETTLE_S = 30.0
 
@@ -81,8 +82,9 @@ class Seen:
 
 @dataclass(frozen=True)
 class Ran:
-    """One run that succeeded: its records, seconds, and what it left, by name."""
+    """One run of a sample that succeeded: its records, seconds, and what it left, by name."""
 
+    sample: str
     records: tuple[RunRecord, ...]
     seconds: float
     outputs: Mapping[str, bytes]
@@ -106,24 +108,18 @@ def split(workflow: Workflow) -> dict[str, str]:
 
 
 def seen_of(folder: Path) -> Seen:
-    """Run a workflow at home and split, each twice. Raises AssertionError if a run is not as it should be."""
+    """Run a workflow's samples at home and split. Raises AssertionError if a run is not as it should be."""
     workflow = read_workflow(folder)
     samples = Samples(workflow, current_account(workflow.manifest.home_region))
     samples.upload()
     graph, placed = workflow.graph, split(workflow)
-    runs: dict[str, list[Ran]] = {}
     with tempfile.TemporaryDirectory() as temporary:
-        placement = Path(temporary) / "split.json"
-        placement.write_text(json.dumps(placement_of(workflow, placed)), encoding="utf-8")
-        for name, chosen in (("home", "home"), ("split", str(placement))):
-            arguments = [f"Workflow-{workflow.name}", "-c", f"workflow={workflow.name}", "-c", f"placement={chosen}"]
-            arguments += ["--require-approval", "never", "--concurrency", "4", "--output", f"{temporary}/{name}"]
-            run_cdk(["deploy", *arguments], root=ROOT, log=Path(temporary) / "cdk.log")
-            expected = placed if name == "split" else {}
-            runs[name] = [_run(workflow, samples, expected) for _ in range(2)]
-    first, *others = [ran for both in runs.values() for ran in both]
-    for other in others:
-        assert other.outputs == first.outputs, f"{folder.name}: outputs differ: {_difference(first, other)}"
+        runs = {"home": _deployed_and_run(samples, {}, Path(temporary, "home"))}
+        runs["split"] = _deployed_and_run(samples, placed, Path(temporary, "split"))
+    first = runs["home"][0]
+    for ran in (*runs["home"], *runs["split"]):
+        same = next(other for other in runs["home"] if other.sample == ran.sample)
+        assert ran.outputs == same.outputs, f"{ran.sample}: outputs differ: {_difference(ran, same)}"
     measured, away = runs["home"][1], runs["split"][1]
     return Seen(
         digest=digest_of(folder),
@@ -143,6 +139,21 @@ def seen_of(folder: Path) -> Seen:
     )
 
 
+def _deployed_and_run(samples: Samples, placed: Mapping[str, str], folder: Path) -> list[Ran]:
+    """Deploy the workflow, at home but for the nodes placed elsewhere; run `input.json` twice, other samples once."""
+    workflow, chosen = samples.workflow, "home"
+    folder.mkdir()
+    if placed:
+        placement = folder / "placement.json"
+        placement.write_text(json.dumps(placement_of(workflow, placed)), encoding="utf-8")
+        chosen = str(placement)
+    arguments = [f"Workflow-{workflow.name}", "-c", f"workflow={workflow.name}", "-c", f"placement={chosen}"]
+    arguments += ["--require-approval", "never", "--concurrency", "4", "--output", str(folder / "cdk.out")]
+    run_cdk(["deploy", *arguments], root=ROOT, log=folder / "cdk.log")
+    others = sorted(path.name for path in samples.folder.glob("input_*.json"))
+    return [_run(samples, name, placed) for name in (SAMPLE, SAMPLE, *others)]
+
+
 def placement_of(workflow: Workflow, regions: Mapping[str, str]) -> dict[str, object]:
     """A placement file's content, the same for every hour."""
     return {
@@ -155,17 +166,17 @@ def placement_of(workflow: Workflow, regions: Mapping[str, str]) -> dict[str, ob
     }
 
 
-def _run(workflow: Workflow, samples: Samples, placed: Mapping[str, str]) -> Ran:
-    """Run the sample input; every node that ran was where it is placed, or at home."""
-    home = workflow.manifest.home_region
+def _run(samples: Samples, name: str, placed: Mapping[str, str]) -> Ran:
+    """Run a sample; every node that ran was where it is placed, or at home."""
+    workflow, home = samples.workflow, samples.workflow.manifest.home_region
     runs = Runs(workflow.graph, workflow.manifest, stage(ROOT), samples.account)
-    item = runs.wait(runs.start(samples.payload(), _follower(workflow)), limit_s=_RUN_LIMIT_S)
+    item = runs.wait(runs.start(samples.payload(name), _follower(workflow)), limit_s=_RUN_LIMIT_S)
     run_id = item.run.run_id
-    assert item.state is RunState.SUCCEEDED, f"{workflow.name}: run {run_id} failed at {item.failed_node}: {item.error}"
+    assert item.state is RunState.SUCCEEDED, f"{name}: run {run_id} failed at {item.failed_node}: {item.error}"
     records = tuple(record for record in _records(runs, item) if not record.redirect)
     for record in records:
         assert record.region == placed.get(record.node, home), f"{record.node} ran in {record.region}"
-    return Ran(records, item.seconds or 0.0, _outputs(workflow, samples, item))
+    return Ran(name, records, item.seconds or 0.0, _outputs(workflow, samples, item))
 
 
 def _follower(workflow: Workflow) -> str:
@@ -237,12 +248,9 @@ def _bundle_bytes(folder: Path, architecture: str) -> int:
 
 @contextmanager
 def cloud() -> Iterator[None]:
-    """The local cloud that the environment leads to, or one of its own, whose peaks are printed at the end."""
-    if os.environ.get("AWS_ENDPOINT_URL"):
-        yield
-        return
+    """A local cloud where functions may do what their policies allow, no more; its peaks are printed at the end."""
     folder = tempfile.TemporaryDirectory(prefix="caribou-benchmark-")
-    with folder as state, LocalCloud.start(Path(state), regions=REGIONS) as own:
+    with folder as state, LocalCloud.start(Path(state), regions=REGIONS, enforce_iam=True) as own:
         for name in [name for name in os.environ if gets_in_the_way(name)]:
             del os.environ[name]
         os.environ.update(own.variables())
