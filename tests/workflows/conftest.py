@@ -1,12 +1,15 @@
 """The benchmark workflows: their modules as Lambda would load them, and whole runs in this process beside a real S3."""
 
+import ctypes
 import importlib.util
+import json
 import sys
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
+import numpy as np
 import pytest
 
 from caribou.cli.samples import Samples
@@ -30,6 +33,39 @@ def load(monkeypatch):
         return loaded
 
     return load
+
+
+@pytest.fixture
+def app(load, request):
+    """The module of functions of the workflow that the test's file is named after."""
+    return load(request.path.stem.removeprefix("test_"))
+
+
+@pytest.fixture
+def filled():
+    """`filled(workflow, sample)`: the JSON value in a file of the samples, placeholders filled, see docs/samples.md."""
+
+    def filled(workflow, sample, account="123456789012"):
+        text = (WORKFLOWS / workflow / "samples" / sample).read_text(encoding="utf-8")
+        return json.loads(text.replace("${account}", account).replace("${home_region}", "us-east-1"))
+
+    return filled
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    """One thread for numpy, as in the manifests: on a busy machine, two wait for each other ten times as long.
+
+    tests/conftest.py sets the variable for that, but pytest-randomly has loaded numpy before, unless xdist is used.
+    """
+    found = [*(Path(np.__file__).parents[1] / "numpy.libs").glob("libscipy_openblas64_*")]
+    blas = ctypes.CDLL(str(found[0])) if found else None  # elsewhere than on Linux it has another name
+    before = blas.scipy_openblas_get_num_threads64_() if blas else 0
+    if blas:
+        blas.scipy_openblas_set_num_threads64_(1)
+    yield
+    if blas:
+        blas.scipy_openblas_set_num_threads64_(before)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,10 @@
-"""dna_visualization: its maps, its orders, its graph, its manifest and its samples.
+"""dna_visualization: its maps, its orders, its graph and its runs.
 
 The records are read here a second time, by a few lines without Biopython, and the maps are compared with that.
 """
 
-import fnmatch
 import gzip
 import io
-import json
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
@@ -15,7 +13,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from caribou.model.schema.manifest import read_manifest
 from caribou.model.source import derive_graph
 
 FOLDER = Path(__file__).parents[2] / "workflows" / "dna_visualization"
@@ -45,12 +42,6 @@ FEATURES             Location/Qualifiers
         1 acgtacgtac acgtacgtac acgtacgtac acgtacgtac acgtacgtac acgtacgtac
 //
 """
-
-
-@pytest.fixture
-def app(load):
-    """The workflow's module of functions."""
-    return load("dna_visualization")
 
 
 @pytest.fixture
@@ -285,13 +276,6 @@ def test_record_of_when_the_object_is_not_one_record_then_says_what_it_must_be(m
         maps.record_of(data)
 
 
-def test_order_when_only_the_record_is_given_then_has_the_defaults(app, monkeypatch):
-    """Four lines, every type, an SVG, and the region that the manifest sets."""
-    monkeypatch.setenv("GENOMES_REGION", "eu-west-1")
-    wanted = app.Order("b", "input/k.gb", "eu-west-1", 4, None, ("svg",), 100)
-    assert app.Order.of({"bucket": "b", "key": "input/k.gb"}) == wanted
-
-
 def test_order_when_everything_is_given_then_has_it(app):
     """A format that is asked for twice is made once."""
     wanted = app.Order("b", "input/k.gb", "us-east-1", 16, ("CDS",), ("png", "svg"), 300)
@@ -301,8 +285,6 @@ def test_order_when_everything_is_given_then_has_it(app):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"bucket": ""}, "the event must be"),
-        ({"key": None}, "the event must be"),
         ({"lines": 0}, "lines must be a whole number from 1 to 100"),
         ({"lines": 101}, "lines must be"),
         ({"lines": True}, "lines must be"),
@@ -322,71 +304,12 @@ def test_order_when_a_value_is_wrong_then_names_it(app, changes, message):
         order(app, **changes)
 
 
-@pytest.mark.parametrize("event", [None, "text", ["b", "k"]])
-def test_order_when_the_event_is_no_object_then_says_so(app, event):
-    """An event may be any JSON value, but not for this workflow."""
-    with pytest.raises(ValueError, match="the event must be"):
-        app.Order.of(event)
-
-
-def test_order_when_no_region_is_known_then_says_where_to_put_it(app, monkeypatch):
-    """The function's own region would be a wrong guess: the bucket stays at home."""
-    monkeypatch.delenv("GENOMES_REGION", raising=False)
-    with pytest.raises(ValueError, match="GENOMES_REGION"):
-        order(app, region=None)
-
-
 def test_graph_when_derived_then_is_one_function():
     """The entry point is all there is."""
     graph = derive_graph(FOLDER)
     assert [(node.function, node.sync) for node in graph.nodes] == [("visualize", False)]
     assert graph.entry.function == "visualize"
     assert not graph.edges
-
-
-def test_manifest_when_read_then_has_the_limits_of_the_readme():
-    """Four regions, one vCPU, bounds on what a move may cost, and matplotlib's only writable place."""
-    manifest = read_manifest(FOLDER, derive_graph(FOLDER))
-    known = ("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "eu-north-1")
-    assert manifest.allowed_regions(known) == ("us-east-1", "us-east-2", "us-west-2", "ca-central-1")
-    assert {metric: limit.value for metric, limit in manifest.hard.items()} == {"cost": 120, "runtime": 150}
-    assert manifest.priority[0] == "carbon"
-    settings = manifest.functions["visualize"]
-    assert settings.memory_mb == 1769
-    assert settings.environment_variables == {
-        "GENOMES_REGION": manifest.home_region,
-        "MPLBACKEND": "Agg",
-        "MPLCONFIGDIR": "/tmp/caribou-matplotlib",
-    }
-
-
-def test_iam_policy_when_read_then_allows_reading_records_and_writing_maps_only():
-    """Two actions, each below its own prefix."""
-    policy = json.loads((FOLDER / ".caribou" / "iam_policy.json").read_text())
-    allowed = {(s["Effect"], s["Action"], s["Resource"]) for s in policy["Statement"]}
-    assert allowed == {
-        ("Allow", "s3:GetObject", "arn:aws:s3:::caribou-*-genomes-*/input/*"),
-        ("Allow", "s3:PutObject", "arn:aws:s3:::caribou-*-genomes-*/output/*"),
-    }
-
-
-@pytest.mark.parametrize(("sample", "file"), [("input.json", "chloroplast.gb.gz"), ("input_light.json", "plasmid.gb")])
-def test_samples_when_the_placeholders_are_filled_then_fit_together(app, sample, file):
-    """The sample orders are valid, their records are among those to upload, and the policy allows to read and write."""
-    uploads = {entry["file"]: entry for entry in filled(json.loads((SAMPLES / "objects.json").read_text()))}
-    ordered = app.Order.of(filled(json.loads((SAMPLES / sample).read_text())))
-    assert (SAMPLES / file).is_file()
-    assert (ordered.bucket, ordered.key) == (uploads[file]["bucket"], uploads[file]["key"])
-    assert ordered.region == "us-east-1"
-    written = ordered.result_key("run", "svg")
-    assert fnmatch.fnmatch(f"{ordered.bucket}/{ordered.key}", "caribou-*-genomes-*/input/*")
-    assert fnmatch.fnmatch(f"{ordered.bucket}/{written}", "caribou-*-genomes-*/output/*")
-
-
-def filled(texts):
-    """The object with its placeholders filled, see docs/samples.md."""
-    text = json.dumps(texts).replace("${account}", "123456789012").replace("${home_region}", "us-east-1")
-    return json.loads(text)
 
 
 @pytest.mark.local_cloud

@@ -1,6 +1,5 @@
-"""fem_simulation: its mesh, its equations and their solution, its tasks, its graph, its manifest and its samples."""
+"""fem_simulation: its mesh, its equations and their solution, its tasks, its graph and its runs."""
 
-import fnmatch
 import io
 import itertools
 import json
@@ -13,7 +12,6 @@ import numpy as np
 import pytest
 from numpy.polynomial import polynomial as polynomials
 
-from caribou.model.schema.manifest import read_manifest
 from caribou.model.source import derive_graph
 
 FOLDER = Path(__file__).parents[2] / "workflows" / "fem_simulation"
@@ -25,12 +23,6 @@ OUTLINES = {
     "l_shape": [(0, 0), (1, 0), (1, 0.5), (0.5, 0.5), (0.5, 1), (0, 1)],
 }
 """The corners of each domain, counter-clockwise."""
-
-
-@pytest.fixture
-def app(load):
-    """The workflow's module of functions."""
-    return load("fem_simulation")
 
 
 @pytest.fixture
@@ -327,13 +319,6 @@ def task(app, **changes):
     return app.Task.of({"bucket": "b", "key": "input/k.json", "region": "us-east-1", **changes})
 
 
-def test_task_when_only_the_problem_is_given_then_has_the_defaults(app, monkeypatch):
-    """400 cells in four parts, and the region that the manifest sets."""
-    monkeypatch.setenv("FEM_REGION", "eu-west-1")
-    wanted = app.Task("b", "input/k.json", "eu-west-1", 400, 4, "payload", 8, verify=True)
-    assert app.Task.of({"bucket": "b", "key": "input/k.json"}) == wanted
-
-
 def test_task_when_sent_to_a_function_then_arrives_unchanged(app, poisson):
     """Tasks and problems travel as JSON; calls that are not made get nothing."""
     sent, problem = task(app, parts=3, cells=24, via="bucket"), poisson.Problem.of(PROBLEMS["smooth"])
@@ -348,8 +333,6 @@ def test_task_when_sent_to_a_function_then_arrives_unchanged(app, poisson):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"bucket": ""}, "the event must be"),
-        ({"key": None}, "the event must be"),
         ({"cells": 6}, "cells must be a whole number from 8 to 800"),
         ({"cells": 802}, "cells must be a whole number"),
         ({"cells": 40.0}, "cells must be a whole number"),
@@ -369,20 +352,6 @@ def test_task_when_a_value_is_wrong_then_names_it(app, changes, message):
         task(app, **changes)
 
 
-@pytest.mark.parametrize("event", [None, "text", ["b", "k"]])
-def test_task_when_the_event_is_no_object_then_says_so(app, event):
-    """An event may be any JSON value, but not for this workflow."""
-    with pytest.raises(ValueError, match="the event must be"):
-        app.Task.of(event)
-
-
-def test_task_when_no_region_is_known_then_says_where_to_put_it(app, monkeypatch):
-    """The function's own region would be a wrong guess: the bucket stays at home."""
-    monkeypatch.delenv("FEM_REGION", raising=False)
-    with pytest.raises(ValueError, match="FEM_REGION"):
-        task(app, region=None)
-
-
 def test_graph_when_derived_then_four_assemblies_meet_before_one_solution():
     """One call of `assemble` is always made, the others as there are parts; `verify` runs if asked for."""
     graph = derive_graph(FOLDER)
@@ -396,50 +365,6 @@ def test_graph_when_derived_then_four_assemblies_meet_before_one_solution():
         ("solve", "verify", True),
     ]
     assert [node.function for node in graph.nodes if node.sync] == ["solve"]
-
-
-def test_manifest_when_read_then_has_the_limits_of_the_readme():
-    """Three regions, a vCPU for each function, and sums that come out alike on every processor."""
-    manifest = read_manifest(FOLDER, derive_graph(FOLDER))
-    known = ("us-east-1", "us-east-2", "us-west-2", "ca-central-1", "eu-north-1")
-    assert manifest.allowed_regions(known) == ("us-east-1", "us-west-2", "ca-central-1")
-    assert {metric: limit.value for metric, limit in manifest.hard.items()} == {"cost": 110, "runtime": 200}
-    assert manifest.priority[0] == "carbon"
-    assert {settings.memory_mb for settings in manifest.functions.values()} == {1769}
-    variables = manifest.functions["solve"].environment_variables
-    assert variables["FEM_REGION"] == manifest.home_region
-    assert (variables["OPENBLAS_CORETYPE"], variables["OPENBLAS_NUM_THREADS"]) == ("Haswell", "1")
-
-
-def test_iam_policy_when_read_then_allows_reading_what_is_read_and_writing_what_is_written_only():
-    """Two actions, each below two prefixes."""
-    policy = json.loads((FOLDER / ".caribou" / "iam_policy.json").read_text())
-    allowed = {(s["Effect"], s["Action"], resource) for s in policy["Statement"] for resource in s["Resource"]}
-    assert allowed == {
-        ("Allow", "s3:GetObject", "arn:aws:s3:::caribou-*-fem-*/input/*"),
-        ("Allow", "s3:GetObject", "arn:aws:s3:::caribou-*-fem-*/work/*"),
-        ("Allow", "s3:PutObject", "arn:aws:s3:::caribou-*-fem-*/work/*"),
-        ("Allow", "s3:PutObject", "arn:aws:s3:::caribou-*-fem-*/output/*"),
-    }
-
-
-@pytest.mark.parametrize("sample", ["input.json", "input_patch.json"])
-def test_samples_when_the_placeholders_are_filled_then_fit_together(app, poisson, sample):
-    """The sample tasks are valid, their problems are among those to upload, and the policy allows to read them."""
-    uploaded = {entry["key"]: entry for entry in filled(json.loads((SAMPLES / "objects.json").read_text()))}
-    asked = app.Task.of(filled(json.loads((SAMPLES / sample).read_text())))
-    entry = uploaded[asked.key]
-    assert entry["bucket"] == asked.bucket
-    poisson.Problem.of(json.loads((SAMPLES / entry["file"]).read_text()))
-    assert asked.region == "us-east-1"
-    assert fnmatch.fnmatch(f"{asked.bucket}/{asked.key}", "caribou-*-fem-*/input/*")
-    assert fnmatch.fnmatch(f"{asked.bucket}/{asked.result_key('run', 'n')}", "caribou-*-fem-*/output/*")
-
-
-def filled(texts):
-    """The object with its placeholders filled, see docs/samples.md."""
-    text = json.dumps(texts).replace("${account}", "123456789012").replace("${home_region}", "us-east-1")
-    return json.loads(text)
 
 
 @pytest.mark.local_cloud

@@ -1,26 +1,17 @@
-"""image_processing: its pixels, its orders, its graph, its manifest and its samples."""
+"""image_processing: its pixels, its orders, its graph and its runs."""
 
-import fnmatch
 import io
-import json
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageStat
 
-from caribou.model.schema.manifest import read_manifest
 from caribou.model.source import derive_graph
 
 FOLDER = Path(__file__).parents[2] / "workflows" / "image_processing"
 SAMPLES = FOLDER / "samples"
 TRANSFORMATIONS = ("flip", "rotate", "blur", "greyscale", "resize")
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
-
-
-@pytest.fixture
-def app(load):
-    """The workflow's module of functions."""
-    return load("image_processing")
 
 
 @pytest.fixture
@@ -130,25 +121,9 @@ def test_pixels_when_compared_with_the_orders_then_have_the_same_transformations
     assert tuple(pictures.PIXELS) == app.TRANSFORMATIONS == TRANSFORMATIONS
 
 
-def test_order_when_only_the_photo_is_given_then_has_the_defaults(app, monkeypatch):
-    """All transformations, eight passes, and the region that the manifest sets."""
-    monkeypatch.setenv("PHOTOS_REGION", "eu-west-1")
-    wanted = app.Order("b", "input/k.jpg", "eu-west-1", TRANSFORMATIONS, 8)
-    assert app.Order.of({"bucket": "b", "key": "input/k.jpg"}) == wanted
-
-
-def test_order_when_sent_to_a_transformation_then_arrives_unchanged(app):
-    """An order travels as JSON, where a tuple becomes a list."""
-    sent = order(app, transformations=["blur"], passes=3)
-    arrived = json.loads(json.dumps(app.asdict(sent)))
-    assert app.Order.of(arrived) == sent
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"bucket": ""}, "the event must be"),
-        ({"key": None}, "the event must be"),
         ({"transformations": ["flip", "crop"]}, "transformations must be"),
         ({"transformations": "flip"}, "transformations must be"),
         ({"passes": -1}, "passes must be"),
@@ -160,20 +135,6 @@ def test_order_when_a_value_is_wrong_then_names_it(app, changes, message):
     """A wrong order fails at the entry, before anything was sent."""
     with pytest.raises(ValueError, match=message):
         order(app, **changes)
-
-
-@pytest.mark.parametrize("event", [None, "text", ["b", "k"]])
-def test_order_when_the_event_is_no_object_then_says_so(app, event):
-    """An event may be any JSON value, but not for this workflow."""
-    with pytest.raises(ValueError, match="the event must be"):
-        app.Order.of(event)
-
-
-def test_order_when_no_region_is_known_then_says_where_to_put_it(app, monkeypatch):
-    """The function's own region would be a wrong guess: the bucket stays at home."""
-    monkeypatch.delenv("PHOTOS_REGION", raising=False)
-    with pytest.raises(ValueError, match="PHOTOS_REGION"):
-        order(app, region=None)
 
 
 def test_result_key_when_asked_twice_then_is_the_same(app):
@@ -189,46 +150,6 @@ def test_graph_when_derived_then_has_five_conditional_edges_from_the_entry():
     edges = [(function[edge.source], function[edge.target], edge.conditional) for edge in graph.edges]
     assert edges == [("get_input", name, True) for name in TRANSFORMATIONS]
     assert not any(node.sync for node in graph.nodes)
-
-
-def test_manifest_when_read_then_has_the_limits_of_the_readme():
-    """Four regions, a vCPU for each function, and bounds on what a move may cost."""
-    manifest = read_manifest(FOLDER, derive_graph(FOLDER))
-    known = ("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "eu-north-1")
-    assert manifest.allowed_regions(known) == ("us-east-1", "us-east-2", "us-west-2", "ca-central-1")
-    assert {metric: limit.value for metric, limit in manifest.hard.items()} == {"cost": 120, "runtime": 150}
-    assert manifest.priority[0] == "carbon"
-    assert {settings.memory_mb for settings in manifest.functions.values()} == {1769}
-    assert manifest.functions["flip"].environment_variables["PHOTOS_REGION"] == manifest.home_region
-
-
-def test_iam_policy_when_read_then_allows_reading_photos_and_writing_results_only():
-    """Two actions, each below its own prefix."""
-    policy = json.loads((FOLDER / ".caribou" / "iam_policy.json").read_text())
-    allowed = {(s["Effect"], s["Action"], s["Resource"]) for s in policy["Statement"]}
-    assert allowed == {
-        ("Allow", "s3:GetObject", "arn:aws:s3:::caribou-*-photos-*/input/*"),
-        ("Allow", "s3:PutObject", "arn:aws:s3:::caribou-*-photos-*/output/*"),
-    }
-
-
-@pytest.mark.parametrize("sample", ["input.json", "input_light.json"])
-def test_samples_when_the_placeholders_are_filled_then_fit_together(app, sample):
-    """The sample orders are valid, their photo is the one to upload, and the policy allows to read and write it."""
-    (uploaded,) = (filled(entry) for entry in json.loads((SAMPLES / "objects.json").read_text()))
-    ordered = app.Order.of(filled(json.loads((SAMPLES / sample).read_text())))
-    assert (SAMPLES / uploaded["file"]).is_file()
-    assert (ordered.bucket, ordered.key) == (uploaded["bucket"], uploaded["key"])
-    assert ordered.region == "us-east-1"
-    written = ordered.result_key("run", "flip")
-    assert fnmatch.fnmatch(f"{ordered.bucket}/{ordered.key}", "caribou-*-photos-*/input/*")
-    assert fnmatch.fnmatch(f"{ordered.bucket}/{written}", "caribou-*-photos-*/output/*")
-
-
-def filled(texts):
-    """The object with its placeholders filled, see docs/samples.md."""
-    text = json.dumps(texts).replace("${account}", "123456789012").replace("${home_region}", "us-east-1")
-    return json.loads(text)
 
 
 @pytest.mark.local_cloud

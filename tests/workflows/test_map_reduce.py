@@ -1,6 +1,5 @@
-"""map_reduce: its words, its cuts, its orders, its graph, whole runs in both forms, its manifest and its samples."""
+"""map_reduce: its words, its cuts, its orders, its graph, and whole runs in both forms."""
 
-import fnmatch
 import hashlib
 import io
 import json
@@ -14,7 +13,6 @@ from pathlib import Path
 import boto3
 import pytest
 
-from caribou.model.schema.manifest import read_manifest
 from caribou.model.source import derive_graph
 from caribou.runtime.testing import load_functions, run_workflow
 
@@ -41,12 +39,6 @@ ODD_TEXTS = {
 def wordcount(load):
     """The workflow's module without a cloud."""
     return load("map_reduce", "wordcount")
-
-
-@pytest.fixture
-def app(load):
-    """The workflow's module of functions."""
-    return load("map_reduce")
 
 
 def naive_words(text):
@@ -323,24 +315,9 @@ def order(app, **changes):
     return app.Order.of({"bucket": "b", "key": "input/k.txt", "region": "us-east-1", **changes})
 
 
-def test_order_when_only_the_text_is_given_then_has_the_defaults(app, monkeypatch):
-    """By keys, up to six mappers for 4 MiB each, four reducers, and the region that the manifest sets."""
-    monkeypatch.setenv("WORDS_REGION", "eu-west-1")
-    wanted = app.Order("b", "input/k.txt", "eu-west-1", "s3", 6, 4, 4 * 2**20, 1)
-    assert app.Order.of({"bucket": "b", "key": "input/k.txt"}) == wanted
-
-
-def test_order_when_sent_to_a_mapper_then_arrives_unchanged(app):
-    """An order travels as JSON."""
-    sent = order(app, via="payload", mappers=2, reducers=3, part_bytes=4, copies=5)
-    assert app.Order.of(json.loads(json.dumps(app.asdict(sent)))) == sent
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"bucket": ""}, "the event must be"),
-        ({"key": None}, "the event must be"),
         ({"via": "fax"}, "via must be s3 or payload, not 'fax'"),
         ({"via": ["s3"]}, "via must be"),
         ({"mappers": 0}, "mappers must be a whole number from 1 to 6, not 0"),
@@ -356,20 +333,6 @@ def test_order_when_a_value_is_wrong_then_names_it(app, changes, message):
     """A wrong order fails at the entry, before anything was sent."""
     with pytest.raises(ValueError, match=message):
         order(app, **changes)
-
-
-@pytest.mark.parametrize("event", [None, "text", ["b", "k"]])
-def test_order_when_the_event_is_no_object_then_says_so(app, event):
-    """An event may be any JSON value, but not for this workflow."""
-    with pytest.raises(ValueError, match="the event must be"):
-        app.Order.of(event)
-
-
-def test_order_when_no_region_is_known_then_says_where_to_put_it(app, monkeypatch):
-    """The function's own region would be a wrong guess: the bucket stays at home."""
-    monkeypatch.delenv("WORDS_REGION", raising=False)
-    with pytest.raises(ValueError, match="WORDS_REGION"):
-        order(app, region=None)
 
 
 def test_graph_when_derived_then_has_two_sync_nodes_and_optional_mappers_and_reducers():
@@ -396,50 +359,6 @@ def test_graph_when_derived_then_has_two_sync_nodes_and_optional_mappers_and_red
     assert [node.function for node in graph.nodes if node.sync] == ["shuffler", "output_processor"]
 
 
-def test_manifest_when_read_then_has_the_limits_of_the_readme():
-    """Four regions, a vCPU for each function, and bounds on what a move may cost."""
-    manifest = read_manifest(FOLDER, derive_graph(FOLDER))
-    known = ("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "eu-north-1")
-    assert manifest.allowed_regions(known) == ("us-east-1", "us-east-2", "us-west-2", "ca-central-1")
-    assert {metric: limit.value for metric, limit in manifest.hard.items()} == {"cost": 110, "runtime": 150}
-    assert manifest.priority[0] == "carbon"
-    assert {settings.memory_mb for settings in manifest.functions.values()} == {1769}
-    assert manifest.functions["mapper"].environment_variables["WORDS_REGION"] == manifest.home_region
-
-
-def test_iam_policy_when_read_then_allows_reading_texts_and_writing_counts_only():
-    """Input is never written, output never read."""
-    policy = json.loads((FOLDER / ".caribou" / "iam_policy.json").read_text())
-    assert {statement["Effect"] for statement in policy["Statement"]} == {"Allow"}
-    assert [(statement["Action"], statement["Resource"]) for statement in policy["Statement"]] == [
-        ("s3:GetObject", "arn:aws:s3:::caribou-*-words-*/input/*"),
-        (["s3:GetObject", "s3:PutObject"], "arn:aws:s3:::caribou-*-words-*/work/*"),
-        ("s3:PutObject", "arn:aws:s3:::caribou-*-words-*/output/*"),
-    ]
-
-
-@pytest.mark.parametrize("sample", ["input.json", "input_light.json", "input_large.json"])
-def test_samples_when_the_placeholders_are_filled_then_fit_together(app, sample):
-    """The sample orders are valid, their texts are among those to upload, and the policy allows what they touch."""
-    uploaded = {(entry["bucket"], entry["key"]): entry["file"] for entry in filled("objects.json")}
-    assert all((SAMPLES / file).is_file() for file in uploaded.values())
-    ordered = app.Order.of(filled(sample))
-    assert (ordered.bucket, ordered.key) in uploaded
-    assert ordered.region == "us-east-1"
-    for key, prefix in (
-        (ordered.key, "input"),
-        (ordered.work_key("run", "mapped/0"), "work"),
-        (ordered.result_key("run"), "output"),
-    ):
-        assert fnmatch.fnmatch(f"{ordered.bucket}/{key}", f"caribou-*-words-*/{prefix}/*")
-
-
-def filled(sample):
-    """A sample with its placeholders filled, see docs/samples.md."""
-    text = (SAMPLES / sample).read_text()
-    return json.loads(text.replace("${account}", "123456789012").replace("${home_region}", "us-east-1"))
-
-
 def test_many_words_when_made_again_then_is_the_same_file(tmp_path):
     """The generator says how the file came about."""
     script = tmp_path / "make_many_words.py"
@@ -449,10 +368,10 @@ def test_many_words_when_made_again_then_is_the_same_file(tmp_path):
 
 
 @pytest.mark.local_cloud
-def test_run_when_given_the_sample_then_writes_the_same_counts_in_both_forms_and_each_time(play):
+def test_run_when_given_the_sample_then_writes_the_same_counts_in_both_forms_and_each_time(play, filled):
     """Six mappers, four reducers, real text in a real S3: by keys, by payloads, and by keys again."""
     text = (SAMPLES / "genesis.txt").read_text(encoding="utf-8")
-    payload = filled_for("555500005555", "input_light.json") | {"part_bytes": 20_000}
+    payload = filled("map_reduce", "input_light.json", "555500005555") | {"part_bytes": 20_000}
     outputs = [play("map_reduce", payload | {"via": via}).outputs for via in ("s3", "payload", "s3")]
     assert outputs == [{"counts.json": naive_result(text)}] * 3
 
@@ -478,8 +397,3 @@ def test_run_when_given_the_large_sample_then_its_payloads_are_larger_than_messa
     assert all(size > MESSAGE_LIMIT for sizes in sent.values() for size in sizes)
     assert records["shuffler:sync:7"].bytes_in == sum(sent["mapper"]) > ITEM_LIMIT
     assert records["output_processor:sync:12"].bytes_in > ITEM_LIMIT
-
-
-def filled_for(account, sample):
-    """A sample as seen from an account."""
-    return json.loads(json.dumps(filled(sample)).replace("123456789012", account))

@@ -1,17 +1,14 @@
-"""markdown_to_html: its pages, its orders, its graph, its manifest and its samples.
+"""markdown_to_html: its pages, its orders, its graph and its runs.
 
 The pages are read back by `html.parser`, and compared with what the documents say line by line.
 """
 
-import fnmatch
-import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from caribou.model.schema.manifest import read_manifest
 from caribou.model.source import derive_graph
 
 FOLDER = Path(__file__).parents[2] / "workflows" / "markdown_to_html"
@@ -65,12 +62,6 @@ class Read(HTMLParser):
     def texts(self, *tags, below="html"):
         """The texts of the elements with one of these tags."""
         return [text for _, text in self.all(*tags, below=below)]
-
-
-@pytest.fixture
-def app(load):
-    """The workflow's module of functions."""
-    return load("markdown_to_html")
 
 
 @pytest.fixture
@@ -205,13 +196,6 @@ def test_page_when_made_twice_then_is_the_same(pages):
     assert pages.page_of(GUIDE) == first
 
 
-@pytest.mark.parametrize(("name", "value"), [("text", "# T"), ("key", "input/k.md")])
-def test_order_when_only_the_document_is_given_then_has_the_defaults(app, monkeypatch, name, value):
-    """No title, and the region that the manifest sets."""
-    monkeypatch.setenv("DOCUMENTS_REGION", "eu-west-1")
-    assert app.Order.of({"bucket": "b", name: value}) == app.Order("b", "eu-west-1", **{name: value})
-
-
 def test_order_when_a_title_is_given_then_has_it(app):
     """What is null is as if it were not there."""
     assert order(app, key=None, title="T") == app.Order("b", "us-east-1", "# T", None, "T")
@@ -220,8 +204,6 @@ def test_order_when_a_title_is_given_then_has_it(app):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"bucket": ""}, "the event must be"),
-        ({"bucket": None}, "the event must be"),
         ({"text": None}, "either text, a document, or key, .* not none"),
         ({"key": "input/k.md"}, "either text, a document, or key, .* not both"),
         ({"text": ""}, "text must be a text that is not empty"),
@@ -234,20 +216,6 @@ def test_order_when_a_value_is_wrong_then_names_it(app, changes, message):
     """A wrong order fails before anything was read."""
     with pytest.raises(ValueError, match=message):
         order(app, **changes)
-
-
-@pytest.mark.parametrize("event", [None, "# T", ["b", "k"]])
-def test_order_when_the_event_is_no_object_then_says_so(app, event):
-    """An event may be any JSON value, but not for this workflow."""
-    with pytest.raises(ValueError, match="the event must be"):
-        app.Order.of(event)
-
-
-def test_order_when_no_region_is_known_then_says_where_to_put_it(app, monkeypatch):
-    """The function's own region would be a wrong guess: the bucket stays at home."""
-    monkeypatch.delenv("DOCUMENTS_REGION", raising=False)
-    with pytest.raises(ValueError, match="DOCUMENTS_REGION"):
-        order(app, region=None)
 
 
 class Stored:
@@ -284,44 +252,9 @@ def test_graph_when_derived_then_is_one_function():
     assert not graph.edges
 
 
-def test_manifest_when_read_then_has_limits_that_a_hop_breaks():
-    """Three regions are allowed, and a move that costs next to nothing."""
-    manifest = read_manifest(FOLDER, derive_graph(FOLDER))
-    known = ("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "eu-north-1")
-    assert manifest.allowed_regions(known) == ("us-east-1", "us-west-2", "ca-central-1")
-    assert {metric: limit.value for metric, limit in manifest.hard.items()} == {"cost": 105, "runtime": 110}
-    assert manifest.functions["convert"].memory_mb == 512
-    assert manifest.functions["convert"].environment_variables == {"DOCUMENTS_REGION": manifest.home_region}
-
-
-def test_iam_policy_when_read_then_allows_reading_documents_and_writing_pages_only():
-    """Two actions, each below its own prefix."""
-    policy = json.loads((FOLDER / ".caribou" / "iam_policy.json").read_text())
-    allowed = {(s["Effect"], s["Action"], s["Resource"]) for s in policy["Statement"]}
-    assert allowed == {
-        ("Allow", "s3:GetObject", "arn:aws:s3:::caribou-*-documents-*/input/*"),
-        ("Allow", "s3:PutObject", "arn:aws:s3:::caribou-*-documents-*/output/*"),
-    }
-
-
-def test_samples_when_the_placeholders_are_filled_then_fit_together(app):
-    """The guide is in the payload, the larger document is the one to upload, and the policy allows what is needed."""
-    (uploaded,) = filled(json.loads((SAMPLES / "objects.json").read_text()))
-    small, large = (
-        app.Order.of(filled(json.loads((SAMPLES / name).read_text()))) for name in ("input.json", "input_large.json")
-    )
-    assert (small.text, small.bucket) == (GUIDE, large.bucket)
-    assert (SAMPLES / uploaded["file"]).is_file()
-    assert (large.bucket, large.key) == (uploaded["bucket"], uploaded["key"])
-    assert small.region == large.region == "us-east-1"
-    assert fnmatch.fnmatch(f"{large.bucket}/{large.key}", "caribou-*-documents-*/input/*")
-    assert fnmatch.fnmatch(f"{large.bucket}/{app.result_key('run')}", "caribou-*-documents-*/output/*")
-
-
-def filled(texts):
-    """The object with its placeholders filled, see docs/samples.md."""
-    text = json.dumps(texts).replace("${account}", "123456789012").replace("${home_region}", "us-east-1")
-    return json.loads(text)
+def test_samples_when_the_text_is_in_the_payload_then_is_the_guide(filled):
+    """The same document twice: to be read here, and to be sent."""
+    assert filled("markdown_to_html", "input.json")["text"] == GUIDE
 
 
 @pytest.mark.local_cloud

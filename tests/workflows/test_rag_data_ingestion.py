@@ -1,7 +1,5 @@
-"""rag_data_ingestion: its model against published numbers, its chunks, index, orders, graph, manifest and samples."""
+"""rag_data_ingestion: its model against published numbers, its chunks, index, orders, graph and samples."""
 
-import ctypes
-import fnmatch
 import importlib.util
 import io
 import itertools
@@ -19,7 +17,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
-from caribou.model.schema.manifest import read_manifest
 from caribou.model.source import derive_graph
 
 FOLDER = Path(__file__).parents[2] / "workflows" / "rag_data_ingestion"
@@ -58,25 +55,6 @@ def module(name):
 
 
 minilm, document, search_index = module("minilm"), module("document"), module("search_index")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """One thread for numpy, as in the manifest: on a busy machine, two wait for each other ten times as long."""
-    found = [*(Path(np.__file__).parents[1] / "numpy.libs").glob("libscipy_openblas64_*")]
-    blas = ctypes.CDLL(str(found[0])) if found else None  # elsewhere than on Linux it has another name
-    before = blas.scipy_openblas_get_num_threads64_() if blas else 0
-    if blas:
-        blas.scipy_openblas_set_num_threads64_(1)
-    yield
-    if blas:
-        blas.scipy_openblas_set_num_threads64_(before)
-
-
-@pytest.fixture
-def app(load):
-    """The workflow's module of functions."""
-    return load("rag_data_ingestion")
 
 
 @pytest.fixture(scope="module")
@@ -294,29 +272,14 @@ def test_joined_when_chunks_are_missing_or_double_then_says_which_are_there(firs
         search_index.joined(parts, 4)
 
 
-def test_order_when_only_the_document_is_given_then_has_the_defaults(app, monkeypatch):
-    """120 words a chunk, 30 of them twice, four parts, and the region that the manifest sets."""
-    monkeypatch.setenv("DOCUMENTS_REGION", "eu-west-1")
-    wanted = app.Order("b", "input/k.pdf", "eu-west-1", 120, 30, 4)
-    assert app.Order.of({"bucket": "b", "key": "input/k.pdf"}) == wanted
-
-
 def test_order_when_chunks_are_small_then_their_overlap_is_half_at_most(app):
     """The default of 30 words would be more than a chunk of 20 has."""
     assert order(app, chunk_words=20).overlap_words == 10
 
 
-def test_order_when_sent_to_another_function_then_arrives_unchanged(app):
-    """An order travels as JSON."""
-    sent = order(app, chunk_words=50, overlap_words=0, parts=2)
-    assert app.Order.of(json.loads(json.dumps(app.asdict(sent)))) == sent
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"bucket": ""}, "the event must be"),
-        ({"key": None}, "the event must be"),
         ({"key": "secret/k.pdf"}, "key must begin with input/"),
         ({"chunk_words": 19}, "chunk_words must be a whole number from 20 to 180, not 19"),
         ({"chunk_words": 181}, "chunk_words must be"),
@@ -332,20 +295,6 @@ def test_order_when_a_value_is_wrong_then_names_it(app, changes, message):
     """A wrong order fails at the entry, before anything was sent."""
     with pytest.raises(ValueError, match=message):
         order(app, **changes)
-
-
-@pytest.mark.parametrize("event", [None, "text", ["b", "k"]])
-def test_order_when_the_event_is_no_object_then_says_so(app, event):
-    """An event may be any JSON value, but not for this workflow."""
-    with pytest.raises(ValueError, match="the event must be"):
-        app.Order.of(event)
-
-
-def test_order_when_no_region_is_known_then_says_where_to_put_it(app, monkeypatch):
-    """The function's own region would be a wrong guess: the bucket stays at home."""
-    monkeypatch.delenv("DOCUMENTS_REGION", raising=False)
-    with pytest.raises(ValueError, match="DOCUMENTS_REGION"):
-        order(app, region=None)
 
 
 def test_graph_when_derived_then_has_four_calls_of_embed_that_meet_in_the_index():
@@ -364,45 +313,11 @@ def test_graph_when_derived_then_has_four_calls_of_embed_that_meet_in_the_index(
     assert [node.function for node in graph.nodes if node.sync] == ["index"]
 
 
-def test_manifest_when_read_then_has_the_limits_of_the_readme():
-    """Four regions, a vCPU and one thread for each function, and time enough: nobody waits for a document."""
-    manifest = read_manifest(FOLDER, derive_graph(FOLDER))
-    known = ("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "eu-north-1")
-    assert manifest.allowed_regions(known) == ("us-east-1", "us-east-2", "us-west-2", "ca-central-1")
-    assert {metric: limit.value for metric, limit in manifest.hard.items()} == {"cost": 110, "runtime": 200}
-    assert manifest.priority[0] == "carbon"
-    assert {settings.memory_mb for settings in manifest.functions.values()} == {1769}
-    variables = manifest.functions["embed"].environment_variables
-    assert variables == {"DOCUMENTS_REGION": manifest.home_region, "OPENBLAS_NUM_THREADS": "1"}
-
-
-def test_iam_policy_when_read_then_allows_each_action_below_two_prefixes_only():
-    """Documents are read and never written, indexes are written and never read, chunks both."""
-    policy = json.loads((FOLDER / ".caribou" / "iam_policy.json").read_text())
-    allowed = {(s["Effect"], s["Action"], resource) for s in policy["Statement"] for resource in s["Resource"]}
-    assert allowed == {
-        ("Allow", "s3:GetObject", "arn:aws:s3:::caribou-*-documents-*/input/*"),
-        ("Allow", "s3:GetObject", "arn:aws:s3:::caribou-*-documents-*/work/*"),
-        ("Allow", "s3:PutObject", "arn:aws:s3:::caribou-*-documents-*/work/*"),
-        ("Allow", "s3:PutObject", "arn:aws:s3:::caribou-*-documents-*/output/*"),
-    }
-
-
 @pytest.mark.parametrize("sample", ["input.json", "input_light.json"])
-def test_samples_when_the_placeholders_are_filled_then_fit_together(app, sample):
-    """The sample orders are valid, their documents are uploaded, and the policy allows each key."""
-    uploaded = [filled(entry) for entry in json.loads((SAMPLES / "objects.json").read_text())]
-    ordered = app.Order.of(filled(json.loads((SAMPLES / sample).read_text())))
-    assert all((SAMPLES / entry["file"]).is_file() for entry in uploaded)
-    assert (ordered.bucket, ordered.key) in {(entry["bucket"], entry["key"]) for entry in uploaded}
-    assert ordered.region == "us-east-1"
+def test_samples_when_read_then_cut_as_these_tests_do(app, filled, sample):
+    """What is found here about chunks is found about those of the sample orders."""
+    ordered = app.Order.of(filled("rag_data_ingestion", sample))
     assert (ordered.chunk_words, ordered.overlap_words) == (SIZE, OVERLAP)
-    for key, prefix in (
-        (ordered.key, "input"),
-        (ordered.chunks_key("run"), "work"),
-        (ordered.result_key("run", "vectors.npy"), "output"),
-    ):
-        assert fnmatch.fnmatch(f"{ordered.bucket}/{key}", f"caribou-*-documents-*/{prefix}/*")
 
 
 @pytest.mark.parametrize("name", ["handbook", "leaflet"])
@@ -421,12 +336,6 @@ def test_overrides_when_read_then_take_out_what_would_bring_torch():
     names = {line.partition(";")[0] for line in lines if not line.startswith("#")}
     assert names == {"sentence-transformers", "huggingface-hub"}
     assert all("python_version < '3'" in line for line in lines if not line.startswith("#"))
-
-
-def filled(texts):
-    """The object with its placeholders filled, see docs/samples.md."""
-    text = json.dumps(texts).replace("${account}", "123456789012").replace("${home_region}", "us-east-1")
-    return json.loads(text)
 
 
 @pytest.mark.local_cloud

