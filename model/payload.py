@@ -8,6 +8,7 @@ number, a truth value or None arrives as Python's JSON writes it: as text.
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import math
 from collections.abc import Mapping
@@ -28,7 +29,40 @@ def encode(value: Any) -> str:  # noqa: ANN401 - any JSON value
         raise _refusal("payload", "a value that contains itself, or is nested too deeply") from error
     except UnicodeEncodeError as error:
         raise _refusal("payload", f"text that is no Unicode: {error.object[error.start : error.end]!r}") from error
+    except ValueError as error:
+        raise _refusal("payload", f"a number of too many digits: {error}") from error
     return text
+
+
+def encode_within(value: Any, limit_bytes: int) -> str | None:  # noqa: ANN401 - anything
+    """The payload's text if it has at most so many bytes; None if it has more, or is no payload.
+
+    What is far too large is not encoded to find that out. Raises nothing, whatever the value does.
+    """
+    try:
+        if _left(value, limit_bytes) < 0:
+            return None
+        text = encode(value)
+    except Exception:  # noqa: BLE001 - a value's own methods may raise anything
+        return None
+    return text if len(text.encode()) <= limit_bytes else None
+
+
+def _left(value: Any, budget: int) -> int:  # noqa: ANN401 - anything
+    """What is left of a budget of bytes after the least that a value can take; looks no further once it is spent."""
+    if isinstance(value, str | bytes | bytearray):
+        return budget - len(value)
+    if isinstance(value, int):
+        return budget - value.bit_length() // 4
+    if isinstance(value, memoryview):
+        return budget - value.nbytes
+    items = itertools.chain.from_iterable(value.items()) if isinstance(value, dict) else value
+    if isinstance(value, dict | list | tuple):
+        for item in items:
+            budget = _left(item, budget - 1)
+            if budget < 0:
+                break
+    return budget
 
 
 def decode(text: str) -> Any:  # noqa: ANN401 - any JSON value

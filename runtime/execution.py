@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any, Self
 
 from caribou.model import payload as payloads
-from caribou.model.errors import InvalidPayloadError, InvalidWorkflowError
+from caribou.model.errors import InvalidWorkflowError
 from caribou.model.graph import Edge, Graph
 from caribou.model.record import SKIPPED, SuccessorRecord
 from caribou.runtime.metadata import metadata
 from caribou.runtime.outbox import Outbox, Told
 
 _PARALLEL_SENDS = 8
-MAX_RESULT_BYTES = 4096
-"""Of a leaf: what it costs is one unit of DynamoDB's write capacity a KB."""
-MAX_RESULTS_BYTES = 64 * 1024
-"""Of all leaves of a run together: a run item has 400 KB, and must always have room for its end."""
+MAX_RESULT_BYTES = 1024
+"""Of a leaf. The run item, and its copy in the index of open runs, are written with it each time from then on."""
+MAX_RESULTS_BYTES = 4096
+"""Of all leaves of a run together."""
 
 
 def threads() -> Executor:
@@ -104,11 +103,8 @@ class Execution:
         """What a leaf has returned, to be kept with the run for people: nothing that is no payload, or large."""
         if returned is None:
             return {}
-        with suppress(InvalidPayloadError):
-            text = payloads.encode(returned)
-            if len(text.encode()) <= min(MAX_RESULT_BYTES, MAX_RESULTS_BYTES // len(self._graph.leaves)):
-                return {self.node: text}
-        return {}
+        text = payloads.encode_within(returned, min(MAX_RESULT_BYTES, MAX_RESULTS_BYTES // len(self._graph.leaves)))
+        return {} if text is None else {self.node: text}
 
     def _next_edge(self, function: str) -> Edge:
         called = self._called

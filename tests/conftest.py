@@ -17,12 +17,16 @@ LONGEST_FIRST = ("chaos", "e2e", "local")
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
     """Group tests for `pytest -n 2 --dist loadgroup`: a file, or a folder of TOGETHER, stays in one process."""
-    root = config.rootpath / "tests"
     for item in items:
-        folder, *_ = item.path.relative_to(root).parts
-        group = folder if folder in TOGETHER else str(item.path.relative_to(root))
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: _rank(item.path.relative_to(root).parts[0]))
+        folder = _folder(item, config)
+        item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else str(item.path)))
+    items.sort(key=lambda item: _rank(_folder(item, config)))
+
+
+def _folder(item, config):
+    """The folder below tests/ that a test is in; a user's own test elsewhere is in none."""
+    root = config.rootpath / "tests"
+    return item.path.relative_to(root).parts[0] if item.path.is_relative_to(root) else ""
 
 
 def _rank(folder):

@@ -27,7 +27,7 @@ def loaded():
 
 
 SCRIPT_MODULE = loaded()
-FOLDERS = {path.parent.name: path.parent for path in sorted((ROOT / "workflows").glob("*/app.py"))}
+FOLDERS = {name: ROOT / "workflows" / name for name in SCRIPT_MODULE.NINE}
 NOTED = SCRIPT_MODULE.noted()
 CHANGED = [name for name, f in FOLDERS.items() if name not in NOTED or NOTED[name].digest != SCRIPT_MODULE.digest_of(f)]
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import tracemalloc
 from decimal import Decimal
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caribou.model.errors import InvalidPayloadError
-from caribou.model.payload import decode, encode
+from caribou.model.payload import decode, encode, encode_within
 
 _texts = st.text(st.characters(exclude_categories=["Cs"]))
 _keys = st.one_of(_texts, st.sampled_from(["$bytes", "$float", "$", "$$", "$$bytes", "bytes", ""]))
@@ -100,3 +101,20 @@ def test_payload_when_it_contains_itself_then_it_is_refused():
     value.append(value)
     with pytest.raises(InvalidPayloadError):
         encode(value)
+
+
+def test_encode_within_when_the_value_is_far_too_large_then_it_is_not_encoded():
+    """A function may return what it worked on: looking at it must not take its memory again."""
+    large = {"frames": [bytes(50_000_000)] * 4}
+    tracemalloc.start()
+    try:
+        assert encode_within(large, 1024) is None
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_encode_when_a_number_has_too_many_digits_then_it_says_so():
+    """Python writes no whole number of more than 4300 digits as text."""
+    with pytest.raises(InvalidPayloadError, match="can't travel"):
+        encode({"n": 10**5000})

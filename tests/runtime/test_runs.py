@@ -202,6 +202,14 @@ def test_run_id_when_asked_for_in_user_code_then_it_is_the_run_s(graph_of, scrip
     assert seen == ["my-run"]
 
 
+class Explosive(dict):
+    """What no code of ours would write, but somebody's does."""
+
+    def items(self):
+        """Raise what nobody expects."""
+        raise ZeroDivisionError
+
+
 @pytest.mark.parametrize(
     ("returned", "kept"),
     [
@@ -211,8 +219,10 @@ def test_run_id_when_asked_for_in_user_code_then_it_is_the_run_s(graph_of, scrip
         ("x" * (MAX_RESULT_BYTES - 2), "x" * (MAX_RESULT_BYTES - 2)),
         ("x" * (MAX_RESULT_BYTES - 1), "nothing"),
         (object(), "nothing"),
+        (10**5000, "nothing"),
+        (Explosive(a=1), "nothing"),
     ],
-    ids=["object", "zero", "none", "just small enough", "too large", "no payload"],
+    ids=["object", "zero", "none", "just small enough", "too large", "no payload", "endless number", "explosive"],
 )
 def test_result_when_a_leaf_returns_then_it_is_kept_with_the_run_if_it_is_a_small_payload(
     graph_of, script_of, returned, kept
