@@ -4,6 +4,7 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as two processes of tests on two cores have it fastest
 
+import boto3
 import pytest
 
 from caribou.local import LocalCloud
@@ -43,3 +44,18 @@ def local_cloud(tmp_path_factory):
     state = tmp_path_factory.mktemp("local-cloud")
     with LocalCloud.start(state, regions=("us-east-1", "us-west-2", "ca-central-1")) as cloud:
         yield cloud
+
+
+@pytest.fixture
+def led_to(monkeypatch):
+    """`led_to(cloud, region=…)`: let this process's AWS clients talk to a cloud, as its account, for this test."""
+
+    def lead(cloud, region="us-east-1"):
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            monkeypatch.delenv(name)
+        for name, value in cloud.variables(region).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # another test's would keep that one's account
+        return cloud
+
+    return lead

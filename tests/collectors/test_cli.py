@@ -1,7 +1,6 @@
 """`caribou problem`, `log_sync` and `data_collect`, and how a project is found."""
 
 import json
-import os
 import time
 from pathlib import Path
 
@@ -107,15 +106,9 @@ def test_cdk_json_when_broken_then_the_error_names_the_file(project, text):
 
 
 @pytest.fixture
-def cloud(local_cloud, monkeypatch):
+def cloud(local_cloud, led_to):
     """An account of its own in the local cloud, which the commands see."""
-    account = local_cloud.as_account("434343434343")
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials that it saw first
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in account.variables("us-west-2").items():
-        monkeypatch.setenv(name, value)
-    return account
+    return led_to(local_cloud.as_account("434343434343"), region="us-west-2")
 
 
 @pytest.mark.local_cloud

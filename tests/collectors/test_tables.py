@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import time
 from datetime import UTC, datetime
 
@@ -34,16 +33,9 @@ ACCOUNT = "424242424242"
 
 
 @pytest.fixture
-def cloud(local_cloud, monkeypatch):
+def cloud(local_cloud, led_to):
     """An account of its own in the local cloud, with what boto3 reads from the environment set to it."""
-    account = local_cloud.as_account(ACCOUNT)
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials that it saw first
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in account.variables(CONTROL).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_REGION", CONTROL)
-    return account
+    return led_to(local_cloud.as_account(ACCOUNT), region=CONTROL)
 
 
 def made_table(name, keys):

@@ -4,7 +4,6 @@ import json
 import zlib
 from dataclasses import dataclass, field, replace
 
-import boto3
 import pytest
 
 from caribou.collectors.registrations import Registration
@@ -81,15 +80,9 @@ def workflow(tmp_path):
 
 
 @pytest.fixture
-def cloud(local_cloud, monkeypatch):
+def cloud(local_cloud, led_to):
     """An account of its own in the session's cloud, which this process's boto3 talks to."""
-    account = local_cloud.as_account("777788889999")
-    for name, value in account.variables().items():
-        monkeypatch.setenv(name, value)
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    return account
+    return led_to(local_cloud.as_account("777788889999"))
 
 
 @pytest.fixture
