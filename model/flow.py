@@ -19,12 +19,12 @@ def own_nodes(root: ast.AST) -> Iterator[ast.AST]:
 
 
 def bound_in(root: ast.AST) -> Iterator[str]:
-    """The names that a function, a lambda or a statement binds in its own scope: parameters, variables, imports."""
-    if isinstance(root, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-        nodes = (*_parameters(root.args), *own_nodes(root))
-    else:
-        nodes = (root, *own_nodes(root))
-    for node in nodes:
+    """The names that a function, a lambda or a statement binds in its own scope: parameters, variables, imports.
+
+    A name comes as often as it is bound.
+    """
+    of_function = isinstance(root, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+    for node in own_nodes(root) if of_function else (root, *own_nodes(root)):
         match node:
             case ast.arg(arg=name) | ast.Name(id=name, ctx=ast.Store() | ast.Del()):
                 yield name
@@ -36,11 +36,6 @@ def bound_in(root: ast.AST) -> Iterator[str]:
                 yield name
             case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
                 yield from (alias.asname or alias.name.partition(".")[0] for alias in aliases)
-
-
-def _parameters(arguments: ast.arguments) -> tuple[ast.AST, ...]:
-    named = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
-    return (*named, *filter(None, (arguments.vararg, arguments.kwarg)))
 
 
 def suppresses(expression: ast.expr) -> bool:

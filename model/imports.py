@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from caribou.model.calls import Symbol
 from caribou.model.errors import InvalidWorkflowError
+from caribou.model.scope import Symbol
 
 WORKFLOW_CLASS = "CaribouWorkflow"
 RUNTIME = "caribou.runtime"

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from caribou.model.calls import INVOKE, PREDECESSOR_DATA, FunctionNode, Symbol
 from caribou.model.errors import InvalidWorkflowError
 from caribou.model.flow import bound_in, own_nodes
 from caribou.model.imports import (
@@ -26,35 +25,11 @@ from caribou.model.imports import (
     modules_of,
     source_of,
 )
+from caribou.model.program import Helper, Program, Registration
+from caribou.model.scope import FunctionNode, Symbol
 
 APP = "app"
 REGISTER = "serverless_function"
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """A function with `@workflow.serverless_function(...)` above it."""
-
-    module: Module
-    node: FunctionNode
-    decorator: ast.Call
-
-
-@dataclass(frozen=True)
-class Program:
-    """All modules read, the one call of CaribouWorkflow, and the functions in the order of their registration."""
-
-    modules: Mapping[str, Module]
-    workflow: tuple[Module, ast.Call]
-    registrations: Mapping[str, Registration]
-
-    def local_names(self, registration: Registration) -> dict[str, Symbol | None]:
-        """What the names that are bound inside a function stand for: imported symbols, or None for its variables."""
-        names: dict[str, Symbol | None] = dict.fromkeys(bound_in(registration.node))
-        for node in own_nodes(registration.node):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                names.update(imported(node, registration.module, self.modules))
-        return names
 
 
 def read_program(folder: Path) -> Program:
@@ -67,7 +42,7 @@ def read_program(folder: Path) -> Program:
     reader.check_imports()
     for module in reader.modules.values():
         _check_strays(module, reader)
-    return Program(reader.modules, _only_workflow(reader), reader.registrations)
+    return Program(reader.modules, _only_workflow(reader), reader.registrations, reader.helpers)
 
 
 def _only_workflow(reader: _Reader) -> tuple[Module, ast.Call]:
@@ -96,6 +71,7 @@ class _Reader:
     modules: dict[str, Module] = field(default_factory=dict)
     workflows: list[tuple[Module, ast.Call]] = field(default_factory=list)
     registrations: dict[str, Registration] = field(default_factory=dict)
+    helpers: dict[str, Helper] = field(default_factory=dict)
     too_early: list[tuple[Module, ast.stmt, Module, str]] = field(default_factory=list)
 
     def load(self, name: str) -> Module | None:
@@ -150,15 +126,20 @@ class _Reader:
     def _execute_nested(self, nodes: Iterator[ast.AST] | Sequence[ast.AST], module: Module) -> None:
         """Inside `if`, `try`, `with` at the top level: imports count, and what they may have replaced is forgotten."""
         for node in nodes:
-            if isinstance(node, ast.Import | ast.ImportFrom | ast.If | ast.Try | ast.With):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                self._import(node, module, certain=False)
+            elif isinstance(node, ast.If | ast.Try | ast.With):
                 self._execute(node, module)
             elif isinstance(node, ast.ExceptHandler):
                 self._execute_nested(node.body, module)
+            elif isinstance(node, FunctionNode | ast.ClassDef):
+                module.names.pop(node.name, None)
             elif isinstance(node, ast.stmt):
                 for name in bound_in(node):
                     module.names.pop(name, None)
 
-    def _import(self, statement: ast.Import | ast.ImportFrom, module: Module) -> None:
+    def _import(self, statement: ast.Import | ast.ImportFrom, module: Module, *, certain: bool = True) -> None:
+        """Load and bind; of two imports in an `if` or a `try` it can't be told which helper a name will stand for."""
         check_reference_system(statement, module)
         for name in modules_of(statement, module):
             self.load(name)
@@ -168,7 +149,8 @@ class _Reader:
                 if source and alias.name not in source.names:
                     self.too_early.append((module, statement, source, alias.name))
         for name, symbol in imported(statement, module, self.modules).items():
-            _bind(module, name, symbol)
+            known = certain or symbol is None or symbol.kind != "helper"
+            _bind(module, name, symbol if known else None)
 
     def _assign(self, targets: Sequence[ast.expr], value: ast.expr, module: Module) -> None:
         symbol = self._value(value, module)
@@ -188,7 +170,7 @@ class _Reader:
     def _define(self, node: FunctionNode, module: Module) -> None:
         decorator = next((d for d in node.decorator_list if _registers(d, module)), None)
         if not isinstance(decorator, ast.Call):
-            module.names.pop(node.name, None)
+            self._define_plain(node, module)
             return
         _check_place(node, module)
         target = f"{module.name}.{node.name}"
@@ -201,6 +183,11 @@ class _Reader:
             )
         self.registrations[target] = Registration(module, node, decorator)
         module.names[node.name] = Symbol("function", target)
+
+    def _define_plain(self, node: FunctionNode, module: Module) -> None:
+        target = f"{module.name}.{node.name}:{node.lineno}"
+        self.helpers[target] = Helper(module, node)
+        _bind(module, node.name, None if node.decorator_list else Symbol("helper", target))
 
     def _load_later(self, statement: ast.stmt, module: Module) -> None:
         """Load what the module's functions import when they are called."""
@@ -285,35 +272,22 @@ def _is_type_checking(test: ast.expr) -> bool:
 
 
 def _check_strays(module: Module, reader: _Reader) -> None:
-    """Refuse calls of the workflow, and workflows, anywhere but in their place."""
+    """Refuse workflows and registrations anywhere but in their place."""
     in_place = {id(call) for _, call in reader.workflows}
-    bodies: set[int] = set()
-    for registration in reader.registrations.values():
-        in_place.add(id(registration.decorator.func))
-        bodies.update(id(node) for statement in registration.node.body for node in ast.walk(statement))
+    in_place |= {id(registration.decorator.func) for registration in reader.registrations.values()}
     for node in ast.walk(module.tree):
-        if isinstance(node, ast.Call) and _symbol(node.func, module) == CLASS_SYMBOL and id(node) not in in_place:
+        if id(node) in in_place:
+            continue
+        if isinstance(node, ast.Call) and _symbol(node.func, module) == CLASS_SYMBOL:
             raise InvalidWorkflowError(
                 f"{WORKFLOW_CLASS} is not assigned to a variable at the top level",
                 where=module.where(node),
                 fix=f"write `workflow = {WORKFLOW_CLASS}(...)` as a statement of its own, not indented",
             )
-        if isinstance(node, ast.Attribute) and id(node) not in in_place:
-            _check_stray(node, module, in_body=id(node) in bodies)
-
-
-def _check_stray(node: ast.Attribute, module: Module, *, in_body: bool) -> None:
-    if node.attr == REGISTER:
-        raise InvalidWorkflowError(
-            "a function is registered elsewhere than at the top level of its module",
-            where=module.where(node),
-            found=ast.unparse(node),
-            fix=f"write `@{ast.unparse(node)}(...)` above a `def` that is not indented",
-        )
-    if node.attr in {INVOKE, PREDECESSOR_DATA} and not in_body:
-        raise InvalidWorkflowError(
-            f"`{node.attr}` is called outside the body of a registered function",
-            where=module.where(node),
-            found=ast.unparse(node),
-            fix="move the call out of the helper, into the registered function that it belongs to",
-        )
+        if isinstance(node, ast.Attribute) and node.attr == REGISTER:
+            raise InvalidWorkflowError(
+                "a function is registered elsewhere than at the top level of its module",
+                where=module.where(node),
+                found=ast.unparse(node),
+                fix=f"write `@{ast.unparse(node)}(...)` above a `def` that is not indented",
+            )

@@ -1,9 +1,10 @@
 """The workflow's graph out of its source, without importing it: what it needs may not be installed here.
 
 `app.py` and the modules that it imports from its own folder are read in the order in which Python would execute them
-(`caribou.model.modules`); the body of each registered function says whom it invokes (`caribou.model.calls`), and from
-there the DAG unfolds (`caribou.model.unfold`). What can't be derived is an InvalidWorkflowError with file, line and
-remedy. The rules are in docs/writing-workflows.md.
+(`caribou.model.modules`); the body of each registered function, with the helpers that it hands the workflow to, says
+whom it invokes (`caribou.model.calls`), no calls are left over elsewhere (`caribou.model.strays`), and from there the
+DAG unfolds (`caribou.model.unfold`). What can't be derived is an InvalidWorkflowError with file, line and remedy. The
+rules are in docs/writing-workflows.md.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from caribou.model.calls import Scope, Symbol, read_body
+from caribou.model.calls import Reading, read_body
 from caribou.model.errors import InvalidWorkflowError
 from caribou.model.graph import Function, Graph
 from caribou.model.imports import Module
-from caribou.model.modules import Program, Registration, read_program
+from caribou.model.modules import read_program
 from caribou.model.names import MAX_FUNCTION_NAME, WorkflowNames
+from caribou.model.program import Program, Registration
+from caribou.model.scope import FunctionNode, Scope, Symbol
+from caribou.model.strays import check_strays
 from caribou.model.unfold import Body, unfold
 
 _WORKFLOW_SIGNS, _FUNCTION_SIGNS = "_", "_-"
@@ -49,7 +53,9 @@ def derive_graph(folder: Path, *, workflow: str | None = None) -> Graph:
     program = read_program(folder)
     name, version = _identity(program, workflow)
     declared = _declared(program, name)
-    bodies = [_body(item, program, declared) for item in declared.values()]
+    readings = [_reading(item.registration, program, declared) for item in declared.values()]
+    check_strays(program, readings)
+    bodies = [_body(item, reading) for item, reading in zip(declared.values(), readings, strict=True)]
     nodes, edges = unfold(bodies)
     sync = {body.name for body in bodies if body.sync}
     functions = tuple(_with_sync(item.function, item.function.name in sync) for item in declared.values())
@@ -218,18 +224,36 @@ def _literals(call: ast.Call, names: tuple[str, ...], where: str) -> dict[str, A
     return arguments
 
 
-def _body(item: _Declared, program: Program, declared: Mapping[str, _Declared]) -> Body:
-    registration = item.registration
-    scope = _scope(registration, program, declared)
-    calls, sync = read_body(registration.node, scope)
-    return Body(item.function.name, item.where, calls, entry_point=item.function.entry_point, sync=sync)
+def _reading(registration: Registration, program: Program, declared: Mapping[str, _Declared]) -> Reading:
+    return read_body(registration.node, _scope(registration.node, registration.module, program, declared, {}))
 
 
-def _scope(registration: Registration, program: Program, declared: Mapping[str, _Declared]) -> Scope:
-    module: Module = registration.module
-    local = program.local_names(registration)
+def _body(item: _Declared, reading: Reading) -> Body:
+    calls = tuple(reading.calls)
+    return Body(item.function.name, item.where, calls, entry_point=item.function.entry_point, sync=reading.sync)
+
+
+def _scope(
+    function: FunctionNode,
+    module: Module,
+    program: Program,
+    declared: Mapping[str, _Declared],
+    given: Mapping[str, Symbol],
+) -> Scope:
+    """The scope of a function, `given` what its parameters stand for."""
+    local = program.local_names(function, module, given)
 
     def resolve(name: str) -> Symbol | None:
         return local[name] if name in local else module.names.get(name)
 
-    return Scope(resolve, lambda target: declared[target].function.name, module.where)
+    def inside(target: str, given: Mapping[str, Symbol]) -> Scope:
+        helper = program.helpers[target]
+        return _scope(helper.node, helper.module, program, declared, given)
+
+    return Scope(
+        resolve=resolve,
+        registered=lambda target: declared[target].function.name,
+        where=module.where,
+        definition=lambda target: program.helpers[target].node,
+        inside=inside,
+    )

@@ -1,4 +1,4 @@
-"""Workflows in the reference system's style, its import line changed and nothing else: they must run as they are."""
+"""Workflows in the reference system's style, its import lines changed and nothing else: they must run as they are."""
 
 import json
 import os
@@ -15,6 +15,7 @@ from caribou.model.errors import InvalidWorkflowError
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.schema.workflow import read_workflow
 from caribou.model.source import derive_graph
+from caribou.runtime.execution import Execution
 from caribou.runtime.testing import Disorder, LocalRunner, load_functions, run_folder
 
 REPOSITORY = Path(__file__).parents[2]
@@ -42,17 +43,34 @@ LEDGER = (
     "Balance:sync:5",
 )
 SURVEY = ("Ask-All:entry_point:0", "Ask:Ask-All_0_0:1", "Ask:Ask-All_0_1:2", "Ask:Ask-All_0_2:3", "Count:sync:4")
-NODES = {"post_office": POST_OFFICE, "ledger": LEDGER, "survey": SURVEY}
+HARVEST = (
+    "Pick:entry_point:0",
+    "Wash:Pick_0_0:1",
+    "Sort:Pick_0_1:2",
+    "Label:Pick_0_2:3",
+    "Wash:Sort_2_0:4",
+    "Press-All:sync:5",
+    "Bottle:sync:6",
+    "Drink:Press-All_5_1:7",
+)
+EVENTS = {
+    "post_office": {"sender": "Ada", "parcel": 1},
+    "ledger": {"request": json.dumps({"amounts": [5, -1]})},
+    "survey": {"question": "Why?"},
+    "harvest": {"name": "Ada", "apples": [1, 2, 3, 1]},
+}
+"""With which every node runs."""
+NODES = {"post_office": POST_OFFICE, "ledger": LEDGER, "survey": SURVEY, "harvest": HARVEST}
 
 
 def ported(name, target):
-    """A copy of a workflow with its import line changed: one line in one file."""
+    """A copy of a workflow with its import line changed: one line in app.py, and in helpers that have it too."""
     folder = target / name
     shutil.copytree(WORKFLOWS / name, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    app = folder / "app.py"
-    text, count = ITS_IMPORT.subn(_ours, app.read_text())
-    assert count == 1
-    app.write_text(text)
+    for path in folder.rglob("*.py"):
+        text, count = ITS_IMPORT.subn(_ours, path.read_text())
+        assert count == 1 or path.name != "app.py"
+        path.write_text(text)
     return folder
 
 
@@ -67,15 +85,17 @@ def port(tmp_path):
     return lambda name: ported(name, tmp_path)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_workflow_when_its_import_is_as_it_was_then_the_error_names_the_line_and_what_to_write(name):
+@pytest.mark.parametrize(("name", "file"), [(name, "app.py") for name in NAMES] + [("harvest", "src/press.py")])
+def test_workflow_when_its_import_is_as_it_was_then_the_error_names_the_line_and_what_to_write(port, name, file):
     """Whoever forgets the line is told; what it says to write is all that is changed for the other tests."""
-    app = WORKFLOWS / name / "app.py"
-    its = ITS_IMPORT.search(app.read_text())
-    line = app.read_text()[: its.start()].count("\n") + 1
+    folder = port(name)
+    path = folder / file
+    path.write_text((WORKFLOWS / name / file).read_text())
+    its = ITS_IMPORT.search(path.read_text())
+    line = path.read_text()[: its.start()].count("\n") + 1
     with pytest.raises(InvalidWorkflowError) as caught:
-        derive_graph(app.parent)
-    assert f"app.py:{line}: this is the reference system's import" in str(caught.value)
+        derive_graph(folder)
+    assert f"{file}:{line}: this is the reference system's import" in str(caught.value)
     assert f"To fix: write `{_ours(its)}`" in str(caught.value)
 
 
@@ -186,6 +206,39 @@ def test_survey_when_every_function_takes_two_arguments_then_each_gets_its_own_m
     assert home.outputs["Ask-All:entry_point:0"]["told"] == sorted(told)
 
 
+@pytest.mark.parametrize(
+    ("apples", "bottled", "drunk", "batches"), [([1, 2], 3, None, 2), ([1, 2, 3, 1], 5, 2, 2), ([], 0, None, 2)]
+)
+def test_harvest_when_a_helper_gets_the_workflow_then_its_calls_are_those_of_the_function(
+    port, apples, bottled, drunk, batches
+):
+    """The shape of the reference system's own template: a sync node whose whole body is a helper's."""
+    moved = {"Press-All": WEST, "Bottle": CANADA, "Drink": WEST}
+    for result in _runs(port("harvest"), {"name": "Ada", "apples": apples}, moved):
+        pressed = result.outputs["Press-All:sync:5"]
+        assert pressed == {"status": 200, "event": {}, "batches": batches}
+        assert result.outputs["Bottle:sync:6"]["bottled"] == {"label": "Ada's juice", "litres": bottled}
+        assert result.outputs.get("Drink:Press-All_5_1:7", {}).get("drunk") == drunk
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_workflow_when_it_runs_then_it_makes_the_calls_that_were_derived(port, monkeypatch, name):
+    """Every node's calls, counted where user code makes them, are its edges, in their order."""
+    made = []
+    call = Execution.call
+
+    def noted(self, function, payload, *, conditional):
+        made.append((self.node, function))
+        return call(self, function, payload, conditional=conditional)
+
+    monkeypatch.setattr(Execution, "call", noted)
+    folder = port(name)
+    assert run_folder(folder, EVENTS[name]).state == "SUCCEEDED"
+    graph = derive_graph(folder)
+    derived = [(edge.source, graph.node(edge.target).function) for edge in graph.edges]
+    assert sorted(made, key=lambda pair: NODES[name].index(pair[0])) == derived
+
+
 def test_event_when_it_lacks_what_user_code_asks_for_then_the_run_fails_with_its_own_words(port):
     """What the workflow itself checks is still its own business."""
     result = run_folder(port("post_office"), {})
@@ -193,28 +246,13 @@ def test_event_when_it_lacks_what_user_code_asks_for_then_the_run_fails_with_its
     assert str(result.errors[0]) == "No sender provided"
 
 
-HELPER = """
-def passed_on(workflow, event, function):
-    workflow.invoke_serverless_function(function, event)
-    return {"status": 200}
-"""
-
-
-@pytest.mark.parametrize("module", ["src/helper.py", None])
-def test_workflow_when_it_is_handed_to_a_helper_then_the_error_says_where_the_call_belongs(port, module):
-    """The one shape of the reference system's examples that must be changed: its template does it."""
-    folder = port("post_office")
+def test_workflow_when_a_helper_gets_it_in_a_loop_then_the_error_says_what_to_write(port):
+    """What a helper may do is what the registered function may do."""
+    folder = port("harvest")
     app = folder / "app.py"
-    text = app.read_text().replace(
-        "    workflow.invoke_serverless_function(archive, [loud, len(event)])\n\n    return {",
-        "    return passed_on(workflow, [loud, len(event)], archive)\n\n    return {",
-    )
-    if module is None:
-        app.write_text(text + HELPER)
-    else:
-        (folder / module).write_text(HELPER)
-        app.write_text("from src.helper import passed_on\n" + text)
-    with pytest.raises(InvalidWorkflowError, match="To fix: move the call out of the helper, into the registered"):
+    call = "return press(workflow, event, bottle, drink=drink)"
+    app.write_text(app.read_text().replace(call, f"for _ in event:\n        {call}"))
+    with pytest.raises(InvalidWorkflowError, match="`press`, which gets the workflow, stands in a loop"):
         derive_graph(folder)
 
 
