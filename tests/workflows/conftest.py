@@ -1,16 +1,19 @@
 """The benchmark workflows: their modules as Lambda would load them, and whole runs in this process beside a real S3."""
 
 import ctypes
+import fnmatch
 import importlib.util
 import json
 import sys
 import uuid
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
 import numpy as np
 import pytest
+from botocore.client import BaseClient
 
 from caribou.cli.samples import Samples
 from caribou.model.schema.workflow import read_workflow
@@ -78,15 +81,15 @@ class Played:
 
 
 @pytest.fixture
-def play(local_cloud, monkeypatch):
+def play(local_cloud, led_to, monkeypatch):
     """`play(workflow, payload=None)`: run a workflow in this process, with the local cloud's S3; the run must succeed.
+
+    What its functions ask of AWS must be what the workflow's policy allows: the local cloud allows everything.
 
     Uploads the samples first; the payload is that of `samples/input.json`, or of another file there if a name is
     given, unless it is given itself. `outputs` has the objects below `output/<run id>/`, by the rest of their keys.
     """
-    cloud = local_cloud.as_account("555500005555")
-    for name, value in cloud.variables().items():
-        monkeypatch.setenv(name, value)
+    cloud = led_to(local_cloud.as_account("555500005555"))
 
     def play(name, payload=None, *, sample="input.json"):
         workflow = read_workflow(WORKFLOWS / name)
@@ -97,11 +100,78 @@ def play(local_cloud, monkeypatch):
         samples.upload()
         runner = LocalRunner(workflow.graph, load_functions(workflow.folder, workflow.graph))
         run_id = f"run-{uuid.uuid4().hex}"
-        result = runner.run(samples.payload(sample) if payload is None else payload, run_id)
+        with needed_permissions() as needed:
+            result = runner.run(samples.payload(sample) if payload is None else payload, run_id)
         assert result.state == "SUCCEEDED", result.errors
+        assert needed, "the functions never asked AWS for anything: the hook does not see it"
+        assert needed - allowed(workflow, needed) == set()
         return Played(run_id, result, written(samples, workflow.manifest.home_region, f"output/{run_id}/"))
 
     return play
+
+
+@contextmanager
+def needed_permissions():
+    """Collects the (action, resource) pairs that IAM would ask for, of every call of an AWS client inside.
+
+    Every client makes every call by one method, which is replaced meanwhile. What has no case of its own here becomes
+    its operation's name on what it names: no policy of ours has that, so the run fails until there is a case.
+    """
+    needed, real = set(), BaseClient._make_api_call
+
+    def noted(client, operation, parameters):
+        service = client.meta.service_model.service_name
+        place = (parameters.get("Bucket"), parameters.get("Key"))
+        action = {"HeadObject": "GetObject", "CopyObject": "PutObject"}.get(operation, operation)
+        needed.add((f"{service}:{action}", address(*place)))
+        if operation == "CopyObject":
+            source = parameters["CopySource"]
+            needed.add(("s3:GetObject", address(source["Bucket"], source["Key"])))
+        return real(client, operation, parameters)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseClient, "_make_api_call", noted)
+        yield needed
+
+
+def address(bucket, key):
+    """The ARN of an object, or of a bucket where there is no key."""
+    return "arn:aws:s3:::" + "/".join(filter(None, (bucket, key)))
+
+
+def allowed(workflow, needed):
+    """Those of the (action, resource) pairs that a workflow's policy allows."""
+    permissions = permissions_in(workflow.folder, workflow.manifest)
+    return {
+        (action, resource)
+        for action, resource in needed
+        for effect, permitted, pattern in permissions
+        if (effect, permitted) == ("Allow", action) and fnmatch.fnmatchcase(resource, pattern)
+    }
+
+
+@pytest.fixture
+def permissions_of():
+    """`permissions_of(folder, manifest)`: the set of (effect, action, resource) in the policy that a manifest names."""
+    return permissions_in
+
+
+def permissions_in(folder, manifest):
+    """The set of (effect, action, resource) in the policy that a manifest names; empty if it names none."""
+    if manifest.iam_policy_file is None:
+        return set()
+    policy = json.loads((folder / ".caribou" / manifest.iam_policy_file).read_text())
+    return {
+        (statement["Effect"], action, resource)
+        for statement in policy["Statement"]
+        for action in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+    }
+
+
+def listed(value):
+    """The value as a list: a policy may have one text in the place of a list of one."""
+    return [value] if isinstance(value, str) else value
 
 
 def written(samples, home, prefix):

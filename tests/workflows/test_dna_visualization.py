@@ -6,6 +6,7 @@ The records are read here a second time, by a few lines without Biopython, and t
 import gzip
 import io
 import re
+import tracemalloc
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from pathlib import Path
@@ -274,6 +275,47 @@ def test_record_of_when_the_object_is_not_one_record_then_says_what_it_must_be(m
     """A picture of something else would be no help."""
     with pytest.raises(ValueError, match="must be a GenBank file with one record"):
         maps.record_of(data)
+
+
+BROKEN = {
+    "cut off": CHLOROPLAST[:-100],
+    "without its end": CHLOROPLAST[:-8],
+    "another checksum": CHLOROPLAST[:-8] + bytes(4) + CHLOROPLAST[-4:],
+    "no deflate": CHLOROPLAST[:10] + b"\xff" * 100,
+    "another method": b"\x1f\x8b\x00" + CHLOROPLAST[3:],
+    "the magic number alone": b"\x1f\x8b",
+    "something behind it": CHLOROPLAST + b"ORIGIN",
+}
+
+
+@pytest.mark.parametrize("data", BROKEN.values(), ids=BROKEN)
+def test_record_of_when_the_gzip_is_broken_then_says_so(maps, data):
+    """However it is: the library has three kinds of exceptions for that, and none says what was read."""
+    with pytest.raises(ValueError, match=r"the object must be a GenBank file, and its gzip is broken: .") as raised:
+        maps.record_of(data)
+    assert raised.type is ValueError
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_record_of_when_the_text_is_larger_than_allowed_then_says_how_much_is(maps, monkeypatch, pack):
+    """A byte more than the limit is too much, a file of just so many is not."""
+    monkeypatch.setattr(maps, "MAX_TEXT_BYTES", len(PLASMID))
+    assert len(maps.record_of(pack(PLASMID))) == 9609
+    with pytest.raises(ValueError, match=rf"of at most {len(PLASMID)} bytes, unpacked"):
+        maps.record_of(pack(PLASMID + b"\n"))
+
+
+def test_record_of_when_a_small_file_would_unpack_to_a_large_one_then_does_not_unpack_it(maps):
+    """A bomb of 256 MiB is refused when a quarter of it has been unpacked."""
+    bomb = gzip.compress(bytes(16 * 2**20)) * 16
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="at most 67108864 bytes"):
+            maps.record_of(bomb)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 3 * maps.MAX_TEXT_BYTES
 
 
 def test_order_when_everything_is_given_then_has_it(app):

@@ -15,6 +15,7 @@ from caribou.model.schema.manifest import read_manifest
 from caribou.model.source import derive_graph
 
 WORKFLOWS = Path(__file__).parents[2] / "workflows"
+MEASURED = Path(__file__).parents[2] / "docs" / "benchmark-workflows.json"
 KNOWN_REGIONS = ("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "eu-north-1")
 THREE_REGIONS = ("us-east-1", "us-west-2", "ca-central-1")
 FOUR_REGIONS = ("us-east-1", "us-east-2", "us-west-2", "ca-central-1")
@@ -108,9 +109,9 @@ ROWS = {
         limits={"cost": 105, "runtime": 110},
         regions=THREE_REGIONS,
         memory_mb=512,
-        region_variable="DOCUMENTS_REGION",
+        region_variable="PAGES_REGION",
         samples={"input.json": None, "input_large.json": "readme.md"},
-        topic="documents",
+        topic="pages",
         prefixes=IN_AND_OUT,
         sources=("text", "key"),
         defaults={"title": None},
@@ -155,6 +156,9 @@ WITH_ORDERS = [workflow for workflow, row in ROWS.items() if row.topic]
 
 every_workflow = pytest.mark.parametrize("workflow", ROWS)
 every_order = pytest.mark.parametrize("workflow", WITH_ORDERS)
+every_source = pytest.mark.parametrize(
+    ("workflow", "source"), [(workflow, source) for workflow in WITH_ORDERS for source in ROWS[workflow].sources]
+)
 
 
 @pytest.fixture
@@ -182,17 +186,9 @@ def manifest(workflow):
 
 
 @pytest.fixture
-def permissions(workflow, manifest):
+def permissions(workflow, manifest, permissions_of):
     """The set of (effect, action, resource) in the policy that the manifest names."""
-    if manifest.iam_policy_file is None:
-        return set()
-    policy = json.loads((WORKFLOWS / workflow / ".caribou" / manifest.iam_policy_file).read_text())
-    return {
-        (statement["Effect"], action, resource)
-        for statement in policy["Statement"]
-        for action in listed(statement["Action"])
-        for resource in listed(statement["Resource"])
-    }
+    return permissions_of(WORKFLOWS / workflow, manifest)
 
 
 @pytest.fixture
@@ -206,11 +202,6 @@ def may(permissions, row):
     return may
 
 
-def listed(value):
-    """The value as a list: a policy may have one text in the place of a list of one."""
-    return [value] if isinstance(value, str) else value
-
-
 def event(row, **changes):
     """An event that is a valid order, with changes."""
     return {"bucket": "b", row.sources[0]: "input/k", "region": "us-east-1", **changes}
@@ -222,10 +213,10 @@ def lacking(row, name, *wrong):
     return [{key: value for key, value in whole.items() if key != name}, *({**whole, name: value} for value in wrong)]
 
 
-def test_rows_when_compared_with_the_folders_then_there_is_one_for_each():
-    """A workflow without a row would not be tested here."""
-    folders = {path.name for path in WORKFLOWS.iterdir() if path.is_dir() and not path.name.startswith((".", "_"))}
-    assert set(ROWS) == folders, "each folder in workflows/ needs a row in ROWS of this file, and each row a folder"
+def test_rows_when_compared_with_the_benchmarks_then_there_is_one_for_each():
+    """A benchmark workflow without a row would not be tested here; a user's own has tests of its own."""
+    assert set(ROWS) == set(json.loads(MEASURED.read_text()))
+    assert all((WORKFLOWS / name / "app.py").is_file() for name in ROWS)
 
 
 @every_workflow
@@ -260,9 +251,16 @@ def test_iam_policy_when_read_then_allows_reading_what_is_read_and_writing_what_
     }
 
 
-@pytest.mark.parametrize(
-    ("workflow", "source"), [(workflow, source) for workflow in WITH_ORDERS for source in ROWS[workflow].sources]
-)
+@every_order
+def test_iam_policy_when_there_are_other_workflows_then_allows_nothing_in_their_buckets(workflow, permissions):
+    """Else one could read what another is given, and overwrite what it has written."""
+    others = {row.bucket for name, row in ROWS.items() if row.topic and name != workflow}
+    patterns = {resource.partition("/")[0] for _, _, resource in permissions}
+    reached = {b for b in others for pattern in patterns if fnmatch.fnmatchcase(f"arn:aws:s3:::{b}", pattern)}
+    assert reached == set()
+
+
+@every_source
 def test_order_when_only_what_must_be_is_given_then_has_the_defaults(row, order_of, source, monkeypatch):
     """Those of the readme, and the region that the manifest sets."""
     monkeypatch.setenv(row.region_variable, "eu-west-1")
@@ -301,6 +299,22 @@ def test_order_when_what_must_be_given_is_not_then_shows_what_an_event_is(row, o
 
 
 @every_order
+def test_order_when_a_name_is_unknown_then_says_it_and_those_that_there_are(app, row, order_of):
+    """A misspelt one would be left out, and the run be another than the one that was asked for."""
+    names = ", ".join(value.name for value in fields(getattr(app, row.order)))
+    with pytest.raises(ValueError, match=f"^the event must have no keys but {names}, not 'wpm', 'Key'$"):
+        order_of(event(row, wpm=120, Key="input/k"))
+
+
+@every_order
+@pytest.mark.parametrize("key", ["k", "output/run/k", "/input/k", "Input/k", "inputs/k"])
+def test_order_when_the_key_is_not_below_input_then_says_where_it_must_be(order_of, key):
+    """On AWS the policy allows reading there only, and its refusal would not say why."""
+    with pytest.raises(ValueError, match=rf"^key must begin with input/, .*, not '{key}'$"):
+        order_of({"bucket": "b", "key": key, "region": "us-east-1"})
+
+
+@every_order
 def test_order_when_no_region_is_known_then_says_where_to_put_it(row, order_of, monkeypatch):
     """The function's own region would be a wrong guess: the bucket stays at home."""
     monkeypatch.delenv(row.region_variable, raising=False)
@@ -315,6 +329,31 @@ def test_readme_when_read_then_has_a_row_for_each_value_of_an_order(workflow, ap
     readme = (WORKFLOWS / workflow / "README.md").read_text()
     names = [value.name for value in fields(getattr(app, row.order))]
     assert [name for name in names if f"\n| `{name}` |" not in readme] == []
+
+
+@every_order
+def test_readme_when_a_command_has_an_order_then_it_is_for_what_is_uploaded(workflow, row, order_of, filled):
+    """So that it runs as it stands, in any account and on the local cloud."""
+    readme = (WORKFLOWS / workflow / "README.md").read_text()
+    commands = re.findall(rf"^caribou run {workflow} -a '(.*)' --wait$", readme, re.MULTILINE)
+    assert commands
+    assert readme.count(f"caribou run {workflow} -a '") == len(commands)
+    uploaded = {(entry["bucket"], entry["key"]) for entry in filled(workflow, "objects.json")}
+    for command in commands:
+        assert "123456789012" not in command
+        text = command.replace("${account}", "123456789012").replace("${home_region}", "us-east-1")
+        order = order_of({**json.loads(text), "region": "us-east-1"})
+        assert order.bucket == row.bucket
+        assert order.key is None or (order.bucket, order.key) in uploaded
+
+
+@every_workflow
+def test_readme_when_read_then_has_the_sizes_of_the_bundles_as_measured(workflow):
+    """In MB, a million bytes each: whole ones, and tenths below ten."""
+    readme = (WORKFLOWS / workflow / "README.md").read_text()
+    said = [float(number) for number in re.findall(r"([\d.]+) MB", readme)]
+    for size in json.loads(MEASURED.read_text())[workflow]["bundle_bytes"].values():
+        assert any(abs(number - size / 1e6) <= 1.0 for number in said), f"say that it has {size / 1e6:.0f} MB"
 
 
 @every_order

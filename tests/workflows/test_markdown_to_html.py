@@ -235,7 +235,7 @@ class Stored:
 
 def test_document_when_it_has_a_byte_order_mark_then_is_without(app):
     """Some editors write one, and the first heading would not be a heading behind it."""
-    assert app.document_of(order(app, text=None, key="k"), Stored(b"\xef\xbb\xbf# \xc3\x84")) == "# Ä"
+    assert app.document_of(order(app, text=None, key="input/k.md"), Stored(b"\xef\xbb\xbf# \xc3\x84")) == "# Ä"
 
 
 def test_document_when_it_is_not_utf_8_then_names_the_key(app):

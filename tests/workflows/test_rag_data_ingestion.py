@@ -280,7 +280,6 @@ def test_order_when_chunks_are_small_then_their_overlap_is_half_at_most(app):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"key": "secret/k.pdf"}, "key must begin with input/"),
         ({"chunk_words": 19}, "chunk_words must be a whole number from 20 to 180, not 19"),
         ({"chunk_words": 181}, "chunk_words must be"),
         ({"chunk_words": "120"}, "chunk_words must be"),

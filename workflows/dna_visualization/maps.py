@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import io
 import textwrap
+import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -52,6 +53,9 @@ GAP_INCHES = 0.6
 """Between two lines, for the ruler's numbers."""
 MAX_PIXELS = 100_000_000
 """Of a PNG. Each takes four bytes of memory."""
+MAX_TEXT_BYTES = 64 * 2**20
+"""Of a GenBank file, unpacked: a few MB of gzip may be gigabytes, and reading takes ten times as much memory, of the
+1769 MB that the function has. The largest genomes of bacteria have about half of it."""
 _GZIP_MAGIC = b"\x1f\x8b"
 _STYLE = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so the same letters everywhere
@@ -63,8 +67,10 @@ _NO_DATES: Mapping[str, dict[str, None]] = {"svg": {"Date": None}, "png": {"Soft
 
 
 def record_of(data: bytes) -> SeqRecord:
-    """The record in a GenBank file's bytes, gzipped or not. ValueError if it does not have exactly one."""
-    text = gzip.decompress(data) if data.startswith(_GZIP_MAGIC) else data
+    """The record in a GenBank file's bytes, gzipped or not. ValueError says what is wrong with the file."""
+    text = _unpacked(data) if data.startswith(_GZIP_MAGIC) else data
+    if len(text) > MAX_TEXT_BYTES:
+        raise ValueError(f"the object must be a GenBank file of at most {MAX_TEXT_BYTES} bytes, unpacked: it has more")
     try:
         return SeqIO.read(io.StringIO(text.decode()), "genbank")
     except ValueError as error:
@@ -176,6 +182,15 @@ class _Translator(BiopythonTranslator):
     def compute_feature_color(self, feature: SeqFeature) -> str:
         """The colour of the feature's type."""
         return _colour(feature.type)
+
+
+def _unpacked(data: bytes) -> bytes:
+    """What is in a gzip file, but no more than shows that it is too much."""
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
+            return packed.read(MAX_TEXT_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"the object must be a GenBank file, and its gzip is broken: {error}") from error
 
 
 def _is_wanted(feature: SeqFeature, types: tuple[str, ...] | None) -> bool:

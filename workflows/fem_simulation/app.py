@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeGuard
 
 import boto3
@@ -98,7 +98,8 @@ class Task:
     def of(cls, event: object) -> Task:
         """The task in an event, with its defaults. ValueError says what is wrong with it."""
         if not isinstance(event, Mapping) or not all(_is_text(event.get(name)) for name in ("bucket", "key")):
-            raise ValueError(f'the event must be an object such as {{"bucket": "…", "key": "…"}}, not {event!r}')
+            raise ValueError(f'the event must be an object such as {{"bucket": "…", "key": "input/…"}}, not {event!r}')
+        _check_names(event)
         region = event.get("region") or os.environ.get(REGION_VARIABLE)
         if not _is_text(region):
             raise ValueError(f"region must be the bucket's, in the event or in {REGION_VARIABLE}, not {region!r}")
@@ -112,7 +113,7 @@ class Task:
         if cells % 2 or cells % stride:
             raise ValueError(f"cells must be even, and a multiple of stride, not {cells} with a stride of {stride}")
         parts = _whole(event, "parts", MAX_PARTS, 1, MAX_PARTS)
-        return cls(event["bucket"], event["key"], region, cells, parts, via, stride, verify)
+        return cls(event["bucket"], _input_key(event["key"]), region, cells, parts, via, stride, verify)
 
     def layout(self, problem: Problem) -> Layout:
         """The layout of the problem's mesh."""
@@ -176,6 +177,19 @@ def as_json(value: Mapping[str, Any]) -> bytes:
 
 def _is_text(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and bool(value)
+
+
+def _check_names(event: Mapping[str, Any]) -> None:
+    """ValueError if a name is none of a task's: misspelt, it would be left out without a word."""
+    names = [field.name for field in fields(Task)]
+    if unknown := [name for name in event if name not in names]:
+        raise ValueError(f"the event must have no keys but {', '.join(names)}, not {', '.join(map(repr, unknown))}")
+
+
+def _input_key(value: str) -> str:
+    if not value.startswith("input/"):
+        raise ValueError(f"key must begin with input/, where problems may be read, not {value!r}")
+    return value
 
 
 def _whole(event: Mapping[str, Any], name: str, default: int, least: int, largest: int) -> int:

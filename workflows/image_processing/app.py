@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeGuard
 
 import boto3
@@ -80,13 +80,14 @@ class Order:
     def of(cls, event: object) -> Order:
         """The order in an event, with its defaults. ValueError says what is wrong with it."""
         if not isinstance(event, Mapping) or not all(_is_text(event.get(name)) for name in ("bucket", "key")):
-            raise ValueError(f'the event must be an object such as {{"bucket": "…", "key": "…"}}, not {event!r}')
+            raise ValueError(f'the event must be an object such as {{"bucket": "…", "key": "input/…"}}, not {event!r}')
+        _check_names(event)
         region = event.get("region") or os.environ.get(REGION_VARIABLE)
         if not _is_text(region):
             raise ValueError(f"region must be the bucket's, in the event or in {REGION_VARIABLE}, not {region!r}")
         return cls(
             bucket=event["bucket"],
-            key=event["key"],
+            key=_input_key(event["key"]),
             region=region,
             transformations=_transformations(event.get("transformations", TRANSFORMATIONS)),
             passes=_passes(event.get("passes", DEFAULT_PASSES)),
@@ -113,6 +114,19 @@ def transform_stored(order: Order, transformation: str) -> dict[str, Any]:
 
 def _is_text(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and bool(value)
+
+
+def _check_names(event: Mapping[str, Any]) -> None:
+    """ValueError if a name is none of an order's: misspelt, it would be left out without a word."""
+    names = [field.name for field in fields(Order)]
+    if unknown := [name for name in event if name not in names]:
+        raise ValueError(f"the event must have no keys but {', '.join(names)}, not {', '.join(map(repr, unknown))}")
+
+
+def _input_key(value: str) -> str:
+    if not value.startswith("input/"):
+        raise ValueError(f"key must begin with input/, where photos may be read, not {value!r}")
+    return value
 
 
 def _transformations(value: object) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, TypeGuard
 
 import boto3
@@ -13,7 +13,7 @@ import boto3
 from caribou.runtime import CaribouWorkflow
 
 CONTENT_TYPE = "text/html; charset=utf-8"
-REGION_VARIABLE = "DOCUMENTS_REGION"
+REGION_VARIABLE = "PAGES_REGION"
 
 workflow = CaribouWorkflow(name="markdown_to_html", version="0.0.1")
 
@@ -54,6 +54,7 @@ class Order:
         """The order in an event, with its defaults. ValueError says what is wrong with it."""
         if not isinstance(event, Mapping) or not _is_text(event.get("bucket")):
             raise ValueError(f'the event must be an object such as {{"bucket": "…", "text": "…"}}, not {event!r}')
+        _check_names(event)
         region = event.get("region") or os.environ.get(REGION_VARIABLE)
         if not _is_text(region):
             raise ValueError(f"region must be the bucket's, in the event or in {REGION_VARIABLE}, not {region!r}")
@@ -64,6 +65,7 @@ class Order:
         if ("text" in given) == ("key" in given):
             found = "both" if "text" in given else "none"
             raise ValueError(f"either text, a document, or key, where one is in S3, must be in the event, not {found}")
+        _check_key(given.get("key"))
         return cls(bucket=event["bucket"], region=region, **given)
 
 
@@ -85,3 +87,15 @@ def result_key(run_id: str) -> str:
 
 def _is_text(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and bool(value)
+
+
+def _check_names(event: Mapping[str, Any]) -> None:
+    """ValueError if a name is none of an order's: misspelt, it would be left out without a word."""
+    names = [field.name for field in fields(Order)]
+    if unknown := [name for name in event if name not in names]:
+        raise ValueError(f"the event must have no keys but {', '.join(names)}, not {', '.join(map(repr, unknown))}")
+
+
+def _check_key(value: str | None) -> None:
+    if value is not None and not value.startswith("input/"):
+        raise ValueError(f"key must begin with input/, where documents may be read, not {value!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeGuard
 
 import boto3
@@ -67,15 +67,14 @@ class Order:
         """The order in an event, with its defaults. ValueError says what is wrong with it."""
         if not isinstance(event, Mapping) or not all(_is_text(event.get(name)) for name in ("bucket", "key")):
             raise ValueError(f'the event must be an object such as {{"bucket": "…", "key": "input/…"}}, not {event!r}')
-        if not event["key"].startswith("input/"):
-            raise ValueError(f"key must begin with input/, where documents may be read, not {event['key']!r}")
+        _check_names(event)
         region = event.get("region") or os.environ.get(REGION_VARIABLE)
         if not _is_text(region):
             raise ValueError(f"region must be the bucket's, in the event or in {REGION_VARIABLE}, not {region!r}")
         size = _number(event, "chunk_words", DEFAULT_CHUNK_WORDS, (MIN_CHUNK_WORDS, MAX_CHUNK_WORDS))
         return cls(
             bucket=event["bucket"],
-            key=event["key"],
+            key=_input_key(event["key"]),
             region=region,
             chunk_words=size,
             overlap_words=_number(event, "overlap_words", min(DEFAULT_OVERLAP_WORDS, size // 2), (0, size // 2)),
@@ -158,6 +157,19 @@ def written_index(parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _is_text(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and bool(value)
+
+
+def _check_names(event: Mapping[str, Any]) -> None:
+    """ValueError if a name is none of an order's: misspelt, it would be left out without a word."""
+    names = [field.name for field in fields(Order)]
+    if unknown := [name for name in event if name not in names]:
+        raise ValueError(f"the event must have no keys but {', '.join(names)}, not {', '.join(map(repr, unknown))}")
+
+
+def _input_key(value: str) -> str:
+    if not value.startswith("input/"):
+        raise ValueError(f"key must begin with input/, where documents may be read, not {value!r}")
+    return value
 
 
 def _number(event: Mapping[str, Any], name: str, default: int, bounds: tuple[int, int]) -> int:

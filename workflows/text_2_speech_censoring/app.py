@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeGuard
 
 import boto3
@@ -129,6 +129,7 @@ class Order:
         """The order in an event, with its defaults. ValueError says what is wrong with it."""
         if not isinstance(event, Mapping) or not _is_text(event.get("bucket")):
             raise ValueError(f"the event must be an object such as {_EXAMPLE}, not {event!r}")
+        _check_names(event)
         if ("text" in event) == ("key" in event):
             raise ValueError(f"the event must have a text or the key of one, as in {_EXAMPLE}: one of the two")
         source = "text" if "text" in event else "key"
@@ -141,7 +142,7 @@ class Order:
             bucket=event["bucket"],
             region=region,
             text=event.get("text"),
-            key=event.get("key"),
+            key=_input_key(event.get("key")),
             words_per_minute=_words_per_minute(event.get("words_per_minute", DEFAULT_WORDS_PER_MINUTE)),
             bleep=_bleep(event.get("bleep", BLEEPS[0])),
         )
@@ -222,6 +223,19 @@ def logged(result: Audio, bleeps: int) -> dict[str, Any]:
 
 def _is_text(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and bool(value)
+
+
+def _check_names(event: Mapping[str, Any]) -> None:
+    """ValueError if a name is none of an order's: misspelt, it would be left out without a word."""
+    names = [field.name for field in fields(Order)]
+    if unknown := [name for name in event if name not in names]:
+        raise ValueError(f"the event must have no keys but {', '.join(names)}, not {', '.join(map(repr, unknown))}")
+
+
+def _input_key(value: str | None) -> str | None:
+    if value is not None and not value.startswith("input/"):
+        raise ValueError(f"key must begin with input/, where texts may be read, not {value!r}")
+    return value
 
 
 def _words_per_minute(value: object) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeGuard
 
 import boto3
@@ -77,13 +77,14 @@ class Order:
     def of(cls, event: object) -> Order:
         """The order in an event, with its defaults. ValueError says what is wrong with it."""
         if not isinstance(event, Mapping) or not all(_is_text(event.get(name)) for name in ("bucket", "key")):
-            raise ValueError(f'the event must be an object such as {{"bucket": "…", "key": "…"}}, not {event!r}')
+            raise ValueError(f'the event must be an object such as {{"bucket": "…", "key": "input/…"}}, not {event!r}')
+        _check_names(event)
         region = event.get("region") or os.environ.get(REGION_VARIABLE)
         if not _is_text(region):
             raise ValueError(f"region must be the bucket's, in the event or in {REGION_VARIABLE}, not {region!r}")
         return cls(
             bucket=event["bucket"],
-            key=event["key"],
+            key=_input_key(event["key"]),
             region=region,
             parts=_number("parts", event.get("parts", DEFAULT_PARTS), MAX_PARTS),
             every=_number("every", event.get("every", DEFAULT_EVERY), MAX_EVERY),
@@ -165,6 +166,19 @@ def write_object(order: Order, key: str, body: bytes, content_type: str) -> None
 
 def _is_text(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and bool(value)
+
+
+def _check_names(event: Mapping[str, Any]) -> None:
+    """ValueError if a name is none of an order's: misspelt, it would be left out without a word."""
+    names = [field.name for field in fields(Order)]
+    if unknown := [name for name in event if name not in names]:
+        raise ValueError(f"the event must have no keys but {', '.join(names)}, not {', '.join(map(repr, unknown))}")
+
+
+def _input_key(value: str) -> str:
+    if not value.startswith("input/"):
+        raise ValueError(f"key must begin with input/, where clips may be read, not {value!r}")
+    return value
 
 
 def _number(name: str, value: object, most: int) -> int:
