@@ -20,7 +20,7 @@ from caribou.model.invocation import read_invocation
 from caribou.model.places import check_none, only_call, reads_predecessors
 from caribou.model.scope import FunctionNode, Scope
 from caribou.model.unfold import Invocation
-from caribou.model.uses import check_kind, check_uses
+from caribou.model.uses import check_kind, check_parameters, check_uses
 
 MAX_HELPERS = 50
 """Of one registered function, those that helpers call counted too: helpers that call two each would have no end."""
@@ -65,6 +65,7 @@ class _Frame:
 
 def read_body(function: FunctionNode, scope: Scope) -> Reading:
     """The function's invocations in the order in which they are made; InvalidWorkflowError if they can't be told."""
+    check_parameters(function, scope)
     reading = Reading()
     _read_function(function, _Frame(scope, reading), "a registered function")
     return reading

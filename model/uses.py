@@ -10,6 +10,8 @@ from caribou.model.flow import SCOPES, bound_in, own_nodes
 from caribou.model.invocation import function_argument
 from caribou.model.scope import INVOKE, PREDECESSOR_DATA, FunctionNode, Scope, arguments_of
 
+_MOST_ARGUMENTS = 2
+
 
 def check_kind(function: FunctionNode, scope: Scope, what: str) -> None:
     """Refuse a function whose body does not run when it is called; `what` it is says the error."""
@@ -28,6 +30,22 @@ def check_kind(function: FunctionNode, scope: Scope, what: str) -> None:
                 found=function.name,
                 fix="remove `yield`, or move it into a helper that gets plain data",
             )
+
+
+def check_parameters(function: FunctionNode, scope: Scope) -> None:
+    """Refuse a registered function that can't be called with a payload, or with a payload and the run's metadata."""
+    given = function.args
+    positional = len(given.posonlyargs) + len(given.args)
+    must = positional - len(given.defaults)
+    takes_payload = positional > 0 or given.vararg is not None
+    if takes_payload and must <= _MOST_ARGUMENTS and None not in given.kw_defaults:
+        return
+    raise InvalidWorkflowError(
+        "a registered function takes one argument, the payload, or two, the payload and the metadata",
+        where=scope.where(function),
+        found=f"def {function.name}({ast.unparse(given)})",
+        fix=f"write `def {function.name}(event):`",
+    )
 
 
 def check_uses(function: FunctionNode, scope: Scope) -> None:

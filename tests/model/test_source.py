@@ -385,6 +385,10 @@ MODULE_ERRORS = {
         "outside the body of a registered function",
     ),
     "call_at_top_level": (entry_with(BOTH) + CALL, "outside the body of a registered function"),
+    **{
+        f"parameters_{i}": (entry_with(BOTH).replace("def start(event)", f"def start({given})"), f"def start({given})")
+        for i, given in enumerate(("", "a, b, c", "*, event", "event, *, more", "a, b, /, c, d=1"))
+    },
     "asynchronous": (entry_with(BOTH).replace("def store", "async def store"), "is asynchronous"),
     "syntax": (HEAD + "def (:\n", f"app.py:{HEAD_LINES + 1}: this is not Python"),
     "null_byte": ("x = '\0'\n", "null bytes"),
