@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import uuid
 from collections.abc import Iterator
@@ -128,24 +129,26 @@ def load(
     plan = Plan(rate, arrivals, row, duration_s, speed, seed)
     times = plan.times()
     texts = [_text(argument) for argument in arguments]  # mistakes are told before AWS is asked
-    if output is not None and not output.parent.is_dir():
-        raise InvalidInputError("there is no such folder", where="--output", found=output.parent, fix="make it first")
+    if output is not None:
+        _check_output(output)
     account = current_account(definition.manifest.home_region)
     with Aws() as aws:
         runs = Runs(definition.graph, definition.manifest, stage(root), account, aws)
         payloads = [json_value(Samples(definition, account).filled(text), where="-a") for text in texts]
         driven = Load(DeployedTarget(runs, aws, payloads), times, f"load-{uuid.uuid4().hex[:8]}")
         runs.state(driven.runs[0].run_id)  # tells a workflow that is not deployed
-        was_interrupted = _drive(driven, limit_s)
+        cut_short = _drive(driven, limit_s)
     summary = summary_of(driven.runs)
     head = _head(definition, plan, driven)
-    if output is not None:
-        _write(output, {**head, **summary.to_json(), "runs": [_run_json(run) for run in driven.runs]})
-    if as_json:
-        click.echo(json.dumps({**head, **summary.to_json()}, indent=1))
-    else:
-        console().print(load_view(summary, f"Load {driven.name} of {definition.name}"), soft_wrap=True)
-    _judge(summary, driven, was_interrupted=was_interrupted)
+    try:
+        if output is not None:
+            _write(output, {**head, **summary.to_json(), "runs": [_run_json(run) for run in driven.runs]})
+    finally:
+        if as_json:
+            click.echo(json.dumps({**head, **summary.to_json()}, indent=1))
+        else:
+            console().print(load_view(summary, f"Load {driven.name} of {definition.name}"), soft_wrap=True)
+    _judge(summary, driven, cut_short)
 
 
 def rate_per_s(text: str) -> float:
@@ -177,8 +180,25 @@ def _text(argument: str) -> str:
     return text
 
 
-def _drive(driven: Load, limit_s: float) -> bool:
-    """Drive the load, and show how it goes; whether it was interrupted."""
+def _check_output(path: Path) -> None:
+    """Find out whether a file can be written; leaves what is there as it is. Raises InvalidInputError."""
+    target = Path(os.path.realpath(path))  # a link may lead to where nothing is yet
+    try:
+        if not (path.parent.is_dir() and target.parent.is_dir()):
+            raise InvalidInputError("there is no such folder", where="--output", found=path.parent, fix="make it first")
+        is_new = not target.exists()
+        if is_new or not (target.is_fifo() or target.is_char_device()):
+            target.open("ab").close()
+        if is_new:
+            target.unlink()
+    except OSError as error:
+        raise InvalidInputError(
+            f"can't be written: {error.strerror}", where="--output", found=path, fix="name a file that can"
+        ) from error
+
+
+def _drive(driven: Load, limit_s: float) -> BaseException | None:
+    """Drive the load, and show how it goes; what cut it short, if anything did."""
     with Console(stderr=True, highlight=False).status("") as status:
 
         def tell(load: Load) -> None:
@@ -186,17 +206,19 @@ def _drive(driven: Load, limit_s: float) -> bool:
 
         try:
             driven.drive(limit_s, tell)
-        except KeyboardInterrupt:
-            return True
-    return False
+        except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - raised again once the result is told
+            return error
+    return None
 
 
-def _judge(summary: Summary, driven: Load, *, was_interrupted: bool) -> None:
-    """Raises OperationFailedError unless all went well."""
-    if was_interrupted:
+def _judge(summary: Summary, driven: Load, cut_short: BaseException | None) -> None:
+    """Raises OperationFailedError unless all went well, and what nobody expected as it is."""
+    if isinstance(cut_short, KeyboardInterrupt):
         raise OperationFailedError(
             f"Interrupted: {summary.started} of {summary.planned} runs were started, and go on by themselves"
         )
+    if cut_short is not None:
+        raise cut_short
     if summary.is_good:
         return
     trouble = f". The last look at them failed: {driven.trouble}" if summary.unfinished and driven.trouble else ""

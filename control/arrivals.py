@@ -14,6 +14,8 @@ from caribou.model.errors import InvalidInputError
 MAX_RUNS = 50_000
 """How many runs a load may have: a few hundred bytes each are kept of them."""
 _MINUTE_S = 60.0
+_DIGITS = 9
+"""How many a minute in a header may have: more is no minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +80,9 @@ def _offsets(lines: Iterable[str], replay: Replay) -> Iterator[float]:
 
 def _counted(lines: Iterable[str], replay: Replay) -> Iterator[float]:
     """The arrivals that a row of counts a minute stands for."""
-    rows = csv.reader(lines)
+    rows = _rows(lines, replay)
     header = [name.strip() for name in next(rows)]
-    minutes = {column: int(name) for column, name in enumerate(header) if name.isdecimal()}
+    minutes = {column: _minute(name, replay) for column, name in enumerate(header) if name.isdecimal()}
     if not minutes:
         raise InvalidInputError(
             "has no columns 1, 2, 3, … with runs a minute",
@@ -94,6 +96,32 @@ def _counted(lines: Iterable[str], replay: Replay) -> Iterator[float]:
     for column, minute in ((column, minute) for column, minute in minutes.items() if minute - 1 < end):
         for _ in range(_count(row, column, header, replay)):
             yield (minute - 1 + chance.random()) * _MINUTE_S
+
+
+def _rows(lines: Iterable[str], replay: Replay) -> Iterator[Sequence[str]]:
+    """The rows of a CSV."""
+    rows = csv.reader(lines)
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise InvalidInputError(
+            "can't be read as CSV",
+            where=f"{replay.where}: line {rows.line_num}",
+            found=error,
+            fix="give a CSV of counts a minute, or one offset in seconds a line",
+        ) from error
+
+
+def _minute(name: str, replay: Replay) -> int:
+    """The minute that a column is named after."""
+    if len(name) > _DIGITS or int(name) == 0:
+        raise InvalidInputError(
+            "is no minute: columns count from 1",
+            where=f"{replay.where}: header",
+            found=name[:60],
+            fix="name the columns 1, 2, 3, …",
+        )
+    return int(name)
 
 
 def _row(rows: Iterable[Sequence[str]], minutes: Mapping[int, int], replay: Replay) -> Sequence[str]:
@@ -114,14 +142,15 @@ def _row(rows: Iterable[Sequence[str]], minutes: Mapping[int, int], replay: Repl
 
 def _count(row: Sequence[str], column: int, header: Sequence[str], replay: Replay) -> int:
     text = row[column].strip() if column < len(row) else "0"
+    where = f"{replay.where}: minute {header[column]}"
     if not text.isdecimal():
+        raise InvalidInputError("is no number of runs", where=where, found=text[:60], fix="write a whole number")
+    try:
+        return int(text)
+    except ValueError as error:  # Python reads no number of more than 4,300 digits
         raise InvalidInputError(
-            "is no number of runs",
-            where=f"{replay.where}: minute {header[column]}",
-            found=text[:60],
-            fix="write a whole number",
-        )
-    return int(text)
+            "is a number of too many digits", where=where, found=f"{text[:60]}…", fix="write a smaller number"
+        ) from error
 
 
 def _number(text: str) -> float | None:

@@ -55,7 +55,7 @@ class Target(Protocol):
     """What is loaded."""
 
     def start(self, run_id: str, number: int) -> None:
-        """Start the run of that number. Raises OperationFailedError or BotoCoreError if it is not taken."""
+        """Start the run of that number. Raises OperationFailedError if it is not taken."""
 
     def look(self, run_ids: Sequence[str]) -> Mapping[str, Outcome]:
         """What became of those of the runs that have ended. Raises ClientError or BotoCoreError."""
@@ -195,8 +195,10 @@ class Load:
         run.late_s = max(0.0, self.clock.now() - begun - run.planned_s)
         try:
             self.target.start(run.run_id, number)
-        except (OperationFailedError, BotoCoreError) as error:
+        except OperationFailedError as error:
             run.refused = str(error)
+        except Exception as error:  # noqa: BLE001 - it is told with the run, and the others go on
+            run.refused = _named(error)
         else:
             self._open.append(run)
 
@@ -219,6 +221,8 @@ class Load:
             found, self.trouble = self.target.look([run.run_id for run in looked_at]), None
         except (ClientError, BotoCoreError) as error:
             found, self.trouble = {}, str(error)
+        except Exception as error:  # noqa: BLE001 - it is told at the end, and the runs are looked at again
+            found, self.trouble = {}, _named(error)
         for run in looked_at:
             run.outcome = found.get(run.run_id)
             if run.outcome is None:
@@ -264,7 +268,7 @@ class Failure:
 class Summary:
     """What became of a load. Times of runs are those that succeeded, from a run item's start to its end.
 
-    `by_regions` has them by the regions that a run's nodes were in, if there is more than one such set; `failures` the
+    `by_regions` has them by each set of regions that a run's nodes were in, even if there is only one; `failures` the
     most frequent, and `more_failures` how many runs failed otherwise.
     """
 
@@ -321,6 +325,11 @@ def percentile(values: Sequence[float], percent: float) -> float:
     low = math.floor(place)
     high = min(low + 1, len(values) - 1)
     return values[low] + (values[high] - values[low]) * (place - low)
+
+
+def _named(error: Exception) -> str:
+    """An error that nobody expected, with its kind."""
+    return f"{type(error).__name__}: {error}"
 
 
 def _by_regions(outcomes: Iterable[Outcome]) -> dict[tuple[str, ...], Spread]:

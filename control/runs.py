@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from caribou.collectors.logs import CloudWatchLogReader
 from caribou.control.aws import Aws
@@ -30,6 +30,7 @@ __all__ = ["RunItem", "RunState", "Runs"]
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 _NAME_LENGTH = 80
 _SETTLE_POLL_S = 0.5
+_NO_ANSWER = (ClientError, BotoCoreError, UnreachableError)
 
 
 @dataclass(frozen=True)
@@ -51,15 +52,16 @@ class Runs:
         """Start a run with a payload, under a name of the client's or a new one; the run's id.
 
         A name that a run has already is that run: nothing new starts. Raises InvalidInputError for a name that is
-        not made of letters, digits, `_`, `.` and `-`, OperationFailedError if the workflow is not deployed.
+        not made of letters, digits, `_`, `.` and `-`, OperationFailedError if the workflow is not deployed, or AWS
+        does not take the run or its large payload.
         """
         run_id = uuid.uuid4().hex if run_id is None else _checked(run_id)
         home = self.manifest.home_region
         topic = f"arn:aws:sns:{home}:{self.account}:{self.names.topic(self.graph.entry.function)}"
-        message = self._start(run_id, payloads.encode(payload)).to_text()
+        text = payloads.encode(payload)
         try:
-            self._clients.sns(home).publish(TopicArn=topic, Message=message)
-        except ClientError as error:
+            self._clients.sns(home).publish(TopicArn=topic, Message=self._start(run_id, text).to_text())
+        except _NO_ANSWER as error:
             raise self._not_deployed(error) from error
         return run_id
 
@@ -68,7 +70,7 @@ class Runs:
         store = DynamoRunStore(self._clients, self.names.run_table, self.manifest.home_region)
         try:
             return store.get(run_id)
-        except (ClientError, UnreachableError) as error:
+        except _NO_ANSWER as error:
             raise self._not_deployed(error) from error
 
     def follow(self, run_id: str, *, limit_s: float, poll_s: float = 0.2) -> Iterator[RunItem]:
@@ -95,7 +97,7 @@ class Runs:
         """The newest runs. Raises OperationFailedError if the workflow is not deployed."""
         try:
             return recent_runs(self._clients.dynamodb(self.manifest.home_region), self.names.run_table, wanted)
-        except ClientError as error:
+        except _NO_ANSWER as error:
             raise self._not_deployed(error) from error
 
     def trace(self, item: RunItem, *, settle_s: float = 0.0) -> Trace:

@@ -12,12 +12,9 @@ pytestmark = pytest.mark.local_cloud
 
 
 @pytest.fixture
-def cloud(local_cloud, monkeypatch):
+def cloud(local_cloud, led_to):
     """An account of its own, to which this process' AWS settings lead."""
-    account = local_cloud.as_account("666600006666")
-    for name, value in account.variables().items():
-        monkeypatch.setenv(name, value)
-    return account
+    return led_to(local_cloud.as_account("666600006666"))
 
 
 def call(workflow):

@@ -8,7 +8,6 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import boto3
 import numpy as np
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -96,6 +95,11 @@ def test_replayed_when_a_minute_after_the_duration_has_countless_runs_then_does_
         ("name,1\n", None, "has no row"),
         ("name,1\nf,many\n", None, r"f: minute 1: is no number of runs \(found: many\)"),
         ("name,1\nf,-2\n", None, "is no number of runs"),
+        ("name,0,1\nf,1,1\n", None, r"f: header: is no minute: columns count from 1 \(found: 0\)"),
+        (f"name,{'9' * 5000}\nf,1\n", None, "is no minute"),
+        (f"name,1\nf,{'9' * 5000}\n", None, "f: minute 1: is a number of too many digits"),
+        (f"name,1\n{'f' * 140_000},1\n", None, r"f: line 2: can't be read as CSV \(found: field larger"),
+        (f"name,{'x' * 140_000},1\nf,1,1\n", None, "f: line 1: can't be read as CSV"),
     ],
 )
 def test_replayed_when_the_file_is_wrong_then_says_where(text, row, message):
@@ -156,15 +160,17 @@ class FakeTarget:
     clock: FakeClock
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     refused: frozenset[int] = frozenset()
+    refusal: Exception = field(default_factory=lambda: OperationFailedError("not taken"))
     start_s: float = 0.0
     silent: int = 0
+    silence: Exception = field(default_factory=lambda: EndpointConnectionError(endpoint_url="http://nowhere"))
     begun: dict[str, tuple[int, float]] = field(default_factory=dict)
     looks: list[tuple[float, int]] = field(default_factory=list)
 
     def start(self, run_id, number):
         """Note the time, and let some pass."""
         if number in self.refused:
-            raise OperationFailedError("not taken")
+            raise self.refusal
         self.begun[run_id] = number, self.clock.now()
         self.clock.time += self.start_s
 
@@ -173,7 +179,7 @@ class FakeTarget:
         self.looks.append((self.clock.now(), len(run_ids)))
         if self.silent:
             self.silent -= 1
-            raise EndpointConnectionError(endpoint_url="http://nowhere")
+            raise self.silence
         done = {
             run_id: number for run_id in run_ids for number, at in [self.begun[run_id]] if self.clock.now() > at + 2
         }
@@ -230,6 +236,26 @@ def test_load_when_looking_fails_for_a_while_then_goes_on_looking():
     load, _ = driven((0.0,), limit_s=3.0, silent=100)
     assert summary_of(load.runs).unfinished == 1
     assert "nowhere" in load.trouble
+
+
+@pytest.mark.parametrize(
+    ("refusal", "told"), [(OperationFailedError("not taken"), "not taken"), (KeyError("x"), "KeyError: 'x'")]
+)
+def test_load_when_a_start_fails_in_any_way_then_goes_on_with_the_others(refusal, told):
+    """What nobody expected is told with its kind; the run is not waited for."""
+    load, target = driven((0.0, 1.0, 2.0), refused=frozenset({1}), refusal=refusal)
+    assert [number for number, _ in target.begun.values()] == [0, 2]
+    summary = summary_of(load.runs)
+    assert (summary.started, summary.succeeded, summary.unfinished) == (2, 2, 0)
+    assert [(f.node, f.error, f.example) for f in summary.failures] == [("(start)", told, "load-x-2")]
+
+
+def test_load_when_looking_fails_in_a_way_that_nobody_expected_then_looks_again():
+    """The runs that were looked at are not lost."""
+    load, _ = driven((0.0, 0.0), silent=2, silence=KeyError("Responses"))
+    assert summary_of(load.runs).is_good
+    load, _ = driven((0.0,), limit_s=3.0, silent=100, silence=KeyError("Responses"))
+    assert load.trouble == "KeyError: 'Responses'"
 
 
 def test_load_when_runs_do_not_end_then_gives_up_after_the_limit():
@@ -339,6 +365,13 @@ def test_view_when_runs_ended_in_all_ways_then_tells_a_person():
     assert "warning" not in text
 
 
+def test_view_when_all_runs_were_in_the_same_regions_then_has_no_row_of_them():
+    """Programs get the set of regions even so."""
+    summary = summary_of([run(1, Outcome(RunState.SUCCEEDED, 1.0, (WEST,)))])
+    assert WEST not in shown(summary)
+    assert summary.to_json()["by_regions"][0]["regions"] == [WEST]
+
+
 def test_view_when_starts_were_late_then_warns():
     """The load was not the one that was asked for."""
     assert "the driver, or SNS, did not keep up" in shown(summary_of([run(1, late_s=2.0)]))
@@ -382,7 +415,12 @@ def caribou(*arguments):
         (["--arrivals", "nowhere"], "nowhere: can't be read"),
         (["--arrivals", "cdk.json"], "cdk.json: line 1: is no offset"),
         (["--rate", "9/s", "--duration", "5", "-a", "{"], "-a: is not JSON"),
+        (["--rate", "9/s", "--duration", "5", "-a", "[" * 60_000], "-a: is nested too deeply"),
         (["--rate", "9/s", "--duration", "5", "-o", "no/where.json"], "--output: there is no such folder"),
+        (["--rate", "9/s", "--duration", "5", "-o", "."], "--output: can't be written: Is a directory (found: .)"),
+        (["--rate", "9/s", "--duration", "5", "-o", "x" * 300], "--output: can't be written: File name too long"),
+        (["--rate", "9/s", "--duration", "5", "-o", "cdk.json/x"], "--output: there is no such folder"),
+        (["--rate", "9/s", "--duration", "5", "-o", "no/../x"], "--output: there is no such folder"),
     ],
 )
 def test_command_when_the_user_is_mistaken_then_is_told_in_one_message(project, capsys, arguments, message):  # noqa: ARG001 - the current folder
@@ -397,6 +435,88 @@ def test_command_when_a_number_is_not_positive_then_click_says_so(project, capsy
     assert "--duration" in capsys.readouterr().err
 
 
+@pytest.fixture
+def offline(project, monkeypatch):
+    """The command without AWS: its target has runs that succeed at once; what it may be given in its stead."""
+    target = FakeTarget(FakeClock())
+    target.look = lambda run_ids: {run_id: Outcome(RunState.SUCCEEDED, 0.1, (HOME,)) for run_id in run_ids}
+    monkeypatch.setattr("caribou.cli.load.current_account", lambda _: "111122223333")
+    monkeypatch.setattr("caribou.cli.load.DeployedTarget", lambda *_: target)
+    monkeypatch.setattr("caribou.control.runs.Runs.state", lambda *_: None)
+    (project / "arrivals").write_text("0\n0.1\n0.2\n")
+    return target
+
+
+LOAD = ("load", "small_sync_example", "-a", "{}", "--arrivals", "arrivals")
+
+
+@pytest.mark.usefixtures("offline")
+def test_command_when_all_runs_succeed_then_writes_what_it_prints(project, capsys):
+    """A file that is there is replaced."""
+    (project / "load.json").write_text("x" * 10_000)
+    assert caribou(*LOAD, "-o", "load.json", "--json") == 0
+    told = json.loads((project / "load.json").read_text())
+    assert [entry["state"] for entry in told.pop("runs")] == ["SUCCEEDED"] * 3
+    assert told == json.loads(capsys.readouterr().out)
+
+
+def test_command_when_a_thread_raises_what_nobody_expected_then_tells_and_writes_the_result(project, offline, capsys):
+    """It is a failure among the others."""
+    offline.refused, offline.refusal = {1}, KeyError("x")
+    assert caribou(*LOAD, "-o", "load.json") == 1
+    said = capsys.readouterr()
+    assert "3 runs: 2 succeeded, 1 not started" in said.out
+    assert "KeyError: 'x'" in said.out
+    assert "1 of 3 runs did not succeed" in said.err
+    assert json.loads((project / "load.json").read_text())["started"] == 2
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize(("error", "ends"), [(KeyboardInterrupt(), SystemExit), (RuntimeError("no"), RuntimeError)])
+def test_command_when_driving_is_cut_short_then_tells_and_writes_what_was_there(
+    project, monkeypatch, capsys, error, ends
+):
+    """By a person, or by what nobody expected, which is not hidden."""
+    monkeypatch.setattr(Load, "_look_again", lambda *_: (_ for _ in ()).throw(error))
+    with pytest.raises(ends):
+        main([*LOAD, "-o", "load.json"])
+    assert "3 runs: 0 succeeded" in capsys.readouterr().out
+    assert json.loads((project / "load.json").read_text())["planned"] == 3
+
+
+def test_command_when_the_result_can_no_longer_be_written_then_prints_it(project, offline, capsys):
+    """The folder has become one with that name meanwhile."""
+    start = offline.start
+
+    def start_and_spoil(run_id, number):
+        (project / "load.json").mkdir(exist_ok=True)
+        start(run_id, number)
+
+    offline.start = start_and_spoil
+    assert caribou(*LOAD, "-o", "load.json") == 1
+    said = capsys.readouterr()
+    assert "3 runs: 3 succeeded" in said.out
+    assert "load.json can't be written: Is a directory. The runs were started" in said.err
+
+
+@pytest.mark.usefixtures("offline")
+def test_command_when_a_load_is_refused_then_leaves_no_output_and_keeps_that_of_before(project, monkeypatch):
+    """It is only found out whether it could be written; a link stays one."""
+    monkeypatch.setattr("caribou.control.runs.Runs.state", lambda *_: refuse())
+    (project / "old.json").write_text("old")
+    (project / "link.json").symlink_to("new.json")
+
+    def refuse():
+        raise OperationFailedError("not deployed")
+
+    for name in ("fresh.json", "old.json", "link.json"):
+        assert caribou(*LOAD, "-o", name) == 1
+    assert not (project / "fresh.json").exists()
+    assert (project / "old.json").read_text() == "old"
+    assert (project / "link.json").is_symlink()
+    assert not (project / "new.json").exists()
+
+
 def test_bound_when_a_load_is_as_large_as_may_be_then_is_taken():
     """One more is refused."""
     assert len(replayed(["1\n"] * MAX_RUNS, Replay("f"))) == MAX_RUNS
@@ -405,16 +525,11 @@ def test_bound_when_a_load_is_as_large_as_may_be_then_is_taken():
 
 
 @pytest.fixture
-def cloud(local_cloud, monkeypatch):
+def cloud(local_cloud, led_to):
     """An account of its own in the session's cloud, with the example deployed to it, which this process talks to."""
     account = local_cloud.as_account("222211113333")
     account.bootstrap((HOME, WEST))
-    for name, value in account.variables().items():
-        monkeypatch.setenv(name, value)
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    return account
+    return led_to(account)
 
 
 @pytest.mark.local_cloud
