@@ -21,6 +21,7 @@ from caribou.cli.collect import ControlPlane
 from caribou.cli.main import cli
 from caribou.cli.project import control_region, project_root, stage, workflow_folder
 from caribou.cli.samples import SAMPLES, Samples
+from caribou.control.aws import telling
 from caribou.control.runs import Runs
 from caribou.local.cloud import LocalCloud, gets_in_the_way
 from caribou.model.errors import InvalidInputError, OperationFailedError
@@ -109,7 +110,8 @@ class Demo:
         """Run it so many times, one after the other; run id to seconds."""
         manifest = self.workflow.manifest
         samples = Samples(self.workflow, self.cloud.account)
-        samples.upload()
+        with telling("Uploading samples"):
+            samples.upload()
         payload = samples.payload()
         _say(f"caribou run {self.workflow.name} -a @{_shown(samples.folder / 'input.json', self.root)} --wait")
         runs = Runs(self.workflow.graph, manifest, stage(self.root), self.cloud.account)

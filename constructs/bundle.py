@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ from caribou.model.errors import InvalidInputError, OperationFailedError
 _POWERTOOLS = "aws-lambda-powertools"
 _NOT_CODE = frozenset({"samples", "tests", "__pycache__", "node_modules", "requirements.txt", "overrides.txt"})
 _NOT_CODE_SUFFIXES = frozenset({".md", ".rst", ".pyc"})
+_FINDING_UV = threading.Lock()
+"""Finding uv asks `sysconfig`, which in Python 3.11 may answer None to the second of two threads that ask first."""
 _NAMED_PARTS = 4
 _COMMENT = re.compile(r"(^|\s)#.*")
 _MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
@@ -139,7 +142,9 @@ class Bundle:
     def _install(self, folder: Path) -> None:
         requirements = _written(folder.with_name("requirements.txt"), self._requirements())
         overrides = _written(folder.with_name("overrides.txt"), self.overrides)
-        command = [uv.find_uv_bin(), "pip", "install", "--quiet", "--target", str(folder)]
+        with _FINDING_UV:
+            program = uv.find_uv_bin()
+        command = [program, "pip", "install", "--quiet", "--target", str(folder)]
         command += ["-r", str(requirements), "--overrides", str(overrides), *self.platform.install_arguments()]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode != 0:

@@ -80,6 +80,8 @@ def close_gaps(app: App) -> App:
     Raises RuntimeError if this MiniStack lacks a name that is relied on.
     """
     sns, eventbridge, lambda_svc, runtime, sqs = (_checked(module, names) for module, names in _NAMES.items())
+    if "_proc" not in runtime.Worker.__init__.__code__.co_names:
+        raise RuntimeError("ministack's Worker has no _proc: local/gaps.py was written for another MiniStack")
     _keep_error_types(lambda_svc, runtime)
     _report_as_lambda_does(lambda_svc, sqs)
     _keep_request_ids(lambda_svc)
