@@ -21,17 +21,9 @@ _TIMED = "import sys, time; begun = time.perf_counter(); import {}; print(time.p
 
 def host_bundle(folder: Path) -> Path:
     """The folder of a workflow's code, built for this machine, without the parts that synth adds."""
-    from caribou.constructs.bundle import (  # noqa: PLC0415 - starts Node.js, which must be found first
-        Bundle,
-        Platform,
-        overrides_of,
-        requirements_of,
-        workflow_files,
-    )
+    from caribou.constructs.bundle import Platform, workflow_bundle  # noqa: PLC0415 - starts Node.js, found first
 
-    host = Platform("x86_64", "3.13", host=True)
-    bundle = Bundle(workflow_files(folder), ("model", "runtime"), requirements_of(folder), host, overrides_of(folder))
-    return bundle.build()
+    return workflow_bundle(folder, Platform("x86_64", "3.13", host=True)).build()
 
 
 def import_s(module: str, bundle: Path) -> float:

@@ -32,11 +32,9 @@ from caribou.cli.account import current_account
 from caribou.cli.cdk_run import run_cdk
 from caribou.cli.project import stage
 from caribou.cli.samples import Samples
-from caribou.collectors.logs import CloudWatchLogReader
-from caribou.control.aws import Aws
-from caribou.control.run_facts import RunFacts
 from caribou.control.runs import RunItem, Runs, RunState
-from caribou.local.cloud import LocalCloud, gets_in_the_way
+from caribou.control.tracing import trace_of
+from caribou.local.cloud import LocalCloud
 from caribou.local.tools import cdk_env
 from caribou.model.errors import CaribouError
 from caribou.model.placement import PLACEMENT_SCHEMA
@@ -132,7 +130,7 @@ def seen_of(folder: Path) -> Seen:
         edges=len(graph.edges),
         conditional=sum(edge.conditional for edge in graph.edges),
         sync=sum(node.sync for node in graph.nodes),
-        bundle_bytes={architecture: _bundle_bytes(folder, architecture) for architecture in ARCHITECTURES},
+        bundle_bytes={architecture: _bundle_bytes(workflow, architecture) for architecture in ARCHITECTURES},
         payload_bytes=sum(record.bytes_out for record in measured.records),
         external_bytes=sum(record.external_bytes for record in measured.records),
         away_bytes=_away_bytes(workflow, away.records),
@@ -193,11 +191,10 @@ def _follower(workflow: Workflow) -> str:
 
 
 def _records(runs: Runs, item: RunItem) -> tuple[RunRecord, ...]:
-    trace = runs.trace(item, settle_s=_SETTLE_S)
-    assert trace.is_settled, f"run {item.run.run_id} left no record of some node in {_SETTLE_S:.0f} s"
-    with Aws() as aws:
-        facts = RunFacts(aws, runs.graph, runs.names, runs.manifest.home_region, CloudWatchLogReader())
-        return facts.evidence(item, (), time.time()).records
+    evidence = runs.evidence(item, settle_s=_SETTLE_S)
+    unsettled = f"run {item.run.run_id} left no record of some node in {_SETTLE_S:.0f} s"
+    assert trace_of(evidence).is_settled, unsettled
+    return evidence.records
 
 
 def _outputs(workflow: Workflow, samples: Samples, item: RunItem) -> dict[str, bytes]:
@@ -235,21 +232,12 @@ def _difference(one: Ran, other: Ran) -> str:
     return ", ".join(names)
 
 
-def _bundle_bytes(folder: Path, architecture: str) -> int:
+def _bundle_bytes(workflow: Workflow, architecture: str) -> int:
     """The size of the bundle for Lambda. Raises InvalidInputError if that is more than Lambda takes."""
-    from caribou.constructs.bundle import (  # noqa: PLC0415 - starts Node.js, which must be found first
-        Bundle,
-        Platform,
-        overrides_of,
-        requirements_of,
-        workflow_files,
-    )
+    from caribou.constructs.bundle import Platform, size_bytes, workflow_bundle  # noqa: PLC0415 - starts Node.js, found first
 
-    workflow = read_workflow(folder)
     platform = Platform(architecture, workflow.manifest.python_version, host=False)
-    files, requirements, overrides = workflow_files(folder), requirements_of(folder), overrides_of(folder)
-    built = Bundle(files, ("model", "runtime"), requirements, platform, overrides).build()
-    return sum(path.stat().st_size for path in built.rglob("*") if path.is_file())
+    return size_bytes(workflow_bundle(workflow.folder, platform).build())
 
 
 @contextmanager
@@ -257,11 +245,9 @@ def cloud() -> Iterator[None]:
     """A local cloud where functions may do what their policies allow, no more; its peaks are printed at the end."""
     folder = tempfile.TemporaryDirectory(prefix="caribou-benchmark-")
     with folder as state, LocalCloud.start(Path(state), regions=REGIONS, enforce_iam=True) as own:
-        for name in [name for name in os.environ if gets_in_the_way(name)]:
-            del os.environ[name]
-        os.environ.update(own.variables())
         peaks = Peaks(own)
-        yield
+        with own.environment():
+            yield
         print(peaks)
 
 

@@ -7,13 +7,11 @@ plane's tables in the control region.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from botocore.exceptions import BotoCoreError, ClientError
 
 from caribou.cli.project import control_region, project_root, stage, workflow_folder
 from caribou.collectors.facts import KINDS, DynamoFactTable, Facts, Kind, collect, read_facts
@@ -22,6 +20,7 @@ from caribou.collectors.records import DynamoRecordTable, read_record_lines, wri
 from caribou.collectors.registrations import SsmRegistry, registered, registration_of
 from caribou.collectors.snapshot import SOURCES, packaged_facts
 from caribou.collectors.workflow import Sync, SyncReport, sync
+from caribou.control.aws import telling
 from caribou.control.problem import build_problem
 from caribou.model.errors import InvalidInputError, InvalidRecordError, OperationFailedError
 from caribou.model.names import ControlNames
@@ -48,13 +47,18 @@ class ControlPlane:
         now_s = datetime.now(UTC).timestamp()
         return sync(registration, Sync(CloudWatchLogReader(), self.records, now_s, self.stage))
 
+    def telling(self, doing: str) -> AbstractContextManager[None]:
+        """Turn failures of AWS's API into OperationFailedError, which says what was being done and what to look at."""
+        look_at = "whether credentials are there, and whether CaribouControlPlane is deployed"
+        return telling(f"{doing} in the control region {self.region}", look_at)
+
 
 @click.command("data_collect")
 @click.argument("what", type=click.Choice([*KINDS, "workflow", "all"]))
 def data_collect(what: str) -> None:
     """Collect facts of regions, or run records of all workflows, into the control plane's tables, now."""
     plane = ControlPlane(project_root())
-    with _aws_errors("Collecting", plane.region):
+    with plane.telling("Collecting"):
         for kind in KINDS:
             if what in (kind, "all"):
                 _collect_facts(kind, plane)
@@ -69,7 +73,7 @@ def log_sync(workflow: str, output: Path | None) -> None:
     """Read the run records of WORKFLOW out of its logs, in all its regions, into the control plane's table."""
     root = project_root()
     name, plane = workflow_folder(workflow, root).name, ControlPlane(root)
-    with _aws_errors("Syncing logs", plane.region):
+    with plane.telling("Syncing logs"):
         report = plane.sync(registration_of(plane.registry, name))
         _show_sync(report)
         if output is not None:
@@ -139,7 +143,7 @@ def _from_file(path: Path) -> tuple[Facts, list[RunRecord]]:
 
 def _from_tables(workflow: str, root: Path) -> tuple[Facts, list[RunRecord]]:
     plane = ControlPlane(root)
-    with _aws_errors("Reading the control plane's tables", plane.region):
+    with plane.telling("Reading the control plane's tables"):
         return read_facts(plane.facts), plane.records.records(workflow)
 
 
@@ -149,16 +153,4 @@ def _write(path: Path, text: str) -> None:
     except OSError as error:
         raise InvalidInputError(
             "can't be written", where=str(path), found=str(error), fix="name another file"
-        ) from error
-
-
-@contextmanager
-def _aws_errors(doing: str, region: str) -> Iterator[None]:
-    """Turn failures of AWS's API into OperationFailedError, which says what was being done and what to look at."""
-    try:
-        yield
-    except (ClientError, BotoCoreError) as error:
-        raise OperationFailedError(
-            f"{doing} failed in the control region {region}: {error}. "
-            "Look whether credentials are there, and whether CaribouControlPlane is deployed"
         ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import tempfile
@@ -23,7 +22,7 @@ from caribou.cli.project import control_region, project_root, stage, workflow_fo
 from caribou.cli.samples import SAMPLES, Samples
 from caribou.control.aws import telling
 from caribou.control.runs import Runs
-from caribou.local.cloud import LocalCloud, gets_in_the_way
+from caribou.local.cloud import LocalCloud
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.placement import Placement
 from caribou.model.record import RunRecord
@@ -156,7 +155,7 @@ def _local_cloud(workflow: Workflow, root: Path, *, keep: bool) -> Iterator[Loca
         cloud = LocalCloud.start(state, keep=keep, regions=regions)
     _console.print(f"AWS of this machine: {cloud.endpoint}, {len(regions)} regions")
     try:
-        with cloud, _environment(cloud):
+        with cloud, cloud.environment():
             yield cloud
     except BaseException:
         cloud.stop()
@@ -164,20 +163,6 @@ def _local_cloud(workflow: Workflow, root: Path, *, keep: bool) -> Iterator[Loca
         raise
     if not keep:
         shutil.rmtree(state, ignore_errors=True)
-
-
-@contextmanager
-def _environment(cloud: LocalCloud) -> Iterator[None]:
-    """This process talks to the cloud, as a shell after `caribou local env` does."""
-    before = dict(os.environ)
-    for name in [name for name in os.environ if gets_in_the_way(name)]:
-        del os.environ[name]
-    os.environ.update(cloud.variables())
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from caribou.cli.account import current_account
 from caribou.cli.project import project_root, stage, workflow_folder
-from caribou.cli.samples import Samples, json_value, read_text
+from caribou.cli.samples import Samples, argument_text, json_value
 from caribou.cli.trace_view import console
 from caribou.control.arrivals import Replay, poisson, replayed
 from caribou.control.aws import Aws
@@ -128,7 +128,7 @@ def load(
     definition = read_workflow(workflow_folder(workflow, root))
     plan = Plan(rate, arrivals, row, duration_s, speed, seed)
     times = plan.times()
-    texts = [_text(argument) for argument in arguments]  # mistakes are told before AWS is asked
+    texts = [argument_text(argument) for argument in arguments]  # mistakes are told before AWS is asked
     if output is not None:
         _check_output(output)
     account = current_account(definition.manifest.home_region)
@@ -172,12 +172,6 @@ def load_view(summary: Summary, title: str) -> RenderableType:
             )
         )
     return Group(*parts)
-
-
-def _text(argument: str) -> str:
-    text = read_text(Path(argument[1:])) if argument.startswith("@") else argument
-    json_value(text, where="-a")
-    return text
 
 
 def _check_output(path: Path) -> None:

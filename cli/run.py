@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import click
 
 from caribou.cli.account import current_account
 from caribou.cli.project import project_root, stage, workflow_folder
 from caribou.cli.runs import end
-from caribou.cli.samples import Samples, json_value, read_text
+from caribou.cli.samples import Samples, argument_text, json_value
 from caribou.control.runs import Runs
 from caribou.model.schema.workflow import read_workflow
 
@@ -28,8 +27,7 @@ def run(workflow: str, argument: str, name: str | None, *, wait: bool, limit_s: 
     """Start a run of a deployed WORKFLOW at its home region, and print the run's id."""
     root = project_root()
     definition = read_workflow(workflow_folder(workflow, root))
-    text = read_text(Path(argument[1:])) if argument.startswith("@") else argument
-    json_value(text, where="-a")  # a mistake is told before AWS is asked which account this is
+    text = argument_text(argument)  # a mistake is told before AWS is asked which account this is
     account = current_account(definition.manifest.home_region)
     payload = json_value(Samples(definition, account).filled(text), where="-a")
     runs = Runs(definition.graph, definition.manifest, stage(root), account)

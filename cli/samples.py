@@ -150,6 +150,13 @@ def _is_text(value: Any) -> bool:  # noqa: ANN401 - any JSON value
     return isinstance(value, str) and value != "" and value.encode(errors="ignore").decode() == value
 
 
+def argument_text(argument: str) -> str:
+    """The text of a payload as it is given to a command: JSON, or @FILE with JSON in it. Raises InvalidInputError."""
+    text = read_text(Path(argument[1:])) if argument.startswith("@") else argument
+    json_value(text, where="-a")
+    return text
+
+
 def read_text(path: Path) -> str:
     """The text in a file. Raises InvalidInputError."""
     try:

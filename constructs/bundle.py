@@ -160,7 +160,7 @@ class Bundle:
             target.write_bytes(content)
 
     def _check_size(self, folder: Path) -> None:
-        parts = {path.name: _size_bytes(path) for path in folder.iterdir()}
+        parts = {path.name: size_bytes(path) for path in folder.iterdir()}
         if (total := sum(parts.values())) > MAX_BUNDLE_BYTES:
             largest = sorted(parts, key=lambda name: parts[name], reverse=True)[:_NAMED_PARTS]
             raise InvalidInputError(
@@ -172,6 +172,17 @@ class Bundle:
 
     def _all_files(self) -> dict[str, bytes]:
         return {**_caribou_files(self.packages), **self.files}
+
+
+def workflow_bundle(folder: Path, platform: Platform, further: Mapping[str, bytes] | None = None) -> Bundle:
+    """The bundle of a workflow's functions: its folder's code, what that requires, our runtime, and further files."""
+    return Bundle(
+        files={**workflow_files(folder), **(further or {})},
+        packages=("model", "runtime"),
+        requirements=requirements_of(folder),
+        platform=platform,
+        overrides=overrides_of(folder),
+    )
 
 
 def workflow_files(folder: Path) -> dict[str, bytes]:
@@ -221,7 +232,8 @@ def _caribou_files(packages: tuple[str, ...]) -> dict[str, bytes]:
     return files
 
 
-def _size_bytes(path: Path) -> int:
+def size_bytes(path: Path) -> int:
+    """The size of a file, or of all files in a folder."""
     files = path.rglob("*") if path.is_dir() else (path,)
     return sum(file.stat().st_size for file in files if file.is_file())
 

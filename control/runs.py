@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from caribou.collectors.logs import CloudWatchLogReader
 from caribou.control.aws import Aws
 from caribou.control.run_facts import Listing, RunFacts, Wanted, recent_runs
-from caribou.control.tracing import Trace, trace_of
+from caribou.control.tracing import Evidence, Trace, trace_of
 from caribou.model import payload as payloads
 from caribou.model.envelope import Start, StoredPayload, event_bytes
 from caribou.model.errors import InvalidInputError, OperationFailedError
@@ -102,15 +102,19 @@ class Runs:
 
     def trace(self, item: RunItem, *, settle_s: float = 0.0) -> Trace:
         """What became of a run's nodes; of one that has ended, waits so long for records that are on their way."""
+        return trace_of(self.evidence(item, settle_s=settle_s))
+
+    def evidence(self, item: RunItem, *, settle_s: float = 0.0) -> Evidence:
+        """What is known of a run; of one that has ended, waits so long for records that are on their way."""
         home, give_up = self.manifest.home_region, time.monotonic() + settle_s
         parking = DynamoParking(self._clients, self.names.sync_table, home)
         with Aws() as aws:
             facts = RunFacts(aws, self.graph, self.names, home, CloudWatchLogReader())
             while True:
                 parked = parking.parked(item.run.run_id)
-                trace = trace_of(facts.evidence(item, parked, time.time()))
-                if trace.is_settled or time.monotonic() > give_up:
-                    return trace
+                evidence = facts.evidence(item, parked, time.time())
+                if trace_of(evidence).is_settled or time.monotonic() > give_up:
+                    return evidence
                 time.sleep(_SETTLE_POLL_S)
 
     def _start(self, run_id: str, text: str) -> Start:

@@ -183,6 +183,19 @@ class LocalCloud:
             **_no_proxy(os.environ),
         }
 
+    @contextmanager
+    def environment(self) -> Iterator[None]:
+        """Within it, this process talks to the cloud, as a shell after `caribou local env` does."""
+        before = dict(os.environ)
+        for name in [name for name in os.environ if gets_in_the_way(name)]:
+            del os.environ[name]
+        os.environ.update(self.variables())
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
     def client(self, service: str, region: str = aws.DEFAULT_REGION) -> Any:  # noqa: ANN401 - a boto3 client
         """A boto3 client of this cloud, whatever this process's AWS settings are. `stop` closes it."""
         key = (self.account, service, region)

@@ -13,7 +13,7 @@ from aws_cdk import CfnOutput, Environment, Stack, Tags
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from caribou.constructs.bundle import Bundle, Platform, overrides_of, requirements_of, workflow_files
+from caribou.constructs.bundle import Bundle, Platform, workflow_bundle
 from caribou.constructs.placement_layer import PlacementLayer
 from caribou.constructs.registration import Registration
 from caribou.constructs.run_state import RunState
@@ -60,12 +60,8 @@ class Deployment:
             f"{BUNDLE_PACKAGE}/__init__.py": b"",
             f"{BUNDLE_PACKAGE}/{BUNDLE_FILE}": bundle_text(workflow.graph, manifest).encode(),
         }
-        return Bundle(
-            files={**workflow_files(workflow.folder), **ours},
-            packages=("model", "runtime"),
-            requirements=requirements_of(workflow.folder),
-            platform=Platform.of_target(manifest.architecture, manifest.python_version),
-            overrides=overrides_of(workflow.folder),
+        return workflow_bundle(
+            workflow.folder, Platform.of_target(manifest.architecture, manifest.python_version), ours
         )
 
     @cached_property
