@@ -20,10 +20,10 @@ from math import exp
 import numpy as np
 
 from caribou.model.schema.problem import Problem
-from caribou.solver.criteria import Criteria, tails_needed
-from caribou.solver.draws import Ints
-from caribou.solver.evaluator import Evaluator
-from caribou.solver.pool import Pool
+from caribou.solver.search.objective import Criteria, tails_needed
+from caribou.solver.search.score_cache import Pool
+from caribou.solver.simulation.evaluator import Evaluator
+from caribou.solver.simulation.random_streams import Ints
 
 BIAS = 0.2
 COOLING = 0.99

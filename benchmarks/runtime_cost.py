@@ -40,11 +40,11 @@ from caribou.runtime import CaribouWorkflow
 from caribou.runtime import aws as runtime_aws
 from caribou.runtime.clients import Clients
 from caribou.runtime.event import Delivery
-from caribou.runtime.memory import InMemoryCloud
 from caribou.runtime.node import NodeRunner
 from caribou.runtime.ports import Ports
 from caribou.runtime.run_items import OPEN_INDEX
 from caribou.runtime.settings import Settings
+from caribou.runtime.testing.memory import InMemoryCloud
 
 HOME, ACCOUNT = "us-east-1", "111122223333"
 PAYLOAD = {"text": "x" * 1000}

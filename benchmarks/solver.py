@@ -23,11 +23,13 @@ import numpy as np
 from instances import generated
 from reference_algorithms import Scored, coarse_grained, stochastic
 
-from caribou.model.schema.problem import Problem, parse_problem
-from caribou.solver import search, solve
-from caribou.solver.criteria import Criteria, tails_needed
-from caribou.solver.evaluator import Evaluator
-from caribou.solver.pool import Pool
+from caribou.model.schema.problem import Problem
+from caribou.model.schema.problem_file import parse_problem
+from caribou.solver import solve
+from caribou.solver.search.hours import Choice, choose
+from caribou.solver.search.objective import Criteria, tails_needed
+from caribou.solver.search.score_cache import Pool
+from caribou.solver.simulation.evaluator import Evaluator
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "../shared/problems"
@@ -167,9 +169,9 @@ def percent(value: float, at_home: float) -> float:
     return round((value / at_home - 1) * 100, 2)
 
 
-def _one_hour(problem: Problem, samples: int = SAMPLES) -> tuple[search.Choice, Pool]:
+def _one_hour(problem: Problem, samples: int = SAMPLES) -> tuple[Choice, Pool]:
     pool = Pool(Evaluator(problem, 0, samples, tails_needed(problem.objective)))
-    return search.choose(pool, [Criteria.of(pool.evaluator, pool.subset(np.array([0])), AVERAGE)])[0], pool
+    return choose(pool, [Criteria.of(pool.evaluator, pool.subset(np.array([0])), AVERAGE)])[0], pool
 
 
 def _random_places(evaluator: Evaluator, count: int) -> np.ndarray[Any, np.dtype[np.intp]]:

@@ -32,14 +32,14 @@ from caribou.cli.account import current_account
 from caribou.cli.cdk_run import run_cdk
 from caribou.cli.project import stage
 from caribou.cli.samples import Samples
-from caribou.control.runs import RunItem, Runs, RunState
-from caribou.control.tracing import trace_of
+from caribou.control.runs.runs import RunItem, Runs, RunState
+from caribou.control.runs.trace import trace_of
 from caribou.local.cloud import LocalCloud
 from caribou.local.tools import cdk_env
 from caribou.model.errors import CaribouError
 from caribou.model.placement import PLACEMENT_SCHEMA
+from caribou.model.project.workflow import Workflow, read_workflow, workflow_folders
 from caribou.model.record import RunRecord
-from caribou.model.schema.workflow import Workflow, read_workflow, workflow_folders
 from caribou.runtime.placement import share_of
 
 ROOT = Path(__file__).resolve().parents[1]

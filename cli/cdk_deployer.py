@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from caribou.cli.cdk_run import run_cdk
-from caribou.control.deploying import CONTROL_PLANE, DeployRequest
+from caribou.control.deploy.deploy import CONTROL_PLANE, DeployRequest
 from caribou.model.names import workflow_stack_id
 
 

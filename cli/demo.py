@@ -21,14 +21,14 @@ from caribou.cli.main import cli
 from caribou.cli.project import control_region, project_root, stage, workflow_folder
 from caribou.cli.samples import SAMPLES, Samples
 from caribou.control.aws import telling
-from caribou.control.runs import Runs
+from caribou.control.runs.runs import Runs
 from caribou.local.cloud import LocalCloud
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.placement import Placement
+from caribou.model.project.workflow import Workflow, read_workflow
 from caribou.model.record import RunRecord
 from caribou.model.schema.placement import read_placement
-from caribou.model.schema.problem import read_problem
-from caribou.model.schema.workflow import Workflow, read_workflow
+from caribou.model.schema.problem_file import read_problem
 from caribou.report.demo_tables import comparison_table, regions_table
 from caribou.solver import evaluate
 

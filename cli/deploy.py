@@ -16,18 +16,19 @@ from caribou.cli.cdk_deployer import CdkDeployer
 from caribou.cli.project import control_region, project_root, stage, workflow_folder
 from caribou.collectors.registrations import SsmRegistry, registered
 from caribou.control.aws import Aws, telling
-from caribou.control.deployed import deployed_workflow, home_stack
-from caribou.control.deploying import Target, Wanted, described
-from caribou.control.deploying import deploy as deploy_workflows
+from caribou.control.deploy.checks import Wanted
+from caribou.control.deploy.deploy import deploy as deploy_workflows
+from caribou.control.deploy.removal import plan_removal
+from caribou.control.deploy.removal import remove as remove_workflow
 from caribou.control.inventory import Entry, inventory
-from caribou.control.pending import commit
-from caribou.control.removing import plan_removal
-from caribou.control.removing import remove as remove_workflow
-from caribou.control.subjects import Subject, subjects
+from caribou.control.migrate.pending import commit
+from caribou.control.stacks.deployed import deployed_workflow, home_stack
+from caribou.control.target import Target
+from caribou.control.workflows import Subject, subjects
 from caribou.model.errors import InvalidInputError
 from caribou.model.placement import Placement
-from caribou.model.schema.placing import HOME, asked_for, committed
-from caribou.model.schema.workflow import COMMITTED_PLACEMENT, Workflow, read_workflow, workflow_folders
+from caribou.model.project.placement_choice import HOME, asked_for, committed
+from caribou.model.project.workflow import COMMITTED_PLACEMENT, Workflow, read_workflow, workflow_folders
 
 DEPLOYED = "deployed"
 _DIGITS = 12
@@ -54,7 +55,7 @@ def deploy(workflow: str | None, placement: str | None, *, everything: bool, for
         wanted = [_wanted(one, placement) for one in workflows]
         deploy_workflows(aws, CdkDeployer(root, _tell), wanted, target, force=force, everything=everything)
     for one in wanted:
-        click.echo(f"{one.workflow.name} is deployed: {described(one.placement)}")
+        click.echo(f"{one.workflow.name} is deployed: {one.placement.summary}")
     if placement is not None:
         _say_how_to_commit(wanted[0], root)
 

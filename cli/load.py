@@ -21,12 +21,13 @@ from caribou.cli.account import current_account
 from caribou.cli.project import project_root, stage, workflow_folder
 from caribou.cli.samples import Samples, argument_text, json_value
 from caribou.cli.trace_view import console
-from caribou.control.arrivals import Replay, poisson, replayed
 from caribou.control.aws import Aws
-from caribou.control.loading import DeployedTarget, Load, LoadedRun, Spread, Summary, summary_of
-from caribou.control.runs import Runs
+from caribou.control.load.arrivals import Replay, poisson, replayed
+from caribou.control.load.driver import DeployedTarget, Load, LoadedRun
+from caribou.control.load.summary import Spread, Summary, summary_of
+from caribou.control.runs.runs import Runs
 from caribou.model.errors import InvalidInputError, OperationFailedError
-from caribou.model.schema.workflow import Workflow, read_workflow
+from caribou.model.project.workflow import Workflow, read_workflow
 
 SCHEMA = "caribou.load/1"
 LATE_S = 0.25

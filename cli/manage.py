@@ -16,13 +16,13 @@ from caribou.cli.project import project_root
 from caribou.collectors.logs import CloudWatchLogReader
 from caribou.collectors.records import DynamoRecordTable
 from caribou.control.aws import Aws
-from caribou.control.deployed import DeployedStack, resources
-from caribou.control.deploying import Target
-from caribou.control.logsync import RecordSync, function_names
-from caribou.control.managing import Managed, Management
-from caribou.control.migrator import Migrator, Report
-from caribou.control.retiring import Verdict
-from caribou.control.subjects import Subject
+from caribou.control.log_collection import RecordSync, function_names
+from caribou.control.migrate.migrator import Migrator, Report
+from caribou.control.migrate.retirement import Verdict
+from caribou.control.plan.decide import Managed, Management
+from caribou.control.stacks.deployed import DeployedStack, resources
+from caribou.control.target import Target
+from caribou.control.workflows import Subject
 from caribou.model.errors import CaribouError, InvalidInputError, OperationFailedError
 from caribou.model.names import ControlNames
 from caribou.report.plan_table import plan_table

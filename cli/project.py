@@ -9,7 +9,7 @@ from typing import Any
 
 from caribou.model.errors import InvalidInputError
 from caribou.model.names import DEFAULT_CONTROL_REGION, DEFAULT_STAGE, checked_control_region, checked_stage
-from caribou.model.schema.workflow import workflow_folders
+from caribou.model.project.workflow import workflow_folders
 
 
 def project_root() -> Path:

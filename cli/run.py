@@ -10,8 +10,8 @@ from caribou.cli.account import current_account
 from caribou.cli.project import project_root, stage, workflow_folder
 from caribou.cli.runs import end
 from caribou.cli.samples import Samples, argument_text, json_value
-from caribou.control.runs import Runs
-from caribou.model.schema.workflow import read_workflow
+from caribou.control.runs.runs import Runs
+from caribou.model.project.workflow import read_workflow
 
 
 @click.command()

@@ -17,13 +17,13 @@ from rich.console import Console
 from caribou.cli.account import current_account
 from caribou.cli.project import project_root, stage, workflow_folder
 from caribou.cli.trace_view import console, runs_table, trace_view
-from caribou.control.redriving import redrive as redrive_run
-from caribou.control.redriving import sweeper_of
-from caribou.control.run_facts import Wanted
-from caribou.control.runs import RunItem, Runs, RunState
-from caribou.control.tracing import Trace
+from caribou.control.runs.evidence import Wanted
+from caribou.control.runs.redrive import redrive as redrive_run
+from caribou.control.runs.redrive import sweeper_of
+from caribou.control.runs.runs import RunItem, Runs, RunState
+from caribou.control.runs.trace import Trace
 from caribou.model.errors import InvalidInputError, OperationFailedError
-from caribou.model.schema.workflow import Workflow, read_workflow, workflow_folders
+from caribou.model.project.workflow import Workflow, read_workflow, workflow_folders
 
 SETTLE_S = 5.0
 """How long to wait for the last records of a run that has ended."""

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from caribou.control.aws import error_code
 from caribou.model.errors import InvalidInputError
-from caribou.model.schema.workflow import Workflow
+from caribou.model.project.workflow import Workflow
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -22,7 +22,8 @@ from rich.console import Console
 from caribou.model.errors import OperationFailedError
 from caribou.model.placement import Placement
 from caribou.model.schema.placement import read_placement
-from caribou.model.schema.problem import Problem, read_problem
+from caribou.model.schema.problem import Problem
+from caribou.model.schema.problem_file import read_problem
 from caribou.report.explanation import explanation
 from caribou.report.frontier_picture import frontier_picture
 from caribou.report.frontier_table import frontier_table
@@ -31,10 +32,10 @@ from caribou.report.solve_notes import solve_notes
 from caribou.solver import evaluate as evaluate_placement
 from caribou.solver import solve as solve_problem
 from caribou.solver import stamped
-from caribou.solver.explain import explain as explain_placement
-from caribou.solver.footprint import footprint, with_footprint
-from caribou.solver.pareto import LEVELS, frontier
-from caribou.solver.sensitivity import sensitivity, with_sensitivity
+from caribou.solver.analysis.explanation import explain as explain_placement
+from caribou.solver.analysis.footprint import footprint, with_footprint
+from caribou.solver.analysis.frontier import LEVELS, frontier
+from caribou.solver.analysis.sensitivity import sensitivity, with_sensitivity
 
 _WIDTH = 110  # of explanations, in letters
 

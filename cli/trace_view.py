@@ -9,8 +9,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from caribou.control.runs import RunItem, RunState
-from caribou.control.tracing import NodeState, NodeTrace, Trace
+from caribou.control.runs.runs import RunItem, RunState
+from caribou.control.runs.trace import NodeState, NodeTrace, Trace
 
 _STYLES = {
     NodeState.RAN: "green",

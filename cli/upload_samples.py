@@ -8,7 +8,7 @@ from caribou.cli.account import current_account
 from caribou.cli.project import workflow_folder
 from caribou.cli.samples import Samples
 from caribou.control.aws import telling
-from caribou.model.schema.workflow import read_workflow
+from caribou.model.project.workflow import read_workflow
 
 
 @click.command("upload_samples")

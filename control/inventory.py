@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from caribou.control.aws import Aws
-from caribou.control.deployed import (
+from caribou.control.runs.run_table import open_runs
+from caribou.control.stacks.deployed import (
     HOME,
     REGION,
     DeployedStack,
@@ -15,9 +16,8 @@ from caribou.control.deployed import (
     deployed_workflow,
     find_stacks,
 )
-from caribou.control.deploying import Target
-from caribou.control.subjects import Subject
-from caribou.control.usage import open_runs
+from caribou.control.target import Target
+from caribou.control.workflows import Subject
 from caribou.model.errors import CaribouError
 
 

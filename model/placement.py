@@ -14,6 +14,7 @@ from caribou.model.graph import Graph
 PLACEMENT_SCHEMA = "caribou.placement/1"
 HOURS_A_DAY = 24
 ALL_HOURS = tuple(range(HOURS_A_DAY))
+_DIGITS_SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,11 @@ class Placement:
         nodes = {n for plan in self.plans for n, placed in plan.regions.items() if placed == region}
         used = {graph.node(name).function for name in nodes}
         return tuple(function.name for function in graph.functions if function.name in used)
+
+    @property
+    def summary(self) -> str:
+        """It in a few words, for messages: the start of its digest, and its regions."""
+        return f"placement {self.digest[:_DIGITS_SHOWN]} ({', '.join(sorted(self.regions))})"
 
     def is_expired(self, now: datetime) -> bool:
         """Whether its expiry has passed at `now` (an aware datetime)."""

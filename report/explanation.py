@@ -1,4 +1,4 @@
-"""Why each node is where it is, in words: see `solver/explain.py` for what is behind them."""
+"""Why each node is where it is, in words: see `solver/analysis/explanation.py` for what is behind them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from caribou.model.manifest import Metric
 from caribou.report.plan_table import hours_text
-from caribou.solver.explain import Change, Move, Pull, Reason
+from caribou.solver.analysis.explanation import Change, Move, Pull, Reason
 
 PULLS_SHOWN = 2
 PULLS_FROM = 0.1

@@ -12,7 +12,7 @@ from html import escape
 from math import ceil, floor, log10
 
 from caribou.report.frontier_table import certificate, change, changes, regions_text
-from caribou.solver.pareto import Amounts, Frontier, Point
+from caribou.solver.analysis.frontier import Amounts, Frontier, Point
 
 WIDTH = 960
 _PLOT = (80, 74, 700, 380)  # left, top, width, height

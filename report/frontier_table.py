@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from rich.table import Column, Table
 
-from caribou.solver.pareto import Amounts, Frontier, Point
+from caribou.solver.analysis.frontier import Amounts, Frontier, Point
 
 
 def frontier_table(frontier: Frontier) -> Table:

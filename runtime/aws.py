@@ -12,9 +12,10 @@ from typing import Any, Literal
 from caribou.model.envelope import Pointer, StoredPayload, pointer_to_json
 from caribou.model.errors import InvalidEnvelopeError
 from caribou.model.names import WorkflowNames
+from caribou.model.run import FailedEvent, Parked, SyncInputs, SyncState
 from caribou.runtime.clients import Clients, got, queried, reaching
 from caribou.runtime.event import unpack
-from caribou.runtime.ports import FailedEvent, Parked, Ports, SyncInputs, SyncState
+from caribou.runtime.ports import Ports
 from caribou.runtime.run_items import DynamoRunStore
 from caribou.runtime.settings import Settings
 

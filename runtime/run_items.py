@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from caribou.model.envelope import Run
+from caribou.model.run import NO_RESULTS, RunItem, RunState
 from caribou.runtime.clients import Clients, got, number, reaching
-from caribou.runtime.ports import NO_RESULTS, RunItem, RunState, UnknownRunError
+from caribou.runtime.ports import UnknownRunError
 
 T = TypeVar("T")
 OPEN_INDEX = "open"

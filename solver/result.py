@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from caribou.model.placement import Placement, Plan
-from caribou.solver.criteria import Bound, Criteria
-from caribou.solver.draws import Ints
-from caribou.solver.evaluation import Metrics, significant
-from caribou.solver.fresh import Fresh
-from caribou.solver.pool import Pool
-from caribou.solver.relaxing import limits_to_relax
-from caribou.solver.search import Choice
+from caribou.solver.analysis.infeasibility import limits_to_relax
+from caribou.solver.analysis.out_of_sample import Fresh
+from caribou.solver.search.hours import Choice
+from caribou.solver.search.objective import Bound, Criteria
+from caribou.solver.search.score_cache import Pool
+from caribou.solver.simulation.evaluation import Metrics, significant
+from caribou.solver.simulation.random_streams import Ints
 
 SOLVER_NAME = "caribou"
 SOLVER_VERSION = "2"

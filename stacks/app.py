@@ -13,9 +13,9 @@ from cdk_nag import AwsSolutionsChecks
 
 from caribou.model.errors import CaribouError, InvalidInputError
 from caribou.model.placement import Placement
+from caribou.model.project.placement_choice import HOME, asked_for, committed
+from caribou.model.project.workflow import Workflow, read_workflow, workflow_folders
 from caribou.model.schema.placement import read_placement
-from caribou.model.schema.placing import HOME, asked_for, committed
-from caribou.model.schema.workflow import Workflow, read_workflow, workflow_folders
 from caribou.stacks.context import Context, read_context
 from caribou.stacks.control_plane import ControlPlaneStack
 from caribou.stacks.naming import refuse_equal_names, refuse_long_names

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from caribou.model.errors import InvalidInputError
 from caribou.model.names import MAX_FUNCTION_NAME, WorkflowNames, stack_name, workflow_stack_id
+from caribou.model.project.workflow import Workflow
 from caribou.model.regions import KNOWN_REGIONS
-from caribou.model.schema.workflow import Workflow
 
 REGISTRATION_PART = "registration"
 

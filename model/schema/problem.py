@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from caribou.model.errors import InvalidProblemError
 from caribou.model.manifest import METRICS, Metric
-from caribou.model.schema.parsing import StrictModel, json_schema, read_json, validated
+from caribou.model.schema.parsing import StrictModel
 
 LAMBDA_MAX_S = 900.0  # the longest that a Lambda function may run
 
@@ -253,24 +251,3 @@ class Problem(StrictModel):
             if name in reached:
                 reached.update(self.edges[i].target for i in self.out_edges[name] if self.edges[i].probability > 0)
         return frozenset(reached)
-
-
-def parse_problem(data: object, where: str = "problem") -> Problem:
-    """The problem in a JSON value. Raises InvalidProblemError with the path of the first flaw inside the file."""
-    from caribou.model.schema.problem_rules import flaws  # noqa: PLC0415 - the rules are about this module's models
-
-    problem = validated(Problem, data, where, InvalidProblemError)
-    flaw = next(flaws(problem), None)
-    if flaw is not None:
-        raise InvalidProblemError(flaw.what, where=f"{where}: {flaw.path}", found=flaw.found, fix=flaw.fix)
-    return problem
-
-
-def read_problem(path: Path) -> Problem:
-    """The problem in a file. Raises InvalidProblemError, also when the file can't be read."""
-    return parse_problem(read_json(path, InvalidProblemError), str(path))
-
-
-def problem_json_schema() -> dict[str, Any]:
-    """The JSON Schema of the file, as published in docs/schemas/problem.schema.json."""
-    return json_schema(Problem)

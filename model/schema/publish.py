@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from caribou.model.schema.placement import placement_json_schema
-from caribou.model.schema.problem import problem_json_schema
+from caribou.model.schema.problem_file import problem_json_schema
 
 
 def schema_text(schema: dict[str, Any]) -> str:

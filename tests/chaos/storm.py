@@ -39,9 +39,10 @@ from caribou.local import LocalCloud
 from caribou.local.faults import Call, Cut, FaultProxy, Weather
 from caribou.model.envelope import Start
 from caribou.model.names import WorkflowNames
-from caribou.model.schema.workflow import read_workflow
+from caribou.model.project.workflow import read_workflow
+from caribou.model.run import RunState
 from caribou.runtime.aws import aws_ports
-from caribou.runtime.ports import RunState, UnreachableError
+from caribou.runtime.ports import UnreachableError
 from caribou.runtime.settings import Settings
 from caribou.runtime.sweeping import Sweeper
 

@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-from caribou.runtime.ports import RunState
+from caribou.model.run import RunState
 from caribou.runtime.sweeping import Swept
 
 pytestmark = pytest.mark.local_cloud

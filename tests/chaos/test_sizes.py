@@ -6,10 +6,10 @@ import os
 
 import pytest
 
-from caribou.control.runs import Runs
+from caribou.control.runs.runs import Runs
 from caribou.model import payload as payloads
 from caribou.model.envelope import Start, event_bytes
-from caribou.runtime.ports import RunState
+from caribou.model.run import RunState
 
 pytestmark = pytest.mark.local_cloud
 slow = pytest.mark.skipif("CARIBOU_CHAOS_RUNS" not in os.environ, reason="slow: set CARIBOU_CHAOS_RUNS")

@@ -12,7 +12,7 @@ from caribou.cli.new_workflow import MAX_NAME, TEMPLATE, new_workflow
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.names import MAX_FUNCTION_NAME, WorkflowNames
 from caribou.model.schema.manifest import read_manifest
-from caribou.model.source import derive_graph
+from caribou.model.source.derive import derive_graph
 
 ROOT = Path(__file__).parents[2]
 

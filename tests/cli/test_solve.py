@@ -1,9 +1,7 @@
 """`caribou solve`: what it tells beside the placement, and its trade-offs."""
 
-import importlib.util
 import json
 import xml.etree.ElementTree as ET
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -12,17 +10,13 @@ from caribou.cli.solve import solve
 from caribou.model.errors import OperationFailedError
 from caribou.model.schema.placement import read_placement
 
-INSTANCES = Path(__file__).parents[1] / "solver" / "instances.py"
 MEASURED = ("seconds", "cpu_seconds", "energy_kwh", "carbon_g", "cost_usd", "pays_back_after_runs")
 
 
 @pytest.fixture
-def problem_file(tmp_path):
+def problem_file(tmp_path, instances):
     """A file with the chain, in which marginal intensity turns the saving of carbon into a loss."""
-    spec = importlib.util.spec_from_file_location("cli_instances", INSTANCES)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    data = module.chain()
+    data = instances.chain()
     for region, marginal in (("us-east-1", 300.0), ("us-west-2", 600.0)):
         data["regions"][region]["carbon_intensity_g_per_kwh"]["marginal"] = marginal
     path = tmp_path / "problem.json"

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from caribou.collectors.snapshot import packaged_facts
-from caribou.control.problem import build_problem
-from caribou.model.schema.problem import parse_problem
+from caribou.control.plan.problem import build_problem
+from caribou.model.schema.problem_file import parse_problem
 
 FACTS = packaged_facts(datetime(2026, 5, 1, tzinfo=UTC))
 

@@ -13,8 +13,8 @@ import pytest
 
 from caribou.model.errors import InvalidWorkflowError
 from caribou.model.placement import ALL_HOURS, Placement, Plan
-from caribou.model.schema.workflow import read_workflow
-from caribou.model.source import derive_graph
+from caribou.model.project.workflow import read_workflow
+from caribou.model.source.derive import derive_graph
 from caribou.runtime.execution import Execution
 from caribou.runtime.testing import Disorder, LocalRunner, load_functions, run_folder
 

@@ -3,7 +3,7 @@
 import pytest
 
 from caribou.report.explanation import explanation
-from caribou.solver.explain import Change, Move, Pull, Reason
+from caribou.solver.analysis.explanation import Change, Move, Pull, Reason
 
 HOME, WEST, NORTH = "us-east-1", "us-west-2", "ca-central-1"
 WORSE = Move(HOME, Change(0.0012, 5e-6, -0.25), 0.112, {})

@@ -6,10 +6,10 @@ import xml.etree.ElementTree as ET
 import pytest
 from rich.console import Console
 
-from caribou.model.schema.problem import parse_problem
+from caribou.model.schema.problem_file import parse_problem
 from caribou.report.frontier_picture import frontier_picture
 from caribou.report.frontier_table import frontier_table
-from caribou.solver.pareto import NO_LIMITS, Amounts, Frontier, Point
+from caribou.solver.analysis.frontier import NO_LIMITS, Amounts, Frontier, Point
 
 SVG = "{http://www.w3.org/2000/svg}"
 OPTIMAL = {"status": "optimal", "objective": 0.004, "bound": 0.004, "gap": 0.0}

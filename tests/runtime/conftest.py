@@ -2,33 +2,14 @@
 
 from collections import defaultdict
 
+import builders
 import pytest
 
-from caribou.model.graph import Edge, Function, Graph, Node
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.runtime import CaribouWorkflow
 from caribou.runtime.settings import Settings
 
 HOME, AWAY, FAR = "us-east-1", "us-west-2", "ca-central-1"
-
-
-def _graph_of(calls, sync="", functions=None, name="flow"):
-    """A graph out of `{"a": "b c", …}`, entry first; nodes have functions of their own name unless told otherwise."""
-    names = list(dict.fromkeys([*calls, *(target for targets in calls.values() for target in targets.split())]))
-    function_of = {node: node for node in names} | (functions or {})
-    synced = set(sync.split())
-    return Graph(
-        workflow=name,
-        version="0.0.1",
-        functions=tuple(
-            Function(f, "app", f, entry_point=f == names[0], sync=f in synced)
-            for f in dict.fromkeys(function_of.values())
-        ),
-        nodes=tuple(Node(node, function_of[node], sync=node in synced) for node in names),
-        edges=tuple(
-            Edge(source, i, target) for source, targets in calls.items() for i, target in enumerate(targets.split())
-        ),
-    )
 
 
 class Script:
@@ -87,8 +68,8 @@ def _settings_of(graph, **changes):
 
 @pytest.fixture(scope="session")
 def graph_of():
-    """Make a graph; see `_graph_of`."""
-    return _graph_of
+    """Make a graph; see `builders.graph_of`."""
+    return builders.graph_of
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ import pytest
 from caribou.model.manifest import Manifest
 from caribou.model.record import RECORD_KEY, RunRecord
 from caribou.runtime import handler
-from caribou.runtime.memory import InMemoryCloud
 from caribou.runtime.settings import BUNDLE_FILE, BUNDLE_PACKAGE, bundle_text, load_settings
+from caribou.runtime.testing.memory import InMemoryCloud
 
 _APP = """
 from caribou.runtime import CaribouWorkflow

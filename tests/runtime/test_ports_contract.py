@@ -11,11 +11,12 @@ import pytest
 
 from caribou.model.envelope import Pointer, Run, StoredPayload
 from caribou.model.errors import InvalidEnvelopeError
+from caribou.model.run import FailedEvent, Parked, RunItem, RunState, SyncState
 from caribou.runtime.aws import Clients, aws_ports
-from caribou.runtime.memory import InMemoryCloud
-from caribou.runtime.ports import FailedEvent, Parked, RunItem, RunState, SyncState, UnknownRunError, UnreachableError
+from caribou.runtime.ports import UnknownRunError, UnreachableError
 from caribou.runtime.run_items import OPEN_INDEX
 from caribou.runtime.settings import Settings
+from caribou.runtime.testing.memory import InMemoryCloud
 
 HOME, AWAY, DOWN = "us-east-1", "us-west-2", "ca-central-1"
 REGIONS = (HOME, AWAY)

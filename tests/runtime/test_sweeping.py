@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from caribou.model.envelope import Envelope, Run, Start
-from caribou.runtime.memory import InMemoryCloud
-from caribou.runtime.ports import START_NODE, FailedEvent, RunItem, RunState
+from caribou.model.run import START_NODE, FailedEvent, RunItem, RunState
 from caribou.runtime.sweeping import Action, Sweeper, Swept, decide
+from caribou.runtime.testing.memory import InMemoryCloud
 
 HOME, AWAY = "us-east-1", "us-west-2"
 NOW_S, DEADLINE_S = 1.7e9, 1.7e9 + 3600

@@ -23,13 +23,14 @@ from caribou.model.envelope import Envelope, Start, parse_message
 from caribou.model.errors import InvalidEnvelopeError
 from caribou.model.graph import Edge, Function, Graph, Node
 from caribou.model.placement import ALL_HOURS, Placement, Plan
+from caribou.model.run import FailedEvent, RunState
 from caribou.runtime import CaribouWorkflow
 from caribou.runtime.event import Delivery, json_or_text
-from caribou.runtime.memory import InMemoryCloud
 from caribou.runtime.node import MAX_ATTEMPTS, NodeRunner
-from caribou.runtime.ports import FailedEvent, Ports, RunState, UnreachableError
+from caribou.runtime.ports import Ports, UnreachableError
 from caribou.runtime.settings import Settings
 from caribou.runtime.sweeping import Sweeper
+from caribou.runtime.testing.memory import InMemoryCloud
 
 HOME, AWAY, FAR = "us-east-1", "us-west-2", "ca-central-1"
 REGIONS = (HOME, AWAY, FAR)

@@ -25,7 +25,7 @@ from simulated import (
 
 from caribou.model.envelope import Start, parse_message
 from caribou.model.placement import ALL_HOURS, Placement, Plan
-from caribou.runtime.ports import RunState
+from caribou.model.run import RunState
 
 DIAMOND = graph_of({"a": "b c", "b": "s", "c": "s", "s": "d"}, "s")
 SUCCEEDED, FAILED, EXPIRED = RunState.SUCCEEDED, RunState.FAILED, RunState.EXPIRED

@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+import problem_instances
 import pytest
 from hypothesis import settings
 
@@ -25,8 +26,8 @@ def _module(name):
 
 @pytest.fixture(scope="session")
 def instances():
-    """Made-up problems: see instances.py."""
-    return _module("instances")
+    """Made-up problems: see problem_instances.py."""
+    return problem_instances
 
 
 @pytest.fixture(scope="session")

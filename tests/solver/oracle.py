@@ -7,7 +7,7 @@ Trees only: each node has one caller, so it runs with the product of the probabi
 import math
 from statistics import fmean
 
-from instances import HOME, REGIONS, region
+from problem_instances import HOME, REGIONS, region
 
 
 def tree(rng, nodes, regions, *, observed):

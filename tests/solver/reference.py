@@ -10,7 +10,7 @@ from statistics import fmean
 
 import numpy as np
 
-from caribou.solver.draws import Draws, Purpose
+from caribou.solver.simulation.random_streams import Draws, Purpose
 
 
 def runs_of(data, regions, *, hour, seed, samples):

@@ -13,7 +13,7 @@ import caribou.solver
 from caribou.model.errors import InvalidInputError, InvalidPlacementError
 from caribou.model.placement import ALL_HOURS, Placement
 from caribou.model.schema.placement import parse_placement
-from caribou.model.schema.problem import parse_problem, read_problem
+from caribou.model.schema.problem_file import parse_problem, read_problem
 from caribou.solver import evaluate, solve, stamped
 
 BEST_KNOWN = {

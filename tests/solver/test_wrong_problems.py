@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from caribou.model.errors import InvalidProblemError
 from caribou.model.schema.placement import parse_placement
-from caribou.model.schema.problem import parse_problem
+from caribou.model.schema.problem_file import parse_problem
 from caribou.solver import solve
 
 TIMES = int(os.environ.get("CARIBOU_EXAMPLES", "1"))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from aws_cdk import App
 
-from caribou.model.schema.workflow import read_workflow
+from caribou.model.project.workflow import read_workflow
 from caribou.stacks.app import add_stacks
 
 HOME, WEST, CANADA, IRELAND = "us-east-1", "us-west-2", "ca-central-1", "eu-west-1"

@@ -16,7 +16,7 @@ import pytest
 from botocore.client import BaseClient
 
 from caribou.cli.samples import Samples
-from caribou.model.schema.workflow import read_workflow
+from caribou.model.project.workflow import read_workflow
 from caribou.runtime.testing import LocalRunner, RunResult, load_functions
 
 WORKFLOWS = Path(__file__).parents[2] / "workflows"

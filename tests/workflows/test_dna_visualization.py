@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from caribou.model.source import derive_graph
+from caribou.model.source.derive import derive_graph
 
 FOLDER = Path(__file__).parents[2] / "workflows" / "dna_visualization"
 SAMPLES = FOLDER / "samples"

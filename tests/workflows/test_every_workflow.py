@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from caribou.model.schema.manifest import read_manifest
-from caribou.model.source import derive_graph
+from caribou.model.source.derive import derive_graph
 
 WORKFLOWS = Path(__file__).parents[2] / "workflows"
 MEASURED = Path(__file__).parents[2] / "docs" / "benchmark-workflows.json"

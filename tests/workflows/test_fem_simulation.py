@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.polynomial import polynomial as polynomials
 
-from caribou.model.source import derive_graph
+from caribou.model.source.derive import derive_graph
 
 FOLDER = Path(__file__).parents[2] / "workflows" / "fem_simulation"
 SAMPLES = FOLDER / "samples"

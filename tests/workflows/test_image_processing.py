@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageStat
 
-from caribou.model.source import derive_graph
+from caribou.model.source.derive import derive_graph
 
 FOLDER = Path(__file__).parents[2] / "workflows" / "image_processing"
 SAMPLES = FOLDER / "samples"

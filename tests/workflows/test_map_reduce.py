@@ -13,7 +13,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from caribou.model.source import derive_graph
+from caribou.model.source.derive import derive_graph
 from caribou.runtime.testing import load_functions, run_workflow
 
 FOLDER = Path(__file__).parents[2] / "workflows" / "map_reduce"

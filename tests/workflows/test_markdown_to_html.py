@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from caribou.model.source import derive_graph
+from caribou.model.source.derive import derive_graph
 
 FOLDER = Path(__file__).parents[2] / "workflows" / "markdown_to_html"
 SAMPLES = FOLDER / "samples"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from caribou.model.source import derive_graph
+from caribou.model.source.derive import derive_graph
 
 FOLDER = Path(__file__).parents[2] / "workflows" / "small_sync_example"
 SWITCHES = ("execute_1", "execute_2", "execute_3", "execute_4")

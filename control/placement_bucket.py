@@ -1,0 +1,92 @@
+"""The placement bucket of the control plane: the placement that waits for a workflow, and the one applied last."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from caribou.control.aws import Aws, error_code, telling
+from caribou.control.target import Target
+from caribou.model.errors import OperationFailedError
+from caribou.model.names import ControlNames
+
+SOLVED, APPLIED = "solved.json", "applied.json"
+
+
+APPLIED_SCHEMA = "caribou.applied/1"
+
+
+_MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What the bucket says of a workflow: the text of its solved placement, and the digest of the one applied last."""
+
+    text: str
+    applied_sha256: str | None = None
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+class PlacementBox:
+    """The placement bucket of the control plane."""
+
+    def __init__(self, aws: Aws, target: Target) -> None:
+        self._client = aws.s3(target.control_region)
+        account = aws.account(target.control_region)
+        self.bucket = ControlNames(target.stage).placement_bucket(account, target.control_region)
+
+    def pending(self, workflow: str) -> Pending | None:
+        """What waits for a workflow; None if nothing does, or if there is no control plane."""
+        text = self._get(f"{workflow}/{SOLVED}")
+        if text is None:
+            return None
+        applied = self._get(f"{workflow}/{APPLIED}")
+        return Pending(text, None if applied is None else _applied_sha256(applied))
+
+    def put(self, workflow: str, text: str) -> None:
+        """Put a solved placement, in place of the one that waits."""
+        self._put(f"{workflow}/{SOLVED}", text)
+
+    def note_applied(self, workflow: str, pending: Pending, digest: str, now: datetime) -> None:
+        """Remember which one was applied."""
+        said = {"schema": APPLIED_SCHEMA, "sha256": pending.sha256, "digest": digest, "applied_at": now.isoformat()}
+        self._put(f"{workflow}/{APPLIED}", json.dumps(said, sort_keys=True))
+
+    def _put(self, key: str, text: str) -> None:
+        with telling(f"Writing s3://{self.bucket}/{key}", f"whether {self.bucket} is there: the control plane's"):
+            self._client.put_object(Bucket=self.bucket, Key=key, Body=text.encode(), ContentType="application/json")
+
+    def _get(self, key: str) -> str | None:
+        with telling(f"Reading s3://{self.bucket}/{key}"):
+            try:
+                body = self._client.get_object(Bucket=self.bucket, Key=key)["Body"]
+            except ClientError as error:
+                if error_code(error) in _MISSING:
+                    return None
+                raise
+            with body:
+                content: bytes = body.read()
+        try:
+            return content.decode()
+        except UnicodeDecodeError as error:
+            raise OperationFailedError(f"s3://{self.bucket}/{key} is not UTF-8. Delete it, and solve again") from error
+
+
+def _applied_sha256(text: str) -> str | None:
+    """The digest in `applied.json`; one that can't be read tells of nothing."""
+    try:
+        data: Any = json.loads(text)
+    except ValueError:
+        return None
+    value = data.get("sha256") if isinstance(data, dict) else None
+    return value if isinstance(value, str) else None

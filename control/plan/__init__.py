@@ -1,0 +1,1 @@
+"""From facts and runs to a problem, and to the decision whether its placement is worth a move."""

@@ -1,0 +1,1 @@
+"""Runs from outside: starting, listing, tracing and redriving them."""

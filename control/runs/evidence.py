@@ -1,0 +1,182 @@
+"""What a workflow's tables and logs say of its runs: the newest runs, and the evidence for the trace of one."""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from caribou.collectors.logs import LogReader
+from caribou.collectors.workflow import record_in
+from caribou.control.aws import Aws, telling
+from caribou.control.runs.trace import Evidence, Notes
+from caribou.model.errors import InvalidRecordError
+from caribou.model.graph import Graph
+from caribou.model.names import WorkflowNames
+from caribou.model.record import RunRecord
+from caribou.model.run import Parked, RunItem, RunState, SyncState
+from caribou.runtime.clients import number
+from caribou.runtime.node import MAX_ATTEMPTS
+from caribou.runtime.run_items import ON_LIST, OPEN_INDEX, run_item
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+SCAN_ITEMS = 20_000
+"""How many items of the run table are looked at for a list: about 10 MB, a few seconds, and a fifth of a cent."""
+SKEW_S = 15 * 60
+"""How far a function's clock, and CloudWatch's, may be off the one that wrote the run item."""
+_THREADS = 16
+_PLAIN_ID = re.compile(r"[\w.-]+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which runs to list: those of a state (None: any) that began at `since_s` or later, at most so many."""
+
+    state: RunState | None = None
+    since_s: float = 0.0
+    limit: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Runs, the newest first. Not `is_complete`: the table has more items than were looked at, in no order."""
+
+    items: tuple[RunItem, ...]
+    is_complete: bool = True
+
+
+def recent_runs(client: DynamoDBClient, table: str, wanted: Wanted, scan_items: int = SCAN_ITEMS) -> Listing:
+    """The newest runs: open ones by the index of them, others by a scan of the table as far as `scan_items`."""
+    pages_of = _open_pages if wanted.state is RunState.RUNNING else _scan_pages
+    found: list[RunItem] = []
+    looked_at, is_complete = 0, True
+    for page in pages_of(client, table, wanted):
+        found += [run_item(item) for item in page["Items"]]
+        looked_at += page["ScannedCount"]
+        if looked_at >= scan_items and "LastEvaluatedKey" in page:
+            is_complete = False
+            break
+    return Listing(tuple(heapq.nlargest(wanted.limit, found, key=lambda item: item.run.started_at)), is_complete)
+
+
+def _scan_pages(client: DynamoDBClient, table: str, wanted: Wanted) -> Iterator[Mapping[str, Any]]:
+    conditions = ["attribute_exists(leaves)", "started_at >= :since"]  # the lock lies in the table, too
+    values: dict[str, Any] = {":since": number(wanted.since_s)}
+    names: dict[str, Any] = {}
+    if wanted.state is not None:
+        conditions.append("#state = :state")
+        names, values = {"ExpressionAttributeNames": {"#state": "state"}}, {**values, ":state": {"S": wanted.state}}
+    return iter(
+        client.get_paginator("scan").paginate(
+            TableName=table,
+            FilterExpression=" AND ".join(conditions),
+            ExpressionAttributeValues=values,
+            **names,
+        )
+    )
+
+
+def _open_pages(client: DynamoDBClient, table: str, wanted: Wanted) -> Iterator[Mapping[str, Any]]:
+    return iter(
+        client.get_paginator("query").paginate(
+            TableName=table,
+            IndexName=OPEN_INDEX,
+            KeyConditionExpression="#open = :open",
+            FilterExpression="#state = :running AND started_at >= :since",
+            ExpressionAttributeNames={"#open": OPEN_INDEX, "#state": "state"},
+            ExpressionAttributeValues={
+                ":open": ON_LIST,
+                ":running": {"S": RunState.RUNNING},
+                ":since": number(wanted.since_s),
+            },
+        )
+    )
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """Reads what is known of a workflow's runs."""
+
+    aws: Aws
+    graph: Graph
+    names: WorkflowNames
+    home_region: str
+    logs: LogReader
+
+    def evidence(self, item: RunItem, parked: tuple[Parked, ...], now_s: float) -> Evidence:
+        """All that is known of a run. Raises OperationFailedError."""
+        records = self._records(item, now_s)
+        ended = {record.node for record in records if record.error is None and not record.redirect}
+        open_nodes = [] if item.state is RunState.SUCCEEDED else [n for n in self.graph.nodes if n.name not in ended]
+        with telling(f"Reading the state of run {item.run.run_id}"), ThreadPoolExecutor(_THREADS) as threads:
+            notes = list(threads.map(lambda node: self._notes(item, node.name), open_nodes))
+        by_node = {node.name: noted for node, noted in zip(open_nodes, notes, strict=True)}
+        return Evidence(self.graph, self.home_region, item, records, by_node, parked)
+
+    def _records(self, item: RunItem, now_s: float) -> tuple[RunRecord, ...]:
+        """The run's records, out of the logs of the regions that it may have been in, in the time that it took."""
+        run = item.run
+        end_s = now_s if item.ended_at is None or item.state is RunState.RUNNING else item.ended_at
+        span_ms = int((run.started_at - SKEW_S) * 1000), int((end_s + SKEW_S) * 1000)
+        groups = list(self._log_groups({self.home_region, *run.regions.values()}))
+        with ThreadPoolExecutor(_THREADS) as threads:
+            found = threads.map(lambda group: self._records_in(group, run.run_id, span_ms), groups)
+            records = [record for records in found for record in records]
+        return tuple(dict.fromkeys(records))  # CloudWatch may show an event twice
+
+    def _log_groups(self, regions: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """The log groups of the workflow's functions that are there, by region."""
+        names = [self.names.log_group(function.name) for function in self.graph.functions]
+        existing = {region: self.logs.groups(region, self.names.log_group("")) for region in sorted(regions)}
+        return ((region, name) for region, name in product(existing, names) if name in existing[region])
+
+    def _records_in(self, group: tuple[str, str], run_id: str, span_ms: tuple[int, int]) -> list[RunRecord]:
+        (region, name), term = group, run_id if _PLAIN_ID.fullmatch(run_id) else ""
+        events = self.logs.events(region, name, *span_ms, also=term)
+        lines = (line for event in events for line in event.message.split("\n"))
+        return [record for record in map(_record_in, lines) if record is not None and record.run_id == run_id]
+
+    def _notes(self, item: RunItem, node: str) -> Notes:
+        """A node's claim and reports, in the region of the run's map; if it was never claimed there, at home."""
+        planned = item.run.region_of(node, self.home_region)
+        notes = self._notes_in(planned, item.run.run_id, node)
+        if notes.tries or planned == self.home_region:
+            return notes
+        return Notes(self._notes_in(self.home_region, item.run.run_id, node).tries, notes.reports)
+
+    def _notes_in(self, region: str, run_id: str, node: str) -> Notes:
+        claim, state = (self._got(region, f"{run_id}#{node}", part) for part in ("claim", "state"))
+        return _notes_of(claim, state)
+
+    def _got(self, region: str, key: str, part: str) -> Mapping[str, Any]:
+        """An item of a region's sync table; an empty one if there is none, or if the region is retired."""
+        client = self.aws.dynamodb(region)
+        try:
+            answer = client.get_item(
+                TableName=self.names.sync_table, Key={"id": {"S": key}, "part": {"S": part}}, ConsistentRead=True
+            )
+        except client.exceptions.ResourceNotFoundException:
+            return {}
+        return answer.get("Item", {})
+
+
+def _notes_of(claim: Mapping[str, Any], state: Mapping[str, Any]) -> Notes:
+    """The notes in a claim and a sync state of `caribou.runtime.aws`; tries are counted like records' attempts."""
+    attempt = int(claim["attempt"]["N"]) if "attempt" in claim else 0
+    tries = int(claim.get(f"tries_{attempt}", {}).get("N", "1")) if claim else 0
+    edges = {name: frozenset(state.get(name, {}).get("SS", ())) for name in ("taken", "skipped")}
+    return Notes(attempt * MAX_ATTEMPTS + tries if tries else 0, SyncState(edges["taken"], edges["skipped"]))
+
+
+def _record_in(line: str) -> RunRecord | None:
+    """The record in a line; a broken one tells nothing."""
+    try:
+        return record_in(line)
+    except InvalidRecordError:
+        return None

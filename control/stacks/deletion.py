@@ -1,0 +1,97 @@
+"""Deleting a stack and what keeps CloudFormation from deleting it: the objects in its buckets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError, WaiterError
+
+from caribou.control.aws import Aws, error_code, telling
+from caribou.control.stacks.deployed import DeployedStack, resources
+from caribou.model.errors import OperationFailedError
+
+_BATCH = 1000  # S3, DeleteObjects
+_POLL_S = 2
+_LIMIT_S = 45 * 60
+_GONE = frozenset({"NoSuchBucket", "404"})
+
+
+def delete_stack(aws: Aws, stack: DeployedStack, *, empty_buckets: bool) -> None:
+    """Delete a stack and wait for its end. Raises OperationFailedError, which says what could not be deleted."""
+    if empty_buckets:
+        for bucket in resources(aws, stack, "AWS::S3::Bucket"):
+            empty_bucket(aws, stack.region, bucket)
+    client = aws.cloudformation(stack.region)
+    with telling(f"Deleting the stack {stack.name} in {stack.region}", f"its events: {stack.id}"):
+        client.delete_stack(StackName=stack.id)
+    try:
+        client.get_waiter("stack_delete_complete").wait(
+            StackName=stack.id, WaiterConfig={"Delay": _POLL_S, "MaxAttempts": _LIMIT_S // _POLL_S}
+        )
+    except WaiterError as error:
+        raise OperationFailedError(
+            f"Deleting the stack {stack.name} in {stack.region} did not end well: {_why(aws, stack) or error}. "
+            f"Look at the stack's events, mend it, and try again"
+        ) from error
+
+
+def empty_bucket(aws: Aws, region: str, bucket: str) -> None:
+    """Delete every object of a bucket, in every version; a bucket that is gone is empty."""
+    client = aws.s3(region)
+    with telling(f"Emptying the bucket {bucket} in {region}"):
+        try:
+            for batch in _versions(aws, region, bucket):
+                answer = client.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
+                if errors := answer.get("Errors"):
+                    raise OperationFailedError(
+                        f"Emptying the bucket {bucket} in {region} failed: {len(errors)} objects stay, such as "
+                        f"{errors[0].get('Key')}: {errors[0].get('Message')}"
+                    )
+        except ClientError as error:
+            if error_code(error) not in _GONE:
+                raise
+
+
+def delete_bucket(aws: Aws, region: str, bucket: str) -> None:
+    """Empty and delete a bucket, if there is one."""
+    empty_bucket(aws, region, bucket)
+    with telling(f"Deleting the bucket {bucket} in {region}"):
+        try:
+            aws.s3(region).delete_bucket(Bucket=bucket)
+        except ClientError as error:
+            if error_code(error) not in _GONE:
+                raise
+
+
+def delete_table(aws: Aws, region: str, table: str) -> None:
+    """Delete a table, if there is one, and wait for its end."""
+    client = aws.dynamodb(region)
+    with telling(f"Deleting the table {table} in {region}"):
+        try:
+            client.delete_table(TableName=table)
+        except client.exceptions.ResourceNotFoundException:
+            return
+        client.get_waiter("table_not_exists").wait(TableName=table, WaiterConfig={"Delay": 2, "MaxAttempts": 300})
+
+
+def _versions(aws: Aws, region: str, bucket: str) -> Iterator[list[Any]]:
+    """Keys with version ids, deletion markers too, in batches; an unversioned bucket's have the version `null`."""
+    for page in aws.s3(region).get_paginator("list_object_versions").paginate(Bucket=bucket):
+        found: list[Any] = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
+        keys = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in found]
+        for start in range(0, len(keys), _BATCH):
+            yield keys[start : start + _BATCH]
+
+
+def _why(aws: Aws, stack: DeployedStack) -> str | None:
+    """What the stack's events say could not be deleted, the latest first."""
+    try:
+        answer = aws.cloudformation(stack.region).describe_stack_events(StackName=stack.id)
+    except ClientError:
+        return None
+    failed = [event for event in answer["StackEvents"] if event.get("ResourceStatus") == "DELETE_FAILED"]
+    return "; ".join(
+        f"{event.get('LogicalResourceId')}: {event.get('ResourceStatusReason', 'no reason given')}"
+        for event in failed[:3]
+    )

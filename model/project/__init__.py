@@ -1,0 +1,1 @@
+"""A user's project: its workflows, and which placement each of them gets."""

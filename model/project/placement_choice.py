@@ -1,0 +1,37 @@
+"""Which placement a deployment gets: the one asked for, else the committed one, else home."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from caribou.model.errors import InvalidPlacementError
+from caribou.model.placement import Placement
+from caribou.model.project.workflow import COMMITTED_PLACEMENT, Workflow
+from caribou.model.schema.placement import read_placement
+
+HOME = "home"
+"""What asks for everything at home, in place of a file."""
+
+
+def asked_for(choice: str, path: Path, workflow: Workflow, now: datetime) -> Placement:
+    """The placement that is asked for: `home`, or a file that must be for this workflow and still valid at `now`."""
+    if choice == HOME:
+        return workflow.home
+    placement = read_placement(path)
+    workflow.check(placement, str(path))
+    if placement.is_expired(now):
+        raise InvalidPlacementError(
+            "has expired", where=str(path), found=placement.expires_at, fix="collect and solve again, or place at home"
+        )
+    return placement
+
+
+def committed(workflow: Workflow) -> Placement:
+    """The workflow's committed placement, or home if it has none. An expired one counts: its runs stay home."""
+    path = workflow.folder / COMMITTED_PLACEMENT
+    if not path.is_file():
+        return workflow.home
+    placement = read_placement(path)
+    workflow.check(placement, str(path))
+    return placement

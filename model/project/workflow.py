@@ -1,0 +1,74 @@
+"""A workflow's folder as a value: its graph out of the source, and its manifest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from caribou.model.errors import InvalidPlacementError, InvalidWorkflowError
+from caribou.model.graph import Graph
+from caribou.model.manifest import Manifest
+from caribou.model.placement import Placement
+from caribou.model.regions import KNOWN_REGIONS
+from caribou.model.schema.manifest import read_manifest
+from caribou.model.source.derive import derive_graph
+
+MANIFEST = Path(".caribou", "config.yml")
+COMMITTED_PLACEMENT = Path(".caribou", "placement.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """A workflow as its owner wrote it."""
+
+    folder: Path
+    graph: Graph
+    manifest: Manifest
+
+    @property
+    def name(self) -> str:
+        """The workflow's name, which is its folder's too."""
+        return self.graph.workflow
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """All regions that a function of it may run in, home among them."""
+        return self.manifest.allowed_regions(KNOWN_REGIONS)
+
+    @property
+    def home(self) -> Placement:
+        """Everything at home."""
+        return Placement.at_home(self.graph, self.manifest.home_region)
+
+    def check(self, placement: Placement, where: str) -> None:
+        """Raise InvalidPlacementError unless the placement is for this workflow and obeys its manifest."""
+        placement.check_against(self.graph, self.manifest.home_region, where)
+        for plan in placement.plans:
+            for name, region in plan.regions.items():
+                allowed = self.manifest.regions_of(self.graph.node(name).function, KNOWN_REGIONS)
+                if region not in allowed:
+                    raise InvalidPlacementError(
+                        f"places {name} in a region that the manifest does not allow",
+                        where=where,
+                        found=region,
+                        fix=f"use one of {', '.join(allowed)}, or allow it in {self.folder / MANIFEST}",
+                    )
+
+
+def read_workflow(folder: Path) -> Workflow:
+    """The workflow in a folder. Raises InvalidWorkflowError or InvalidManifestError."""
+    graph = derive_graph(folder)
+    if graph.workflow != folder.name:
+        raise InvalidWorkflowError(
+            "holds a workflow of another name",
+            where=str(folder),
+            found=graph.workflow,
+            fix=f"call the folder {graph.workflow}, or the workflow {folder.name}",
+        )
+    return Workflow(folder, graph, read_manifest(folder, graph))
+
+
+def workflow_folders(root: Path) -> tuple[Path, ...]:
+    """The folders of all workflows of a project: those below `workflows/` that have a manifest."""
+    folders = sorted((root / "workflows").glob("*/"))
+    return tuple(folder for folder in folders if (folder / MANIFEST).is_file())

@@ -1,0 +1,105 @@
+"""A run as values: its item, its sync nodes' state, its messages that failed or are parked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from caribou.model.envelope import Run, StoredPayload
+
+
+@dataclass(frozen=True, slots=True)
+class SyncState:
+    """Which edges have reported to a sync node, by edge id; the first report of an edge stands."""
+
+    taken: frozenset[str] = frozenset()
+    skipped: frozenset[str] = frozenset()
+
+    def reported(self) -> int:
+        """How many edges have reported."""
+        return len(self.taken) + len(self.skipped)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncInputs:
+    """All that a sync node has been told: its state, and the payload of each edge that reported one."""
+
+    state: SyncState = field(default_factory=SyncState)
+    payloads: Mapping[str, StoredPayload] = field(default_factory=dict)
+
+
+NO_RESULTS: Mapping[str, str] = MappingProxyType({})
+
+
+class RunState(StrEnum):
+    """How a run stands. Every accepted run comes to one of the last three."""
+
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    EXPIRED = "EXPIRED"
+
+
+@dataclass(frozen=True, slots=True)
+class RunItem:
+    """A run and how far it has come. `leaves` are those of the graph it began with, `ended` those that ran or won't.
+
+    `results` has what leaves returned, as payload text by leaf, where it is a payload and small.
+    """
+
+    run: Run
+    leaves: frozenset[str]
+    state: RunState = RunState.RUNNING
+    ended: frozenset[str] = frozenset()
+    ended_at: float | None = None
+    failed_node: str | None = None
+    error: str | None = None
+    results: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the run took; None if it has not ended, or goes on after a redrive."""
+        if self.ended_at is None or self.state is RunState.RUNNING:
+            return None
+        return self.ended_at - self.run.started_at
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every leaf has run, or never will."""
+        return self.ended >= self.leaves
+
+
+@dataclass(frozen=True, slots=True)
+class FailedEvent:
+    """An event that Lambda gave up, or SNS could not hand over, as it lies in a function's failure queue.
+
+    `message` is what was published, `message_id` its id; or the event that came past the topic, and its request's.
+    `error_type` is the exception's class (None: the function was never started).
+    """
+
+    region: str
+    function: str
+    message: str
+    message_id: str
+    error_type: str | None
+    error: str
+    handle: str
+
+
+START_NODE = "(start)"
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A message that waits for a person: the node it is for, the message and its attempt, and why it is here.
+
+    A start is no node's (`START_NODE`): where the entry is placed elsewhere, both of them may be parked.
+    """
+
+    run_id: str
+    node: str
+    attempt: int
+    message: str
+    reason: str

@@ -1,0 +1,77 @@
+"""The chosen plan on fresh runs, which tell whether its tail is what it seemed.
+
+A plan that just meets a limit on the drawn runs was chosen because it does, so on other runs it may not: the drawn tail
+is biased downwards. The fresh runs come from another stream of the same generator, so that no `seed` reaches them.
+The interval of the percentile p of S runs is between the percentiles p +- 1.96 sqrt(p (1 - p) / S) (binomial ranks).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from caribou.model.schema.problem import Problem
+from caribou.solver.search.objective import PER_CENT, Criteria, tails_needed
+from caribou.solver.simulation.evaluation import NORMAL_95, significant
+from caribou.solver.simulation.evaluator import Evaluator, Scores
+from caribou.solver.simulation.random_streams import Floats, Ints
+
+FRESH = 2**64
+"""Added to the seed: beyond any seed that is asked for."""
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """Fresh runs of a problem, as many as the drawn ones."""
+
+    problem: Problem
+    seed: int
+    samples: int
+
+    def report(self, places: Ints, hours: Sequence[int]) -> dict[str, Any]:
+        """Means and tails, with intervals, of a plan (N,) at its hours, and whether the limits on tails are met."""
+        details = self._evaluator.details(places, hours)
+        return {
+            "samples": self.samples,
+            "carbon_g": self._tail(details.carbon_g),
+            "cost_usd": self._tail(details.cost_usd),
+            "runtime_s": self._tail(details.runtime_s),
+            "limits": self._limits(places, hours),
+        }
+
+    def _tail(self, runs: Floats) -> dict[str, Any]:
+        share = self.problem.objective.tail_percentile / PER_CENT
+        half = NORMAL_95 * float(np.sqrt(share * (1 - share) / self.samples))
+        wanted = np.clip([share - half, share, share + half], 0, 1)
+        low, tail, high = (significant(float(value)) for value in np.quantile(runs, wanted))
+        return {"mean": significant(float(runs.mean())), "tail": tail, "tail_ci95": [low, high]}
+
+    def _limits(self, places: Ints, hours: Sequence[int]) -> list[dict[str, Any]]:
+        """Each hard limit at the hour at which it is closest; relative ones to home on the fresh runs."""
+        if not self._evaluator.tails:
+            return []
+        scores = self._evaluator.score(places[np.newaxis])
+        found: dict[str, tuple[float, float]] = {}
+        for hour in hours:
+            for bound in Criteria.of(self._evaluator, self._home, hour).bounds:
+                if bound.kind == "hard":
+                    value = float(bound.values(scores, hour)[0])
+                    known = found.get(bound.name)
+                    if known is None or bound.limit - value < known[0] - known[1]:
+                        found[bound.name] = (bound.limit, value)
+        return [
+            {"name": name, "limit": significant(limit), "tail": significant(tail), "met": tail <= limit}
+            for name, (limit, tail) in found.items()
+        ]
+
+    @cached_property
+    def _evaluator(self) -> Evaluator:
+        return Evaluator(self.problem, self.seed + FRESH, self.samples, tails_needed(self.problem.objective))
+
+    @cached_property
+    def _home(self) -> Scores:
+        return self._evaluator.score(self._evaluator.home[np.newaxis])

@@ -1,0 +1,1 @@
+"""What a run emits, costs and takes under a placement, on drawn runs: see docs/model.md."""

@@ -1,0 +1,364 @@
+"""What a run's parts emit and cost, whatever the order in which they happen.
+
+Notation: node v in region r(v), home h, I(r) the grid's intensity in g/kWh, E the transmission energy in kWh/GB.
+
+    carbon = sum over nodes   d/3600 * P(r) * PUE(r) * I(r)  +  external GB * E * ((1-s) * U + s * route(h, r))
+           + sum over data    GB * E * route(a, b)
+    P(r)   = (idle + utilisation * (full - idle)) * vCPU + memory power * GB of memory
+    route  = I(a) if a = b, else (I(a) + I(b)) / 2; U if an end is unknown (the client's)
+    cost   = sum over nodes   price per GB-s * GB of memory * d + price per invocation
+           + sum over data    GB * egress price of the sender's region, if it leaves the region
+           + messages, in units of 64 KB at the receiver's region, and table units at the sync node's
+
+All of it is linear in amounts that were drawn (`Term.amount`), with factors that depend on one region or on two. So
+a placement's mean is a sum of looked-up numbers: `MeanTables`, one table a node and one a pair of nodes. What depends
+on the order of events at a sync node is in `timing`: who sends the message that starts it, and how large the item is at
+each write. Here the least that these can be is counted, and what comes on top of it there. The formulas follow the
+reference system's model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from caribou.model.schema.problem import Problem, ProblemNode
+from caribou.solver.simulation.latency import kb
+from caribou.solver.simulation.random_streams import Bools, Floats, Ints
+from caribou.solver.simulation.scenarios import Message, NodeRuns, SampledProblem
+
+SECONDS_AN_HOUR = 3600.0
+MB_PER_VCPU = 1769.0  # AWS Lambda: at 1,769 MB a function has the equivalent of one vCPU
+MB_PER_GB = 1024.0
+KB_PER_MESSAGE_REQUEST = 64.0  # Amazon SNS bills each 64 KB of a message as one request
+KB_PER_READ_UNIT = 4.0  # DynamoDB: a strongly consistent read of up to 4 KB
+AVERAGE = 24
+"""The place after the hours 0 to 23 on every hour axis: the overall average intensity."""
+DAY = 25
+"""The place after that: the mean of the hours 0 to 23, so that carbon there is the mean over the day."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """The prices and powers of R regions as arrays, and routes by hour: `intensity` (H, R), `route` (H, R, R).
+
+    `tracked_route` is `route` for the workflow's own data: without the diagonal if transfers inside a region are free.
+    """
+
+    intensity: Floats
+    route: Floats
+    tracked_route: Floats
+    unknown: float
+    kwh_per_gb: float
+    home_share: float
+    message: Floats
+    read_unit: Floats
+    write_unit: Floats
+    egress: Floats
+
+    @classmethod
+    def of(cls, problem: Problem) -> Rates:
+        """The rates of a problem."""
+        regions = list(problem.regions.values())
+        grids = [region.carbon_intensity_g_per_kwh for region in regions]
+        intensity = np.array([[*grid.hourly, grid.average, float(np.mean(grid.hourly))] for grid in grids]).T
+        route = (intensity[:, :, np.newaxis] + intensity[:, np.newaxis, :]) / 2
+        elsewhere = 1.0 - np.eye(len(regions))
+        model, prices = problem.carbon_model, [region.price_usd for region in regions]
+        return cls(
+            intensity=intensity,
+            route=route,
+            tracked_route=route * elsewhere if model.intra_region_transmission_free else route,
+            unknown=model.unknown_route_g_per_kwh,
+            kwh_per_gb=model.transmission_kwh_per_gb,
+            home_share=model.external_data_home_share,
+            message=np.array([price.message_request for price in prices]),
+            read_unit=np.array([price.table_read_unit for price in prices]),
+            write_unit=np.array([price.table_write_unit for price in prices]),
+            egress=np.array([[price.egress_other_region_per_gb] for price in prices]) * elsewhere,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What running a node costs and draws, in each region: `usd_per_s`, `usd_per_run` and `kw`, with PUE (all (R,))."""
+
+    usd_per_s: Floats
+    usd_per_run: Floats
+    kw: Floats
+
+    @classmethod
+    def of(cls, problem: Problem, node: ProblemNode, cpu_utilization: float) -> Machine:
+        """The machine of a node. Only regions that it is not allowed in may lack a price; it is never placed there."""
+        regions, memory_gb = problem.regions.values(), node.memory_mb / MB_PER_GB
+        vcpu = node.vcpu or node.memory_mb / MB_PER_VCPU
+        kw = [
+            (cpu.idle + cpu_utilization * (cpu.full - cpu.idle)) * vcpu + region.memory_kw_per_gb * memory_gb
+            for region in regions
+            for cpu in [region.cpu_kw_per_vcpu]
+        ]
+        prices = [region.price_usd for region in regions]
+        return cls(
+            np.array([price.compute_per_gb_s.get(node.architecture, 0.0) for price in prices]) * memory_gb,
+            np.array([price.invocation.get(node.architecture, 0.0) for price in prices]),
+            np.array(kw) * np.array([region.pue for region in regions]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Something that happens between two nodes: `amount` (S,), USD for one of it (R, R), and how many GB it moves."""
+
+    source: int
+    target: int
+    amount: Floats
+    usd: Floats
+    gb: float
+
+
+@dataclass(frozen=True, slots=True)
+class MeanTables:
+    """Means over the samples, by region(s). `pairs` (P, 2) are the nodes of the last ones' first axis.
+
+    `node_usd` (N, R), `node_g` (H, N, R), `pair_usd` (P, R, R), `pair_g` (H, P, R, R).
+    """
+
+    node_usd: Floats
+    node_g: Floats
+    pairs: Ints
+    pair_usd: Floats
+    pair_g: Floats
+
+    def usd(self, places: Ints) -> Floats:
+        """Mean cost (B,) of placements (B, N), the least that joins may cost included."""
+        return self._nodes(self.node_usd, places) + self._pairs(self.pair_usd, places)
+
+    def grams(self, places: Ints, hour: int) -> Floats:
+        """Mean carbon (B,) at an hour, without the messages that start sync nodes."""
+        return self._nodes(self.node_g[hour], places) + self._pairs(self.pair_g[hour], places)
+
+    def grams_by_hour(self, places: Ints) -> Floats:
+        """Mean carbon (B, H) at all hours."""
+        return np.stack([self.grams(places, hour) for hour in range(len(self.node_g))], axis=1)
+
+    def _nodes(self, table: Floats, places: Ints) -> Floats:
+        return np.asarray(table[np.arange(places.shape[1]), places].sum(axis=1))
+
+    def _pairs(self, table: Floats, places: Ints) -> Floats:
+        sources, targets = places[:, self.pairs[:, 0]], places[:, self.pairs[:, 1]]
+        return np.asarray(table[np.arange(len(table)), sources, targets].sum(axis=1))
+
+
+def message_requests(size_gb: Floats | float) -> Floats:
+    """Requests that a message of a size is billed as: one for each 64 KB, at least one."""
+    return np.maximum(1.0, np.ceil(kb(size_gb) / KB_PER_MESSAGE_REQUEST))
+
+
+def least_requests(incoming: Sequence[Message]) -> float:
+    """The requests of the smallest of the messages that may start a sync node."""
+    return min(float(message_requests(message.start_gb)) for message in incoming)
+
+
+def least_write_units(incoming: Sequence[Message]) -> Floats:
+    """Table units (S,) if what is reported to a sync node comes in from small to large: no order takes fewer."""
+    sizes_gb = np.sort(np.array([message.payload_gb for message in incoming]), axis=0)
+    return np.asarray((kb(np.cumsum(sizes_gb, axis=0)) * (sizes_gb > 0)).sum(axis=0))
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """Carbon and cost of a drawn problem. The entry's redirect is accounted to the entry node."""
+
+    sampled: SampledProblem
+    rates: Rates
+
+    @cached_property
+    def machines(self) -> tuple[Machine, ...]:
+        """The machine of each node."""
+        problem = self.sampled.problem
+        nodes = [problem.nodes[name] for name in problem.node_order]
+        return tuple(Machine.of(problem, node, node.cpu_utilization) for node in nodes)
+
+    @cached_property
+    def terms(self) -> tuple[Term, ...]:
+        """What happens between nodes, in whatever order."""
+        edges = [term for i, edge in enumerate(self.sampled.edges) for term in self._edge_terms(i, edge)]
+        return (*edges, *(self._report(notice) for notice in self.sampled.notices))
+
+    @cached_property
+    def means(self) -> MeanTables:
+        """The tables from which a placement's means are added up."""
+        nodes = range(len(self.machines))
+        pairs = sorted({(term.source, term.target) for term in self.terms})
+        shape = (len(pairs), *self.rates.egress.shape)
+        pair_usd, pair_gb = np.zeros(shape), np.zeros(len(pairs))
+        for term in self.terms:
+            place, mean = pairs.index((term.source, term.target)), float(term.amount.mean())
+            pair_usd[place] += term.usd * mean
+            pair_gb[place] += term.gb * mean
+        route = self.rates.kwh_per_gb * self.rates.tracked_route
+        return MeanTables(
+            node_usd=np.array([self.node_usd(v).mean(axis=1) for v in nodes]),
+            node_g=np.stack([self._mean_grams(v) for v in nodes], axis=1),
+            pairs=np.array(pairs, dtype=np.intp).reshape(len(pairs), 2),
+            pair_usd=pair_usd,
+            pair_g=pair_gb[:, np.newaxis, np.newaxis] * route[:, np.newaxis],
+        )
+
+    def node_usd(self, node: int) -> Floats:
+        """Cost (R, S) of a node's executions, its join, and of how runs begin if it is the entry."""
+        usd = _run_usd(self.machines[node], self.sampled.runs[node], self.sampled.invoked[node])
+        if node in self.sampled.sync_nodes:
+            usd = usd + self._join_usd(node)
+        return usd + self._entry_usd() if node == self._entry_node else usd
+
+    def grams(self, places: Ints, hours: Ints) -> Floats:
+        """Carbon (H, S) of one placement (N,) at some hours, run by run, without the messages that start sync nodes."""
+        total = self._pair_grams(places, hours)
+        for node, region in enumerate(places):
+            total += self._node_grams(node, int(region), hours)
+        return total
+
+    def _node_grams(self, node: int, region: int, hours: Ints) -> Floats:
+        """Carbon (H, S) of a node's executions and external data, and of how runs begin if it is the entry."""
+        runs, invoked = self.sampled.runs[node], self.sampled.invoked[node]
+        per_s, per_gb = self._grams_per(self.machines[node])
+        grams = per_s[hours, region, np.newaxis] * (runs.duration_s[region] * invoked)
+        grams += per_gb[hours, region, np.newaxis] * (runs.external_gb[region] * invoked)
+        if node != self._entry_node:
+            return np.asarray(grams)
+        return np.asarray(grams + np.array([self._entry_grams(hour)[region] for hour in hours]).reshape(grams.shape))
+
+    def _grams_per(self, machine: Machine) -> tuple[Floats, Floats]:
+        """Carbon of a second's execution and of a GB of external data: (H, R) each."""
+        rates, home = self.rates, self.sampled.geography.home
+        per_gb = (1 - rates.home_share) * rates.unknown + rates.home_share * rates.route[:, home]
+        return machine.kw * rates.intensity / SECONDS_AN_HOUR, rates.kwh_per_gb * per_gb
+
+    def _mean_grams(self, node: int) -> Floats:
+        """The means of a node's carbon at all hours (H, R): linear in mean duration and external data."""
+        runs, invoked = self.sampled.runs[node], self.sampled.invoked[node]
+        per_s, per_gb = self._grams_per(self.machines[node])
+        grams = per_s * (runs.duration_s * invoked).mean(axis=1) + per_gb * (runs.external_gb * invoked).mean(axis=1)
+        if node != self._entry_node:
+            return np.asarray(grams)
+        return np.asarray(grams + np.array([self._entry_grams(hour).mean(axis=1) for hour in range(len(grams))]))
+
+    def pair_usd(self, places: Ints) -> Floats:
+        """Cost (B, S) of what happens between nodes."""
+        return self._sum([term.usd[places[:, term.source], places[:, term.target]] for term in self.terms], places)
+
+    def _pair_grams(self, places: Ints, hours: Ints) -> Floats:
+        """Carbon (H, S) of what happens between nodes, of one placement (N,)."""
+        if not self.terms:
+            return np.zeros((len(hours), self.sampled.draws.count))
+        route = self.rates.kwh_per_gb * self.rates.tracked_route[hours]
+        grams = [term.gb * route[:, places[term.source], places[term.target]] for term in self.terms]
+        return np.asarray(np.array(grams).T @ self._amounts)
+
+    @cached_property
+    def _amounts(self) -> Floats:
+        return np.array([term.amount for term in self.terms])
+
+    def _sum(self, factors: list[Floats], places: Ints) -> Floats:
+        if not factors:
+            return np.zeros((len(places), self.sampled.draws.count))
+        return np.asarray(np.array(factors).T @ self._amounts)
+
+    def _edge_terms(self, index: int, edge: Message) -> list[Term]:
+        """Into a plain node: the data and its message. Into a sync node: the data and what its report costs."""
+        data = Term(edge.source, edge.target, edge.payload_gb, self.rates.egress, 1.0)
+        if self.sampled.problem.edges[index].sync is not None:
+            return [data, self._report(edge)]
+        requests = message_requests(edge.payload_gb) * edge.happens
+        price = np.broadcast_to(self.rates.message, self.rates.egress.shape)
+        return [data, Term(edge.source, edge.target, requests, price, 0.0)]
+
+    def _report(self, message: Message) -> Term:
+        """A report to a sync node's table: two writes as large as the response, which travels back."""
+        units = 2.0 * float(kb(message.response_gb))
+        usd = units * self.rates.write_unit + message.response_gb * self.rates.egress.T
+        return Term(message.source, message.target, message.happens.astype(np.float64), usd, message.response_gb)
+
+    def _join_usd(self, node: int) -> Floats:
+        """The least (R, S) that a sync node's message and writes cost, and the read of all that was reported."""
+        incoming = self.sampled.incoming[node]
+        sizes_gb = np.array([message.payload_gb for message in incoming])
+        read_units = np.ceil(kb(sizes_gb.sum(axis=0)) / KB_PER_READ_UNIT)
+        usd = self.rates.read_unit[:, np.newaxis] * read_units
+        usd = usd + self.rates.write_unit[:, np.newaxis] * least_write_units(incoming)
+        requests = least_requests(incoming) * self.sampled.invoked[node]
+        return np.asarray(usd + self.rates.message[:, np.newaxis] * requests)
+
+    @property
+    def _entry_node(self) -> int:
+        return self.sampled.position[self.sampled.problem.entry.node]
+
+    @cached_property
+    def redirected(self) -> Bools:
+        """Which runs are redirected, by the entry node's region: (R, S)."""
+        away = np.arange(len(self.sampled.geography.names)) != self.sampled.geography.home
+        if self.sampled.entry.redirector is None:
+            return np.zeros((len(away), self.sampled.draws.count), dtype=bool)
+        return np.asarray(away[:, np.newaxis] & self.sampled.entry.at_function)
+
+    @cached_property
+    def _redirector(self) -> Machine:
+        """The redirector has the entry node's memory and a CPU utilisation of its own."""
+        problem = self.sampled.problem
+        redirector = problem.entry.redirector
+        utilization = redirector.cpu_utilization if redirector is not None else 0.0
+        return Machine.of(problem, problem.nodes[problem.entry.node], utilization)
+
+    def _entry_usd(self) -> Floats:
+        """The client's message, reading the plan, and the redirect: (R, S)."""
+        entry, rates, home = self.sampled.entry, self.rates, self.sampled.geography.home
+        client = np.where(self.redirected, rates.message[home], rates.message[:, np.newaxis])
+        usd = client * message_requests(entry.payload_gb) + self._plan_usd()
+        if entry.redirector is None or entry.forward_gb is None:
+            return usd
+        hop = rates.message[:, np.newaxis] * message_requests(entry.forward_gb)
+        hop = hop + rates.egress[home][:, np.newaxis] * entry.forward_gb
+        hop = hop + _run_usd(self._redirector, entry.redirector, entry.at_function)[home]
+        return np.asarray(usd + np.where(self.redirected, hop, 0.0))
+
+    def _plan_usd(self) -> Floats:
+        """Reading the plan (S,): by the client from the control region, by a function from its own region."""
+        problem, rates = self.sampled.problem, self.rates
+        if problem.entry.plan_gb == 0:
+            return np.zeros(self.sampled.draws.count)
+        control = self.sampled.geography.names.index(problem.control_region)
+        units = float(np.ceil(kb(problem.entry.plan_gb) / KB_PER_READ_UNIT))
+        price = np.where(
+            self.sampled.entry.at_function, rates.read_unit[self.sampled.geography.home], rates.read_unit[control]
+        )
+        return np.asarray(price * units)
+
+    def _entry_grams(self, hour: int) -> Floats:
+        """Carbon of the same: (R, S)."""
+        entry, rates, home = self.sampled.entry, self.rates, self.sampled.geography.home
+        grams = (entry.payload_gb * rates.unknown * rates.kwh_per_gb + self._plan_grams(hour))[np.newaxis]
+        if entry.redirector is None or entry.forward_gb is None:
+            return np.broadcast_to(grams, (len(rates.message), self.sampled.draws.count))
+        hop = rates.kwh_per_gb * rates.tracked_route[hour, home][:, np.newaxis] * entry.forward_gb
+        per_s, per_gb = self._grams_per(self._redirector)
+        seconds, gb = entry.redirector.duration_s[home], entry.redirector.external_gb[home]
+        hop = hop + (per_s[hour, home] * seconds + per_gb[hour, home] * gb) * entry.at_function
+        return np.asarray(grams + np.where(self.redirected, hop, 0.0))
+
+    def _plan_grams(self, hour: int) -> Floats:
+        problem, rates = self.sampled.problem, self.rates
+        if problem.entry.plan_gb == 0:
+            return np.zeros(self.sampled.draws.count)
+        control = self.sampled.geography.names.index(problem.control_region)
+        route = rates.tracked_route[hour, control, self.sampled.geography.home]
+        per_gb = np.where(self.sampled.entry.at_function, route, rates.unknown)
+        return np.asarray(per_gb * rates.kwh_per_gb * problem.entry.plan_gb)
+
+
+def _run_usd(machine: Machine, runs: NodeRuns, runs_at: Bools) -> Floats:
+    per_run = machine.usd_per_run[:, np.newaxis]
+    return np.where(runs_at, machine.usd_per_s[:, np.newaxis] * runs.duration_s + per_run, 0.0)

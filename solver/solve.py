@@ -1,0 +1,70 @@
+"""From a problem to its placement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from caribou.model.errors import InvalidInputError
+from caribou.model.placement import ALL_HOURS, Placement
+from caribou.model.schema.problem import Problem
+from caribou.solver.result import Solved, placement_of
+from caribou.solver.search.day import choose_with_few_regions, with_fewer_moves
+from caribou.solver.search.objective import Criteria, tails_needed
+from caribou.solver.search.score_cache import Pool
+from caribou.solver.simulation.carbon_and_cost import DAY
+from caribou.solver.simulation.evaluation import check_sampling
+from caribou.solver.simulation.evaluator import Evaluator
+
+
+def _never() -> bool:
+    return False
+
+
+def solve(
+    problem: Problem,
+    *,
+    seed: int = 0,
+    samples: int = 2000,
+    max_regions: int | None = None,
+    switching_penalty: float = 0.0,
+    should_stop: Callable[[], bool] = _never,
+) -> Placement:
+    """The best placement found, for every hour of the day; each plan's `report` says how good it is.
+
+    `max_regions`: at most so many regions besides home are used over the day. `switching_penalty`: what a node's move
+    from one hour to the next has to bring, as a share of home's objective in that hour. `should_stop` is asked now and
+    then; once it says yes, the best so far is returned with a bound that holds.
+
+    Pure: the same problem, options, seed and number of samples give the same placement, unless `should_stop` cuts in.
+    Times (solved_at, expires_at, seconds) and the problem's digest are the caller's: see `stamped`. Where no placement
+    meets the hard limits, the plan is home, its status `infeasible`, and `relax` says which limits to relax.
+    """
+    check_sampling(seed, samples)
+    _check_options(max_regions, switching_penalty)
+    evaluator = Evaluator(problem, seed, samples, tails_needed(problem.objective))
+    pool = Pool(evaluator)
+    criteria = criteria_of_day(pool)
+    choices = choose_with_few_regions(pool, criteria, max_regions, should_stop)
+    hours, static = choices[:-1], choices[-1]
+    if switching_penalty > 0:
+        hours = with_fewer_moves(pool, criteria[:-1], [*hours, static], switching_penalty)
+    return placement_of(Solved(pool, tuple(criteria), tuple(hours), static))
+
+
+def criteria_of_day(pool: Pool) -> list[Criteria]:
+    """The criteria of each hour, and of one plan for all of them."""
+    home = pool.subset(np.array([0]))
+    hours = [Criteria.of(pool.evaluator, home, hour) for hour in ALL_HOURS]
+    return [*hours, Criteria.of_day(hours, Criteria.of(pool.evaluator, home, DAY))]
+
+
+def _check_options(max_regions: int | None, switching_penalty: float) -> None:
+    """Raise InvalidInputError unless the options make sense."""
+    if max_regions is not None and max_regions < 0:
+        raise InvalidInputError("is negative", where="max_regions", found=max_regions, fix="use 0 or more")
+    if not 0 <= switching_penalty < np.inf:
+        raise InvalidInputError(
+            "is not a share", where="switching_penalty", found=switching_penalty, fix="use 0 or more, such as 0.01"
+        )

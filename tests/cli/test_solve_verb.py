@@ -1,0 +1,93 @@
+"""`caribou solve` and `caribou evaluate`."""
+
+import hashlib
+import io
+import json
+from datetime import datetime, timedelta
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from caribou.cli.solve import evaluate, solve
+from caribou.model.errors import InvalidProblemError, OperationFailedError
+from caribou.model.schema.placement import read_placement
+from caribou.model.schema.problem_file import parse_problem
+from caribou.report.plan_table import hours_text, plan_table
+from caribou.solver import solve as solve_problem
+
+
+@pytest.fixture
+def problem_file(tmp_path, instances):
+    """A file with the chain, its cost limited."""
+    path = tmp_path / "problem.json"
+    data = instances.chain()
+    data["objective"]["hard"] = {"cost": {"type": "relative", "value": 150}}
+    path.write_text(json.dumps(data))
+    return path
+
+
+def run(command, *arguments):
+    """The result of a command, its errors raised."""
+    return CliRunner().invoke(command, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def test_solve_when_run_then_writes_a_valid_placement_and_shows_it(problem_file, tmp_path):
+    """The file has the digest of the problem, an expiry, and the plan; the table has nodes, regions and totals."""
+    output = tmp_path / "solved.json"
+    result = run(solve, "--problem", problem_file, "-o", output, "--seed", 3, "--samples", 60, "--valid-days", 2)
+    assert result.exit_code == 0
+    placement = read_placement(output)
+    assert placement.origin["problem_sha256"] == hashlib.sha256(problem_file.read_bytes()).hexdigest()
+    assert placement.expires_at - datetime.fromisoformat(placement.origin["solved_at"]) == timedelta(days=2)
+    assert placement.origin["solver"]["seed"] == 3
+    for text in ("us-west-2 *", "operational carbon", "optimal", "hard: cost"):
+        assert text in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["problem.json", "solved.json"]
+
+
+def test_solve_when_the_problem_is_wrong_then_raises_and_writes_nothing(tmp_path):
+    """A broken problem is our own error; no output appears."""
+    path = tmp_path / "problem.json"
+    path.write_text("{}")
+    with pytest.raises(InvalidProblemError, match="schema"):
+        run(solve, "--problem", path, "-o", tmp_path / "solved.json")
+    assert not (tmp_path / "solved.json").exists()
+
+
+def test_solve_when_the_output_can_not_be_written_then_says_so(problem_file, tmp_path):
+    """A missing folder is told, not traced."""
+    with pytest.raises(OperationFailedError, match="can't be written"):
+        run(solve, "--problem", problem_file, "--samples", 60, "-o", tmp_path / "no" / "solved.json")
+
+
+def test_evaluate_when_asked_for_json_then_prints_both_sets_of_metrics(problem_file, tmp_path):
+    """Placed and home, each with mean, p95 and interval, as a JSON object; without --json, a table."""
+    output = tmp_path / "solved.json"
+    run(solve, "--problem", problem_file, "-o", output, "--samples", 60)
+    arguments = ("--problem", problem_file, "--placement", output, "--samples", 60)
+    found = json.loads(run(evaluate, *arguments, "--json").output)
+    assert found["metrics"]["carbon_g"]["mean"] < found["home_metrics"]["carbon_g"]["mean"]
+    assert set(found["metrics"]["runtime_s"]) == {"mean", "p95", "ci95"}
+    assert "run time, s: p95" in run(evaluate, *arguments).output
+
+
+def test_plan_table_when_nothing_is_feasible_then_says_so_clearly(instances):
+    """An infeasible plan is in capitals, with the limit that is violated."""
+    data = instances.chain()
+    data["objective"]["hard"] = {"runtime": {"type": "absolute", "value": 1.0}}
+    problem = parse_problem(data)
+    console = Console(width=120, file=io.StringIO())
+    console.print(plan_table(problem, solve_problem(problem, samples=60)))
+    text = console.file.getvalue()
+    assert "INFEASIBLE" in text
+    assert "(violated)" in text
+
+
+@pytest.mark.parametrize(
+    ("hours", "text"),
+    [(range(24), "all hours"), ([5], "05"), ([0, 1, 2, 20, 22, 23], "00-02, 20, 22-23")],
+)
+def test_hours_when_shown_then_are_spans(hours, text):
+    """Hours that follow each other are one span."""
+    assert hours_text(hours) == text

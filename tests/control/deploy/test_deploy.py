@@ -1,0 +1,124 @@
+"""What a deployment is refused for, and what is asked of the CDK."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from caribou.cli.cdk_deployer import arguments_of
+from caribou.control.deploy.checks import Situation, Wanted, is_same_place, refuse
+from caribou.control.deploy.deploy import CONTROL_PLANE, DeployRequest
+from caribou.control.stacks.deployed import METADATA_KEY, DeployedStack, DeployedWorkflow
+from caribou.model.errors import InvalidInputError, OperationFailedError
+
+HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"
+
+
+def situation(workflow, placement, **changes):
+    """A workflow that is deployed with a placement, with its graph of today."""
+    outputs = {"PlacementDigest": placement.digest, "GraphDigest": workflow.graph.digest}
+    stack = DeployedStack("arn", "Workflow-example", HOME, "example", "home", "UPDATE_COMPLETE", datetime.now(UTC))
+    return replace(Situation(DeployedWorkflow(replace(stack, outputs=outputs), placement), 0, HOME), **changes)
+
+
+def other_graph(situation):
+    """The same, with another graph deployed."""
+    deployed = situation.deployed
+    home = replace(deployed.home, outputs={**deployed.home.outputs, "GraphDigest": "other"})
+    return replace(situation, deployed=replace(deployed, home=home))
+
+
+def test_deploy_when_nothing_is_deployed_then_any_placement_may_be(workflow, placed):
+    """A first deployment changes nobody's placement."""
+    refuse(Wanted(workflow, placed(WEST)), Situation(None), force=False)
+
+
+def test_deploy_when_the_placement_would_change_unasked_then_it_is_refused_and_says_how(workflow, placed):
+    """A plain deploy after a code fix never moves anything."""
+    with pytest.raises(InvalidInputError) as caught:
+        refuse(Wanted(workflow, placed()), situation(workflow, placed(WEST)), force=True)
+    for part in ("not asked for", "us-west-2", "--placement deployed", "--placement home"):
+        assert part in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_deploy_when_the_change_was_asked_for_then_it_may_be(workflow, placed):
+    """`--placement` is the asking."""
+    refuse(Wanted(workflow, placed(), "home"), situation(workflow, placed(WEST)), force=False)
+
+
+def test_deploy_when_the_version_rises_at_home_then_it_is_no_move(workflow, placed):
+    """The digest has the version in it, but nothing changes its region."""
+    wanted = placed(version="0.0.2")
+    assert wanted.digest != placed().digest
+    refuse(Wanted(workflow, wanted), situation(workflow, placed()), force=False)
+
+
+def test_places_when_only_one_hour_differs_then_they_are_not_the_same(placed):
+    """Hours count one by one."""
+    one, other = placed(WEST), placed(CANADA)
+    mixed = replace(one, plans=(replace(one.plans[0], hours=tuple(range(23))), replace(other.plans[0], hours=(23,))))
+    assert not is_same_place(one, mixed)
+    assert is_same_place(one, replace(one, workflow_version="9"))
+
+
+def test_places_when_homes_differ_then_they_are_not_the_same(placed):
+    """All at home is another place with another home."""
+    assert not is_same_place(placed(), placed(CANADA, home=CANADA))
+
+
+def test_deploy_when_the_graph_changed_and_runs_are_open_then_it_waits_and_says_how_many(workflow, placed):
+    """Messages under way may not fit the new graph."""
+    met = other_graph(situation(workflow, placed(), open_runs=3))
+    with pytest.raises(OperationFailedError, match="3 of its runs are still open"):
+        refuse(Wanted(workflow, placed()), met, force=False)
+
+
+def test_deploy_when_the_graph_changed_and_it_is_forced_then_it_may_be(workflow, placed):
+    """`--force` is the operator's word."""
+    refuse(Wanted(workflow, placed()), other_graph(situation(workflow, placed(), open_runs=3)), force=True)
+
+
+@pytest.mark.parametrize("open_runs", [0, 3])
+def test_deploy_when_the_graph_is_the_same_then_runs_do_not_matter(workflow, placed, open_runs):
+    """Code of the same graph goes out at any time."""
+    refuse(Wanted(workflow, placed()), situation(workflow, placed(), open_runs=open_runs), force=False)
+
+
+def test_deploy_when_the_graph_changed_and_no_run_is_open_then_it_may_be(workflow, placed):
+    """Nothing is under way."""
+    refuse(Wanted(workflow, placed()), other_graph(situation(workflow, placed())), force=False)
+
+
+def test_deploy_when_the_home_region_changed_then_it_is_refused(workflow, placed):
+    """The old home would be left behind, with its runs."""
+    with pytest.raises(InvalidInputError, match="another home region"):
+        refuse(Wanted(workflow, placed()), Situation(None, registered_home=CANADA), force=True)
+
+
+@pytest.mark.parametrize(
+    ("request_", "arguments"),
+    [
+        (DeployRequest(None), "--all"),
+        (DeployRequest("w"), "Workflow-w -c workflow=w"),
+        (DeployRequest("w", "home"), "Workflow-w -c workflow=w -c placement=home"),
+        (DeployRequest("w", control_plane=True), "CaribouControlPlane Workflow-w -c workflow=w"),
+    ],
+)
+def test_cdk_when_a_deployment_is_requested_then_its_arguments_say_it(request_, arguments):
+    """The CDK is told which workflow and which placement, and never asks back."""
+    always = "--require-approval never --concurrency 4"
+    assert " ".join(arguments_of(request_)) == f"deploy {arguments} {always}"
+
+
+def test_cdk_when_tables_are_to_be_adopted_then_it_is_told_so():
+    """What an earlier deployment left behind is taken over."""
+    assert "--import-existing-resources" in arguments_of(DeployRequest("w", adopt=True))
+
+
+def test_constants_when_the_stacks_have_them_too_then_they_agree():
+    """The control room may not import the stacks, so it repeats two of their words."""
+    from caribou.stacks import control_plane, workflow
+
+    assert METADATA_KEY == workflow.METADATA_KEY
+    assert CONTROL_PLANE == control_plane.STACK_ID

@@ -1,0 +1,224 @@
+"""The migrator on the local cloud: what it applies, what it retires, and what it leaves alone."""
+
+import json
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from caribou.control.migrate.migrator import Migrator
+from caribou.control.placement_bucket import PlacementBox
+from caribou.control.stacks.lock import deploy_lock
+from caribou.control.workflows import Subject
+from caribou.model.errors import OperationFailedError
+from caribou.model.placement import Placement
+from caribou.model.run import Parked
+from caribou.runtime.aws import DynamoParking
+from caribou.runtime.clients import Clients
+
+pytestmark = pytest.mark.local_cloud
+HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"
+
+
+class Logs:
+    """A log sync that has read everything up to now, or nothing."""
+
+    def __init__(self, *, read=True, trouble=()):
+        self.read, self.trouble, self.synced = read, trouble, []
+
+    def sync(self, subject, stacks):
+        """Note what was asked for."""
+        self.synced.append((subject.name, [stack.region for stack in stacks]))
+        return self.trouble
+
+    def read_to(self, workflow, region, log_groups):
+        """Now, or never."""
+        del workflow, region, log_groups
+        return time.time() if self.read else None
+
+
+class Cdk:
+    """A deployer that puts the placement it is given into the world's home stack, or fails."""
+
+    def __init__(self, world=None, error=None):
+        self.world, self.error, self.requests = world, error, []
+
+    def deploy(self, request):
+        """Deploy the placement of the request."""
+        self.requests.append(request)
+        if self.error is not None:
+            raise OperationFailedError(self.error)
+        self.world.home(Placement.from_json(json.loads(Path(request.placement).read_text())))
+
+
+def migrator(world, logs=None, cdk=None, wait_s=0.0):
+    """A migrator of the test's world."""
+    return Migrator(world.aws, world.target, cdk or Cdk(), logs or Logs(), lambda _: None, wait_s=wait_s)
+
+
+def left_behind(world, placed):
+    """Home alone is used; there are stacks in the west, and in Canada of another workflow."""
+    world.region(WEST)
+    world.home(placed())
+    other = type(world)(world.aws, f"{world.name}_2")
+    other.region(WEST)
+    other.region(CANADA)
+    return world.stacks()
+
+
+def test_region_when_nothing_uses_it_then_its_stack_goes_with_its_bucket_and_nothing_else(world, placed):
+    """All versions of all objects are deleted first; other workflows' stacks stay."""
+    before = left_behind(world, placed)
+    [bucket] = _resources(world, "AWS::S3::Bucket")
+    client = world.aws.s3(WEST)
+    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for number in range(3):
+        client.put_object(Bucket=bucket, Key="payload", Body=str(number).encode())
+    client.delete_object(Bucket=bucket, Key="payload")
+    report = migrator(world).migrate(world.subject, deploy=False)
+    assert report.retired == (WEST,)
+    assert not report.failures
+    assert before - world.stacks() == {(WEST, f"Workflow-{world.name}-{WEST}".replace("_", "-"))}
+    assert bucket not in {found["Name"] for found in client.list_buckets()["Buckets"]}
+
+
+def test_region_when_an_open_run_names_it_then_it_stays_until_that_has_ended(world, placed):
+    """A run keeps the regions that it began with."""
+    before = left_behind(world, placed)
+    world.begin_run("r1", [WEST])
+    report = migrator(world).migrate(world.subject, deploy=False)
+    assert "1 open run may still come to it, such as r1" in report.decisions[0].reasons
+    assert world.stacks() == before
+    world.begin_run("r1", [WEST], state={"S": "SUCCEEDED"}, ended_at={"N": repr(time.time() - 1)})
+    world.begin_run("r2", [CANADA])
+    assert migrator(world).migrate(world.subject, deploy=False).retired == (WEST,)
+
+
+def test_region_when_a_message_failed_there_then_it_stays(world, placed):
+    """It could still be redriven."""
+    before = left_behind(world, placed)
+    [queue] = _resources(world, "AWS::SQS::Queue")
+    world.aws.sqs(WEST).send_message(QueueUrl=queue, MessageBody="failed")
+    report = migrator(world).migrate(world.subject, deploy=False)
+    assert report.decisions[0].reasons == ("1 message in its failure queues",)
+    assert world.stacks() == before
+
+
+def test_region_when_its_logs_were_not_read_then_it_stays_although_they_were_asked_for(world, placed):
+    """Log sync runs first, also for the region that is no longer allowed; if it fails, the region waits."""
+    before = left_behind(world, placed)
+    logs = Logs(read=False, trouble=("the region does not answer",))
+    report = migrator(world, logs).migrate(world.subject, deploy=False)
+    assert "never read" in report.decisions[0].reasons[0]
+    assert logs.synced == [(world.name, [WEST])]
+    assert world.stacks() == before
+
+
+def test_region_when_stragglers_may_come_then_it_stays(world, placed):
+    """By default the longest timeout and six hours pass first."""
+    before = left_behind(world, placed)
+    report = migrator(world, wait_s=None).migrate(world.subject, deploy=False)
+    assert "retries may come until" in report.decisions[0].reasons[0]
+    assert world.stacks() == before
+
+
+def test_region_when_the_deployed_placement_uses_it_then_it_stays(world, placed):
+    """The deployed template counts, whatever files say."""
+    world.region(WEST)
+    world.home(placed(WEST))
+    before = world.stacks()
+    report = migrator(world).migrate(world.subject, deploy=False)
+    assert report.decisions[0].reasons == ("the deployed placement uses it",)
+    assert world.stacks() == before
+
+
+def test_region_when_its_stack_can_not_be_deleted_then_it_is_reported(world, placed):
+    """A stack with termination protection is an operator's wish; the report says what happened."""
+    left_behind(world, placed)
+    name = f"Workflow-{world.name}-{WEST}".replace("_", "-")
+    client = world.aws.cloudformation(WEST)
+    client.update_termination_protection(StackName=name, EnableTerminationProtection=True)
+    report = migrator(world).migrate(world.subject, deploy=False)
+    assert not report.retired
+    assert "Deleting the stack" in report.failures[0]
+    client.update_termination_protection(StackName=name, EnableTerminationProtection=False)
+
+
+def test_migrator_when_the_lock_is_held_then_nothing_happens(world, placed):
+    """A deploy under way is not disturbed."""
+    before = left_behind(world, placed)
+    with (
+        deploy_lock(world.aws, world.names, HOME, "deploying"),
+        pytest.raises(OperationFailedError, match="held the lock"),
+    ):
+        migrator(world).migrate(world.subject, deploy=False)
+    assert world.stacks() == before
+
+
+def test_migrator_when_nothing_is_deployed_then_it_says_so(world):
+    """A workflow of the project may not be deployed yet."""
+    assert migrator(world).migrate(world.subject, deploy=True).applied == "is not deployed"
+
+
+@pytest.fixture
+def waiting(world, placed, written_workflow, tmp_path):
+    """A workflow that is deployed at home, and a placement in the west that waits for it; its subject."""
+    workflow = written_workflow(tmp_path, world.name)
+    world.region(WEST)
+    world.home(placed(name=world.name))
+    world.placement_bucket()
+    solved = placed(WEST, name=world.name, expires_at=datetime.now(UTC) + timedelta(days=1))
+    PlacementBox(world.aws, world.target).put(world.name, json.dumps(solved.to_json()))
+    return Subject(world.name, workflow, world.subject.registration)
+
+
+def test_pending_placement_when_the_deploy_succeeds_then_it_is_committed_and_not_applied_again(world, waiting):
+    """Deploy, commit, remember; the region that it now uses is not retired."""
+    cdk = Cdk(world)
+    report = migrator(world, cdk=cdk).migrate(waiting, deploy=True)
+    assert not report.failures
+    assert "takes the place of" in report.applied
+    assert json.loads((waiting.workflow.folder / ".caribou" / "placement.json").read_text())["plans"]
+    assert report.decisions[0].reasons == ("the deployed placement uses it",)
+    again = migrator(world, cdk=cdk).migrate(waiting, deploy=True)
+    assert again.applied == "the pending placement was applied before"
+    assert len(cdk.requests) == 1
+
+
+def test_pending_placement_when_the_deploy_fails_then_nothing_is_committed_and_nothing_retired(world, waiting):
+    """The old placement goes on serving, and the report says so."""
+    before = world.stacks()
+    report = migrator(world, cdk=Cdk(error="cdk failed")).migrate(waiting, deploy=True)
+    assert "cdk failed" in report.failures[0]
+    assert "goes on serving" in report.failures[0]
+    assert not (waiting.workflow.folder / ".caribou" / "placement.json").exists()
+    assert world.stacks() == before
+
+
+def test_pending_placement_when_deploying_is_left_out_then_it_goes_on_waiting(world, waiting):
+    """`--no-deploy` only retires."""
+    cdk = Cdk(world)
+    report = migrator(world, cdk=cdk).migrate(waiting, deploy=False)
+    assert not cdk.requests
+    assert report.retired == (WEST,)
+
+
+def _resources(world, kind):
+    name = f"Workflow-{world.name}-{WEST}".replace("_", "-")
+    summaries = world.aws.cloudformation(WEST).list_stack_resources(StackName=name)["StackResourceSummaries"]
+    return [found["PhysicalResourceId"] for found in summaries if found["ResourceType"] == kind]
+
+
+def test_region_when_a_failed_run_could_be_redriven_there_then_it_waits_unless_it_is_forgotten(world, placed):
+    """What rests there is what the run would go on with; who gives it up says so."""
+    left_behind(world, placed)
+    failed = {"state": {"S": "FAILED"}, "ended_at": {"N": "1"}}
+    world.begin_run("r1", [WEST], **failed)
+    world.begin_run("r2", [WEST], **failed)
+    DynamoParking(Clients(), world.names.sync_table, HOME).park(Parked("r1", "b", 0, "{}", "ValueError"))
+    [decision] = migrator(world).migrate(world.subject, deploy=False).decisions
+    assert decision.reasons == ("1 failed run can be redriven with what rests there, such as r1",)
+    report = replace(migrator(world), forget_failed=True).migrate(world.subject, deploy=False)
+    assert report.retired == (WEST,)

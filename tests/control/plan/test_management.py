@@ -1,0 +1,130 @@
+"""Looking after a workflow: from its records to a placement that waits."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+
+from caribou.collectors.facts import InMemoryFactTable, collect
+from caribou.collectors.records import InMemoryRecordTable
+from caribou.collectors.snapshot import SOURCES
+from caribou.control.placement_bucket import PlacementBox
+from caribou.control.plan.decide import MIN_RUNS, Management
+from caribou.control.workflows import Subject
+from caribou.model.record import SENT, RunRecord, SuccessorRecord
+
+pytestmark = pytest.mark.local_cloud
+HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"
+ENTRY, LAST = "first:entry_point:0", "last:first_0_0:1"
+NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+
+
+@dataclass
+class Tables:
+    """The control plane's tables in memory, with the packaged facts."""
+
+    facts: InMemoryFactTable = field(default_factory=InMemoryFactTable)
+    records: InMemoryRecordTable = field(default_factory=InMemoryRecordTable)
+
+    def __post_init__(self):
+        for source in SOURCES.values():
+            collect(source, self.facts, NOW)
+
+
+class NoLogs:
+    """A log sync that finds nothing new."""
+
+    def sync(self, subject, stacks):
+        """Nothing went wrong."""
+        del subject, stacks
+        return ("one region did not answer",)
+
+
+def executed(number, node, workflow, successors=()):
+    """One execution of a node at home, as the runtime records it."""
+    started = NOW.timestamp() - 3600 + 10 * number + (2.1 if node == LAST else 0.0)
+    return RunRecord(
+        run_id=f"r{number}",
+        workflow=workflow.name,
+        workflow_version=workflow.graph.version,
+        node=node,
+        function=node.split(":")[0],
+        region=HOME,
+        placement="p",
+        attempt=1,
+        cold_start=False,
+        started_at=started,
+        duration_s=2.0,
+        cpu_s=1.0,
+        memory_mb=workflow.manifest.functions["first"].memory_mb,
+        bytes_in=100,
+        bytes_out=100,
+        external_bytes=0,
+        edge=f"{ENTRY}#0" if node == LAST else None,
+        sent_at=started - 0.1 if node == LAST else None,
+        redirect=False,
+        stays_home=False,
+        error=None,
+        successors=successors,
+    )
+
+
+def with_runs(tables, workflow, count):
+    """Tables with the records of so many runs."""
+    for number in range(count):
+        sent = SuccessorRecord(f"{ENTRY}#0", LAST, HOME, SENT, 100, 1.98, 0.02)
+        records = [executed(number, ENTRY, workflow, (sent,)), executed(number, LAST, workflow)]
+        tables.records.put_records(records, keep_days=30)
+    return tables
+
+
+@pytest.fixture
+def subject(world, placed, written_workflow, tmp_path):
+    """A workflow that is deployed at home, from a dirty grid."""
+    workflow = written_workflow(tmp_path, world.name)
+    world.home(placed(name=world.name))
+    world.placement_bucket()
+    return Subject(world.name, workflow, world.subject.registration)
+
+
+def managed(world, subject, runs):
+    """What looking after the workflow says, with so many runs."""
+    tables = with_runs(Tables(), subject.workflow, runs)
+    return Management(world.aws, world.target, tables, NoLogs(), clock=NOW.timestamp).manage(subject)
+
+
+def test_workflow_when_a_cleaner_region_is_allowed_then_a_placement_there_waits(world, subject):
+    """It is valid for the manifest's days, and what is deployed then is not put again."""
+    told = managed(world, subject, MIN_RUNS)
+    assert told.put
+    assert CANADA in told.placement.regions
+    assert (told.placement.expires_at - NOW).days == subject.workflow.manifest.placement_days
+    assert told.warnings == ("one region did not answer",)
+    assert PlacementBox(world.aws, world.target).pending(world.name) is not None
+    world.home(told.placement)
+    again = managed(world, subject, MIN_RUNS)
+    assert not again.put
+    assert "it is deployed, and holds until" in again.reason
+
+
+def test_workflow_when_it_has_too_few_runs_then_nothing_is_solved_and_it_says_so(world, subject):
+    """Their samples would say too little of the tail."""
+    told = managed(world, subject, MIN_RUNS - 1)
+    assert told.placement is None
+    assert f"found: {MIN_RUNS - 1}, needed: {MIN_RUNS}" in told.reason
+    assert PlacementBox(world.aws, world.target).pending(world.name) is None
+
+
+def test_workflow_when_it_is_not_of_this_project_then_it_is_passed_over(world, subject):
+    """Its manifest and source are needed to solve."""
+    told = managed(world, subject, 0)
+    assert not told.put
+    stranger = Subject(subject.name, None, subject.registration)
+    management = Management(world.aws, world.target, Tables(), NoLogs())
+    assert "not in this project" in management.manage(stranger).reason
+
+
+def test_workflow_when_it_is_not_deployed_then_it_is_passed_over(world, workflow):
+    """There is nothing to move."""
+    management = Management(world.aws, world.target, Tables(), NoLogs())
+    assert "is not deployed" in management.manage(Subject("example", workflow, None)).reason

@@ -1,0 +1,108 @@
+"""Log sync before a region is retired."""
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from botocore.exceptions import ClientError
+
+from caribou.collectors.logs import InMemoryLogReader, LogEvent
+from caribou.collectors.records import InMemoryRecordTable
+from caribou.collectors.registrations import Registration
+from caribou.control.log_collection import RecordSync, function_names
+from caribou.control.stacks.deployed import DeployedStack
+from caribou.control.workflows import MAX_TIMEOUT_S, Subject, subjects
+from caribou.model.names import WorkflowNames
+from caribou.model.record import RECORD_KEY, RunRecord
+
+HOME, WEST = "us-east-1", "us-west-2"
+NAMES = WorkflowNames("example")
+NOW_S = 1_800_000_000.0
+REGISTRATION = Registration("example", "0.0.1", HOME, (HOME,), ("first",), 30)
+STACK = DeployedStack("arn", "s", WEST, "example", "region", "CREATE_COMPLETE", datetime.now(UTC))
+
+
+def logged():
+    """A log event with a run record."""
+    record = RunRecord(
+        run_id="r1",
+        workflow="example",
+        workflow_version="0.0.1",
+        node="old:first_0_0:1",
+        function="old",
+        region=WEST,
+        placement="p",
+        attempt=1,
+        cold_start=False,
+        started_at=NOW_S - 10,
+        duration_s=1.0,
+        cpu_s=0.5,
+        memory_mb=512,
+        bytes_in=1,
+        bytes_out=1,
+        external_bytes=0,
+        edge=None,
+        sent_at=None,
+        redirect=False,
+        stays_home=False,
+        error=None,
+        successors=(),
+    )
+    return LogEvent(int((NOW_S - 9) * 1000), json.dumps({RECORD_KEY: asdict(record)}))
+
+
+def record_sync(table, broken=()):
+    """Log sync over two log groups, one of them of a function and region that are no longer registered."""
+    content = {(HOME, NAMES.log_group("first")): [], (WEST, NAMES.log_group("old")): [logged()]}
+    reader = InMemoryLogReader(content, frozenset(broken))
+    return RecordSync(reader, table, "dev", lambda _: ("old",), clock=lambda: NOW_S)
+
+
+def test_sync_when_a_region_is_no_longer_registered_but_has_a_stack_then_its_logs_are_read():
+    """What a retired region logged is not lost with it."""
+    table = InMemoryRecordTable()
+    sync = record_sync(table)
+    assert not sync.sync(Subject("example", None, REGISTRATION), [STACK])
+    assert [record.function for record in table.records("example")] == ["old"]
+    assert sync.read_to("example", WEST, [NAMES.log_group("old")]) == NOW_S
+
+
+def test_sync_when_a_region_fails_then_it_is_told_and_was_not_read():
+    """The region then waits, since its cursor did not move."""
+    sync = record_sync(InMemoryRecordTable(), broken=[WEST])
+    [trouble] = sync.sync(Subject("example", None, REGISTRATION), [STACK])
+    assert WEST in trouble
+    assert sync.read_to("example", WEST, [NAMES.log_group("old")]) is None
+
+
+def test_sync_when_the_workflow_is_not_registered_then_it_says_so(workflow):
+    """Without a registration nobody knows what to read."""
+    [trouble] = record_sync(InMemoryRecordTable()).sync(Subject("example", workflow, None), [STACK])
+    assert "not registered" in trouble
+
+
+def test_sync_when_there_is_no_record_table_then_it_is_trouble_and_not_an_error():
+    """Without a control plane regions wait, and the migrator says why."""
+
+    class Gone(InMemoryRecordTable):
+        def cursor(self, *_):
+            raise ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "GetItem")
+
+    sync = record_sync(Gone())
+    [trouble] = sync.sync(Subject("example", None, REGISTRATION), [STACK])
+    assert "CaribouControlPlane" in trouble
+    assert sync.read_to("example", WEST, [NAMES.log_group("old")]) is None
+
+
+def test_function_names_when_log_groups_are_given_then_only_the_workflows_count():
+    """The names are deterministic, so they can be read back."""
+    groups = [NAMES.log_group("a"), "/aws/lambda/other"]
+    assert function_names(NAMES, groups) == ("a",)
+
+
+def test_subjects_when_a_workflow_is_only_registered_then_the_longest_timeout_counts(workflow):
+    """Its manifest is not at hand, so the wait is as long as Lambda allows."""
+    [mine, theirs] = subjects([workflow], [Registration("far", "1", WEST, (WEST,), ("f",), 30)])
+    assert (mine.name, mine.home_region) == ("example", HOME)
+    assert mine.longest_timeout_s == max(s.timeout_s for s in workflow.manifest.functions.values())
+    assert (theirs.home_region, theirs.longest_timeout_s) == (WEST, MAX_TIMEOUT_S)

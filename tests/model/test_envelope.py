@@ -1,0 +1,131 @@
+"""Envelopes and starts keep what they carry, and damaged ones are told from users' own events."""
+
+import json
+
+import pytest
+from builders import graph_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from caribou.model.envelope import MAX_RUN_ID_BYTES, Envelope, Pointer, Run, Start, parse_message
+from caribou.model.errors import InvalidEnvelopeError
+
+_names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+_times = st.floats(min_value=0, max_value=4e9)
+_runs = st.builds(
+    Run,
+    run_id=_names,
+    workflow_version=_names,
+    graph=_names,
+    placement=_names,
+    regions=st.dictionaries(_names, st.sampled_from(["us-west-2", "ca-central-1"])),
+    started_at=_times,
+    deadline=_times,
+    stays_home=st.booleans(),
+)
+_pointers = st.builds(
+    Pointer, region=_names, bucket=_names, key=_names, sha256=_names, size_bytes=st.integers(min_value=0)
+)
+envelopes = st.builds(
+    Envelope,
+    run=_runs,
+    node=_names,
+    edge=st.none() | _names,
+    inputs=_names,
+    attempt=st.integers(min_value=0, max_value=2000),
+    hop=st.integers(min_value=0, max_value=500),
+    sent_at=_times,
+    payload=st.none() | _names,
+    pointer=st.none() | _pointers,
+)
+
+
+def _envelope(**changes):
+    run = Run("r", "0.0.1", "g", "p", {"b": "us-west-2"}, 1.0, 2.0)
+    return Envelope(
+        **{"run": run, "node": "b", "edge": "a#0", "inputs": "i", "hop": 1, "sent_at": 1.5, "payload": "1", **changes}
+    )
+
+
+@given(envelopes)
+def test_envelope_when_parsed_then_it_is_what_was_sent(envelope):
+    """Every field survives the way, whatever is in it."""
+    assert parse_message(json.loads(envelope.to_text())) == envelope
+
+
+@given(
+    st.builds(
+        Start,
+        run_id=st.none() | _names.filter(lambda name: len(name.encode()) <= MAX_RUN_ID_BYTES),
+        payload=st.none() | _names,
+        pointer=st.none() | _pointers,
+        attempt=st.integers(min_value=0, max_value=2000),
+    )
+)
+def test_start_when_parsed_then_it_is_what_was_sent(start):
+    """A start keeps the client's name, and the payload or where it rests."""
+    assert parse_message(json.loads(start.to_text())) == start
+
+
+@pytest.mark.parametrize(
+    "event", [None, 1, "text", [], {}, {"schema": "mine/1"}, {"schema": "caribou.record/1"}, {"schema": 3}]
+)
+def test_message_when_it_is_not_ours_then_it_is_a_payload(event):
+    """Whatever doesn't say that it is ours is a user's event."""
+    assert parse_message(event) is None
+
+
+@pytest.mark.parametrize("schema", ["caribou.envelope/2", "caribou.start/2"])
+def test_message_when_its_schema_is_unknown_then_error_names_it(schema):
+    """One of ours that this version doesn't read is an error, not a payload."""
+    with pytest.raises(InvalidEnvelopeError, match=schema):
+        parse_message({"schema": schema})
+
+
+@pytest.mark.parametrize("damage", [{"run_id": 5}, {"run_id": "é" * 129}, {"run_id": "\ud800"}, {"payload": {}}])
+def test_start_when_its_name_or_payload_can_not_be_kept_then_it_is_damaged(damage):
+    """A name that no key can hold would fail again and again behind the border."""
+    with pytest.raises(InvalidEnvelopeError, match="damaged"):
+        parse_message(json.loads(Start("r", "1").to_text()) | damage)
+
+
+def test_start_when_its_name_is_as_long_as_can_be_then_it_is_read():
+    """The limit is in bytes, so that it holds for keys."""
+    start = Start("é" * 128, "1")
+    assert parse_message(json.loads(start.to_text())) == start
+
+
+@pytest.mark.parametrize("field", sorted(json.loads(_envelope().to_text())))
+def test_envelope_when_a_field_is_missing_then_it_is_damaged(field):
+    """Every field of an envelope is needed; without the schema it is nobody's."""
+    data = json.loads(_envelope().to_text())
+    del data[field]
+    if field == "schema":
+        assert parse_message(data) is None
+        return
+    with pytest.raises(InvalidEnvelopeError, match=field):
+        parse_message(data)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"hop": "x"}, {"regions": [1]}, {"regions": {"us-west-2": 1}}, {"pointer": {"key": 1}}, {"deadline": None}],
+)
+def test_envelope_when_a_field_is_of_another_kind_then_it_is_damaged(damage):
+    """What can't be read is said to be damaged."""
+    with pytest.raises(InvalidEnvelopeError, match="damaged"):
+        parse_message(json.loads(_envelope().to_text()) | damage)
+
+
+def test_run_when_sent_to_a_node_then_its_map_is_what_is_needed_from_there():
+    """A receiver learns where it and its descendants are, and nothing else."""
+    graph = graph_of({"a": "b c", "b": "d", "c": "e"})
+    run = Run("r", "0.0.1", "g", "p", dict.fromkeys("abcde", "us-west-2"), 1.0, 2.0)
+    assert sorted(run.as_needed_by("b", graph).regions) == ["b", "d"]
+
+
+def test_run_when_a_node_is_moved_home_then_the_others_stay():
+    """Only the unreachable node's region changes."""
+    run = Run("r", "0.0.1", "g", "p", {"a": "us-west-2", "b": "us-west-2"}, 1.0, 2.0)
+    assert run.at_home("a").region_of("a", "us-east-1") == "us-east-1"
+    assert run.at_home("a").region_of("b", "us-east-1") == "us-west-2"
