@@ -150,6 +150,14 @@ def test_shipped_problems_when_read_then_all_are_valid():
         read_problem(path)
 
 
+def test_problem_when_an_earlier_version_wrote_it_then_the_price_that_nothing_reads_may_stand_there():
+    """`egress_internet_per_gb` was required; a problem is read with it and without."""
+    content = valid()
+    del content["regions"][HOME]["price_usd"]["egress_internet_per_gb"]
+    problem = parse_problem(content)
+    assert [problem.regions[name].price_usd.egress_internet_per_gb for name in (HOME, AWAY)] == [None, 0.09]
+
+
 def test_problem_when_marginal_intensity_is_given_then_is_read_and_else_is_none():
     """It is optional: nobody tells it for some regions."""
     path = ("regions", AWAY, "carbon_intensity_g_per_kwh", "marginal")
