@@ -13,12 +13,14 @@ from pathlib import Path
 
 import click
 
-from caribou.cli.project import control_region, project_root, stage, workflow_folder
-from caribou.collectors.facts import KINDS, DynamoFactTable, Facts, Kind, collect, read_facts
+from caribou.cli.project import context_text, control_region, project_root, stage, workflow_folder
+from caribou.collectors.bodies import KINDS, Kind
+from caribou.collectors.facts import DynamoFactTable, Facts, collect, read_facts
 from caribou.collectors.logs import CloudWatchLogReader
 from caribou.collectors.records import DynamoRecordTable, read_record_lines, write_record_lines
 from caribou.collectors.registrations import SsmRegistry, registered, registration_of
-from caribou.collectors.snapshot import SOURCES, packaged_facts
+from caribou.collectors.sources.registry import DEFAULT_SOURCE, source_key, source_of
+from caribou.collectors.sources.snapshot import packaged_facts
 from caribou.collectors.workflow import Sync, SyncReport, sync
 from caribou.control.aws import telling
 from caribou.control.plan.problem import build_problem
@@ -57,11 +59,12 @@ class ControlPlane:
 @click.argument("what", type=click.Choice([*KINDS, "workflow", "all"]))
 def data_collect(what: str) -> None:
     """Collect facts of regions, or run records of all workflows, into the control plane's tables, now."""
-    plane = ControlPlane(project_root())
+    root = project_root()
+    plane = ControlPlane(root)
     with plane.telling("Collecting"):
         for kind in KINDS:
             if what in (kind, "all"):
-                _collect_facts(kind, plane)
+                _collect_facts(kind, plane, root)
         if what in ("workflow", "all"):
             _collect_records(plane)
 
@@ -101,9 +104,11 @@ def problem(workflow: str, output: Path, records_file: Path | None) -> None:
     _show_problem(output, built["provenance"])
 
 
-def _collect_facts(kind: Kind, plane: ControlPlane) -> None:
-    count = collect(SOURCES[kind], plane.facts, datetime.now(UTC))
-    click.echo(f"{kind}: {count} regions, from the {SOURCES[kind].name}")
+def _collect_facts(kind: Kind, plane: ControlPlane, root: Path) -> None:
+    key = source_key(kind)
+    source = source_of(kind, context_text(root, key, DEFAULT_SOURCE), f"{root / 'cdk.json'}: context {key}")
+    count = collect(source, plane.facts, datetime.now(UTC))
+    click.echo(f"{kind}: {count} regions, from the {source.origin}")
 
 
 def _collect_records(plane: ControlPlane) -> None:

@@ -46,16 +46,18 @@ def workflow_folder(name: str, root: Path | None = None) -> Path:
 def control_region(root: Path) -> str:
     """The region of the control plane: context key `caribou:control_region` of `cdk.json`, else us-west-2."""
     key = "caribou:control_region"
-    return checked_control_region(_context(root, key, DEFAULT_CONTROL_REGION), f"{root / 'cdk.json'}: context {key}")
+    region = context_text(root, key, DEFAULT_CONTROL_REGION)
+    return checked_control_region(region, f"{root / 'cdk.json'}: context {key}")
 
 
 def stage(root: Path) -> str:
     """The stage: context key `caribou:stage` of `cdk.json`, else the default one."""
     key = "caribou:stage"
-    return checked_stage(_context(root, key, DEFAULT_STAGE), f"{root / 'cdk.json'}: context {key}")
+    return checked_stage(context_text(root, key, DEFAULT_STAGE), f"{root / 'cdk.json'}: context {key}")
 
 
-def _context(root: Path, key: str, default: str) -> str:
+def context_text(root: Path, key: str, default: str) -> str:
+    """The text at a context key of the project's `cdk.json`, else the default. InvalidInputError if it is no text."""
     path = root / "cdk.json"
     try:
         data: Any = json.loads(path.read_text(encoding="utf-8"))

@@ -1,11 +1,6 @@
-"""Facts about regions: what a collector learns, and the control plane's table of them.
+"""Facts about regions: what a source gives, and the control plane's table of them.
 
-A fact is one body of a kind for one region. Kinds and their bodies:
-
-- `carbon`: `{"average", "hourly": [24], "provenance": {…}}`, g CO2eq/kWh by hour of day, UTC; and `"marginal"`, the
-  annual mean of marginal intensity, where somebody tells it;
-- `provider`: `{"pue", "cpu_kw_per_vcpu": {"idle", "full"}, "memory_kw_per_gb", "price_usd": {…}, "provenance": {…}}`;
-- `performance`: `{"relative_run_time", "ping_s": {TO: [samples]}, "provenance": {…}}`.
+A fact is one body of a kind for one region; what bodies hold is `bodies.py`'s matter.
 """
 
 from __future__ import annotations
@@ -14,81 +9,80 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Generic, Protocol, TypeVar
 
-import boto3
 from boto3.dynamodb.conditions import Key
 
+from caribou.collectors.bodies import Body, CarbonBody, Kind, PerformanceBody, ProviderBody
+from caribou.collectors.clients import table_of
 from caribou.model.errors import InvalidInputError
 
-Json = dict[str, Any]
-Kind = Literal["carbon", "provider", "performance"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+B = TypeVar("B", bound=Body)
+B_co = TypeVar("B_co", bound=Body, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Generic[B_co]):
     """What is known of a region: a body of one kind, from where, and when it was collected (UTC)."""
 
-    kind: Kind
     region: str
-    body: Json
+    body: B_co
     source: str
     collected_at: datetime
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of its body."""
+        return self.body.kind
 
     def to_item(self) -> dict[str, str]:
         """The fact as an item of the fact table; the body is JSON text, since DynamoDB has no floats."""
         return {
             "kind": self.kind,
             "region": self.region,
-            "body": json.dumps(self.body, sort_keys=True),
+            "body": json.dumps(self.body.to_json(), sort_keys=True),
             "source": self.source,
             "collected_at": self.collected_at.isoformat(),
         }
 
-    @classmethod
-    def from_item(cls, item: Mapping[str, Any]) -> Fact:
-        """The fact that `to_item` wrote. Raises InvalidInputError for an item that is none."""
-        try:
-            return cls(
-                kind=item["kind"],
-                region=item["region"],
-                body=json.loads(item["body"]),
-                source=item["source"],
-                collected_at=datetime.fromisoformat(item["collected_at"]),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise InvalidInputError(
-                "an item of the fact table is not a fact",
-                where=f"{item.get('kind')} of {item.get('region')}",
-                found=repr(error),
-                fix=f"run `caribou data_collect {item.get('kind')}` again",
-            ) from error
+
+def fact_in(item: Mapping[str, Any], body: type[B]) -> Fact[B]:
+    """The fact that `to_item` wrote, with a body of this type. Raises InvalidInputError for an item that is none."""
+    try:
+        return Fact(
+            region=item["region"],
+            body=body.from_json(json.loads(item["body"])),
+            source=item["source"],
+            collected_at=datetime.fromisoformat(item["collected_at"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, InvalidInputError) as error:
+        raise InvalidInputError(
+            "an item of the fact table is not a fact",
+            where=f"{body.kind} of {item.get('region')}",
+            found=repr(error),
+            fix=f"run `caribou data_collect {body.kind}` again",
+        ) from error
 
 
-class FactSource(Protocol):
-    """Where the facts of one kind come from: the packaged snapshot now, a live API later."""
-
-    @property
-    def kind(self) -> Kind:
-        """The kind of its facts."""
+class FactSource(Protocol[B_co]):
+    """Where the facts of one kind come from: a packaged snapshot, or a live API."""
 
     @property
-    def name(self) -> str:
+    def origin(self) -> str:
         """What stands in the facts as their source."""
 
-    def bodies(self, now: datetime) -> Mapping[str, Json]:
-        """Region to body, as of `now` (aware)."""
+    def bodies(self, now: datetime) -> Mapping[str, B_co]:
+        """Region to body, as of `now` (aware). Raises OperationFailedError if the source can't be read."""
 
 
 class FactTable(Protocol):
     """The control plane's table of facts."""
 
-    def put(self, facts: Iterable[Fact]) -> None:
+    def put(self, facts: Iterable[Fact[Body]]) -> None:
         """Write facts, each in place of the earlier one of its kind and region."""
 
-    def of_kind(self, kind: Kind) -> list[Fact]:
-        """The facts of a kind, one a region."""
+    def of_kind(self, body: type[B]) -> list[Fact[B]]:
+        """The facts with bodies of this type, one a region."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,49 +91,49 @@ class InMemoryFactTable:
 
     items: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
 
-    def put(self, facts: Iterable[Fact]) -> None:
+    def put(self, facts: Iterable[Fact[Body]]) -> None:
         """Write facts."""
         self.items.update({(fact.kind, fact.region): fact.to_item() for fact in facts})
 
-    def of_kind(self, kind: Kind) -> list[Fact]:
-        """The facts of a kind."""
-        return [Fact.from_item(item) for key, item in sorted(self.items.items()) if key[0] == kind]
+    def of_kind(self, body: type[B]) -> list[Fact[B]]:
+        """The facts with bodies of this type."""
+        return [fact_in(item, body) for key, item in sorted(self.items.items()) if key[0] == body.kind]
 
 
 class DynamoFactTable:
     """The fact table in DynamoDB."""
 
     def __init__(self, name: str, region: str) -> None:
-        self._table = boto3.resource("dynamodb", region_name=region).Table(name)
+        self._table = table_of(name, region)
 
-    def put(self, facts: Iterable[Fact]) -> None:
+    def put(self, facts: Iterable[Fact[Body]]) -> None:
         """Write facts, 25 in a request."""
         with self._table.batch_writer() as batch:
             for fact in facts:
                 batch.put_item(Item=fact.to_item())
 
-    def of_kind(self, kind: Kind) -> list[Fact]:
-        """The facts of a kind, read page by page."""
-        condition = Key("kind").eq(kind)
+    def of_kind(self, body: type[B]) -> list[Fact[B]]:
+        """The facts with bodies of this type, read page by page."""
+        condition = Key("kind").eq(body.kind)
         page = self._table.query(KeyConditionExpression=condition)
         items = list(page["Items"])
         while last := page.get("LastEvaluatedKey"):
             page = self._table.query(KeyConditionExpression=condition, ExclusiveStartKey=last)
             items += page["Items"]
-        return [Fact.from_item(item) for item in items]
+        return [fact_in(item, body) for item in items]
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """All that is known about regions: region to fact, by kind."""
 
-    carbon: Mapping[str, Fact]
-    provider: Mapping[str, Fact]
-    performance: Mapping[str, Fact]
+    carbon: Mapping[str, Fact[CarbonBody]]
+    provider: Mapping[str, Fact[ProviderBody]]
+    performance: Mapping[str, Fact[PerformanceBody]]
 
-    def of(self, kind: Kind) -> Mapping[str, Fact]:
+    def of(self, kind: Kind) -> Mapping[str, Fact[Body]]:
         """Region to fact of a kind."""
-        by_kind: dict[Kind, Mapping[str, Fact]] = {
+        by_kind: dict[Kind, Mapping[str, Fact[Body]]] = {
             "carbon": self.carbon,
             "provider": self.provider,
             "performance": self.performance,
@@ -147,24 +141,27 @@ class Facts:
         return by_kind[kind]
 
 
-def facts_of(source: FactSource, now: datetime) -> list[Fact]:
-    """Everything that a source tells as of `now`."""
-    return [Fact(source.kind, region, body, source.name, now) for region, body in source.bodies(now).items()]
+def facts_of(source: FactSource[B], now: datetime) -> list[Fact[B]]:
+    """Everything that a source has as of `now`."""
+    return [Fact(region, body, source.origin, now) for region, body in source.bodies(now).items()]
 
 
-def collect(source: FactSource, table: FactTable, now: datetime) -> int:
-    """Write what a source tells into the table; the number of facts written."""
+def collect(source: FactSource[Body], table: FactTable, now: datetime) -> int:
+    """Write what a source has into the table; the number of facts written."""
     facts = facts_of(source, now)
     table.put(facts)
     return len(facts)
 
 
+def by_region(facts: Iterable[Fact[B]]) -> dict[str, Fact[B]]:
+    """Region to fact."""
+    return {fact.region: fact for fact in facts}
+
+
 def read_facts(table: FactTable) -> Facts:
     """Everything in the table."""
-    return Facts(**{kind: {fact.region: fact for fact in table.of_kind(kind)} for kind in KINDS})
-
-
-def facts_from(sources: Iterable[FactSource], now: datetime) -> Facts:
-    """The same straight from sources, with no table between."""
-    by_kind = {source.kind: {fact.region: fact for fact in facts_of(source, now)} for source in sources}
-    return Facts(**{kind: by_kind.get(kind, {}) for kind in KINDS})
+    return Facts(
+        carbon=by_region(table.of_kind(CarbonBody)),
+        provider=by_region(table.of_kind(ProviderBody)),
+        performance=by_region(table.of_kind(PerformanceBody)),
+    )

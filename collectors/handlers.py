@@ -1,8 +1,9 @@
 """The collectors' Lambda functions, which run on schedules in the control plane.
 
-Environment: CARIBOU_FACT_TABLE, CARIBOU_RECORD_TABLE, CARIBOU_STAGE; AWS_REGION is the control region. The answer says
-how much was collected; what went wrong in one region or workflow is in the log and the answer, and does not stop the
-others. If everything fails, the function fails, so that its alarm sees it.
+Environment: CARIBOU_FACT_TABLE, CARIBOU_RECORD_TABLE, CARIBOU_STAGE, and CARIBOU_SOURCE, the name of the source of a
+collector of facts; AWS_REGION is the control region. The answer says how much was collected; what went wrong in one
+region or workflow is in the log and the answer, and does not stop the others. If everything fails, the function fails,
+so that its alarm sees it.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from caribou.collectors.facts import DynamoFactTable, Kind, collect
+from caribou.collectors.bodies import Kind
+from caribou.collectors.facts import DynamoFactTable, collect
 from caribou.collectors.logs import CloudWatchLogReader
 from caribou.collectors.records import DynamoRecordTable
 from caribou.collectors.registrations import SsmRegistry, registered
-from caribou.collectors.snapshot import SOURCES
+from caribou.collectors.sources.registry import DEFAULT_SOURCE, source_of
 from caribou.collectors.workflow import Sync, SyncReport, sync
 from caribou.model.errors import OperationFailedError
 
@@ -58,9 +60,9 @@ def workflow_handler(event: Mapping[str, Any], context: object) -> Answer:  # no
 
 def _collected(kind: Kind) -> Answer:
     table = DynamoFactTable(os.environ["CARIBOU_FACT_TABLE"], os.environ["AWS_REGION"])
-    source = SOURCES[kind]
+    source = source_of(kind, os.environ.get("CARIBOU_SOURCE", DEFAULT_SOURCE), "environment variable CARIBOU_SOURCE")
     count = collect(source, table, datetime.now(UTC))
-    answer = {"kind": kind, "facts": count, "source": source.name}
+    answer = {"kind": kind, "facts": count, "source": source.origin}
     logger.info(json.dumps({"message": "facts collected", **answer}))
     return answer
 

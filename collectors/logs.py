@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from caribou.collectors.clients import logs_of
 from caribou.model.errors import OperationFailedError
 from caribou.model.record import RECORD_KEY
 
@@ -72,7 +72,7 @@ class CloudWatchLogReader:
 
     def _client(self, region: str) -> CloudWatchLogsClient:
         if region not in self._clients:
-            self._clients[region] = boto3.client("logs", region_name=region)
+            self._clients[region] = logs_of(region)
         return self._clients[region]
 
     def groups(self, region: str, prefix: str) -> Mapping[str, int]:

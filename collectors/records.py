@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import boto3
 from boto3.dynamodb.conditions import Key
 
+from caribou.collectors.clients import table_of
 from caribou.model.errors import InvalidRecordError
 from caribou.model.record import RunRecord
 
@@ -88,7 +88,7 @@ class DynamoRecordTable:
     """The record table in DynamoDB."""
 
     def __init__(self, name: str, region: str) -> None:
-        self._table = boto3.resource("dynamodb", region_name=region).Table(name)
+        self._table = table_of(name, region)
 
     def put_records(self, records: Iterable[RunRecord], keep_days: int) -> None:
         """Write records, 25 in a request; the same record twice in a batch, as in an overlap, is written once."""

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import boto3
-
+from caribou.collectors.clients import parameters_of
 from caribou.model.errors import InvalidInputError
 from caribou.model.names import registrations_path
 from caribou.model.registration import Registration, parse_registration
@@ -36,7 +35,7 @@ class SsmRegistry:
 
     def __init__(self, stage: str, region: str) -> None:
         self._path = registrations_path(stage)
-        self._client = boto3.client("ssm", region_name=region)
+        self._client = parameters_of(region)
 
     def values(self) -> Mapping[str, str]:
         """Parameter name to its value, read page by page."""

@@ -47,7 +47,7 @@ def add_stacks(app: App, root: Path, now: datetime) -> None:
     context = read_context(app)
     folders = {folder.name: folder for folder in workflow_folders(root)}
     refuse_equal_names(folders)
-    ControlPlaneStack(app, stage=context.stage, control_region=context.control_region)
+    ControlPlaneStack(app, stage=context.stage, control_region=context.control_region, sources=context.sources)
     for workflow in _workflows(folders, _only(root, context)):
         refuse_long_names(workflow, context.stage)
         placement = _placement(workflow, context, root, now)

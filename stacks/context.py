@@ -7,22 +7,29 @@ from dataclasses import dataclass
 
 from aws_cdk import App
 
+from caribou.collectors.bodies import KINDS, Kind
+from caribou.collectors.sources.registry import DEFAULT_SOURCE, source_key, source_of
 from caribou.model.errors import InvalidInputError
 from caribou.model.names import DEFAULT_CONTROL_REGION, DEFAULT_STAGE, checked_control_region, checked_stage
 
 PLACEMENT, WORKFLOW = "placement", "workflow"
 STAGE, CONTROL_REGION = "caribou:stage", "caribou:control_region"
-_KEYS = (PLACEMENT, WORKFLOW, STAGE, CONTROL_REGION)
+_KEYS = (PLACEMENT, WORKFLOW, STAGE, CONTROL_REGION, *(source_key(kind) for kind in KINDS))
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What was asked for: a placement (`home`, or a file) and a workflow, or None; the stage and the control region."""
+    """What was asked for.
+
+    A placement (`home`, or a file) and a workflow, or None; the stage and the control region; and for each kind of
+    facts the name of its source.
+    """
 
     placement: str | None
     workflow: str | None
     stage: str
     control_region: str
+    sources: Mapping[Kind, str]
 
 
 def read_context(app: App) -> Context:
@@ -30,7 +37,15 @@ def read_context(app: App) -> Context:
     given = _texts(app.node.get_all_context())
     stage = checked_stage(given.get(STAGE, DEFAULT_STAGE), f"context key {STAGE}")
     region = checked_control_region(given.get(CONTROL_REGION, DEFAULT_CONTROL_REGION), f"context key {CONTROL_REGION}")
-    return Context(given.get(PLACEMENT), given.get(WORKFLOW), stage, region)
+    sources = {kind: _source(kind, given) for kind in KINDS}
+    return Context(given.get(PLACEMENT), given.get(WORKFLOW), stage, region, sources)
+
+
+def _source(kind: Kind, given: Mapping[str, str]) -> str:
+    key = source_key(kind)
+    name = given.get(key, DEFAULT_SOURCE)
+    source_of(kind, name, f"context key {key}")
+    return name
 
 
 def _texts(everything: Mapping[str, object]) -> Mapping[str, str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aws_cdk import Aws, CfnOutput, Duration, Environment, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from caribou.collectors.bodies import Kind
 from caribou.constructs.acknowledge import acknowledge
 from caribou.constructs.bundle import Bundle, Platform
 from caribou.constructs.naming import arn
@@ -20,7 +23,7 @@ STACK_ID = "CaribouControlPlane"
 class ControlPlaneStack(Stack):
     """Tables of facts and run records, the bucket of solved placements, and collectors on schedules."""
 
-    def __init__(self, scope: Construct, *, stage: str, control_region: str) -> None:
+    def __init__(self, scope: Construct, *, stage: str, control_region: str, sources: Mapping[Kind, str]) -> None:
         super().__init__(
             scope,
             STACK_ID,
@@ -34,7 +37,7 @@ class ControlPlaneStack(Stack):
         self.facts = self._table("Facts", self._names.fact_table, "kind", "region")
         self.records = self._table("Records", self._names.record_table, "workflow", "id")
         self.placements = self._placement_bucket()
-        self._add_collectors()
+        self._add_collectors({kind: {"CARIBOU_SOURCE": source} for kind, source in sources.items()})
         CfnOutput(self, "PlacementBucket", value=self.placements.bucket_name)
 
     def _table(self, construct_id: str, name: str, partition: str, sort: str) -> dynamodb.Table:
@@ -65,7 +68,8 @@ class ControlPlaneStack(Stack):
         acknowledge(bucket, {"AwsSolutions-S1": "every version of a placement is kept, and who deploys it is logged"})
         return bucket
 
-    def _add_collectors(self) -> None:
+    def _add_collectors(self, choices: Mapping[str, Mapping[str, str]]) -> None:
+        """Add every collector; `choices` are variables of those that have a choice, by name."""
         code = collector_bundle().code(self)
         environment = {
             "CARIBOU_STAGE": self._stage,
@@ -82,7 +86,7 @@ class ControlPlaneStack(Stack):
                     handler=f"caribou.collectors.handlers.{name}_handler",
                     code=code,
                     every=Duration.hours(every),
-                    environment=environment,
+                    environment={**environment, **choices.get(name, {})},
                     statements=(_use(writes), *(self._read_logs() if name == "workflow" else ())),
                 ),
             )

@@ -80,7 +80,7 @@ def test_wheel_when_built_then_every_file_of_every_room_is_inside(wheel):
         "caribou/cli/cdk_cli/package-lock.json",
         "caribou/cli/template/dot_caribou/config.yml",
         "caribou/local/ministack/requirements.lock",
-        "caribou/collectors/data/carbon/profiles.json",
+        "caribou/collectors/sources/data/carbon/profiles.json",
     } <= inside
     assert "caribou/constructs/__init__.py" not in inside
 

@@ -1,6 +1,6 @@
 """The packaged snapshots as fact sources: no network, no key, the same facts everywhere.
 
-Sources, dates, bases and licences stand in the files themselves (`collectors/data/`) and in docs/data.md.
+Sources, dates, bases and licences stand in the files themselves (`data/`, beside this one) and in docs/data.md.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, cast
 
-from caribou.collectors.facts import Facts, FactSource, Json, Kind, facts_from
+from caribou.collectors.bodies import CarbonBody, CpuPower, Json, PerformanceBody, Prices, ProviderBody
+from caribou.collectors.facts import Facts, by_region, facts_of
 
-CPU_KW_PER_VCPU = {"idle": 0.00074, "full": 0.0035}
+CPU_KW_PER_VCPU = CpuPower(idle=0.00074, full=0.0035)
 """Power of a vCPU, idle and busy: Cloud Carbon Footprint's averages for AWS (0.74 W and 3.5 W)."""
 
 MEMORY_KW_PER_GB = 0.0003725
@@ -23,29 +24,18 @@ MEMORY_KW_PER_GB = 0.0003725
 RELATIVE_RUN_TIME = 1.0
 """No public measurement says that Lambda is faster in one region than in another: equal, and marked as assumed."""
 
-_PRICES_IN_PROBLEM = (
-    "compute_per_gb_s",
-    "invocation",
-    "message_request",
-    "table_read_unit",
-    "table_write_unit",
-    "egress_other_region_per_gb",
-    "egress_internet_per_gb",
-)
-
 
 class CarbonSnapshot:
     """Grid intensity of the coming days: each hour's mean over the same month of 2023 (for some zones 2022)."""
 
-    kind: Kind = "carbon"
-    name = "snapshot of Electricity Maps, lifecycle"
+    origin = "snapshot of Electricity Maps, lifecycle"
 
-    def bodies(self, now: datetime) -> Mapping[str, Json]:
+    def bodies(self, now: datetime) -> Mapping[str, CarbonBody]:
         """Region to 24 hourly intensities and their mean, for the month that `now` is in, and marginal if known."""
-        data, marginal = _packaged("carbon/profiles.json"), marginal_intensity()
+        data, marginal = _packaged("carbon/profiles.json"), _marginal_intensity()
         zones, zone_of_region = data["zones"], data["zone_of_region"]
         return {
-            region: {**_carbon_body(zone, zones[zone], now.month), **_marginal(marginal[region])}
+            region: _carbon_body(zone, zones[zone], now.month, marginal[region])
             for region, zone in zone_of_region.items()
         }
 
@@ -53,10 +43,9 @@ class CarbonSnapshot:
 class ProviderSnapshot:
     """PUE, power model and list prices."""
 
-    kind: Kind = "provider"
-    name = "snapshot of AWS list prices and PUE"
+    origin = "snapshot of AWS list prices and PUE"
 
-    def bodies(self, now: datetime) -> Mapping[str, Json]:  # noqa: ARG002 - they do not change by the hour
+    def bodies(self, now: datetime) -> Mapping[str, ProviderBody]:  # noqa: ARG002 - they do not change by the hour
         """Region to PUE, power and prices."""
         prices, regions = _packaged("prices.json"), _packaged("regions.json")
         return {
@@ -68,10 +57,9 @@ class ProviderSnapshot:
 class PerformanceSnapshot:
     """Round trips between regions, and how fast functions run there."""
 
-    kind: Kind = "performance"
-    name = "snapshot of CloudPing medians"
+    origin = "snapshot of CloudPing medians"
 
-    def bodies(self, now: datetime) -> Mapping[str, Json]:  # noqa: ARG002 - they do not change by the hour
+    def bodies(self, now: datetime) -> Mapping[str, PerformanceBody]:  # noqa: ARG002 - they do not change by the hour
         """Region to relative run time and pings, each a list of one median."""
         data = _packaged("latency.json")
         provenance = {
@@ -80,83 +68,59 @@ class PerformanceSnapshot:
             "relative_run_time": "assumed equal: no public measurement tells regions apart",
         }
         return {
-            region: {
-                "relative_run_time": RELATIVE_RUN_TIME,
-                "ping_s": {to: [median] for to, median in row.items()},
-                "provenance": provenance,
-            }
+            region: PerformanceBody(RELATIVE_RUN_TIME, {to: (median,) for to, median in row.items()}, provenance)
             for region, row in data["p50_round_trip_s"].items()
         }
 
 
-SOURCES: Mapping[Kind, FactSource] = {
-    "carbon": CarbonSnapshot(),
-    "provider": ProviderSnapshot(),
-    "performance": PerformanceSnapshot(),
-}
-"""The packaged source of each kind."""
-
-
 def packaged_facts(now: datetime) -> Facts:
-    """All packaged facts as of `now`."""
-    return facts_from(SOURCES.values(), now)
+    """All packaged facts as of `now`, with no table between."""
+    return Facts(
+        carbon=by_region(facts_of(CarbonSnapshot(), now)),
+        provider=by_region(facts_of(ProviderSnapshot(), now)),
+        performance=by_region(facts_of(PerformanceSnapshot(), now)),
+    )
 
 
-def coordinates() -> Mapping[str, tuple[float, float]]:
-    """Region to latitude and longitude in degrees, for maps in reports."""
-    regions = _packaged("regions.json")["regions"]
-    return {region: (fact["latitude"], fact["longitude"]) for region, fact in regions.items()}
-
-
-def marginal_intensity() -> Mapping[str, float | None]:
-    """Region to the annual mean of marginal intensity, g CO2eq/kWh (2023), None where nobody tells it."""
-    regions = _packaged("regions.json")["regions"]
-    return {region: fact["marginal_g_per_kwh"] for region, fact in regions.items()}
-
-
-def monthly_intensity(region: str) -> list[list[float]]:
-    """A region's profile of the year: 12 months of 24 hourly means, g CO2eq/kWh. KeyError for an unknown region."""
-    data = _packaged("carbon/profiles.json")
-    profile: list[list[float]] = data["zones"][data["zone_of_region"][region]]["monthly_hourly"]
-    return [list(month) for month in profile]
-
-
-def _carbon_body(zone: str, profile: Mapping[str, Any], month: int) -> Json:
-    hourly = list(profile["monthly_hourly"][month - 1])
-    return {
-        "average": round(sum(hourly) / len(hourly), 3),
-        "hourly": hourly,
-        "provenance": {
+def _carbon_body(zone: str, profile: Mapping[str, Any], month: int, marginal: float | None) -> CarbonBody:
+    hourly = tuple(profile["monthly_hourly"][month - 1])
+    return CarbonBody(
+        average=round(sum(hourly) / len(hourly), 3),
+        hourly=hourly,
+        marginal=marginal,
+        provenance={
             "zone": zone,
             "basis": f"means of month {month} of {profile['year']} by hour of day, lifecycle; no forecast",
             "estimated_share": profile["estimated_share"],
             "constant": profile["constant"],
             "licence": "ODbL 1.0, Electricity Maps",
         },
-    }
+    )
 
 
-def _marginal(g_per_kwh: float | None) -> Json:
-    return {} if g_per_kwh is None else {"marginal": g_per_kwh}
+def _marginal_intensity() -> Mapping[str, float | None]:
+    """Region to the annual mean of marginal intensity, g CO2eq/kWh (2023), None where nobody publishes it."""
+    regions = _packaged("regions.json")["regions"]
+    return {region: fact["marginal_g_per_kwh"] for region, fact in regions.items()}
 
 
-def _provider_body(price: Mapping[str, Any], fact: Mapping[str, Any], date: str) -> Json:
-    return {
-        "pue": fact["pue"],
-        "cpu_kw_per_vcpu": dict(CPU_KW_PER_VCPU),
-        "memory_kw_per_gb": MEMORY_KW_PER_GB,
-        "price_usd": {name: price[name] for name in _PRICES_IN_PROBLEM},
-        "provenance": {
+def _provider_body(price: Mapping[str, Any], fact: Mapping[str, Any], date: str) -> ProviderBody:
+    return ProviderBody(
+        pue=fact["pue"],
+        cpu_kw_per_vcpu=CPU_KW_PER_VCPU,
+        memory_kw_per_gb=MEMORY_KW_PER_GB,
+        price_usd=Prices.from_json(price),
+        provenance={
             "pue": fact["pue_basis"],
             "egress": price["egress_basis"],
             "egress_stand_in": price["egress_stand_in"],
             "prices": date,
             "power": "modelled: Cloud Carbon Footprint's averages for AWS",
         },
-    }
+    )
 
 
 @cache
 def _packaged(name: str) -> Json:
-    text = (files("caribou.collectors") / "data" / name).read_text(encoding="utf-8")
+    text = (files("caribou.collectors.sources") / "data" / name).read_text(encoding="utf-8")
     return cast("Json", json.loads(text))

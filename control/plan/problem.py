@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from caribou.collectors.facts import KINDS, Fact, Facts, Kind
+from caribou.collectors.bodies import KINDS, Kind
+from caribou.collectors.facts import Facts
 from caribou.collectors.summary import Summary, problem_regions, summarise
 from caribou.model.errors import InvalidProblemError
 from caribou.model.graph import Graph
@@ -49,7 +50,7 @@ def build_problem(
         "home_region": manifest.home_region,
         "control_region": control_region,
         "regions": {region: _region(region, facts) for region in regions},
-        "ping_s": {a: {b: list(facts.performance[a].body["ping_s"][b]) for b in regions} for a in regions},
+        "ping_s": {a: {b: list(facts.performance[a].body.ping_s[b]) for b in regions} for a in regions},
         "carbon_model": dict(CARBON_MODEL),
         "entry": summary.entry,
         "nodes": summary.nodes,
@@ -60,22 +61,15 @@ def build_problem(
 
 
 def _region(region: str, facts: Facts) -> Json:
-    carbon, provider, performance = (facts.of(kind)[region].body for kind in KINDS)
+    provider = facts.provider[region].body
     return {
-        "carbon_intensity_g_per_kwh": _intensity(carbon),
-        "pue": provider["pue"],
-        "cpu_kw_per_vcpu": dict(provider["cpu_kw_per_vcpu"]),
-        "memory_kw_per_gb": provider["memory_kw_per_gb"],
-        "relative_run_time": performance["relative_run_time"],
-        "price_usd": provider["price_usd"],
+        "carbon_intensity_g_per_kwh": facts.carbon[region].body.intensity(),
+        "pue": provider.pue,
+        "cpu_kw_per_vcpu": provider.cpu_kw_per_vcpu.to_json(),
+        "memory_kw_per_gb": provider.memory_kw_per_gb,
+        "relative_run_time": facts.performance[region].body.relative_run_time,
+        "price_usd": provider.price_usd.to_json(),
     }
-
-
-def _intensity(carbon: Json) -> Json:
-    """Average and hourly intensity, and the marginal one where the collector's source tells it."""
-    marginal = carbon.get("marginal")
-    known = {} if marginal is None else {"marginal": marginal}
-    return {"average": carbon["average"], "hourly": list(carbon["hourly"]), **known}
 
 
 def _check_facts(regions: Iterable[str], facts: Facts) -> None:
@@ -87,7 +81,7 @@ def _check_facts(regions: Iterable[str], facts: Facts) -> None:
                 raise _missing(f"there is no {kind} fact", region, kind)
     for region in regions:
         for to in regions:
-            if not facts.performance[region].body["ping_s"].get(to):
+            if not facts.performance[region].body.ping_s.get(to):
                 raise _missing(f"there is no ping to {to}", region, "performance")
 
 
@@ -116,23 +110,22 @@ def _limits(limits: Mapping[Metric, Limit]) -> Json:
 def _provenance(regions: Iterable[str], facts: Facts, summary: Summary) -> dict[str, str]:
     """Where each kind of figure comes from, as texts: sources, dates, and what was assumed for which region."""
     regions = tuple(regions)
-    told: dict[str, str] = {kind: _origin([facts.of(kind)[region] for region in regions]) for kind in KINDS}
-    bases = {region: facts.provider[region].body.get("provenance", {}) for region in regions}
-    pings = facts.performance[regions[0]].body.get("provenance", {})
+    provider, pings = facts.provider, facts.performance[regions[0]].body.provenance
     return {
-        **told,
-        **_named("pue_of_aws_fleet", [region for region in regions if bases[region].get("pue") == "fleet"]),
-        **_named("marginal_intensity_unknown", [r for r in regions if "marginal" not in facts.carbon[r].body]),
-        **_named("egress_price_assumed", [region for region in regions if bases[region].get("egress") == "assumed"]),
+        **{kind: _origin(kind, regions, facts) for kind in KINDS},
+        **_named("pue_of_aws_fleet", [region for region in regions if provider[region].body.has_pue_of_fleet]),
+        **_named("marginal_intensity_unknown", [r for r in regions if facts.carbon[r].body.marginal is None]),
+        **_named("egress_price_assumed", [region for region in regions if provider[region].body.has_assumed_egress]),
         **{key: str(pings[key]) for key in ("ping", "relative_run_time") if key in pings},
         **{f"workflow.{key}": text for key, text in summary.provenance.items()},
     }
 
 
-def _origin(facts: list[Fact]) -> str:
-    sources = sorted({fact.source for fact in facts})
-    oldest = min(fact.collected_at for fact in facts)
-    bases = sorted({str(basis) for fact in facts if (basis := fact.body.get("provenance", {}).get("basis"))})
+def _origin(kind: Kind, regions: Iterable[str], facts: Facts) -> str:
+    used = [facts.of(kind)[region] for region in regions]
+    sources = sorted({fact.source for fact in used})
+    oldest = min(fact.collected_at for fact in used)
+    bases = sorted({str(basis) for fact in used if (basis := fact.body.provenance.get("basis"))})
     return "; ".join([*sources, f"collected on {oldest.date().isoformat()}", *bases])
 
 

@@ -97,6 +97,13 @@ def test_control_region_and_stage_when_in_the_context_then_they_are_those_and_el
     assert (control_region(project), stage(project)) == ("eu-west-1", "test")
 
 
+def test_data_collect_when_the_chosen_source_is_unknown_then_the_error_names_the_key_and_the_known_ones(project):
+    """Before AWS is asked for anything."""
+    (project / "cdk.json").write_text(json.dumps({"context": {"caribou:carbon_source": "moon"}}))
+    with pytest.raises(InvalidInputError, match=r"context caribou:carbon_source: is no .*found: moon.*snapshot"):
+        run(data_collect, "carbon")
+
+
 @pytest.mark.parametrize("text", ["{", '{"context": {"caribou:stage": 5}}'])
 def test_cdk_json_when_broken_then_the_error_names_the_file(project, text):
     """A user's mistake, not a traceback."""

@@ -9,7 +9,8 @@ import boto3
 import pytest
 
 from caribou.collectors import handlers
-from caribou.collectors.facts import DynamoFactTable, Fact, InMemoryFactTable, collect, read_facts
+from caribou.collectors.bodies import KINDS, CarbonBody
+from caribou.collectors.facts import DynamoFactTable, Fact, InMemoryFactTable, collect, fact_in, read_facts
 from caribou.collectors.logs import CloudWatchLogReader
 from caribou.collectors.records import (
     Cursor,
@@ -20,7 +21,8 @@ from caribou.collectors.records import (
     write_record_lines,
 )
 from caribou.collectors.registrations import SsmRegistry, registration_of
-from caribou.collectors.snapshot import SOURCES, packaged_facts
+from caribou.collectors.sources.registry import SOURCES
+from caribou.collectors.sources.snapshot import packaged_facts
 from caribou.collectors.workflow import Sync, read_to, sync
 from caribou.model.errors import InvalidInputError, InvalidRecordError
 from caribou.model.names import ControlNames, WorkflowNames
@@ -77,23 +79,23 @@ def record_table(request):
 
 def test_fact_table_when_facts_are_collected_then_they_are_read_back_whole(fact_table):
     """Every figure survives, floats included."""
-    for source in SOURCES.values():
-        assert collect(source, fact_table, NOW) == 29
+    for kind in KINDS:
+        assert collect(SOURCES.of(kind)["snapshot"], fact_table, NOW) == 29
     assert read_facts(fact_table) == packaged_facts(NOW)
 
 
 def test_fact_table_when_collected_again_then_the_newer_fact_stands(fact_table):
     """One fact a kind and region."""
     for average in (1.0, 2.0):
-        fact_table.put([Fact("carbon", "us-east-1", {"average": average}, "test", NOW)])
-    (fact,) = fact_table.of_kind("carbon")
-    assert fact.body == {"average": 2.0}
+        fact_table.put([Fact("us-east-1", CarbonBody(average, (average,) * 24), "test", NOW)])
+    (fact,) = fact_table.of_kind(CarbonBody)
+    assert fact.body.average == 2.0
 
 
 def test_fact_when_an_item_is_none_then_the_error_says_what_to_run():
     """A damaged item is no traceback."""
     with pytest.raises(InvalidInputError, match="data_collect carbon"):
-        Fact.from_item({"kind": "carbon", "region": "us-east-1", "body": "{"})
+        fact_in({"kind": "carbon", "region": "us-east-1", "body": "{"}, CarbonBody)
 
 
 def test_record_table_when_the_same_records_are_written_twice_then_they_are_there_once(record_table, make):

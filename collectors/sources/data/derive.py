@@ -1,6 +1,6 @@
-"""Derives the packaged snapshots from the raw data in `shared/data`, which is not part of the repository.
+"""Derives the packaged snapshots from raw data, a folder (RAW) that is not part of the repository.
 
-Run from the project folder: `uv run python -m caribou.collectors.data.derive ../shared/data collectors/data`.
+Run from the project folder: `uv run python -m caribou.collectors.sources.data.derive RAW collectors/sources/data`.
 Never used at run time. The same input gives the same bytes; a test compares them where the raw data is at hand.
 """
 
@@ -93,7 +93,7 @@ def _zone_profile(rows: list[Row]) -> Json:
 
 
 def region_facts(raw: Path, regions: Mapping[str, Row]) -> Json:
-    """PUE, coordinates and marginal intensity of each region."""
+    """PUE and marginal intensity of each region."""
     marginal = {
         row["cloud-region"]: row["grid-carbon-intensity-marginal-consumption-annual"].strip()
         for row in _rows(raw / "annual" / "gsf_cloud_region_metadata.csv")
@@ -101,12 +101,11 @@ def region_facts(raw: Path, regions: Mapping[str, Row]) -> Json:
     }
     return {
         "provenance": {
-            "source": "PUE and marginal intensity: Green Software Foundation, Real-Time-Cloud, cloud region metadata; "
-            "coordinates: cloud-regions-info",
+            "source": "Green Software Foundation, Real-Time-Cloud, cloud region metadata",
             "date": f"PUE as AWS reported it for 2024; marginal intensity: annual mean of {MARGINAL_YEAR}",
             "basis": f"pue_basis region: the region's own; fleet: AWS's global mean for 2024 ({AWS_FLEET_PUE}, "
-            "sustainability.aboutamazon.com), since AWS tells none for the region",
-            "licence": "GSF data as is; cloud-regions-info: MIT",
+            "sustainability.aboutamazon.com), since AWS publishes none for the region",
+            "licence": "GSF data as is",
         },
         "regions": {region: _region_fact(regions[region], marginal.get(region)) for region in KNOWN_REGIONS},
     }
@@ -117,8 +116,6 @@ def _region_fact(row: Row, marginal: str | None) -> Json:
     return {
         "pue": float(own) if own else AWS_FLEET_PUE,
         "pue_basis": "region" if own else "fleet",
-        "latitude": float(row["lat"]),
-        "longitude": float(row["lon"]),
         "marginal_g_per_kwh": float(marginal) if marginal else None,
     }
 
@@ -154,7 +151,6 @@ def _price_fact(region: str, row: Row, egress: Mapping[str, Mapping[str, float]]
         "table_read_unit": float(row["ddb_rru"]),
         "table_write_unit": float(row["ddb_wru"]),
         "egress_other_region_per_gb": max(between),
-        "egress_internet_per_gb": egress[payer]["internet"],
         "object_put": float(row["s3_put"]),
         "object_get": float(row["s3_get"]),
         "egress_basis": "listed" if payer == region else "assumed",

@@ -7,18 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from caribou.collectors.data import derive
-from caribou.collectors.snapshot import (
-    SOURCES,
-    coordinates,
-    marginal_intensity,
-    monthly_intensity,
-    packaged_facts,
-)
+from caribou.collectors.bodies import KINDS
+from caribou.collectors.sources.data import derive
+from caribou.collectors.sources.snapshot import packaged_facts
 from caribou.model.regions import KNOWN_REGIONS
 
-DATA = files("caribou.collectors") / "data"
-RAW = Path(__file__).parents[3] / "shared" / "data"
+DATA = files("caribou.collectors.sources") / "data"
+RAW = Path(__file__).parents[4] / "shared" / "data"
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
 
 
@@ -49,7 +44,7 @@ def test_snapshots_when_counted_then_they_are_small():
     assert sum(path.stat().st_size for path in Path(str(DATA)).rglob("*.json")) < 500_000
 
 
-@pytest.mark.parametrize("kind", SOURCES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_facts_when_collected_then_every_known_region_has_one(kind):
     """A known region is one that there are facts of."""
     assert set(packaged_facts(NOW).of(kind)) == set(KNOWN_REGIONS)
@@ -58,62 +53,53 @@ def test_facts_when_collected_then_every_known_region_has_one(kind):
 @pytest.mark.parametrize("month", [1, 7])
 def test_carbon_when_the_month_changes_then_the_profile_is_that_months(month):
     """24 means by hour of day, UTC, and their mean."""
-    fact = packaged_facts(NOW.replace(month=month)).carbon["us-west-1"]
-    assert fact.body["hourly"] == monthly_intensity("us-west-1")[month - 1]
-    assert fact.body["average"] == pytest.approx(sum(fact.body["hourly"]) / 24, abs=0.001)
+    body = packaged_facts(NOW.replace(month=month)).carbon["us-west-1"].body
+    profiles = json.loads((DATA / "carbon" / "profiles.json").read_text(encoding="utf-8"))
+    zone = profiles["zone_of_region"]["us-west-1"]
+    assert list(body.hourly) == profiles["zones"][zone]["monthly_hourly"][month - 1]
+    assert body.average == pytest.approx(sum(body.hourly) / 24, abs=0.001)
 
 
 def test_carbon_when_regions_are_compared_then_quebec_is_clean_and_california_has_a_daily_cycle():
     """What is known of the grids holds in the snapshot."""
     carbon = packaged_facts(NOW.replace(month=6)).carbon
-    assert max(carbon["ca-central-1"].body["hourly"]) < 100
-    california = carbon["us-west-1"].body["hourly"]
+    assert max(carbon["ca-central-1"].body.hourly) < 100
+    california = carbon["us-west-1"].body.hourly
     assert max(california) > 1.5 * min(california)
-    assert carbon["us-east-1"].body["hourly"] == carbon["us-east-2"].body["hourly"]  # one grid zone
+    assert carbon["us-east-1"].body.hourly == carbon["us-east-2"].body.hourly  # one grid zone
 
 
-def test_pue_when_aws_tells_none_for_a_region_then_it_is_the_fleets_and_marked():
+def test_pue_when_aws_publishes_none_for_a_region_then_it_is_the_fleets_and_marked():
     """London has no figure of its own, Frankfurt has."""
     provider = packaged_facts(NOW).provider
-    assert provider["eu-west-2"].body["pue"] == derive.AWS_FLEET_PUE
-    assert provider["eu-west-2"].body["provenance"]["pue"] == "fleet"
-    assert provider["eu-central-1"].body["pue"] == 1.35
-    assert provider["eu-central-1"].body["provenance"]["pue"] == "region"
+    assert provider["eu-west-2"].body.pue == derive.AWS_FLEET_PUE
+    assert provider["eu-west-2"].body.has_pue_of_fleet
+    assert provider["eu-central-1"].body.pue == 1.35
+    assert not provider["eu-central-1"].body.has_pue_of_fleet
 
 
 def test_egress_when_the_table_lacks_a_region_then_the_stand_in_is_named():
     """Six regions pay what a named other one pays, marked as assumed."""
     provider = packaged_facts(NOW).provider
-    assumed = {r: f.body["provenance"] for r, f in provider.items() if f.body["provenance"]["egress"] == "assumed"}
-    assert {region: told["egress_stand_in"] for region, told in assumed.items()} == dict(derive.EGRESS_STAND_INS)
-    calgary, montreal = (provider[r].body["price_usd"] for r in ("ca-west-1", "ca-central-1"))
-    assert calgary["egress_other_region_per_gb"] == montreal["egress_other_region_per_gb"] == 0.02
+    assumed = {
+        r: fact.body.provenance["egress_stand_in"] for r, fact in provider.items() if fact.body.has_assumed_egress
+    }
+    assert assumed == dict(derive.EGRESS_STAND_INS)
+    calgary, montreal = (provider[r].body.price_usd for r in ("ca-west-1", "ca-central-1"))
+    assert calgary.egress_other_region_per_gb == montreal.egress_other_region_per_gb == 0.02
 
 
 def test_pings_when_there_are_only_medians_then_each_list_has_one_sample_and_says_so():
     """No modelled spread is passed off as measured."""
-    fact = packaged_facts(NOW).performance["us-east-1"]
-    assert set(fact.body["ping_s"]) == set(KNOWN_REGIONS)
-    assert all(len(samples) == 1 and 0 < samples[0] < 1 for samples in fact.body["ping_s"].values())
-    assert "medians" in fact.body["provenance"]["ping"]
-
-
-def test_coordinates_when_asked_for_then_every_known_region_has_them_and_sao_paulo_is_in_brazil():
-    """The raw table that is known to be wrong there is not used."""
-    latitude, longitude = coordinates()["sa-east-1"]
-    assert set(coordinates()) == set(KNOWN_REGIONS)
-    assert (round(latitude), round(longitude)) == (-24, -47)
+    body = packaged_facts(NOW).performance["us-east-1"].body
+    assert set(body.ping_s) == set(KNOWN_REGIONS)
+    assert all(len(samples) == 1 and 0 < samples[0] < 1 for samples in body.ping_s.values())
+    assert "medians" in str(body.provenance["ping"])
 
 
 def test_carbon_when_marginal_intensity_is_known_then_the_fact_has_it_and_else_not():
     """Absent is not zero, and no stand-in."""
     carbon = packaged_facts(NOW).carbon
-    assert carbon["us-east-1"].body["marginal"] == 557.17
-    assert "marginal" not in carbon["mx-central-1"].body
-
-
-def test_marginal_intensity_when_nobody_tells_it_then_it_is_none():
-    """No stand-in for a figure that the report shows beside the average."""
-    marginal = marginal_intensity()
-    assert marginal["us-east-1"] == 557.17
-    assert marginal["mx-central-1"] is None
+    assert carbon["us-east-1"].body.marginal == 557.17
+    assert carbon["mx-central-1"].body.marginal is None
+    assert "marginal" not in carbon["mx-central-1"].body.to_json()

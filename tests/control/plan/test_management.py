@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from caribou.collectors.bodies import KINDS
 from caribou.collectors.facts import InMemoryFactTable, collect
 from caribou.collectors.records import InMemoryRecordTable
-from caribou.collectors.snapshot import SOURCES
+from caribou.collectors.sources.registry import SOURCES
 from caribou.control.placement_bucket import PlacementBox
 from caribou.control.plan.decide import MIN_RUNS, Management
 from caribou.control.workflows import Subject
@@ -27,8 +28,8 @@ class Tables:
     records: InMemoryRecordTable = field(default_factory=InMemoryRecordTable)
 
     def __post_init__(self):
-        for source in SOURCES.values():
-            collect(source, self.facts, NOW)
+        for kind in KINDS:
+            collect(SOURCES.of(kind)["snapshot"], self.facts, NOW)
 
 
 class NoLogs:

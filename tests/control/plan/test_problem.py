@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from caribou.collectors.bodies import KINDS
 from caribou.collectors.facts import InMemoryFactTable, collect, read_facts
-from caribou.collectors.snapshot import SOURCES, packaged_facts
+from caribou.collectors.sources.registry import SOURCES
+from caribou.collectors.sources.snapshot import packaged_facts
 from caribou.control.plan.problem import build_problem
 from caribou.model.errors import InvalidProblemError
 from caribou.model.graph import Edge, Function, Graph, Node
@@ -179,8 +181,8 @@ def test_problem_when_marginal_intensity_is_known_then_it_has_it_and_else_says_o
 def test_problem_when_facts_come_from_the_table_then_it_is_the_same_one(graph, manifest, records, built):
     """Collected into the table and read back, or straight from the snapshots: the same problem."""
     table = InMemoryFactTable()
-    for source in SOURCES.values():
-        collect(source, table, NOW)
+    for kind in KINDS:
+        collect(SOURCES.of(kind)["snapshot"], table, NOW)
     again = build_problem(
         graph=graph, manifest=manifest, facts=read_facts(table), records=records, control_region="us-west-2"
     )
@@ -201,7 +203,7 @@ def test_problem_when_a_ping_is_missing_then_the_error_names_both_ends(graph, ma
     """Also a single pair is asked for."""
     facts = packaged_facts(NOW)
     fact = facts.performance["us-west-2"]
-    body = {**fact.body, "ping_s": {HOME: [0.02]}}
+    body = dataclasses.replace(fact.body, ping_s={HOME: (0.02,)})
     facts = dataclasses.replace(
         facts, performance={**facts.performance, "us-west-2": dataclasses.replace(fact, body=body)}
     )

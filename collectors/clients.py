@@ -1,0 +1,31 @@
+"""The one place where collectors make their AWS clients.
+
+Not `runtime/clients.py`: importing that brings all of a user function's runtime into the collectors' bundle and cold
+start, and its time limits are those of a user's run, which would rather go home than wait. Collectors may wait.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import boto3
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_ssm import SSMClient
+
+
+def table_of(name: str, region: str) -> Table:
+    """A DynamoDB table of a region."""
+    return boto3.resource("dynamodb", region_name=region).Table(name)
+
+
+def logs_of(region: str) -> CloudWatchLogsClient:
+    """A region's CloudWatch Logs."""
+    return boto3.client("logs", region_name=region)
+
+
+def parameters_of(region: str) -> SSMClient:
+    """A region's Parameter Store."""
+    return boto3.client("ssm", region_name=region)

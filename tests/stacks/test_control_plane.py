@@ -1,0 +1,37 @@
+"""The control plane's stack: which source each collector of facts takes."""
+
+import pytest
+
+from caribou.collectors.sources.registry import SOURCES
+
+CONTROL = "CaribouControlPlane"
+
+
+@pytest.fixture
+def sources(synthesised):
+    """Given a context, the source that each collector's variable names, by the function's name."""
+
+    def read(**context):
+        assembly = synthesised(**context)
+        functions = assembly.properties(CONTROL, "AWS::Lambda::Function")
+        return {f["FunctionName"]: f["Environment"]["Variables"].get("CARIBOU_SOURCE") for f in functions}
+
+    return read
+
+
+def test_collectors_when_no_source_is_chosen_then_facts_come_from_the_snapshots(sources):
+    """The collector of run records has no choice."""
+    assert sources() == {
+        "caribou-dev-collector-carbon": "snapshot",
+        "caribou-dev-collector-provider": "snapshot",
+        "caribou-dev-collector-performance": "snapshot",
+        "caribou-dev-collector-workflow": None,
+    }
+
+
+def test_collectors_when_a_source_is_chosen_then_that_kinds_collector_takes_it(sources, monkeypatch):
+    """`caribou:carbon_source` of cdk.json reaches the function as its variable."""
+    monkeypatch.setitem(SOURCES.carbon, "other", SOURCES.carbon["snapshot"])
+    chosen = sources(**{"caribou:carbon_source": "other"})
+    assert chosen["caribou-dev-collector-carbon"] == "other"
+    assert chosen["caribou-dev-collector-provider"] == "snapshot"
