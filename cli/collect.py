@@ -16,12 +16,12 @@ import click
 from caribou.cli.project import context_text, control_region, project_root, stage, workflow_folder
 from caribou.collectors.bodies import KINDS, Kind
 from caribou.collectors.facts import DynamoFactTable, Facts, collect, read_facts
+from caribou.collectors.log_collection import CollectionReport, LogCollection, collect_logs
 from caribou.collectors.logs import CloudWatchLogReader
 from caribou.collectors.records import DynamoRecordTable, read_record_lines, write_record_lines
 from caribou.collectors.registrations import SsmRegistry, registered, registration_of
 from caribou.collectors.sources.registry import DEFAULT_SOURCE, source_key, source_of
 from caribou.collectors.sources.snapshot import packaged_facts
-from caribou.collectors.workflow import Sync, SyncReport, sync
 from caribou.control.aws import telling
 from caribou.control.plan.problem import build_problem
 from caribou.model.errors import InvalidInputError, InvalidRecordError, OperationFailedError
@@ -44,10 +44,10 @@ class ControlPlane:
         self.records = DynamoRecordTable(names.record_table, self.region)
         self.registry = SsmRegistry(self.stage, self.region)
 
-    def sync(self, registration: Registration) -> SyncReport:
+    def sync(self, registration: Registration) -> CollectionReport:
         """Read what is new in a workflow's logs."""
         now_s = datetime.now(UTC).timestamp()
-        return sync(registration, Sync(CloudWatchLogReader(), self.records, now_s, self.stage))
+        return collect_logs(registration, LogCollection(CloudWatchLogReader(), self.records, now_s, self.stage))
 
     def telling(self, doing: str) -> AbstractContextManager[None]:
         """Turn failures of AWS's API into OperationFailedError, which says what was being done and what to look at."""
@@ -121,7 +121,7 @@ def _collect_records(plane: ControlPlane) -> None:
         _show_sync(plane.sync(registration))
 
 
-def _show_sync(report: SyncReport) -> None:
+def _show_sync(report: CollectionReport) -> None:
     click.echo(f"{report.workflow}: {report.records} records in {report.log_groups} log groups")
     if report.malformed:
         click.echo(f"warning: {report.malformed} broken records, such as {report.examples[0]}", err=True)

@@ -4,8 +4,8 @@ Latency runs from the call in the sender to the start of the receiver. A sync no
 whoever reported last has sent, so that only this one's latency can be seen; and a sender that was retried may have
 sent the message at its first attempt. So:
 
-    the message left during the call   call ─── tell, message ────▶ start     latency = start - call
-    it did not                         call ── tell ──▶  +  [sent ──▶ start]  latency = seconds of the telling
+    the message left during the call   call ─── send, message ────▶ start     latency = start - call
+    it did not                         call ── send ──▶  +  [sent ──▶ start]  latency = seconds of the send
                                                                                         + delivery of that message
 
 The second is what the edge would have taken, had its message been the one that started the node.
@@ -35,7 +35,7 @@ ASSUMED_DELIVERY_S = 0.22
 """A message's delivery inside a region, where none was ever observed: the reference system's figure."""
 
 OUTAGE_S = 900
-"""A delivery that took longer was parked, throttled or redriven: it tells of an outage, not of latency."""
+"""A delivery that took longer was parked, throttled or redriven: it shows an outage, not latency."""
 
 CLOCK_TOLERANCE_S = 0.005
 """How far apart readings of the clocks of two processes may be that mean the same moment."""
@@ -43,14 +43,14 @@ CLOCK_TOLERANCE_S = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One observed delivery over an edge."""
+    """One observed delivery over an edge; `send_s` is how long its publish, or its report to a sync node, took."""
 
     run_id: str
     source_region: str
     target_region: str
     payload_bytes: int
     latency_s: float
-    telling_s: float
+    send_s: float
 
 
 def edge_key(edge: Edge, graph: Graph) -> str:
@@ -70,14 +70,14 @@ def edges(observed: Observed, graph: Graph, home: str) -> list[Json]:
 
 def probability(edge: Edge, observed: Observed) -> float:
     """Share of its source's executions in which the edge was taken; 0 if the source never ran."""
-    outcomes = [told[1].outcome for run in observed.runs if (told := run.successor(edge))]
+    outcomes = [found[1].outcome for run in observed.runs if (found := run.successor(edge))]
     return round(sum(outcome in TAKEN for outcome in outcomes) / len(outcomes), 6) if outcomes else 0.0
 
 
 def hops(edge: Edge, observed: Observed, graph: Graph) -> list[Hop]:
-    """Every delivery over an edge that the records tell of.
+    """Every delivery over an edge that the records show.
 
-    A message that was sent to home for lack of its region, or came after OUTAGE_S, tells of an outage: no sample.
+    A message that was sent to home for lack of its region, or came after OUTAGE_S, shows an outage: no sample.
     """
     found = (_hop(edge, run, sync=graph.node(edge.target).sync) for run in observed.runs)
     return [hop for hop in found if hop is not None]
@@ -95,7 +95,7 @@ def transfers(hops: Iterable[Hop]) -> Json:
 
 def _edge(edge: Edge, observed: Observed, graph: Graph, home: str) -> Json:
     taken = probability(edge, observed)
-    told = taken < 1 or graph.node(edge.source).sync  # a sync node that does not run passes the skip on
+    skippable = taken < 1 or graph.node(edge.source).sync  # a sync node that does not run passes the skip on
     return {
         "from": edge.source,
         "to": edge.target,
@@ -103,15 +103,15 @@ def _edge(edge: Edge, observed: Observed, graph: Graph, home: str) -> Json:
         "probability": taken,
         "transfers": transfers(hops(edge, observed, graph)),
         "sync": dict(_SYNC_SIZES) if graph.node(edge.target).sync else None,
-        "on_skip": _notices(edge, observed, graph, home) if told else [],
+        "on_skip": _notices(edge, observed, graph, home) if skippable else [],
     }
 
 
 def _hop(edge: Edge, run: Run, *, sync: bool) -> Hop | None:
-    told, arrival = run.successor(edge), run.arrivals.get(edge.target)
-    if told is None or arrival is None:
+    found, arrival = run.successor(edge), run.arrivals.get(edge.target)
+    if found is None or arrival is None:
         return None
-    sender, successor = told
+    sender, successor = found
     delivered = successor.outcome == JOINED if sync else successor.outcome == SENT and arrival.edge == edge.id
     latency_s = _latency_s(sender, successor, arrival) if delivered else None
     if latency_s is None:
@@ -122,7 +122,7 @@ def _hop(edge: Edge, run: Run, *, sync: bool) -> Hop | None:
         target_region=arrival.region,
         payload_bytes=successor.payload_bytes,
         latency_s=latency_s,
-        telling_s=seconds(successor.seconds),
+        send_s=seconds(successor.seconds),
     )
 
 
@@ -137,28 +137,28 @@ def _latency_s(sender: RunRecord, successor: SuccessorRecord, arrival: RunRecord
 
 
 def _notices(edge: Edge, observed: Observed, graph: Graph, home: str) -> list[Json]:
-    """Who is told when the edge is not taken: every edge into a sync node that is reached over plain nodes alone.
+    """Who is notified when the edge is not taken: every edge into a sync node that is reached over plain nodes alone.
 
     Without samples of its own a notice takes those of the edge that it stands for; where there are none either, since
     no run came so far, a delivery at home is assumed.
     """
     notices = []
-    for told in reach_of_skipped((edge,), graph).sync_edges:
-        latencies = _notice_latencies(edge, told.target, observed)
-        if not latencies and not hops(told, observed, graph):
+    for ended in reach_of_skipped((edge,), graph).sync_edges:
+        latencies = _notice_latencies(edge, ended.target, observed)
+        if not latencies and not hops(ended, observed, graph):
             latencies = {f"{home}>{home}": {"latency_s": [ASSUMED_DELIVERY_S]}}
-        notices.append({"predecessor": told.source, "sync_node": told.target, **_SYNC_SIZES, "transfers": latencies})
+        notices.append({"predecessor": ended.source, "sync_node": ended.target, **_SYNC_SIZES, "transfers": latencies})
     return notices
 
 
 def _notice_latencies(edge: Edge, sync_node: str, observed: Observed) -> dict[str, Json]:
-    """Latencies of notices by route. Where one skip tells several sync nodes its seconds cover all: an upper figure."""
+    """Latencies of notices by route. If a skip notifies several sync nodes, its seconds cover all: an upper bound."""
     by_route: dict[str, list[float]] = defaultdict(list)
     for run in observed.runs:
-        told, arrival = run.successor(edge), run.arrivals.get(sync_node)
-        if told is None or arrival is None or told[1].outcome != SKIPPED:
+        found, arrival = run.successor(edge), run.arrivals.get(sync_node)
+        if found is None or arrival is None or found[1].outcome != SKIPPED:
             continue
-        latency_s = _latency_s(*told, arrival)
+        latency_s = _latency_s(*found, arrival)
         if latency_s is not None:
-            by_route[f"{told[0].region}>{arrival.region}"].append(latency_s)
+            by_route[f"{found[0].region}>{arrival.region}"].append(latency_s)
     return {route: {"latency_s": latencies} for route, latencies in sorted(by_route.items())}

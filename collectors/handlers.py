@@ -17,11 +17,11 @@ from typing import Any
 
 from caribou.collectors.bodies import Kind
 from caribou.collectors.facts import DynamoFactTable, collect
+from caribou.collectors.log_collection import CollectionReport, LogCollection, collect_logs
 from caribou.collectors.logs import CloudWatchLogReader
 from caribou.collectors.records import DynamoRecordTable
 from caribou.collectors.registrations import SsmRegistry, registered
 from caribou.collectors.sources.registry import DEFAULT_SOURCE, source_of
-from caribou.collectors.workflow import Sync, SyncReport, sync
 from caribou.model.errors import OperationFailedError
 
 Answer = dict[str, Any]
@@ -49,13 +49,13 @@ def workflow_handler(event: Mapping[str, Any], context: object) -> Answer:  # no
     region, stage = os.environ["AWS_REGION"], os.environ["CARIBOU_STAGE"]
     registrations, wrong = registered(SsmRegistry(stage, region))
     wanted = [r for r in registrations if event.get("workflow") in (None, r.workflow)]
-    work = Sync(
+    work = LogCollection(
         logs=CloudWatchLogReader(),
         table=DynamoRecordTable(os.environ["CARIBOU_RECORD_TABLE"], region),
         now_s=datetime.now(UTC).timestamp(),
         stage=stage,
     )
-    return _told([sync(registration, work) for registration in wanted], wrong)
+    return _answer([collect_logs(registration, work) for registration in wanted], wrong)
 
 
 def _collected(kind: Kind) -> Answer:
@@ -67,14 +67,14 @@ def _collected(kind: Kind) -> Answer:
     return answer
 
 
-def _told(reports: list[SyncReport], wrong: list[str]) -> Answer:
-    """Log what was synced; fail if nothing could be read although there was something to read."""
+def _answer(reports: list[CollectionReport], wrong: list[str]) -> Answer:
+    """Log what was collected, and answer it; fail if nothing could be read although there was something to read."""
     for report in reports:
         level = logging.WARNING if report.failures or report.malformed else logging.INFO
-        logger.log(level, json.dumps({"message": "workflow synced", **report.to_json()}))
+        logger.log(level, json.dumps({"message": "logs collected", **report.to_json()}))
     for reason in wrong:
         logger.warning(json.dumps({"message": "registration passed over", "reason": reason}))
     failures = [*wrong, *(failure for report in reports for failure in report.failures)]
     if failures and not any(report.log_groups for report in reports):
-        raise OperationFailedError(f"Log sync could read nothing: {failures[0]}")
+        raise OperationFailedError(f"Log collection could read nothing: {failures[0]}")
     return {"workflows": [report.to_json() for report in reports], "failures": failures}

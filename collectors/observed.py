@@ -1,8 +1,8 @@
 """Which run records count, and what they say of each run.
 
 What counts is this workflow's, of this version and graph, of the memory and regions that the manifest has now: older
-records tell of another program. Of a node's attempts in a run the last successful one counts (its duration and calls);
-when the node's message arrived is told by its first attempt, since a retry waits a minute or two that no placement
+records are of another program. Of a node's attempts in a run the last successful one counts (its duration and calls);
+when the node's message arrived is what its first attempt says, since a retry waits a minute or two that no placement
 changes. Cold starts count: they are in the latencies and tails that users see, in every region alike.
 """
 
@@ -17,14 +17,14 @@ from caribou.model.graph import Edge, Graph
 from caribou.model.record import JOINED, REROUTED, SENT, RunRecord, SuccessorRecord
 
 NEWEST_RUNS = 500
-"""Runs that a summary is made of, at most: older ones tell less of what comes."""
+"""Runs that a summary is made of, at most: older ones say less of what comes."""
 
 TAKEN = frozenset({SENT, JOINED, REROUTED})
 GB = 1024**3
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class RecordFilter:
     """What a record must belong to: a graph, a home, the memory (MB) of each function, and regions."""
 
     graph: Graph
@@ -92,12 +92,12 @@ class Observed:
         return self.executions.get(node, ())
 
 
-def observe(records: Iterable[RunRecord], scope: Scope, newest_runs: int = NEWEST_RUNS) -> Observed:
+def observe(records: Iterable[RunRecord], counted: RecordFilter, newest_runs: int = NEWEST_RUNS) -> Observed:
     """The newest runs in the records."""
     dropped: Counter[str] = Counter()
     runs: dict[str, Run] = {}
     for record in sorted(records, key=lambda record: (record.started_at, record.attempt)):
-        reason = scope.refusal(record) or _added(record, runs)
+        reason = counted.refusal(record) or _added(record, runs)
         if reason is not None:
             dropped[reason] += 1
     kept = sorted(runs.values(), key=lambda run: (run.started_at, run.run_id))

@@ -1,4 +1,4 @@
-"""The control plane's table of run records, with the cursors that tell how far each log group was read.
+"""The control plane's table of run records, with the cursors that say how far each log group was read.
 
 One table, partition key `workflow`, sort key `id`:
 

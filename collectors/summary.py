@@ -15,8 +15,8 @@ from caribou.collectors.edges import ASSUMED_DELIVERY_S, OUTAGE_S, Hop, edge_key
 from caribou.collectors.observed import (
     NEWEST_RUNS,
     Observed,
+    RecordFilter,
     Run,
-    Scope,
     cpu_utilization,
     gigabytes,
     observe,
@@ -30,7 +30,7 @@ from caribou.model.regions import KNOWN_REGIONS
 
 Json = dict[str, Any]
 
-ASSUMED_TELLING_S = 0.05
+ASSUMED_SEND_S = 0.05
 """A regional API call of the forwarding entry, where no call was ever observed."""
 
 
@@ -54,13 +54,13 @@ def summarise(
     records: Iterable[RunRecord], graph: Graph, manifest: Manifest, newest_runs: int = NEWEST_RUNS
 ) -> Summary:
     """What the newest runs say. Raises InvalidRecordError naming the node when one was called but never observed."""
-    scope = Scope(
+    counted = RecordFilter(
         graph=graph,
         home_region=manifest.home_region,
         memory_mb={name: settings.memory_mb for name, settings in manifest.functions.items()},
         regions=frozenset(problem_regions(manifest)),
     )
-    observed = observe(records, scope, newest_runs)
+    observed = observe(records, counted, newest_runs)
     _check_reached(observed, graph)
     redirector, basis = _redirector(observed, graph, manifest.home_region)
     return Summary(
@@ -164,7 +164,7 @@ def _redirector(observed: Observed, graph: Graph, home: str) -> tuple[Json, str]
     """What the hop of the home entry costs, and whether that was observed, derived or assumed.
 
     Observed: the records of forwarding entries. Else derived: it makes two regional calls, one that writes the run
-    item and one that publishes; each is taken to last as long as the entry's telling of a plain successor. The
+    item and one that publishes; each is taken to last as long as the entry's send to a plain successor. The
     delivery at home is that of plain edges; the model adds the ping for other regions.
     """
     plain = _plain_home_hops(observed, graph, home)
@@ -173,10 +173,10 @@ def _redirector(observed: Observed, graph: Graph, home: str) -> tuple[Json, str]
         forwards = [_forward(run, graph) for run in observed.runs if run.redirects]
         basis, cpu = "observed", cpu_utilization(redirects)
     else:
-        forwards = [_Forward(2 * hop.telling_s, hop.telling_s) for hop in plain]
+        forwards = [_Forward(2 * hop.send_s, hop.send_s) for hop in plain]
         basis, cpu = "derived from messages at home", cpu_utilization(observed.of(graph.entry.name))
     if not forwards:
-        forwards, basis = [_Forward(2 * ASSUMED_TELLING_S, ASSUMED_TELLING_S)], "assumed"
+        forwards, basis = [_Forward(2 * ASSUMED_SEND_S, ASSUMED_SEND_S)], "assumed"
     deliveries = [*_deliveries_at_home(plain, observed, graph, home), *_forwarded(observed, graph)]
     return _redirector_json(forwards, cpu, deliveries, graph, home), basis
 
@@ -211,8 +211,8 @@ def _deliveries_at_home(plain: list[Hop], observed: Observed, graph: Graph, home
     sizes = {record.run_id: record.bytes_in for record in observed.of(graph.entry.name)}
     size = round(sum(sizes.values()) / len(sizes))
     if not plain:
-        return [Hop("", home, home, size, ASSUMED_DELIVERY_S, ASSUMED_TELLING_S)]
-    return [Hop(h.run_id, home, home, sizes.get(h.run_id, size), h.latency_s, h.telling_s) for h in plain]
+        return [Hop("", home, home, size, ASSUMED_DELIVERY_S, ASSUMED_SEND_S)]
+    return [Hop(h.run_id, home, home, sizes.get(h.run_id, size), h.latency_s, h.send_s) for h in plain]
 
 
 def _forward(run: Run, graph: Graph) -> _Forward:

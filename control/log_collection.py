@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from caribou.collectors.log_collection import LogCollection, collect_logs, read_to
 from caribou.collectors.logs import LogReader
 from caribou.collectors.records import RecordTable
-from caribou.collectors.workflow import Sync, read_to, sync
 from caribou.control.aws import telling
 from caribou.control.stacks.deployed import DeployedStack
 from caribou.control.workflows import Subject
@@ -45,7 +45,7 @@ class RecordSync:
         registration = self._with(subject.registration, stacks)
         try:
             with telling("Reading logs into the record table", "whether CaribouControlPlane is deployed"):
-                report = sync(registration, Sync(self.logs, self.table, self.clock(), self.stage))
+                report = collect_logs(registration, LogCollection(self.logs, self.table, self.clock(), self.stage))
         except OperationFailedError as error:
             return (str(error),)
         return report.failures

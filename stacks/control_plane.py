@@ -92,7 +92,7 @@ class ControlPlaneStack(Stack):
             )
 
     def _read_logs(self) -> tuple[iam.PolicyStatement, ...]:
-        """What the log sync reads: the registrations here, and workflows' logs in any region."""
+        """What log collection reads: the registrations here, and workflows' logs in any region."""
         any_log, logs = arn("logs", "log-group:*"), arn("logs", f"log-group:/aws/lambda/caribou-{self._stage}-*")
         parameters = arn("ssm", f"parameter{registrations_path(self._stage)}*", self.region)
         return (

@@ -65,7 +65,7 @@ class PerformanceSnapshot:
         provenance = {
             "ping": data["provenance"]["basis"],
             "date": data["provenance"]["date"],
-            "relative_run_time": "assumed equal: no public measurement tells regions apart",
+            "relative_run_time": "assumed equal: no public measurement distinguishes regions",
         }
         return {
             region: PerformanceBody(RELATIVE_RUN_TIME, {to: (median,) for to, median in row.items()}, provenance)

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 
-from caribou.collectors.workflow import LATE_S
+from caribou.collectors.log_collection import LATE_S
 from caribou.control.runs.run_table import RunUse
 from caribou.model.limits import MAX_EVENT_AGE_S
 from caribou.model.placement import Placement

@@ -45,6 +45,6 @@ def test_problem_of_any_dag_when_runs_skip_any_edges_then_it_is_valid_and_counts
     )
     problem = parse_problem(built)
     for edge, found in zip(graph.edges, problem.edges, strict=True):
-        told = [s for run in runs for record in run for s in record.successors if s.edge == edge.id]
-        taken = sum(s.outcome != "skipped" for s in told)
-        assert abs(found.probability - (taken / len(told) if told else 0)) < 1e-6
+        reported = [s for run in runs for record in run for s in record.successors if s.edge == edge.id]
+        taken = sum(s.outcome != "skipped" for s in reported)
+        assert abs(found.probability - (taken / len(reported) if reported else 0)) < 1e-6

@@ -38,7 +38,7 @@ def test_summary_when_an_edge_is_sometimes_skipped_then_probability_and_notices_
     assert edge["probability"] == 0.75
     (notice,) = edge["on_skip"]
     assert (notice["predecessor"], notice["sync_node"]) == ("B", "D")
-    # told at once and delivered with D's message, which C's later report sent
+    # reported at once and delivered with D's message, which C's later report sent
     assert notice["transfers"] == {f"{make.HOME}>{make.HOME}": {"latency_s": [pytest.approx(0.12)]}}
 
 
@@ -98,7 +98,7 @@ def test_attempts_when_the_first_failed_then_the_last_counts_and_the_latency_is_
 
 
 def test_latency_when_the_sender_was_retried_after_it_had_sent_then_it_is_not_negative(make):
-    """The message left at the first attempt: its latency is the telling's and the delivery's."""
+    """The message left at the first attempt: its latency is the send's and the delivery's."""
     graph = make.graph_of([("A", "B")])
     a, b = make.simulate(graph)
     retried = dataclasses.replace(a, attempt=2, started_at=a.started_at + 60)
@@ -182,12 +182,12 @@ def test_edges_when_two_of_a_node_have_the_same_target_then_each_has_a_key_of_it
 
 
 def test_redirector_when_no_start_was_forwarded_then_it_follows_from_messages_at_home(make):
-    """Two calls as long as the entry's telling; the delivery is that of a plain message."""
+    """Two calls as long as the entry's send; the delivery is that of a plain message."""
     graph = make.graph_of([("A", "B")])
     summary = summarise(make.simulate(graph), graph, make.manifest_of(graph))
     redirector = summary.entry["redirector"]
-    assert redirector["runs"][make.HOME]["duration_s"] == [pytest.approx(2 * make.TELLING_S)]
-    assert redirector["runs"][make.HOME]["call_offset_s"] == {"A": [pytest.approx(make.TELLING_S)]}
+    assert redirector["runs"][make.HOME]["duration_s"] == [pytest.approx(2 * make.SEND_S)]
+    assert redirector["runs"][make.HOME]["call_offset_s"] == {"A": [pytest.approx(make.SEND_S)]}
     assert redirector["transfers"] == {f"{make.HOME}>{make.HOME}": {"payload_gb": [1024 / GB], "latency_s": [0.1]}}
     assert summary.provenance["redirector"] == "derived from messages at home"
 

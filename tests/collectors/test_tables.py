@@ -11,6 +11,7 @@ import pytest
 from caribou.collectors import handlers
 from caribou.collectors.bodies import KINDS, CarbonBody
 from caribou.collectors.facts import DynamoFactTable, Fact, InMemoryFactTable, collect, fact_in, read_facts
+from caribou.collectors.log_collection import LogCollection, collect_logs, read_to
 from caribou.collectors.logs import CloudWatchLogReader
 from caribou.collectors.records import (
     Cursor,
@@ -23,7 +24,6 @@ from caribou.collectors.records import (
 from caribou.collectors.registrations import SsmRegistry, registration_of
 from caribou.collectors.sources.registry import SOURCES
 from caribou.collectors.sources.snapshot import packaged_facts
-from caribou.collectors.workflow import Sync, read_to, sync
 from caribou.model.errors import InvalidInputError, InvalidRecordError
 from caribou.model.names import ControlNames, WorkflowNames
 from caribou.model.record import RECORD_KEY
@@ -99,7 +99,7 @@ def test_fact_when_an_item_is_none_then_the_error_says_what_to_run():
 
 
 def test_record_table_when_the_same_records_are_written_twice_then_they_are_there_once(record_table, make):
-    """The overlap of two syncs writes what is there."""
+    """The overlap of two collections writes what is there."""
     records = make.simulate(make.graph_of([("A", "B")]))
     record_table.put_records([*records, *records], 30)
     record_table.put_records(records, 30)
@@ -177,7 +177,7 @@ def logged(logs, group, records):
 
 
 @pytest.mark.local_cloud
-def test_sync_in_the_cloud_when_run_twice_then_the_records_are_there_once(deployed, make):
+def test_collection_in_the_cloud_when_run_twice_then_the_records_are_there_once(deployed, make):
     """Logs of two regions, one without a log group; the cursor says how far they were read."""
     stage, registration, logs, group = deployed
     records = [make.record_of("A", run_id=f"r{i}", started_at=time.time() - 60 + i) for i in range(3)]
@@ -185,7 +185,7 @@ def test_sync_in_the_cloud_when_run_twice_then_the_records_are_there_once(deploy
     table, now_s = DynamoRecordTable(ControlNames(stage).record_table, CONTROL), time.time() + 1
     assert registration_of(SsmRegistry(stage, CONTROL), "example") == registration
     for _ in range(2):
-        report = sync(registration, Sync(CloudWatchLogReader(), table, now_s, stage))
+        report = collect_logs(registration, LogCollection(CloudWatchLogReader(), table, now_s, stage))
         assert (report.records, report.log_groups, report.failures) == (3, 1, ())
     assert table.records("example") == records
     assert read_to(table, "example", "us-east-1", [group]) == pytest.approx(now_s, abs=0.001)

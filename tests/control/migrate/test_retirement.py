@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caribou.collectors.workflow import LATE_S
+from caribou.collectors.log_collection import LATE_S
 from caribou.control.migrate.retirement import HomeFacts, RegionFacts, Rules, Verdict, decide
 from caribou.control.runs.run_table import RunUse
 from caribou.model.limits import MAX_EVENT_AGE_S

@@ -1,4 +1,4 @@
-"""The workflow collector (log sync): run records out of the functions' logs into the control plane's record table.
+"""Log collection: run records out of the functions' logs into the control plane's record table.
 
 For each log group of each allowed region it reads from the group's cursor on, less an overlap, since CloudWatch may
 show an event some time after it happened; what the overlap reads again is written to the same item. It goes window
@@ -32,8 +32,8 @@ EXAMPLES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class SyncReport:
-    """What a sync did.
+class CollectionReport:
+    """What a log collection did.
 
     Log groups read, records found in them (again or new), lines that should hold a record and do not, with some
     examples, and the regions that failed, whose cursors stay where they were.
@@ -46,9 +46,9 @@ class SyncReport:
     examples: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
 
-    def plus(self, other: SyncReport) -> SyncReport:
+    def plus(self, other: CollectionReport) -> CollectionReport:
         """Both together."""
-        return SyncReport(
+        return CollectionReport(
             workflow=self.workflow,
             log_groups=self.log_groups + other.log_groups,
             records=self.records + other.records,
@@ -63,8 +63,8 @@ class SyncReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Sync:
-    """What a sync works with: the logs, the table, the stage, now (s since 1970), and how late events may be."""
+class LogCollection:
+    """What it works with: the logs, the table, the stage, now (s since 1970), and how late events may be."""
 
     logs: LogReader
     table: RecordTable
@@ -73,12 +73,12 @@ class Sync:
     late_s: float = LATE_S
 
 
-def sync(registration: Registration, work: Sync) -> SyncReport:
-    """Read what is new in a workflow's logs in all its regions. A region that fails is told of and does not stop it."""
-    report = SyncReport(registration.workflow)
+def collect_logs(registration: Registration, work: LogCollection) -> CollectionReport:
+    """Read what is new in a workflow's logs in all its regions. A region that fails is reported and stops no other."""
+    report = CollectionReport(registration.workflow)
     for region in sorted({registration.home_region, *registration.regions}):
         try:
-            report = report.plus(_sync_region(registration, region, work))
+            report = report.plus(_collect_region(registration, region, work))
         except OperationFailedError as error:
             report = replace(report, failures=(*report.failures, str(error)))
     return report
@@ -114,13 +114,13 @@ def record_in(line: str) -> RunRecord | None:
     return None
 
 
-def _sync_region(registration: Registration, region: str, work: Sync) -> SyncReport:
+def _collect_region(registration: Registration, region: str, work: LogCollection) -> CollectionReport:
     names = WorkflowNames(registration.workflow, work.stage)
     existing = work.logs.groups(region, names.log_group(""))
-    report = SyncReport(registration.workflow)
+    report = CollectionReport(registration.workflow)
     for group in registration.log_groups(work.stage):
         if group in existing:
-            report = report.plus(_sync_group(registration, _Group(region, group, existing[group]), work))
+            report = report.plus(_collect_group(registration, _Group(region, group, existing[group]), work))
     return report
 
 
@@ -131,8 +131,8 @@ class _Group:
     made_ms: int
 
 
-def _sync_group(registration: Registration, group: _Group, work: Sync) -> SyncReport:
-    report = SyncReport(registration.workflow, log_groups=1)
+def _collect_group(registration: Registration, group: _Group, work: LogCollection) -> CollectionReport:
+    report = CollectionReport(registration.workflow, log_groups=1)
     for start_ms, end_ms in _windows(_start_ms(registration, group, work), int(work.now_s * 1000)):
         events = work.logs.events(group.region, group.name, start_ms, end_ms)
         report = report.plus(_store(registration, events, work.table))
@@ -140,7 +140,7 @@ def _sync_group(registration: Registration, group: _Group, work: Sync) -> SyncRe
     return report
 
 
-def _start_ms(registration: Registration, group: _Group, work: Sync) -> int:
+def _start_ms(registration: Registration, group: _Group, work: LogCollection) -> int:
     """Where to read from: the cursor less the overlap, else the group's beginning, as far as logs are kept."""
     late_ms = int(work.late_s * 1000)
     cursor = work.table.cursor(registration.workflow, group.region, group.name)
@@ -157,7 +157,7 @@ def _windows(start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
     yield start_ms, end_ms
 
 
-def _store(registration: Registration, events: Iterable[LogEvent], table: RecordTable) -> SyncReport:
+def _store(registration: Registration, events: Iterable[LogEvent], table: RecordTable) -> CollectionReport:
     """Write the events' records in batches, so that a day of many runs needs little memory."""
     tally = _Tally(registration.workflow)
     for event in events:
@@ -166,7 +166,7 @@ def _store(registration: Registration, events: Iterable[LogEvent], table: Record
         if len(tally.batch) >= BATCH:
             table.put_records(tally.emptied(), registration.log_retention_days)
     table.put_records(tally.emptied(), registration.log_retention_days)
-    return SyncReport(
+    return CollectionReport(
         registration.workflow, records=tally.records, malformed=tally.malformed, examples=tuple(tally.examples)
     )
 

@@ -1,4 +1,4 @@
-"""Log sync: records out of logs into the table, once and all of them."""
+"""Log collection: records out of logs into the table, once and all of them."""
 
 import dataclasses
 import json
@@ -6,10 +6,10 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
+from caribou.collectors.log_collection import LATE_S, LogCollection, collect_logs, read_to, record_in
 from caribou.collectors.logs import InMemoryLogReader, LogEvent, is_not_enabled
 from caribou.collectors.records import DAY_S, InMemoryRecordTable
 from caribou.collectors.registrations import InMemoryRegistry, registered, registration_of
-from caribou.collectors.workflow import LATE_S, Sync, read_to, record_in, sync
 from caribou.model.errors import InvalidInputError, InvalidRecordError
 from caribou.model.names import WorkflowNames
 from caribou.model.record import RECORD_KEY
@@ -55,71 +55,71 @@ def logs(records):
     )
 
 
-def test_sync_when_run_then_every_record_is_in_the_table(logs, records):
+def test_collection_when_run_then_every_record_is_in_the_table(logs, records):
     """Both functions' records, in the order of time; a region without log groups is passed over."""
     table = InMemoryRecordTable()
-    report = sync(REGISTRATION, Sync(logs, table, records[1].started_at + 60))
+    report = collect_logs(REGISTRATION, LogCollection(logs, table, records[1].started_at + 60))
     assert table.records("example") == records
     assert (report.log_groups, report.records, report.malformed, report.failures) == (2, 2, 0, ())
 
 
-def test_sync_when_run_twice_then_nothing_changes(logs, records):
-    """The second sync reads the overlap again and writes the same items."""
+def test_collection_when_run_twice_then_nothing_changes(logs, records):
+    """The second one reads the overlap again and writes the same items."""
     table, now_s = InMemoryRecordTable(), records[1].started_at + 60
-    sync(REGISTRATION, Sync(logs, table, now_s))
+    collect_logs(REGISTRATION, LogCollection(logs, table, now_s))
     before = dict(table.items)
-    report = sync(REGISTRATION, Sync(logs, table, now_s))
+    report = collect_logs(REGISTRATION, LogCollection(logs, table, now_s))
     assert table.items == before
     assert report.records == 2  # read again, not new
 
 
-def test_sync_when_an_event_appears_late_then_the_overlap_finds_it(logs, records):
-    """CloudWatch may show an event after a later one was read: the next sync looks back."""
+def test_collection_when_an_event_appears_late_then_the_overlap_finds_it(logs, records):
+    """CloudWatch may show an event after a later one was read: the next collection looks back."""
     table, now_s = InMemoryRecordTable(), records[1].started_at + 60
     late = logs.content.pop(("us-east-1", GROUP_B))
     logs.content["us-east-1", GROUP_B] = []
-    sync(REGISTRATION, Sync(logs, table, now_s))
+    collect_logs(REGISTRATION, LogCollection(logs, table, now_s))
     logs.content["us-east-1", GROUP_B] = late
-    sync(REGISTRATION, Sync(logs, table, now_s + LATE_S / 2))
+    collect_logs(REGISTRATION, LogCollection(logs, table, now_s + LATE_S / 2))
     assert table.records("example") == records
 
 
-def test_sync_when_history_is_long_then_it_is_read_window_by_window_as_far_as_logs_are_kept(logs, records):
+def test_collection_when_history_is_long_then_it_is_read_window_by_window_as_far_as_logs_are_kept(logs, records):
     """29 days later all is found; 31 days later the logs are no longer kept, and nothing is asked for."""
     for days, found in ((29, 2), (31, 0)):
         table = InMemoryRecordTable()
-        sync(REGISTRATION, Sync(logs, table, records[1].started_at + days * DAY_S))
+        collect_logs(REGISTRATION, LogCollection(logs, table, records[1].started_at + days * DAY_S))
         assert len(table.records("example")) == found
 
 
-def test_sync_when_lines_are_broken_then_they_are_counted_and_the_others_kept(logs, records):
-    """A truncated line or a record of another schema is told of, and stops nothing."""
+def test_collection_when_lines_are_broken_then_they_are_counted_and_the_others_kept(logs, records):
+    """A truncated line or a record of another schema is reported, and stops nothing."""
     at = round(records[0].started_at * 1000)
     other = json.dumps({RECORD_KEY: {**records[0].to_json(), "schema": "caribou.record/99"}})
     broken = [LogEvent(at, line_of(records[0])[:200]), LogEvent(at, other)]
     logs.content["us-east-1", GROUP_A] = [*broken, event_of(records[0])]
     table = InMemoryRecordTable()
-    report = sync(REGISTRATION, Sync(logs, table, records[1].started_at + 60))
+    report = collect_logs(REGISTRATION, LogCollection(logs, table, records[1].started_at + 60))
     assert (report.records, report.malformed) == (2, 2)
     assert "schema" in report.examples[1]
     assert table.records("example") == records
 
 
-def test_sync_when_a_region_fails_then_the_others_are_read_and_its_cursor_stays(logs, records):
-    """What could not be read is told, and read next time."""
+def test_collection_when_a_region_fails_then_the_others_are_read_and_its_cursor_stays(logs, records):
+    """What could not be read is reported, and read next time."""
     table, now_s = InMemoryRecordTable(), records[1].started_at + 60
     broken = dataclasses.replace(logs, broken=frozenset({"ca-central-1"}))
-    report = sync(REGISTRATION, Sync(broken, table, now_s))
+    report = collect_logs(REGISTRATION, LogCollection(broken, table, now_s))
     assert table.records("example") == records
     assert len(report.failures) == 1
     assert "ca-central-1" in report.failures[0]
 
 
 def test_read_to_when_groups_were_read_then_it_is_the_earliest_cursor_and_none_if_one_never_was(logs, records):
-    """A region can be retired when the log sync has read all its groups past the last moment of use."""
+    """A region can be retired when log collection has read all its groups past the last moment of use."""
     table, now_s = InMemoryRecordTable(), records[1].started_at + 60
     assert read_to(table, "example", "us-east-1", (GROUP_A, GROUP_B)) is None
-    sync(REGISTRATION, Sync(logs, table, now_s))
+    collect_logs(REGISTRATION, LogCollection(logs, table, now_s))
     assert read_to(table, "example", "us-east-1", (GROUP_A, GROUP_B)) == pytest.approx(now_s, abs=0.001)
     assert read_to(table, "example", "ca-central-1", (GROUP_A,)) is None
 
@@ -129,7 +129,7 @@ def test_records_when_another_workflow_logs_into_a_group_then_its_records_are_le
     alien = dataclasses.replace(records[0], workflow="other")
     logs.content["us-east-1", GROUP_A] = [event_of(alien), event_of(records[0])]
     table = InMemoryRecordTable()
-    assert sync(REGISTRATION, Sync(logs, table, records[1].started_at + 60)).records == 2
+    assert collect_logs(REGISTRATION, LogCollection(logs, table, records[1].started_at + 60)).records == 2
     assert {workflow for workflow, _ in table.items} == {"example"}
 
 
@@ -162,7 +162,7 @@ def test_record_in_a_line_when_a_number_is_impossible_then_it_is_an_error(record
         record_in(line)
 
 
-def test_registrations_when_one_is_broken_then_the_others_are_found_and_it_is_told_of():
+def test_registrations_when_one_is_broken_then_the_others_are_found_and_it_is_named():
     """A parameter that is no registration stops nobody else."""
     names = WorkflowNames("example")
     registry = InMemoryRegistry(
