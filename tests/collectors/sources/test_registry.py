@@ -36,7 +36,7 @@ def test_source_when_none_is_chosen_then_it_is_the_packaged_snapshot(kind):
 
 def test_source_when_its_name_is_unknown_then_the_error_lists_the_known_ones():
     """And says where the name stands."""
-    with pytest.raises(InvalidInputError, match=r"cdk.json: is no source of carbon .*found: x.*one of snapshot"):
+    with pytest.raises(InvalidInputError, match=r"cdk.json: is no source of carbon .*found: x.*snapshot"):
         source_of("carbon", "x", "cdk.json")
 
 
