@@ -94,7 +94,7 @@ def _joins(label: str, edges: list[Link]) -> bool:
 
 
 def _ended(edge: Link, edges: list[Link]) -> list[tuple[str, str]]:
-    """Pairs (predecessor, sync node) that are told when an edge is skipped."""
+    """Pairs (predecessor, sync node) that get a notice when an edge is skipped."""
     if _joins(edge[1], edges):
         return [edge[:2]]
     return [pair for other in edges if other[0] == edge[1] for pair in _ended(other, edges)]

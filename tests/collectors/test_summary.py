@@ -76,7 +76,7 @@ def test_samples_when_runs_went_to_another_region_then_they_stand_under_that_reg
     assert "home_runs" not in summary.provenance
 
 
-def test_samples_when_a_node_never_ran_at_home_then_home_takes_them_over_and_provenance_tells(make):
+def test_samples_when_a_node_never_ran_at_home_then_home_takes_them_over_and_provenance_says_so(make):
     """The model needs home: it gets what was observed elsewhere, and the provenance names the node."""
     graph = make.graph_of([("A", "B")])
     summary = summarise(make.simulate(graph, regions={"B": make.AWAY}), graph, make.manifest_of(graph))
@@ -137,7 +137,7 @@ def test_latency_when_a_message_came_after_hours_then_it_is_no_sample(make):
         ({"region": "eu-west-1"}, "of a region that is no longer allowed"),
     ],
 )
-def test_records_when_they_tell_of_another_program_then_they_are_left_out_with_the_reason(make, change, reason):
+def test_records_when_they_are_of_another_program_then_they_are_left_out_with_the_reason(make, change, reason):
     """Only this workflow, version, graph, memory and regions count; the provenance says what was left out and why."""
     graph = make.graph_of([("A", "B")])
     alien = dataclasses.replace(make.simulate(graph, "alien")[0], **change)

@@ -146,7 +146,7 @@ def test_page_when_given_the_guide_then_has_its_other_links_lists_and_quotation(
     assert page.texts("em", "strong", below="main") == ["three pots", "place", "gram"]
 
 
-def test_page_when_two_headings_are_the_same_then_tells_their_anchors_apart(pages):
+def test_page_when_two_headings_are_the_same_then_their_anchors_differ(pages):
     """So that each link leads to its own heading."""
     page = Read(pages.page_of("# Same\n\n# Same\n").html)
     assert [attributes["id"] for attributes, _ in page.all("h1")] == ["same", "same_1"]
