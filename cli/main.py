@@ -27,7 +27,7 @@ _VERBS = {
     "solve": "solve:solve",
     "evaluate": "solve:evaluate",
     "manage_deployments": "manage:manage_deployments",
-    "run_deployment_migrator": "manage:run_deployment_migrator",
+    "run_deployment_migrator": "migrate:run_deployment_migrator",
     "local": "local:local",
     "demo": "demo:demo",
 }

@@ -48,7 +48,7 @@ class Outcome:
     error: str | None = None
 
 
-class Target(Protocol):
+class LoadTarget(Protocol):
     """What is loaded."""
 
     def start(self, run_id: str, number: int) -> None:
@@ -130,7 +130,7 @@ class _MonotonicClock:
 class Load:
     """A load while it is driven. Its runs are named after it, and tell at any time how it stands."""
 
-    target: Target
+    target: LoadTarget
     arrivals: Sequence[float]
     name: str
     clock: LoadClock = field(default_factory=_MonotonicClock)

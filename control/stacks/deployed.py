@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from caribou.control.aws import Aws, error_code, telling
+from caribou.control.aws import Aws, aws_errors_as, error_code
 from caribou.model.errors import OperationFailedError
 from caribou.model.names import stack_name, workflow_stack_id
 from caribou.model.placement import Placement
@@ -158,7 +158,7 @@ def find_stack(aws: Aws, name: str, region: str) -> DeployedStack | None:
 
 def deployed_workflow(aws: Aws, home: DeployedStack) -> DeployedWorkflow:
     """The home stack with the placement out of its template. Raises OperationFailedError if it tells none."""
-    with telling(f"Reading the template of {home.name} in {home.region}"):
+    with aws_errors_as(f"Reading the template of {home.name} in {home.region}"):
         body: Any = aws.cloudformation(home.region).get_template(StackName=home.id)["TemplateBody"]
     template = json.loads(body) if isinstance(body, str) else body
     data = template.get("Metadata", {}).get(METADATA_KEY)
@@ -172,7 +172,7 @@ def deployed_workflow(aws: Aws, home: DeployedStack) -> DeployedWorkflow:
 
 def resources(aws: Aws, stack: DeployedStack, kind: str) -> tuple[str, ...]:
     """Physical ids of a stack's resources of a CloudFormation type that are still there."""
-    with telling(f"Listing the resources of {stack.name} in {stack.region}"):
+    with aws_errors_as(f"Listing the resources of {stack.name} in {stack.region}"):
         pages = aws.cloudformation(stack.region).get_paginator("list_stack_resources").paginate(StackName=stack.id)
         return tuple(
             resource["PhysicalResourceId"]

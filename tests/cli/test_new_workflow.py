@@ -135,7 +135,7 @@ def test_new_workflow_when_the_name_is_as_long_as_may_be_then_its_functions_fit(
 def test_new_workflow_when_it_cannot_write_then_says_where(here):
     """A file in the place of a folder is the user's to remove."""
     (here / "workflows").write_text("a file")
-    with pytest.raises(OperationFailedError, match=r"workflows.* could not be written"):
+    with pytest.raises(OperationFailedError, match=r"workflows.* can't be written"):
         call("flow")
 
 

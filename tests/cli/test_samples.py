@@ -4,12 +4,13 @@ import json
 import shutil
 from pathlib import Path
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from caribou.cli.main import main
 from caribou.cli.samples import json_value
+from caribou.cli.session import Session
+from caribou.control.aws import Aws
 from caribou.model.errors import InvalidInputError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -54,8 +55,8 @@ def samples(tmp_path, monkeypatch):
 def s3(monkeypatch):
     """The S3 that the command sees."""
     fake = FakeS3()
-    monkeypatch.setattr(boto3, "client", lambda *_, **__: fake)
-    monkeypatch.setattr("caribou.cli.upload_samples.current_account", lambda _: "111122223333")
+    monkeypatch.setattr(Aws, "s3", lambda *_: fake)
+    monkeypatch.setattr(Session, "account", lambda *_: "111122223333")
     return fake
 
 

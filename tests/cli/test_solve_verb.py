@@ -13,7 +13,8 @@ from caribou.cli.solve import evaluate, solve
 from caribou.model.errors import InvalidProblemError, OperationFailedError
 from caribou.model.schema.placement import read_placement
 from caribou.model.schema.problem_file import parse_problem
-from caribou.report.plan_table import hours_text, plan_table
+from caribou.report.hours import hours_text
+from caribou.report.plan_table import plan_table
 from caribou.solver import solve as solve_problem
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from caribou.control.migrate.pending import commit, judge
+from caribou.control.migrate.pending import judge
 from caribou.control.placement_bucket import Pending, PlacementBox
 from caribou.control.target import Target
 from caribou.model.names import ControlNames
@@ -96,16 +96,6 @@ def test_pending_when_it_is_deployed_and_holds_no_longer_then_it_is_not_applied(
     choice = judge(pending(solved), workflow, placed(last, expires_at=expires_at), NOW)
     assert choice.placement is None
     assert choice.reason == "the pending placement is deployed"
-
-
-def test_commit_when_a_placement_was_applied_then_it_is_the_committed_one(workflow, placed):
-    """Written in one step, byte for byte, and nothing else is left there."""
-    text = json.dumps(placed(WEST).to_json())
-    commit(workflow, "{}")
-    commit(workflow, text)
-    folder = workflow.folder / ".caribou"
-    assert (folder / "placement.json").read_text() == text
-    assert sorted(path.name for path in folder.iterdir()) == ["config.yml", "placement.json"]
 
 
 @pytest.mark.local_cloud

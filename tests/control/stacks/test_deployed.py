@@ -57,7 +57,7 @@ def test_placement_when_the_template_tells_none_then_it_is_an_error(world, place
     client.get_waiter("stack_update_complete").wait(StackName=home.id, WaiterConfig={"Delay": 1})
     with pytest.raises(OperationFailedError, match="tells no placement"):
         deployed_workflow(world.aws, home)
-    entries = {entry.name: entry for entry in inventory(world.aws, [world.subject], world.target, 2.0)}
+    entries = {entry.name: entry for entry in inventory(world.aws, [world.known], world.target, 2.0)}
     assert "tells no placement" in entries[world.name].trouble
 
 
@@ -69,7 +69,7 @@ def test_inventory_when_a_region_is_not_used_any_more_then_it_is_told_to_wait(wo
     world.region(CANADA)
     world.begin_run("r1")
     world.begin_run("r2", state={"S": "SUCCEEDED"}, ended_at={"N": "1.0"})
-    entries = {entry.name: entry for entry in inventory(world.aws, [world.subject], world.target, 2.0)}
+    entries = {entry.name: entry for entry in inventory(world.aws, [world.known], world.target, 2.0)}
     told = entries[world.name].to_json()
     assert told["region_stacks"] == [CANADA, WEST]
     assert told["waiting_to_be_retired"] == [CANADA]
@@ -82,7 +82,7 @@ def test_inventory_when_a_region_is_not_used_any_more_then_it_is_told_to_wait(wo
 @pytest.mark.local_cloud
 def test_inventory_when_a_registered_workflow_is_not_deployed_then_it_is_listed_without_placement(world):
     """What is known is listed."""
-    entries = {entry.name: entry for entry in inventory(world.aws, [world.subject], world.target, 2.0)}
+    entries = {entry.name: entry for entry in inventory(world.aws, [world.known], world.target, 2.0)}
     assert entries[world.name].to_json()["placement"] is None
 
 
