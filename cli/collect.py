@@ -57,7 +57,7 @@ def log_sync(workflow: str, output: Path | None) -> None:
             write_whole(output, write_record_lines(records))
             click.echo(f"{len(records)} records written to {output}")
     if report.failures:
-        raise OperationFailedError(f"Log sync left out {len(report.failures)} regions; try again later")
+        raise OperationFailedError(f"Log collection left out {len(report.failures)} regions; try again later")
 
 
 @click.command("problem")

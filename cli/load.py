@@ -195,12 +195,12 @@ def _drive(driven: Load, limit_s: float) -> BaseException | None:
     """Drive the load, and show how it goes; what cut it short, if anything did."""
     with Console(stderr=True, highlight=False).status("") as status:
 
-        def tell(load: Load) -> None:
+        def show(load: Load) -> None:
             status.update(f"{load.sent} of {len(load.runs)} runs started, {load.ended} ended")
 
         try:
-            driven.drive(limit_s, tell)
-        except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - raised again once the result is told
+            driven.drive(limit_s, show)
+        except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - raised again once the result is printed
             return error
     return None
 
@@ -252,8 +252,8 @@ def _counts(summary: Summary) -> str:
         "unfinished": summary.unfinished,
         "not started": summary.planned - summary.started,
     }
-    told = ", ".join(f"{count} {what}" for what, count in counted.items() if count or what == "succeeded")
-    return f"{summary.planned} runs: {told}"
+    counts = ", ".join(f"{count} {what}" for what, count in counted.items() if count or what == "succeeded")
+    return f"{summary.planned} runs: {counts}"
 
 
 def _times(summary: Summary) -> Table:

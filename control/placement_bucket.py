@@ -83,7 +83,7 @@ class PlacementBox:
 
 
 def _applied_sha256(text: str) -> str | None:
-    """The digest in `applied.json`; one that can't be read tells of nothing."""
+    """The digest in `applied.json`; one that can't be read says nothing."""
     try:
         data: Any = json.loads(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Samples that are wrong: told in one message, before anything is put into S3."""
+"""Samples that are wrong: one message, before anything is put into S3."""
 
 import json
 import shutil
@@ -116,18 +116,18 @@ def test_upload_samples_when_the_listing_is_wrong_then_is_one_message_and_nothin
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "expected"),
     [
         ("InvalidBucketName", (2, "entry 1: is no name for a bucket (found: xn--caribou)")),
         ("BucketAlreadyExists", (1, "Look at whether the bucket's name is taken by another account")),
     ],
 )
-def test_upload_samples_when_s3_refuses_a_bucket_then_says_whose_mistake_it_is(samples, s3, capsys, code, told):
+def test_upload_samples_when_s3_refuses_a_bucket_then_says_whose_mistake_it_is(samples, s3, capsys, code, expected):
     """Its rules for names are more than ours."""
     (samples / "objects.json").write_text(json.dumps([{**GOOD, "bucket": "xn--caribou"}]))
     s3.refused["xn--caribou"] = code
-    assert caribou("upload_samples", "small_sync_example") == told[0]
-    assert told[1] in capsys.readouterr().err
+    assert caribou("upload_samples", "small_sync_example") == expected[0]
+    assert expected[1] in capsys.readouterr().err
     assert s3.done == []
 
 

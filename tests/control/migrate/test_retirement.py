@@ -86,7 +86,7 @@ def test_region_when_one_condition_fails_then_it_waits_and_says_why(changes, rea
     assert reason in decision.reasons[0]
 
 
-def test_region_when_several_conditions_fail_then_all_are_told():
+def test_region_when_several_conditions_fail_then_all_are_listed():
     """An operator sees everything at once."""
     assert len(decided(region=region_facts(messages=2, read_to_s=None), uses=[run()]).reasons) == 3
 
