@@ -18,7 +18,7 @@ from caribou.cli.plan_view import check_json, show_plan
 from caribou.cli.project import workflow_folder
 from caribou.cli.session import Session, named, session
 from caribou.control.deploy.checks import PlacedWorkflow
-from caribou.control.deploy.deploy import Deployment
+from caribou.control.deploy.deploy import Rollout
 from caribou.control.deploy.planning import plan_deploy
 from caribou.control.deploy.removal import Removal, plan_removal
 from caribou.control.deploy.removal import remove as remove_workflow
@@ -55,8 +55,8 @@ def deploy(
             plan = plan_deploy(here.aws, placed, here.target, force=force, everything=everything)
             show_plan("deploy", plan.steps, as_json=as_json)
             return
-        deployment = Deployment(here.aws, here.target, CdkDeployer(here.root, notify), notify)
-        deployment.deploy(placed, force=force, everything=everything)
+        rollout = Rollout(here.aws, here.target, CdkDeployer(here.root, notify), notify)
+        rollout.deploy(placed, force=force, everything=everything)
     for one in placed:
         click.echo(f"{one.name} is deployed: {one.placement.summary}")
         _say_how_to_commit(one, here.root)

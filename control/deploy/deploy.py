@@ -30,8 +30,8 @@ class Deployer(Protocol):
 
 
 @dataclass(frozen=True)
-class Deployment:
-    """Deploys to a target. `notify` is given every deletion in words."""
+class Rollout:
+    """Rolls plans out to a target. `notify` is given every deletion in words."""
 
     aws: Aws
     target: Target

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from caribou.control.deploy.committing import commit
-from caribou.control.deploy.deploy import Deployer, Deployment
+from caribou.control.deploy.deploy import Deployer, Rollout
 from caribou.control.deploy.planning import DeployPlan
 from caribou.control.deploy.steps import Action
 from caribou.control.log_collection import LogCollection
-from caribou.control.migrate.planning import Application, MigrationPlan, MigrationPlanner, RegionPlan
+from caribou.control.migrate.planning import AppliedPlacement, MigrationPlan, MigrationPlanner, RegionPlan
 from caribou.control.migrate.retirement import RetirementDecision
 from caribou.control.migrate.retirement_facts import home_facts
 from caribou.control.placement_bucket import PlacementBox
@@ -62,8 +62,8 @@ class Migrator:
         """Carry a plan out under the workflow's lock. If the deployment fails, nothing is committed or retired."""
         report = Report(plan.known.name, plan.reason, failures=plan.failures)
         try:
-            if plan.application is not None:
-                self._apply(plan, plan.application)
+            if plan.applied is not None:
+                self._apply(plan, plan.applied)
         except CaribouError as error:
             return Report(plan.known.name, failures=(str(error),))
         self._collect(plan)
@@ -71,18 +71,18 @@ class Migrator:
             report = self._retire(report, plan.known, region, lock)
         return report
 
-    def _apply(self, plan: MigrationPlan, application: Application) -> None:
+    def _apply(self, plan: MigrationPlan, applied: AppliedPlacement) -> None:
         """Deploy the pending placement, make it the committed one, and remember that it was applied."""
-        planner, pending, placement = self.planner, application.pending, application.placement
+        planner, pending, placement = self.planner, applied.pending, applied.placement
         self.notify(f"{plan.known.name}: {plan.reason}")
-        self._deploy(application.deploy, pending.text)
+        self._deploy(applied.deploy, pending.text)
         now = planner.deployed(plan.known)
         if now.placement_digest != placement.digest:
             raise OperationFailedError(
                 f"{plan.known.name}: the deploy said that it succeeded, but {now.placement.summary} is deployed, not "
                 f"{placement.summary}. Look at the stack {now.home.name} in {now.home.region}"
             )
-        for placed in application.deploy.workflows:
+        for placed in applied.deploy.workflows:
             commit(placed.workflow, pending.text)
         box = PlacementBox(planner.aws, planner.target)
         box.note_applied(plan.known.name, pending, placement.digest, planner.now)
@@ -93,8 +93,8 @@ class Migrator:
             file = Path(folder) / "solved.json"
             file.write_text(text, encoding="utf-8")
             workflows = tuple(replace(placed, argument=str(file)) for placed in plan.workflows)
-            deployment = Deployment(self.planner.aws, self.planner.target, self.deployer, self.notify)
-            deployment.execute(replace(plan, workflows=workflows))
+            rollout = Rollout(self.planner.aws, self.planner.target, self.deployer, self.notify)
+            rollout.execute(replace(plan, workflows=workflows))
 
     def _collect(self, plan: MigrationPlan) -> None:
         for message in self.logs.collect(plan.known, plan.idle) if plan.idle else ():

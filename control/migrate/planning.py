@@ -41,7 +41,7 @@ ReadTo = Callable[[Sequence[str]], float | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Application:
+class AppliedPlacement:
     """The placement that is applied: the file that waited, what it says, and the plan of its deployment."""
 
     pending: Pending
@@ -67,7 +67,7 @@ class MigrationPlan:
     known: KnownWorkflow
     control_region: str
     reason: str
-    application: Application | None = None
+    applied: AppliedPlacement | None = None
     idle: tuple[DeployedStack, ...] = ()
     regions: tuple[RegionPlan, ...] = ()
     failures: tuple[str, ...] = ()
@@ -81,13 +81,13 @@ class MigrationPlan:
 
     def _applying(self) -> tuple[Step, ...]:
         name, home = self.known.name, self.known.home_region
-        if self.application is None:
+        if self.applied is None:
             solved = f"{name}/{SOLVED}"
             return (Step(Action.SKIP, Thing.PLACEMENT, solved, self.control_region, self.reason, name),)
         why, noted = "what is deployed becomes the committed one", "it is not applied again"
         committing = Step(Action.UPDATE, Thing.PLACEMENT, str(COMMITTED_PLACEMENT), home, why, name)
         noting = Step(Action.UPDATE, Thing.PLACEMENT, f"{name}/{APPLIED}", self.control_region, noted, name)
-        return (*self.application.deploy.steps, committing, noting)
+        return (*self.applied.deploy.steps, committing, noting)
 
 
 def _collecting(stack: DeployedStack, workflow: str) -> Step:
@@ -145,8 +145,8 @@ class MigrationPlanner:
         """The time, by the clock."""
         return datetime.fromtimestamp(self.clock(), UTC)
 
-    def _plan(self, known: KnownWorkflow, reason: str, application: Application | None = None) -> MigrationPlan:
-        return MigrationPlan(known, self.target.control_region, reason, application)
+    def _plan(self, known: KnownWorkflow, reason: str, applied: AppliedPlacement | None = None) -> MigrationPlan:
+        return MigrationPlan(known, self.target.control_region, reason, applied)
 
     def _applied(self, known: KnownWorkflow, deployed: DeployedWorkflow) -> MigrationPlan:
         """The plan with the pending placement, if there is one that is of use, or with why not."""
@@ -158,13 +158,13 @@ class MigrationPlanner:
             return self._plan(known, decision.reason)
         placed = PlacedWorkflow(known.workflow, decision.placement, f"{known.name}/{SOLVED}")
         plan = plan_deploy(self.aws, [placed], self.target, force=False, everything=False)
-        return self._plan(known, decision.reason, Application(pending, decision.placement, plan))
+        return self._plan(known, decision.reason, AppliedPlacement(pending, decision.placement, plan))
 
     def _with_regions(self, plan: MigrationPlan, deployed: DeployedWorkflow) -> MigrationPlan:
         """The plan with every region's stack that was found by tag."""
         known, home = plan.known, home_facts(deployed)
-        if plan.application is not None:
-            home = replace(home, placement=plan.application.placement, flip_s=self.clock(), is_settled=True)
+        if plan.applied is not None:
+            home = replace(home, placement=plan.applied.placement, flip_s=self.clock(), is_settled=True)
         try:
             stacks = _region_stacks(find_stacks(self.aws, self.target.stage), known)
         except OperationFailedError as error:  # what waits is deployed all the same

@@ -11,7 +11,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from caribou.control.aws import Aws
 from caribou.control.deploy.checks import PlacedWorkflow
-from caribou.control.deploy.deploy import Deployment
+from caribou.control.deploy.deploy import Rollout
 from caribou.control.deploy.planning import plan_deploy
 from caribou.control.deploy.removal import plan_removal, remove
 from caribou.control.deploy.steps import Action, Thing
@@ -95,9 +95,7 @@ def test_deploy_when_it_is_planned_then_nothing_is_written_and_it_is_then_done_a
     [deleted] = [step for step in plan.steps if step.action is Action.DELETE]
     assert {bucket["Name"] for bucket in world.aws.s3(HOME).list_buckets()["Buckets"]} == {deleted.name}
     notices, cdk = [], Cdk()
-    executed = Deployment(recorded.aws, world.target, cdk, notices.append).deploy(
-        [removed], force=False, everything=False
-    )
+    executed = Rollout(recorded.aws, world.target, cdk, notices.append).deploy([removed], force=False, everything=False)
     assert executed == plan
     assert cdk.requests == [plan.request]
     assert plan.request.adopt
@@ -113,7 +111,7 @@ def test_deploy_when_a_payload_came_into_the_bucket_meanwhile_then_it_stays_and_
     world.aws.s3(HOME).put_object(Bucket=deleted.name, Key="payload", Body=b"kept")
     cdk = Cdk()
     with pytest.raises(OperationFailedError, match=deleted.name):
-        Deployment(world.aws, world.target, cdk, lambda _: None).execute(plan)
+        Rollout(world.aws, world.target, cdk, lambda _: None).execute(plan)
     assert not cdk.requests
     assert world.aws.s3(HOME).list_objects_v2(Bucket=deleted.name)["KeyCount"] == 1
 
