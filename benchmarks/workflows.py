@@ -28,10 +28,10 @@ from pathlib import Path
 
 import boto3
 
-from caribou.cli.account import current_account
 from caribou.cli.cdk_run import run_cdk
 from caribou.cli.project import stage
 from caribou.cli.samples import Samples
+from caribou.control.aws import Aws
 from caribou.control.runs.runs import RunItem, Runs, RunState
 from caribou.control.runs.trace import trace_of
 from caribou.local.cloud import LocalCloud
@@ -113,8 +113,10 @@ def split(workflow: Workflow) -> dict[str, str]:
 def seen_of(folder: Path) -> Seen:
     """Run a workflow's samples at home and split. Raises AssertionError if a run is not as it should be."""
     workflow = read_workflow(folder)
-    samples = Samples(workflow, current_account(workflow.manifest.home_region))
-    samples.upload()
+    home = workflow.manifest.home_region
+    with Aws() as aws:
+        samples = Samples(workflow, aws.account(home))
+        samples.upload(aws.s3(home))
     graph, placed = workflow.graph, split(workflow)
     with tempfile.TemporaryDirectory() as temporary:
         runs = {"home": _deployed_and_run(samples, {}, Path(temporary, "home"))}

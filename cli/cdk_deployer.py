@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from caribou.cli.cdk_run import run_cdk
-from caribou.control.deploy.deploy import CONTROL_PLANE, DeployRequest
+from caribou.control.deploy.planning import CONTROL_PLANE, DeployRequest
 from caribou.model.names import workflow_stack_id
 
 
 @dataclass(frozen=True)
 class CdkDeployer:
-    """Deploys the project in a folder. `tell` hears the command and where its output is."""
+    """Deploys the project in a folder. `notify` is given the command, and where its output is."""
 
     root: Path
-    tell: Callable[[str], None]
+    notify: Callable[[str], None]
 
     def deploy(self, request: DeployRequest) -> None:
         """Run `cdk deploy` to its end. Raises OperationFailedError with the end of its output."""
         arguments = arguments_of(request)
         log = self.root / "cdk.out" / f"deploy-{request.workflow or 'all'}.log"
-        self.tell(f"cdk {' '.join(arguments)}\n  its output: {log}")
+        self.notify(f"cdk {' '.join(arguments)}\n  its output: {log}")
         with tempfile.TemporaryDirectory(prefix="caribou-cdk-") as assembly:  # cdk.out may be in use by another cdk
             run_cdk([*arguments, "--output", assembly], root=self.root, log=log)
 

@@ -7,52 +7,28 @@ plane's tables in the control region.
 from __future__ import annotations
 
 import json
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from caribou.cli.project import context_text, control_region, project_root, stage, workflow_folder
+from caribou.cli.output import notify, write_whole
+from caribou.cli.project import context_text, control_region, project_root, workflow_folder
+from caribou.cli.session import ControlPlane, target_of
 from caribou.collectors.bodies import KINDS, Kind
-from caribou.collectors.facts import DynamoFactTable, Facts, collect, read_facts
-from caribou.collectors.log_collection import CollectionReport, LogCollection, collect_logs
-from caribou.collectors.logs import CloudWatchLogReader
-from caribou.collectors.records import DynamoRecordTable, read_record_lines, write_record_lines
-from caribou.collectors.registrations import SsmRegistry, registered, registration_of
+from caribou.collectors.facts import Facts, collect, read_facts
+from caribou.collectors.log_collection import CollectionReport
+from caribou.collectors.records import read_record_lines, write_record_lines
+from caribou.collectors.registrations import registered, registration_of
 from caribou.collectors.sources.registry import DEFAULT_SOURCE, source_key, source_of
 from caribou.collectors.sources.snapshot import packaged_facts
-from caribou.control.aws import telling
 from caribou.control.plan.problem import build_problem
-from caribou.model.errors import InvalidInputError, InvalidRecordError, OperationFailedError
-from caribou.model.names import ControlNames
+from caribou.model.errors import InvalidRecordError, OperationFailedError
 from caribou.model.project.workflow import read_workflow
 from caribou.model.record import RunRecord
-from caribou.model.registration import Registration
 from caribou.model.schema.problem_file import parse_problem
 
 _file = click.Path(dir_okay=False, path_type=Path)
-
-
-class ControlPlane:
-    """The control plane of the project that the user is in: its tables and registry."""
-
-    def __init__(self, root: Path) -> None:
-        self.region, self.stage = control_region(root), stage(root)
-        names = ControlNames(self.stage)
-        self.facts = DynamoFactTable(names.fact_table, self.region)
-        self.records = DynamoRecordTable(names.record_table, self.region)
-        self.registry = SsmRegistry(self.stage, self.region)
-
-    def sync(self, registration: Registration) -> CollectionReport:
-        """Read what is new in a workflow's logs."""
-        now_s = datetime.now(UTC).timestamp()
-        return collect_logs(registration, LogCollection(CloudWatchLogReader(), self.records, now_s, self.stage))
-
-    def telling(self, doing: str) -> AbstractContextManager[None]:
-        """Turn failures of AWS's API into OperationFailedError, which says what was being done and what to look at."""
-        look_at = "whether credentials are there, and whether CaribouControlPlane is deployed"
-        return telling(f"{doing} in the control region {self.region}", look_at)
 
 
 @click.command("data_collect")
@@ -60,8 +36,8 @@ class ControlPlane:
 def data_collect(what: str) -> None:
     """Collect facts of regions, or run records of all workflows, into the control plane's tables, now."""
     root = project_root()
-    plane = ControlPlane(root)
-    with plane.telling("Collecting"):
+    plane = ControlPlane(target_of(root))
+    with plane.aws_errors_as("Collecting"):
         for kind in KINDS:
             if what in (kind, "all"):
                 _collect_facts(kind, plane, root)
@@ -75,16 +51,16 @@ def data_collect(what: str) -> None:
 def log_sync(workflow: str, output: Path | None) -> None:
     """Read the run records of WORKFLOW out of its logs, in all its regions, into the control plane's table."""
     root = project_root()
-    name, plane = workflow_folder(workflow, root).name, ControlPlane(root)
-    with plane.telling("Syncing logs"):
-        report = plane.sync(registration_of(plane.registry, name))
-        _show_sync(report)
+    name, plane = workflow_folder(workflow, root).name, ControlPlane(target_of(root))
+    with plane.aws_errors_as("Collecting logs"):
+        report = plane.collect_logs(registration_of(plane.registry, name))
+        _show_logs(report)
         if output is not None:
             records = plane.records.records(name)
-            _write(output, write_record_lines(records))
+            write_whole(output, write_record_lines(records))
             click.echo(f"{len(records)} records written to {output}")
     if report.failures:
-        raise OperationFailedError(f"Log sync left out {len(report.failures)} regions; try again later")
+        raise OperationFailedError(f"Log collection left out {len(report.failures)} regions; try again later")
 
 
 @click.command("problem")
@@ -100,7 +76,7 @@ def problem(workflow: str, output: Path, records_file: Path | None) -> None:
         graph=owned.graph, manifest=owned.manifest, facts=facts, records=records, control_region=control_region(root)
     )
     parse_problem(built, str(output))
-    _write(output, json.dumps(built, indent=1) + "\n")
+    write_whole(output, json.dumps(built, indent=1) + "\n")
     _show_problem(output, built["provenance"])
 
 
@@ -114,19 +90,19 @@ def _collect_facts(kind: Kind, plane: ControlPlane, root: Path) -> None:
 def _collect_records(plane: ControlPlane) -> None:
     registrations, wrong = registered(plane.registry)
     for message in wrong:
-        click.echo(f"warning: {message}", err=True)
+        notify(f"warning: {message}")
     if not registrations:
         click.echo("workflow: none is deployed")
     for registration in registrations:
-        _show_sync(plane.sync(registration))
+        _show_logs(plane.collect_logs(registration))
 
 
-def _show_sync(report: CollectionReport) -> None:
+def _show_logs(report: CollectionReport) -> None:
     click.echo(f"{report.workflow}: {report.records} records in {report.log_groups} log groups")
     if report.malformed:
-        click.echo(f"warning: {report.malformed} broken records, such as {report.examples[0]}", err=True)
+        notify(f"warning: {report.malformed} broken records, such as {report.examples[0]}")
     for failure in report.failures:
-        click.echo(f"warning: {failure}", err=True)
+        notify(f"warning: {failure}")
 
 
 def _show_problem(output: Path, provenance: dict[str, str]) -> None:
@@ -147,15 +123,6 @@ def _from_file(path: Path) -> tuple[Facts, list[RunRecord]]:
 
 
 def _from_tables(workflow: str, root: Path) -> tuple[Facts, list[RunRecord]]:
-    plane = ControlPlane(root)
-    with plane.telling("Reading the control plane's tables"):
+    plane = ControlPlane(target_of(root))
+    with plane.aws_errors_as("Reading the control plane's tables"):
         return read_facts(plane.facts), plane.records.records(workflow)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InvalidInputError(
-            "can't be written", where=str(path), found=str(error), fix="name another file"
-        ) from error

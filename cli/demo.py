@@ -16,11 +16,11 @@ import click
 from rich.console import Console
 
 from caribou.cli.cdk_run import run_cdk
-from caribou.cli.collect import ControlPlane
 from caribou.cli.main import cli
 from caribou.cli.project import control_region, project_root, stage, workflow_folder
 from caribou.cli.samples import SAMPLES, Samples
-from caribou.control.aws import telling
+from caribou.cli.session import ControlPlane, target_of
+from caribou.control.aws import Aws, aws_errors_as
 from caribou.control.runs.runs import Runs
 from caribou.local.cloud import LocalCloud
 from caribou.model.errors import InvalidInputError, OperationFailedError
@@ -109,8 +109,8 @@ class Demo:
         """Run it so many times, one after the other; run id to seconds."""
         manifest = self.workflow.manifest
         samples = Samples(self.workflow, self.cloud.account)
-        with telling("Uploading samples"):
-            samples.upload()
+        with Aws() as aws, aws_errors_as("Uploading samples"):
+            samples.upload(aws.s3(manifest.home_region))
         payload = samples.payload()
         _say(f"caribou run {self.workflow.name} -a @{_shown(samples.folder / 'input.json', self.root)} --wait")
         runs = Runs(self.workflow.graph, manifest, stage(self.root), self.cloud.account)
@@ -128,7 +128,7 @@ class Demo:
     def _collected(self, runs: Collection[str]) -> list[RunRecord]:
         """Collect until each of these runs has left the record of a leaf, a moment after its end; their records."""
         _caribou("data_collect", "all")
-        plane, give_up = ControlPlane(self.root), time.monotonic() + _RECORDS_LIMIT_S
+        plane, give_up = ControlPlane(target_of(self.root)), time.monotonic() + _RECORDS_LIMIT_S
         while True:
             records = [record for record in plane.records.records(self.workflow.name) if record.run_id in runs]
             if {record.run_id for record in records if record.node in self.workflow.graph.leaves} == set(runs):

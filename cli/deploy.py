@@ -13,18 +13,17 @@ from rich.console import Console
 from rich.table import Table
 
 from caribou.cli.cdk_deployer import CdkDeployer
-from caribou.cli.project import control_region, project_root, stage, workflow_folder
-from caribou.collectors.registrations import SsmRegistry, registered
-from caribou.control.aws import Aws, telling
-from caribou.control.deploy.checks import Wanted
-from caribou.control.deploy.deploy import deploy as deploy_workflows
-from caribou.control.deploy.removal import plan_removal
+from caribou.cli.output import notify
+from caribou.cli.plan_view import check_json, show_plan
+from caribou.cli.project import workflow_folder
+from caribou.cli.session import Session, named, session
+from caribou.control.deploy.checks import PlacedWorkflow
+from caribou.control.deploy.deploy import Rollout
+from caribou.control.deploy.planning import plan_deploy
+from caribou.control.deploy.removal import Removal, plan_removal
 from caribou.control.deploy.removal import remove as remove_workflow
 from caribou.control.inventory import Entry, inventory
-from caribou.control.migrate.pending import commit
 from caribou.control.stacks.deployed import deployed_workflow, home_stack
-from caribou.control.target import Target
-from caribou.control.workflows import Subject, subjects
 from caribou.model.errors import InvalidInputError
 from caribou.model.placement import Placement
 from caribou.model.project.placement_choice import HOME, asked_for, committed
@@ -39,36 +38,38 @@ _DIGITS = 12
 @click.option("--placement", help="The placement: a file, `home`, or `deployed` to keep and commit what is deployed.")
 @click.option("--all", "everything", is_flag=True, help="Deploy the control plane and all workflows of the project.")
 @click.option("--force", is_flag=True, help="Deploy a changed graph even while runs are open.")
-def deploy(workflow: str | None, placement: str | None, *, everything: bool, force: bool) -> None:
+@click.option("--dry-run", is_flag=True, help="Only show the plan; nothing is changed.")
+@click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON.")
+def deploy(
+    workflow: str | None, placement: str | None, *, everything: bool, force: bool, dry_run: bool, as_json: bool
+) -> None:
     """Deploy WORKFLOW with its committed placement, or at home; the project's only workflow if none is named.
 
     A change of placement has to be asked for with --placement.
     """
-    root = project_root()
-    target = target_of(root)
-    folders = _folders(workflow, root, placement, everything=everything)
-    workflows = [read_workflow(folder) for folder in folders]
-    with Aws() as aws:
-        if placement == DEPLOYED:
-            _keep_deployed(aws, workflows[0], target)
-            placement = None
-        wanted = [_wanted(one, placement) for one in workflows]
-        deploy_workflows(aws, CdkDeployer(root, _tell), wanted, target, force=force, everything=everything)
-    for one in wanted:
-        click.echo(f"{one.workflow.name} is deployed: {one.placement.summary}")
-    if placement is not None:
-        _say_how_to_commit(wanted[0], root)
+    check_json(as_json=as_json, dry_run=dry_run)
+    with session() as here:
+        folders = _folders(workflow, here.root, placement, everything=everything)
+        placed = [_placed(here, read_workflow(folder), placement) for folder in folders]
+        if dry_run:
+            plan = plan_deploy(here.aws, placed, here.target, force=force, everything=everything)
+            show_plan("deploy", plan.steps, as_json=as_json)
+            return
+        rollout = Rollout(here.aws, here.target, CdkDeployer(here.root, notify), notify)
+        rollout.deploy(placed, force=force, everything=everything)
+    for one in placed:
+        click.echo(f"{one.name} is deployed: {one.placement.summary}")
+        _say_how_to_commit(one, here.root)
 
 
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(*, as_json: bool) -> None:
     """List the workflows: of this project, registered, or with stacks left."""
-    root = project_root()
-    with Aws() as aws:
-        entries = inventory(aws, all_subjects(root), target_of(root), time.time())
+    with session() as here:
+        entries = inventory(here.aws, here.known_workflows(), here.target, time.time())
     for trouble in filter(None, (entry.trouble for entry in entries)):
-        click.echo(f"warning: {trouble}", err=True)
+        notify(f"warning: {trouble}")
     if as_json:
         click.echo(json.dumps([entry.to_json() for entry in entries], indent=1))
         return
@@ -79,36 +80,26 @@ def list_(*, as_json: bool) -> None:
 @click.argument("workflow")
 @click.option("--delete-data", is_flag=True, help="Delete home's tables and bucket too: runs and payloads are lost.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def remove(workflow: str, *, delete_data: bool, yes: bool) -> None:
-    """Delete the stacks of WORKFLOW in all regions. Its tables and bucket at home stay, unless told otherwise."""
-    root = project_root()
-    target = target_of(root)
-    with Aws() as aws:
-        subject = next((one for one in all_subjects(root) if one.name in (workflow, workflow.replace("-", "_"))), None)
-        name = workflow if subject is None else subject.name
-        home = None if subject is None else subject.home_region
-        removal = plan_removal(aws, name, home, target, delete_data=delete_data, now_s=time.time())
-        for line in removal.lines():
-            click.echo(line)
+@click.option("--dry-run", is_flag=True, help="Only show the plan; nothing is changed.")
+@click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON.")
+def remove(workflow: str, *, delete_data: bool, yes: bool, dry_run: bool, as_json: bool) -> None:
+    """Delete the stacks of WORKFLOW in all regions. Its tables and bucket at home stay without --delete-data."""
+    check_json(as_json=as_json, dry_run=dry_run)
+    with session() as here:
+        removal = _removal(here, workflow, delete_data=delete_data)
+        show_plan("remove", removal.steps, as_json=as_json)
+        if dry_run:
+            return
         if not yes:
-            _consent(name, delete_data=delete_data)
-        remove_workflow(aws, removal, target, _tell)
-    click.echo(f"{name} is removed")
+            _consent(removal.workflow, delete_data=delete_data)
+        remove_workflow(here.aws, removal, here.target, notify)
+    click.echo(f"{removal.workflow} is removed")
 
 
-def target_of(root: Path) -> Target:
-    """Where the project in a folder is deployed."""
-    return Target(stage(root), control_region(root))
-
-
-def all_subjects(root: Path) -> tuple[Subject, ...]:
-    """The workflows of the project and of the registry. A broken registration is a warning."""
-    region = control_region(root)
-    with telling(f"Reading the registrations in {region}"):
-        registrations, wrong = registered(SsmRegistry(stage(root), region))
-    for message in wrong:
-        click.echo(f"warning: {message}", err=True)
-    return subjects([read_workflow(folder) for folder in workflow_folders(root)], registrations)
+def _removal(here: Session, workflow: str, *, delete_data: bool) -> Removal:
+    known = named(workflow, here.known_workflows())
+    name, home = (workflow, None) if known is None else (known.name, known.home_region)
+    return plan_removal(here.aws, name, home, here.target, delete_data=delete_data, now_s=time.time())
 
 
 def _folders(workflow: str | None, root: Path, placement: str | None, *, everything: bool) -> Sequence[Path]:
@@ -127,37 +118,38 @@ def _folders(workflow: str | None, root: Path, placement: str | None, *, everyth
     )
 
 
-def _wanted(workflow: Workflow, choice: str | None) -> Wanted:
-    """The placement that a deployment gets, by the rules of the stacks."""
+def _placed(here: Session, workflow: Workflow, choice: str | None) -> PlacedWorkflow:
+    """The workflow with the placement that it gets, by the rules of the stacks."""
     if choice is None:
-        return Wanted(workflow, committed(workflow))
+        return PlacedWorkflow(workflow, committed(workflow))
+    if choice == DEPLOYED:
+        return PlacedWorkflow(workflow, _deployed(here, workflow), commits=True)
     path = Path(choice).absolute()
     placement = asked_for(choice, path, workflow, datetime.now(UTC))
-    return Wanted(workflow, placement, HOME if choice == HOME else str(path))
+    return PlacedWorkflow(workflow, placement, HOME if choice == HOME else str(path))
 
 
-def _keep_deployed(aws: Aws, workflow: Workflow, target: Target) -> None:
-    """Make the deployed placement the committed one; home is what is deployed where nothing is committed."""
-    home = home_stack(aws, workflow.name, target.stage, workflow.manifest.home_region)
+def _deployed(here: Session, workflow: Workflow) -> Placement:
+    """The deployed placement, which must be one that the workflow of today may have."""
+    home = home_stack(here.aws, workflow.name, here.target.stage, workflow.manifest.home_region)
     if home is None:
         raise InvalidInputError("nothing is deployed to keep", where=workflow.name, fix="leave out --placement")
-    placement = deployed_workflow(aws, home).placement
+    placement = deployed_workflow(here.aws, home).placement
     if placement.regions == {workflow.manifest.home_region}:
-        (workflow.folder / COMMITTED_PLACEMENT).unlink(missing_ok=True)
-        return
+        return workflow.home
     workflow.check(placement, f"the placement deployed with {home.name}")
-    commit(workflow, json.dumps(placement.to_json(), indent=1) + "\n")
+    return placement
 
 
-def _say_how_to_commit(wanted: Wanted, root: Path) -> None:
+def _say_how_to_commit(placed: PlacedWorkflow, root: Path) -> None:
     """A placement that was asked for is deployed; what the next plain deploy needs to keep it."""
-    committed = wanted.workflow.folder / COMMITTED_PLACEMENT
+    committed = placed.workflow.folder / COMMITTED_PLACEMENT
     shown = committed.relative_to(root) if committed.is_relative_to(root) else committed
-    if wanted.argument == HOME:
+    if placed.argument == HOME:
         if committed.is_file():
             click.echo(f"To make it the committed placement, so that plain deploys keep it: rm {shown}")
-    elif wanted.argument is not None and Path(wanted.argument).resolve() != committed.resolve():
-        click.echo(f"To make it the committed placement, so that plain deploys keep it: cp {wanted.argument} {shown}")
+    elif placed.argument is not None and Path(placed.argument).resolve() != committed.resolve():
+        click.echo(f"To make it the committed placement, so that plain deploys keep it: cp {placed.argument} {shown}")
 
 
 def _consent(name: str, *, delete_data: bool) -> None:
@@ -174,14 +166,14 @@ def _show(entries: Sequence[Entry]) -> None:
     for entry in entries:
         table.add_row(
             f"{entry.name}\n{entry.version}",
-            _placed(None if entry.deployed is None else entry.deployed.placement),
+            _shown(None if entry.deployed is None else entry.deployed.placement),
             "\n".join(_stacks(entry)),
             f"{entry.deployed.home.changed_at:%Y-%m-%d\n%H:%MZ}" if entry.deployed else "",
         )
     Console(highlight=False).print(table)
 
 
-def _placed(placement: Placement | None) -> str:
+def _shown(placement: Placement | None) -> str:
     if placement is None:
         return "not deployed"
     lines = (placement.digest[:_DIGITS], *sorted(placement.regions), _expiry(placement))
@@ -197,7 +189,3 @@ def _stacks(entry: Entry) -> list[str]:
 
 def _expiry(placement: Placement) -> str:
     return f"until {placement.expires_at:%Y-%m-%d %H:%MZ}" if placement.expires_at else "never expires"
-
-
-def _tell(message: str) -> None:
-    click.echo(message, err=True)

@@ -1,4 +1,4 @@
-"""`caribou load`: start many runs of a deployed workflow at given times, and tell what became of them."""
+"""`caribou load`: start many runs of a deployed workflow at given times, and say what became of them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import click
@@ -17,15 +18,14 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from caribou.cli.account import current_account
-from caribou.cli.project import project_root, stage, workflow_folder
+from caribou.cli.output import write_whole
+from caribou.cli.project import workflow_folder
 from caribou.cli.samples import Samples, argument_text, json_value
+from caribou.cli.session import session
 from caribou.cli.trace_view import console
-from caribou.control.aws import Aws
 from caribou.control.load.arrivals import Replay, poisson, replayed
 from caribou.control.load.driver import DeployedTarget, Load, LoadedRun
 from caribou.control.load.summary import Spread, Summary, summary_of
-from caribou.control.runs.runs import Runs
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.project.workflow import Workflow, read_workflow
 
@@ -121,23 +121,21 @@ def load(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Start runs of a deployed WORKFLOW at times by chance or out of a file, and tell what became of them.
+    """Start runs of a deployed WORKFLOW at times by chance or out of a file, and say what became of them.
 
     Exit code 1 if a run was not started, did not succeed, or did not end in time.
     """
-    root = project_root()
-    definition = read_workflow(workflow_folder(workflow, root))
     plan = Plan(rate, arrivals, row, duration_s, speed, seed)
-    times = plan.times()
-    texts = [argument_text(argument) for argument in arguments]  # mistakes are told before AWS is asked
-    if output is not None:
-        _check_output(output)
-    account = current_account(definition.manifest.home_region)
-    with Aws() as aws:
-        runs = Runs(definition.graph, definition.manifest, stage(root), account, aws)
-        payloads = [json_value(Samples(definition, account).filled(text), where="-a") for text in texts]
-        driven = Load(DeployedTarget(runs, aws, payloads), times, f"load-{uuid.uuid4().hex[:8]}")
-        runs.state(driven.runs[0].run_id)  # tells a workflow that is not deployed
+    with session() as here:
+        definition = read_workflow(workflow_folder(workflow, here.root))
+        times = plan.times()
+        texts = [argument_text(argument) for argument in arguments]  # mistakes are reported before AWS is asked
+        if output is not None:
+            _check_output(output)
+        runs = here.runs_of(definition)
+        payloads = [json_value(Samples(definition, runs.account).filled(text), where="-a") for text in texts]
+        driven = Load(DeployedTarget(runs, here.aws, payloads), times, f"load-{uuid.uuid4().hex[:8]}")
+        runs.state(driven.runs[0].run_id)  # raises for a workflow that is not deployed
         cut_short = _drive(driven, limit_s)
     summary = summary_of(driven.runs)
     head = _head(definition, plan, driven)
@@ -184,6 +182,7 @@ def _check_output(path: Path) -> None:
         is_new = not target.exists()
         if is_new or not (target.is_fifo() or target.is_char_device()):
             target.open("ab").close()
+            NamedTemporaryFile(dir=target.parent).close()  # the result is written beside it first
         if is_new:
             target.unlink()
     except OSError as error:
@@ -196,12 +195,12 @@ def _drive(driven: Load, limit_s: float) -> BaseException | None:
     """Drive the load, and show how it goes; what cut it short, if anything did."""
     with Console(stderr=True, highlight=False).status("") as status:
 
-        def tell(load: Load) -> None:
+        def show(load: Load) -> None:
             status.update(f"{load.sent} of {len(load.runs)} runs started, {load.ended} ended")
 
         try:
-            driven.drive(limit_s, tell)
-        except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - raised again once the result is told
+            driven.drive(limit_s, show)
+        except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - raised again once the result is printed
             return error
     return None
 
@@ -240,9 +239,9 @@ def _run_json(run: LoadedRun) -> dict[str, Any]:
 
 def _write(path: Path, value: dict[str, Any]) -> None:
     try:
-        path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OperationFailedError(f"{path} can't be written: {error.strerror}. The runs were started") from error
+        write_whole(path, json.dumps(value, indent=1) + "\n")
+    except OperationFailedError as error:
+        raise OperationFailedError(f"{error}. The runs were started") from error
 
 
 def _counts(summary: Summary) -> str:
@@ -253,8 +252,8 @@ def _counts(summary: Summary) -> str:
         "unfinished": summary.unfinished,
         "not started": summary.planned - summary.started,
     }
-    told = ", ".join(f"{count} {what}" for what, count in counted.items() if count or what == "succeeded")
-    return f"{summary.planned} runs: {told}"
+    counts = ", ".join(f"{count} {what}" for what, count in counted.items() if count or what == "succeeded")
+    return f"{summary.planned} runs: {counts}"
 
 
 def _times(summary: Summary) -> Table:

@@ -80,7 +80,7 @@ def down(state: Path) -> None:
 @_state
 @click.pass_context
 def status(context: click.Context, state: Path) -> None:
-    """Tell where the local cloud is and how it does. Exit code 0: healthy, 1: not answering, 3: not up."""
+    """Say where the local cloud is and how it does. Exit code 0: healthy, 1: not answering, 3: not up."""
     cloud = LocalCloud.attach(state)
     if cloud is None:
         click.echo("state     not up")

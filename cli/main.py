@@ -1,37 +1,92 @@
-"""The `caribou` command: its verbs, and how it tells a user's mistakes."""
+"""The `caribou` command: its verbs, and how a user's mistakes are reported.
+
+Only click is imported here. A verb's module, with all that it needs, is imported when that verb is asked for.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NamedTuple
 
 import click
 
 from caribou.model.errors import CaribouError
 
-_VERBS = {
-    "new_workflow": "new_workflow:new_workflow",
-    "deploy": "deploy:deploy",
-    "list": "deploy:list_",
-    "remove": "deploy:remove",
-    "upload_samples": "upload_samples:upload_samples",
-    "run": "run:run",
-    "load": "load:load",
-    "runs": "runs:runs_",
-    "trace": "runs:trace",
-    "redrive": "runs:redrive",
-    "log_sync": "collect:log_sync",
-    "data_collect": "collect:data_collect",
-    "problem": "collect:problem",
-    "solve": "solve:solve",
-    "evaluate": "solve:evaluate",
-    "manage_deployments": "manage:manage_deployments",
-    "run_deployment_migrator": "manage:run_deployment_migrator",
-    "local": "local:local",
-    "demo": "demo:demo",
+
+class Verb(NamedTuple):
+    """Where a verb's command is, and what `caribou --help` says of it: the first sentence of its own help."""
+
+    module: str
+    command: str
+    summary: str
+
+
+VERBS = {
+    "new_workflow": Verb("new_workflow", "new_workflow", "Write a new workflow that works, to start from."),
+    "deploy": Verb(
+        "deploy",
+        "deploy",
+        "Deploy WORKFLOW with its committed placement, or at home; the project's only workflow if none is named.",
+    ),
+    "list": Verb("deploy", "list_", "List the workflows: of this project, registered, or with stacks left."),
+    "remove": Verb("deploy", "remove", "Delete the stacks of WORKFLOW in all regions."),
+    "upload_samples": Verb(
+        "upload_samples",
+        "upload_samples",
+        "Put what the samples of WORKFLOW need into S3 at its home region; buckets that are missing are made.",
+    ),
+    "run": Verb("run", "run", "Start a run of a deployed WORKFLOW at its home region, and print the run's id."),
+    "load": Verb(
+        "load",
+        "load",
+        "Start runs of a deployed WORKFLOW at times by chance or out of a file, and say what became of them.",
+    ),
+    "runs": Verb("runs", "runs_", "List the runs of WORKFLOW, the newest first."),
+    "trace": Verb("runs", "trace", "Show what became of each node of the run RUN_ID."),
+    "redrive": Verb(
+        "runs", "redrive", "Go on with the run RUN_ID, which failed or expired, where its messages are parked."
+    ),
+    "log_sync": Verb(
+        "collect",
+        "log_sync",
+        "Read the run records of WORKFLOW out of its logs, in all its regions, into the control plane's table.",
+    ),
+    "data_collect": Verb(
+        "collect",
+        "data_collect",
+        "Collect facts of regions, or run records of all workflows, into the control plane's tables, now.",
+    ),
+    "problem": Verb(
+        "collect",
+        "problem",
+        "Write the placement problem of WORKFLOW: what is known of the regions and of its runs, for `caribou solve`.",
+    ),
+    "solve": Verb(
+        "solve", "solve", "Find where each node should run, at each hour of the day, and write it as a placement."
+    ),
+    "evaluate": Verb(
+        "solve", "evaluate", "Say what a placement emits, costs and takes over a day, next to all nodes at home."
+    ),
+    "manage_deployments": Verb(
+        "manage",
+        "manage_deployments",
+        "Solve anew, for WORKFLOW or all workflows; what is worth a move then waits for the migrator.",
+    ),
+    "run_deployment_migrator": Verb(
+        "migrate",
+        "run_deployment_migrator",
+        "Apply the solved placement that waits, then retire the regions that nothing uses any more.",
+    ),
+    "local": Verb("local", "local", "Start and stop the local cloud: AWS on this machine, for trying and testing."),
+    "demo": Verb(
+        "demo",
+        "demo",
+        "Deploy a workflow on a local cloud, run it, collect, solve, move it with cdk deploy, and run it again.",
+    ),
 }
-"""Verb to module and command in this room: a verb imports what it needs, and nothing of the others."""
+"""Verb to where it is in this room, in the order of the loop: none imports another's module."""
 
 
 class _Verbs(click.Group):
@@ -39,16 +94,21 @@ class _Verbs(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
-        return list(_VERBS)
+        return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
-        found = _VERBS.get(cmd_name.replace("-", "_"))
-        if found is None:
+        verb = VERBS.get(cmd_name.replace("-", "_"))
+        if verb is None:
             return None
-        module, name = found.split(":")
-        command: click.Command = getattr(import_module(f"caribou.cli.{module}"), name)
+        command: click.Command = getattr(import_module(f"caribou.cli.{verb.module}"), verb.command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what each verb does without importing it."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, verb.summary) for name, verb in VERBS.items()])
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 
+from caribou.cli.output import write_whole
 from caribou.model.errors import InvalidInputError, OperationFailedError
 
 TEMPLATE = Path(__file__).parent / "template"
@@ -130,9 +131,9 @@ def write(files: Iterable[NewFile]) -> None:
     for file in files:
         try:
             file.path.parent.mkdir(parents=True, exist_ok=True)
-            file.path.write_text(file.text, "utf-8")
         except OSError as error:
-            raise OperationFailedError(f"{file.path} could not be written: {error.strerror}") from error
+            raise OperationFailedError(f"{file.path} can't be written: {error.strerror}") from error
+        write_whole(file.path, file.text)
 
 
 def _advice(name: str, folder: Path, files: Sequence[NewFile]) -> Iterator[str]:

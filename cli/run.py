@@ -6,11 +6,10 @@ import json
 
 import click
 
-from caribou.cli.account import current_account
-from caribou.cli.project import project_root, stage, workflow_folder
-from caribou.cli.runs import end
+from caribou.cli.project import workflow_folder
+from caribou.cli.run_end import end
 from caribou.cli.samples import Samples, argument_text, json_value
-from caribou.control.runs.runs import Runs
+from caribou.cli.session import session
 from caribou.model.project.workflow import read_workflow
 
 
@@ -25,14 +24,13 @@ from caribou.model.project.workflow import read_workflow
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def run(workflow: str, argument: str, name: str | None, *, wait: bool, limit_s: float, as_json: bool) -> None:
     """Start a run of a deployed WORKFLOW at its home region, and print the run's id."""
-    root = project_root()
-    definition = read_workflow(workflow_folder(workflow, root))
-    text = argument_text(argument)  # a mistake is told before AWS is asked which account this is
-    account = current_account(definition.manifest.home_region)
-    payload = json_value(Samples(definition, account).filled(text), where="-a")
-    runs = Runs(definition.graph, definition.manifest, stage(root), account)
-    run_id = runs.start(payload, name)
-    if not wait:
-        click.echo(json.dumps({"run_id": run_id}) if as_json else run_id)
-        return
-    end(runs, run_id, limit_s=limit_s, as_json=as_json)
+    with session() as here:
+        definition = read_workflow(workflow_folder(workflow, here.root))
+        text = argument_text(argument)  # a mistake is reported before AWS is asked which account this is
+        runs = here.runs_of(definition)
+        payload = json_value(Samples(definition, runs.account).filled(text), where="-a")
+        run_id = runs.start(payload, name)
+        if wait:
+            end(runs, run_id, limit_s=limit_s, as_json=as_json)
+            return
+    click.echo(json.dumps({"run_id": run_id}) if as_json else run_id)

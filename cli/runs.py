@@ -8,25 +8,22 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
-from caribou.cli.account import current_account
-from caribou.cli.project import project_root, stage, workflow_folder
-from caribou.cli.trace_view import console, runs_table, trace_view
+from caribou.cli.output import notify
+from caribou.cli.project import workflow_folder
+from caribou.cli.run_end import SETTLE_S, end, show_trace
+from caribou.cli.session import Session, session
+from caribou.cli.trace_view import console, runs_table
 from caribou.control.runs.evidence import Wanted
 from caribou.control.runs.redrive import redrive as redrive_run
 from caribou.control.runs.redrive import sweeper_of
 from caribou.control.runs.runs import RunItem, Runs, RunState
-from caribou.control.runs.trace import Trace
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.project.workflow import Workflow, read_workflow, workflow_folders
 
-SETTLE_S = 5.0
-"""How long to wait for the last records of a run that has ended."""
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 _workflow = click.option("-w", "--workflow", help="The workflow it is a run of. Default: looked for in all of them.")
@@ -50,13 +47,13 @@ class Found:
 @_json
 def runs_(workflow: str, state: str | None, since: str | None, limit: int, *, as_json: bool) -> None:
     """List the runs of WORKFLOW, the newest first."""
-    root = project_root()
     since_s = 0.0 if since is None else time.time() - seconds_of(since)
     wanted = Wanted(None if state is None else RunState(state), since_s, limit)
-    runs = runs_of(read_workflow(workflow_folder(workflow, root)), root)
-    listing = runs.recent(wanted)
+    with session() as here:
+        runs = here.runs_of(read_workflow(workflow_folder(workflow, here.root)))
+        listing = runs.recent(wanted)
     if not listing.is_complete:
-        click.echo("warning: the table has too many runs to look at all; these are the newest of some", err=True)
+        notify("warning: the table has too many runs to look at all; these are the newest of some")
     if as_json:
         click.echo(json.dumps([run_json(item) for item in listing.items], indent=1))
         return
@@ -69,8 +66,10 @@ def runs_(workflow: str, state: str | None, since: str | None, limit: int, *, as
 @_json
 def trace(run_id: str, workflow: str | None, *, as_json: bool) -> None:
     """Show what became of each node of the run RUN_ID."""
-    found = found_run(run_id, workflow, project_root())
-    show_trace(found.runs.trace(found.item, settle_s=SETTLE_S), as_json=as_json)
+    with session() as here:
+        found = found_run(run_id, workflow, here)
+        shown = found.runs.trace(found.item, settle_s=SETTLE_S)
+    show_trace(shown, as_json=as_json)
 
 
 @click.command()
@@ -81,55 +80,30 @@ def trace(run_id: str, workflow: str | None, *, as_json: bool) -> None:
 @_json
 def redrive(run_id: str, workflow: str | None, *, wait: bool, limit_s: float, as_json: bool) -> None:
     """Go on with the run RUN_ID, which failed or expired, where its messages are parked."""
-    root = project_root()
-    found = found_run(run_id, workflow, root)
-    sweeper = sweeper_of(found.workflow.graph, found.workflow.manifest, stage(root), found.runs.account)
-    sent = redrive_run(sweeper, run_id)
-    if as_json and not wait:
-        click.echo(json.dumps({"run_id": run_id, "sent": [message.node for message in sent]}))
-    for message in sent:
-        click.echo(f"sent again: {message.node}, parked for {message.reason}", err=True)
-    if wait:
-        end(found.runs, run_id, limit_s=limit_s, as_json=as_json)
+    with session() as here:
+        found = found_run(run_id, workflow, here)
+        definition = found.workflow
+        sweeper = sweeper_of(definition.graph, definition.manifest, here.target.stage, found.runs.account)
+        sent = redrive_run(sweeper, run_id)
+        if as_json and not wait:
+            click.echo(json.dumps({"run_id": run_id, "sent": [message.node for message in sent]}))
+        for message in sent:
+            notify(f"sent again: {message.node}, parked for {message.reason}")
+        if wait:
+            end(found.runs, run_id, limit_s=limit_s, as_json=as_json)
 
 
-def end(runs: Runs, run_id: str, *, limit_s: float, as_json: bool) -> None:
-    """Wait for a run's end and show it. Raises OperationFailedError if it did not succeed."""
-    with Console(stderr=True, highlight=False).status(f"Run {run_id}"):
-        ended = runs.wait(run_id, limit_s=limit_s)
-        ended_trace = runs.trace(ended, settle_s=SETTLE_S)
-    show_trace(ended_trace, as_json=as_json)
-    if ended.state is RunState.EXPIRED:
-        raise OperationFailedError(f"Run {run_id} expired. To go on: caribou redrive {run_id}")
-    if ended.state is RunState.FAILED:
-        raise OperationFailedError(f"Run {run_id} failed at {ended.failed_node}: {ended.error}")
-
-
-def show_trace(shown: Trace, *, as_json: bool) -> None:
-    """Print a trace."""
-    if as_json:
-        click.echo(json.dumps(shown.to_json(), indent=1))
-    else:
-        console().print(trace_view(shown), soft_wrap=True)
-
-
-def runs_of(workflow: Workflow, root: Path) -> Runs:
-    """The runs of a workflow of the project."""
-    account = current_account(workflow.manifest.home_region)
-    return Runs(workflow.graph, workflow.manifest, stage(root), account)
-
-
-def found_run(run_id: str, workflow: str | None, root: Path) -> Found:
+def found_run(run_id: str, workflow: str | None, here: Session) -> Found:
     """The run of that id, in the workflow that is named, or in the project's only one that has it.
 
     Raises InvalidInputError.
     """
-    folders = workflow_folders(root) if workflow is None else [workflow_folder(workflow, root)]
+    folders = workflow_folders(here.root) if workflow is None else [workflow_folder(workflow, here.root)]
     found: list[Found] = []
     silent: list[str] = []
     for folder in folders:
         definition = read_workflow(folder)
-        runs = runs_of(definition, root)
+        runs = here.runs_of(definition)
         try:
             item = runs.state(run_id)
         except OperationFailedError:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.exceptions import ClientError
 
 from caribou.control.aws import error_code
@@ -74,8 +73,8 @@ class Samples:
             )
         return [self._object(entry, f"{listing}: entry {i}") for i, entry in enumerate(entries, 1)]
 
-    def upload(self) -> list[tuple[str, str]]:
-        """Put what the samples' `objects.json` names into S3 at home, and make the buckets that are missing.
+    def upload(self, s3: S3Client) -> list[tuple[str, str]]:
+        """Put what the samples' `objects.json` names into home's S3, and make the buckets that are missing.
 
         Returns each file with the address that it has in S3. Raises InvalidInputError before anything is put there.
         """
@@ -83,7 +82,6 @@ class Samples:
         if not objects:
             return []
         home = self.workflow.manifest.home_region
-        s3 = boto3.client("s3", region_name=home)
         present = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
         missing = {entry.bucket: entry for entry in objects if entry.bucket not in present}
         for entry in missing.values():

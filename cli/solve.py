@@ -13,13 +13,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from math import inf
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 import click
 from rich.console import Console
 
-from caribou.model.errors import OperationFailedError
+from caribou.cli.output import write_whole
 from caribou.model.placement import Placement
 from caribou.model.schema.placement import read_placement
 from caribou.model.schema.problem import Problem
@@ -139,7 +138,7 @@ def solve(  # noqa: PLR0917 - one a flag
     solver = partial(_solved, options=_Options(seed, samples, max_regions, switching_penalty, time_limit))
     placement = _measured(problem, solver, valid_days, hashlib.sha256(problem_file.read_bytes()).hexdigest())
     placement = with_sensitivity(placement, sensitivity(problem, placement, seed=seed, samples=samples))
-    _write(output, json.dumps(placement.to_json(), indent=1) + "\n")
+    write_whole(output, json.dumps(placement.to_json(), indent=1) + "\n")
     Console().print(plan_table(problem, placement))
     for note in solve_notes(placement):
         click.echo(note)
@@ -217,21 +216,8 @@ def _trade_offs(
     found = frontier(problem, solver, levels=wanted.points, **sampling)
     Console().print(frontier_table(found))
     if wanted.json_file is not None:
-        _write(wanted.json_file, json.dumps({**found.to_json(), **sampling}, indent=1) + "\n")
+        write_whole(wanted.json_file, json.dumps({**found.to_json(), **sampling}, indent=1) + "\n")
         click.echo(f"{wanted.json_file} written")
     if wanted.picture is not None:
-        _write(wanted.picture, frontier_picture(found))
+        write_whole(wanted.picture, frontier_picture(found))
         click.echo(f"{wanted.picture} written")
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all: a reader never sees half a placement."""
-    try:
-        with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            file.write(text)
-        Path(file.name).chmod(0o644)
-        os.replace(file.name, path)  # noqa: PTH105 - the words of the guarantee: atomic on POSIX
-    except OSError as error:
-        raise OperationFailedError(
-            f"{path} can't be written: {error.strerror}. Check the folder and its rights."
-        ) from None

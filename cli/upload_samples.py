@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from caribou.cli.account import current_account
 from caribou.cli.project import workflow_folder
 from caribou.cli.samples import Samples
-from caribou.control.aws import telling
+from caribou.cli.session import session
+from caribou.control.aws import aws_errors_as
 from caribou.model.project.workflow import read_workflow
 
 
@@ -15,10 +15,13 @@ from caribou.model.project.workflow import read_workflow
 @click.argument("workflow")
 def upload_samples(workflow: str) -> None:
     """Put what the samples of WORKFLOW need into S3 at its home region; buckets that are missing are made."""
-    definition = read_workflow(workflow_folder(workflow))
-    samples = Samples(definition, current_account(definition.manifest.home_region))
-    with telling("Uploading samples", "whether the bucket's name is taken by another account, and the credentials"):
-        uploaded = samples.upload()
+    with session() as here:
+        definition = read_workflow(workflow_folder(workflow, here.root))
+        home = definition.manifest.home_region
+        samples = Samples(definition, here.account(home))
+        look_at = "whether the bucket's name is taken by another account, and the credentials"
+        with aws_errors_as("Uploading samples", look_at):
+            uploaded = samples.upload(here.aws.s3(home))
     for file, address in uploaded:
         click.echo(f"{file} -> {address}")
     if not uploaded:

@@ -61,7 +61,7 @@ class Aws(Clients):
 
 
 @contextmanager
-def telling(doing: str, look_at: str = "the credentials, their permissions and the region") -> Iterator[None]:
+def aws_errors_as(doing: str, look_at: str = "the credentials, their permissions and the region") -> Iterator[None]:
     """Turn failures of AWS's API into OperationFailedError: what was being done, and what to look at."""
     try:
         yield

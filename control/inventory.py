@@ -17,7 +17,7 @@ from caribou.control.stacks.deployed import (
     find_stacks,
 )
 from caribou.control.target import Target
-from caribou.control.workflows import Subject
+from caribou.control.workflows import KnownWorkflow
 from caribou.model.errors import CaribouError
 
 
@@ -59,10 +59,10 @@ class Entry:
         }
 
 
-def inventory(aws: Aws, subjects: Sequence[Subject], target: Target, now_s: float) -> tuple[Entry, ...]:
+def inventory(aws: Aws, workflows: Sequence[KnownWorkflow], target: Target, now_s: float) -> tuple[Entry, ...]:
     """An entry a workflow, those that only have stacks left included."""
     found = find_stacks(aws, target.stage)
-    known = {subject.name: subject for subject in subjects}
+    known = {workflow.name: workflow for workflow in workflows}
     entries: list[Entry] = []
     for name in sorted({*known, *found.workflows}):
         home = next((stack for stack in found.of(name, HOME) if stack.is_there), None)
@@ -74,7 +74,7 @@ def inventory(aws: Aws, subjects: Sequence[Subject], target: Target, now_s: floa
 
 
 def _deployed(aws: Aws, home: DeployedStack | None) -> tuple[DeployedWorkflow | None, str | None]:
-    """What is deployed, or why that can't be told: one broken stack must not hide the others."""
+    """What is deployed, or why that can't be read: one broken stack must not hide the others."""
     if home is None:
         return None, None
     try:
@@ -84,25 +84,25 @@ def _deployed(aws: Aws, home: DeployedStack | None) -> tuple[DeployedWorkflow | 
 
 
 def _entry(
-    name: str, subject: Subject | None, deployed: DeployedWorkflow | None, regions: tuple[DeployedStack, ...]
+    name: str, known: KnownWorkflow | None, deployed: DeployedWorkflow | None, regions: tuple[DeployedStack, ...]
 ) -> Entry:
-    workflow = None if subject is None else subject.workflow
+    workflow = None if known is None else known.workflow
     return Entry(
         name=name,
         version=_version(workflow.graph.version if workflow else None, deployed),
-        home_region=_home_region(subject, deployed),
+        home_region=_home_region(known, deployed),
         in_project=workflow is not None,
-        registered=subject is not None and subject.registration is not None,
+        registered=known is not None and known.registration is not None,
         deployed=deployed,
         regions=regions,
     )
 
 
-def _home_region(subject: Subject | None, deployed: DeployedWorkflow | None) -> str:
+def _home_region(known: KnownWorkflow | None, deployed: DeployedWorkflow | None) -> str:
     """Where home is deployed, else where it would be."""
     if deployed is not None:
         return deployed.home.region
-    return "" if subject is None else subject.home_region
+    return "" if known is None else known.home_region
 
 
 def _version(ours: str | None, deployed: DeployedWorkflow | None) -> str:

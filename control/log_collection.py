@@ -1,4 +1,4 @@
-"""Log sync before a region is retired: its logs go with its stack, so what they tell must be in the table before."""
+"""Log collection before a region is retired: its logs go with its stack, so their run records are read before."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Protocol
 from caribou.collectors.log_collection import LogCollection, collect_logs, read_to
 from caribou.collectors.logs import LogReader
 from caribou.collectors.records import RecordTable
-from caribou.control.aws import telling
+from caribou.control.aws import aws_errors_as
 from caribou.control.stacks.deployed import DeployedStack
-from caribou.control.workflows import Subject
+from caribou.control.workflows import KnownWorkflow
 from caribou.model.errors import OperationFailedError
 from caribou.model.names import WorkflowNames
 from caribou.model.registration import Registration
 
 
-class LogSync(Protocol):
+class LogCollector(Protocol):
     """Reads the logs of a workflow into the record table."""
 
-    def sync(self, subject: Subject, stacks: Sequence[DeployedStack]) -> Sequence[str]:
+    def collect(self, known: KnownWorkflow, stacks: Sequence[DeployedStack]) -> Sequence[str]:
         """Read what is new, also in the regions of these stacks; what went wrong."""
 
     def read_to(self, workflow: str, region: str, log_groups: Sequence[str]) -> float | None:
@@ -29,8 +29,8 @@ class LogSync(Protocol):
 
 
 @dataclass(frozen=True)
-class RecordSync:
-    """Log sync into a record table."""
+class RecordCollector:
+    """Log collection into a record table."""
 
     logs: LogReader
     table: RecordTable
@@ -38,13 +38,13 @@ class RecordSync:
     functions_of: Callable[[DeployedStack], Iterable[str]]
     clock: Callable[[], float] = field(default=time.time)
 
-    def sync(self, subject: Subject, stacks: Sequence[DeployedStack]) -> Sequence[str]:
+    def collect(self, known: KnownWorkflow, stacks: Sequence[DeployedStack]) -> Sequence[str]:
         """Read what is new. Regions and functions that are no longer registered are read too, if they have a stack."""
-        if subject.registration is None:
+        if known.registration is None:
             return ("the workflow is not registered, so its logs can't be read; deploy it again",)
-        registration = self._with(subject.registration, stacks)
+        registration = self._with(known.registration, stacks)
         try:
-            with telling("Reading logs into the record table", "whether CaribouControlPlane is deployed"):
+            with aws_errors_as("Reading logs into the record table", "whether CaribouControlPlane is deployed"):
                 report = collect_logs(registration, LogCollection(self.logs, self.table, self.clock(), self.stage))
         except OperationFailedError as error:
             return (str(error),)
@@ -53,7 +53,7 @@ class RecordSync:
     def read_to(self, workflow: str, region: str, log_groups: Sequence[str]) -> float | None:
         """Up to when they were read; None, too, if the record table can't be asked."""
         try:
-            with telling("Reading the log cursors"):
+            with aws_errors_as("Reading the log cursors"):
                 return read_to(self.table, workflow, region, log_groups)
         except OperationFailedError:
             return None

@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from caribou.control.aws import Aws, error_code, telling
+from caribou.control.aws import Aws, aws_errors_as, error_code
 from caribou.control.target import Target
 from caribou.model.errors import OperationFailedError
 from caribou.model.names import ControlNames
@@ -63,11 +63,11 @@ class PlacementBox:
         self._put(f"{workflow}/{APPLIED}", json.dumps(said, sort_keys=True))
 
     def _put(self, key: str, text: str) -> None:
-        with telling(f"Writing s3://{self.bucket}/{key}", f"whether {self.bucket} is there: the control plane's"):
+        with aws_errors_as(f"Writing s3://{self.bucket}/{key}", f"whether {self.bucket} is there: the control plane's"):
             self._client.put_object(Bucket=self.bucket, Key=key, Body=text.encode(), ContentType="application/json")
 
     def _get(self, key: str) -> str | None:
-        with telling(f"Reading s3://{self.bucket}/{key}"):
+        with aws_errors_as(f"Reading s3://{self.bucket}/{key}"):
             try:
                 body = self._client.get_object(Bucket=self.bucket, Key=key)["Body"]
             except ClientError as error:
@@ -83,7 +83,7 @@ class PlacementBox:
 
 
 def _applied_sha256(text: str) -> str | None:
-    """The digest in `applied.json`; one that can't be read tells of nothing."""
+    """The digest in `applied.json`; one that can't be read says nothing."""
     try:
         data: Any = json.loads(text)
     except ValueError:

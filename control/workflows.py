@@ -13,7 +13,7 @@ MAX_TIMEOUT_S = 900
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class KnownWorkflow:
     """A workflow, by what the project says (`workflow`) and by what is registered; at least one of them is there."""
 
     name: str
@@ -25,7 +25,7 @@ class Subject:
         """The home region: the registered one, since that is where it was deployed."""
         if self.registration is not None:
             return self.registration.home_region
-        assert self.workflow is not None, "a subject comes from a project or a registration"
+        assert self.workflow is not None, "a known workflow comes from a project or a registration"
         return self.workflow.manifest.home_region
 
     @property
@@ -43,9 +43,9 @@ class Subject:
         return max(settings.timeout_s for settings in self.workflow.manifest.functions.values())
 
 
-def subjects(workflows: Iterable[Workflow], registrations: Iterable[Registration]) -> tuple[Subject, ...]:
+def known_workflows(workflows: Iterable[Workflow], registrations: Iterable[Registration]) -> tuple[KnownWorkflow, ...]:
     """All workflows by name, each with what is known of it."""
     ours = {workflow.name: workflow for workflow in workflows}
     registered = {registration.workflow: registration for registration in registrations}
     names: Sequence[str] = sorted({*ours, *registered})
-    return tuple(Subject(name, ours.get(name), registered.get(name)) for name in names)
+    return tuple(KnownWorkflow(name, ours.get(name), registered.get(name)) for name in names)

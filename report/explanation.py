@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from caribou.model.manifest import Metric
-from caribou.report.plan_table import hours_text
+from caribou.report.hours import hours_text
 from caribou.solver.analysis.explanation import Change, Move, Pull, Reason
 
 PULLS_SHOWN = 2

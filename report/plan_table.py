@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -11,6 +11,7 @@ from rich.text import Text
 
 from caribou.model.placement import Placement, Plan
 from caribou.model.schema.problem import Problem
+from caribou.report.hours import hours_text
 from caribou.solver import Estimate, Evaluation, evaluate
 
 _UNITS = {"carbon": "g", "cost": "USD", "runtime": "s"}
@@ -48,19 +49,6 @@ def evaluation_table(evaluation: Evaluation) -> Table:
         table.add_row(f"{name}: mean", *_means(at_home, moved))
         table.add_row(f"{name}: p95", *_cells(at_home.p95, moved.p95))
     return table
-
-
-def hours_text(hours: Sequence[int]) -> str:
-    """Hours of the day in words: `00-05, 20-23`, or `all hours`."""
-    if len(hours) == 24:
-        return "all hours"
-    spans: list[list[int]] = []
-    for hour in sorted(hours):
-        if spans and spans[-1][-1] == hour - 1:
-            spans[-1].append(hour)
-        else:
-            spans.append([hour])
-    return ", ".join(f"{s[0]:02}-{s[-1]:02}" if len(s) > 1 else f"{s[0]:02}" for s in spans)
 
 
 def _regions(problem: Problem, placement: Placement) -> Table:

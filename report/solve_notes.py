@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from caribou.model.placement import ALL_HOURS, Placement, Plan
-from caribou.report.plan_table import hours_text
+from caribou.report.hours import hours_text
 
 
 def solve_notes(placement: Placement) -> list[str]:

@@ -10,7 +10,7 @@ from caribou.collectors.registrations import Registration
 from caribou.control.aws import Aws
 from caribou.control.stacks.deployed import find_stack
 from caribou.control.target import Target
-from caribou.control.workflows import Subject
+from caribou.control.workflows import KnownWorkflow
 from caribou.model.names import ControlNames, WorkflowNames, stack_name, workflow_stack_id
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.project.workflow import read_workflow
@@ -106,10 +106,10 @@ class World:
         return WorkflowNames(self.name, self.target.stage)
 
     @property
-    def subject(self):
+    def known(self):
         """The workflow as it is registered."""
         registration = Registration(self.name, "0.0.1", HOME, (HOME, WEST, CANADA), ("first", "last"), 30)
-        return Subject(self.name, None, registration)
+        return KnownWorkflow(self.name, None, registration)
 
     def home(self, placement):
         """Deploy home with a placement, anew or again; its stack."""

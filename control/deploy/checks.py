@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from caribou.control.stacks.deployed import DeployedWorkflow
@@ -11,34 +12,64 @@ from caribou.model.project.workflow import COMMITTED_PLACEMENT, Workflow
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A workflow with the placement that it is to have; `argument` is what was asked for, None for the committed."""
+class PlacedWorkflow:
+    """A workflow with the placement that it is to have; `argument` is what was asked for, None for the committed.
+
+    With `commits`, it becomes the committed placement before anything is deployed.
+    """
 
     workflow: Workflow
     placement: Placement
     argument: str | None = None
+    commits: bool = False
+
+    @property
+    def name(self) -> str:
+        """The workflow's name."""
+        return self.workflow.name
+
+    @property
+    def home_region(self) -> str:
+        """The workflow's home region."""
+        return self.workflow.manifest.home_region
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """What an earlier deployment left at home: tables, the payload bucket, and whether anything is in that."""
+
+    tables: tuple[str, ...] = ()
+    bucket: str | None = None
+    bucket_is_empty: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What a deployment meets: what is deployed, how many runs are open, and the home that is registered."""
+    """What a deployment meets: what is deployed, how many runs are open, and the home that is registered.
+
+    `stacks` are the names of those stacks of its placement that stand, `left` is what an earlier deployment left.
+    """
 
     deployed: DeployedWorkflow | None
     open_runs: int = 0
     registered_home: str | None = None
+    stacks: AbstractSet[str] = frozenset()
+    left: Leftovers = Leftovers()
 
 
-def refuse(wanted: Wanted, situation: Situation, *, force: bool) -> None:
+def refuse(placed: PlacedWorkflow, situation: Situation, *, force: bool) -> None:
     """Raise unless the deployment may go on. Pure.
 
-    InvalidInputError for a move that was not asked for, or another home; OperationFailedError for runs to wait for.
+    InvalidInputError for a move that was not asked for, another home, or payloads that would be lost;
+    OperationFailedError for runs to wait for.
     """
-    _refuse_other_home(wanted, situation.registered_home)
+    _refuse_other_home(placed, situation.registered_home)
+    _refuse_payloads(placed, situation.left)
     if situation.deployed is None:
         return
-    _refuse_unasked_move(wanted, situation.deployed)
+    _refuse_unasked_move(placed, situation.deployed)
     if not force:
-        _refuse_changed_graph(wanted, situation)
+        _refuse_changed_graph(placed, situation)
 
 
 def is_same_place(one: Placement, other: Placement) -> bool:
@@ -53,8 +84,8 @@ def is_same_place(one: Placement, other: Placement) -> bool:
     return all(dict(one.regions_at(hour)) == dict(other.regions_at(hour)) for hour in ALL_HOURS)
 
 
-def _refuse_other_home(wanted: Wanted, registered_home: str | None) -> None:
-    home, name = wanted.workflow.manifest.home_region, wanted.workflow.name
+def _refuse_other_home(placed: PlacedWorkflow, registered_home: str | None) -> None:
+    home, name = placed.home_region, placed.name
     if registered_home not in (None, home):
         raise InvalidInputError(
             "the workflow is deployed with another home region, which would be left behind with its runs",
@@ -64,22 +95,32 @@ def _refuse_other_home(wanted: Wanted, registered_home: str | None) -> None:
         )
 
 
-def _refuse_unasked_move(wanted: Wanted, deployed: DeployedWorkflow) -> None:
-    name = wanted.workflow.name
-    if wanted.argument is not None or is_same_place(wanted.placement, deployed.placement):
+def _refuse_payloads(placed: PlacedWorkflow, left: Leftovers) -> None:
+    if left.bucket is not None and not left.bucket_is_empty:
+        raise InvalidInputError(
+            "an earlier deployment left a bucket with payloads, so its name is taken",
+            where=f"{placed.name} in {placed.home_region}",
+            found=left.bucket,
+            fix=f"save what you need of it, and delete the rest: `caribou remove {placed.name} --delete-data`",
+        )
+
+
+def _refuse_unasked_move(placed: PlacedWorkflow, deployed: DeployedWorkflow) -> None:
+    name = placed.name
+    if placed.argument is not None or is_same_place(placed.placement, deployed.placement):
         return
     raise InvalidInputError(
         "deploying it would change its placement, which was not asked for",
         where=name,
-        found=f"{wanted.placement.summary} to deploy, {deployed.placement.summary} deployed",
+        found=f"{placed.placement.summary} to deploy, {deployed.placement.summary} deployed",
         fix=f"keep what is deployed, and commit it: `caribou deploy {name} --placement deployed`; or ask for a "
-        f"placement: `--placement FILE`, `--placement {wanted.workflow.folder / COMMITTED_PLACEMENT}` or "
+        f"placement: `--placement FILE`, `--placement {placed.workflow.folder / COMMITTED_PLACEMENT}` or "
         f"`--placement home`",
     )
 
 
-def _refuse_changed_graph(wanted: Wanted, situation: Situation) -> None:
-    deployed, graph = situation.deployed, wanted.workflow.graph
+def _refuse_changed_graph(placed: PlacedWorkflow, situation: Situation) -> None:
+    deployed, graph = situation.deployed, placed.workflow.graph
     if deployed is None or not situation.open_runs or deployed.graph_digest in (None, graph.digest):
         return
     raise OperationFailedError(

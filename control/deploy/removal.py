@@ -6,10 +6,11 @@ bucket of home are not part of that: they outlive their stack (it retains them),
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from caribou.control.aws import Aws
+from caribou.control.deploy.steps import Action, Step, Thing
 from caribou.control.runs.run_table import open_runs
 from caribou.control.stacks.deletion import delete_bucket, delete_stack, delete_table
 from caribou.control.stacks.deployed import HOME, REGION, REGISTRATION, DeployedStack, Found, find_stacks
@@ -18,11 +19,16 @@ from caribou.control.target import Target
 from caribou.model.errors import InvalidInputError
 
 _ORDER = (HOME, REGION, REGISTRATION)
+_WHY = {
+    HOME: "home goes first: no run begins any more",
+    REGION: "nothing comes to it any more",
+    REGISTRATION: "the control plane forgets the workflow",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What goes: stacks in this order, then, with `delete_data`, tables and bucket of home. A plan; nothing is done.
+    """What goes: stacks in this order, then, with `delete_data`, bucket and tables of home. A plan; nothing is done.
 
     In the regions `denied` it can't be seen whether there are stacks.
     """
@@ -36,15 +42,28 @@ class Removal:
     open_runs: int = 0
     denied: tuple[str, ...] = ()
 
-    def lines(self) -> list[str]:
-        """The plan in words, a line each step."""
-        plural = "" if self.open_runs == 1 else "s"
-        runs = [f"{self.open_runs} open run{plural} will never end"] if self.open_runs else []
-        stacks = [f"delete stack {stack.name} in {stack.region}" for stack in self.stacks]
-        verb = "delete" if self.delete_data else "keep"
-        data = [f"{verb} table {table} in {self.home_region}" for table in self.tables]
-        denied = [f"pass over {region}, where stacks may not be listed" for region in self.denied]
-        return [*runs, *denied, *stacks, *data, f"{verb} bucket {self.bucket} in {self.home_region}"]
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps, in the order in which they are done."""
+        return (*self._noted(), *self._stacks(), *self._data())
+
+    def _noted(self) -> Iterator[Step]:
+        if self.open_runs:
+            runs = f"{self.open_runs} open run{'' if self.open_runs == 1 else 's'}"
+            yield Step(Action.ABANDON, Thing.RUNS, runs, self.home_region, "will never end", self.workflow)
+        for region in self.denied:
+            yield Step(Action.SKIP, Thing.REGION, region, region, "its stacks may not be listed", self.workflow)
+
+    def _stacks(self) -> Iterator[Step]:
+        for stack in self.stacks:
+            yield Step(Action.DELETE, Thing.STACK, stack.name, stack.region, _WHY[stack.role], self.workflow)
+
+    def _data(self) -> Iterator[Step]:
+        things = ((Thing.BUCKET, self.bucket), *((Thing.TABLE, table) for table in self.tables))
+        action = Action.DELETE if self.delete_data else Action.KEEP
+        why = "its data is given up" if self.delete_data else "deploying again finds it; --delete-data deletes it"
+        for thing, name in things:
+            yield Step(action, thing, name, self.home_region, why, self.workflow)
 
 
 def in_order(found: Found, workflow: str) -> tuple[DeployedStack, ...]:
@@ -78,25 +97,22 @@ def plan_removal(
     )
 
 
-def remove(aws: Aws, removal: Removal, target: Target, tell: Callable[[str], None]) -> None:
+def remove(aws: Aws, removal: Removal, target: Target, notify: Callable[[str], None]) -> None:
     """Carry a removal out, under the workflow's lock. Raises OperationFailedError at the first step that fails."""
     names = target.names(removal.workflow)
     with deploy_lock(aws, names, removal.home_region, "removing") as lock:
-        for stack in removal.stacks:
-            _delete(aws, stack, lock, tell)
-        if removal.delete_data:
-            _delete_data(aws, removal, tell)
+        for step in removal.steps:
+            if step.action is Action.DELETE:
+                notify(step.text)
+                _delete(aws, step, removal, lock)
 
 
-def _delete(aws: Aws, stack: DeployedStack, lock: DeployLock, tell: Callable[[str], None]) -> None:
-    lock.renew()
-    tell(f"deleting stack {stack.name} in {stack.region}")
-    delete_stack(aws, stack, empty_buckets=stack.role == REGION)
-
-
-def _delete_data(aws: Aws, removal: Removal, tell: Callable[[str], None]) -> None:
-    tell(f"deleting bucket {removal.bucket}")
-    delete_bucket(aws, removal.home_region, removal.bucket)
-    for table in removal.tables:
-        tell(f"deleting table {table}")
-        delete_table(aws, removal.home_region, table)
+def _delete(aws: Aws, step: Step, removal: Removal, lock: DeployLock) -> None:
+    if step.thing is Thing.BUCKET:
+        delete_bucket(aws, step.region, step.name)
+    elif step.thing is Thing.TABLE:
+        delete_table(aws, step.region, step.name)
+    else:
+        lock.renew()
+        stack = next(stack for stack in removal.stacks if (stack.name, stack.region) == (step.name, step.region))
+        delete_stack(aws, stack, empty_buckets=stack.role == REGION)

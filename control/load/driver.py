@@ -48,7 +48,7 @@ class Outcome:
     error: str | None = None
 
 
-class Target(Protocol):
+class LoadTarget(Protocol):
     """What is loaded."""
 
     def start(self, run_id: str, number: int) -> None:
@@ -68,7 +68,7 @@ class DeployedTarget:
 
     def __post_init__(self) -> None:
         for payload in self.payloads:
-            payloads.encode(payload)  # what can't be sent is told before anything is
+            payloads.encode(payload)  # what can't be sent is refused before anything is
 
     def start(self, run_id: str, number: int) -> None:
         """Start a run, as `caribou run` does."""
@@ -109,7 +109,7 @@ class LoadedRun:
 
 
 class LoadClock(Protocol):
-    """Tells the time, and lets it pass."""
+    """The time, and letting it pass."""
 
     def now(self) -> float:
         """Seconds since some moment."""
@@ -128,9 +128,9 @@ class _MonotonicClock:
 
 @dataclass
 class Load:
-    """A load while it is driven. Its runs are named after it, and tell at any time how it stands."""
+    """A load while it is driven. Its runs are named after it, and show at any time how it stands."""
 
-    target: Target
+    target: LoadTarget
     arrivals: Sequence[float]
     name: str
     clock: LoadClock = field(default_factory=_MonotonicClock)
@@ -151,10 +151,11 @@ class Load:
         width = len(str(len(self.arrivals)))
         self.runs = [LoadedRun(f"{self.name}-{i:0{width}}", at) for i, at in enumerate(self.arrivals, 1)]
 
-    def drive(self, limit_s: float, told: Callable[[Load], None] = lambda _: None) -> None:
+    def drive(self, limit_s: float, notify: Callable[[Load], None] = lambda _: None) -> None:
         """Start the runs at their times, and come back when all have ended, or `limit_s` seconds after the last start.
 
-        `told` is called now and then, to show how it goes. An interruption may be caught: the runs say how far it came.
+        `notify` is called now and then, to show how it goes. An interruption may be caught: the runs say how far it
+        came.
         """
         starters, looker = self.threads(THREADS), self.threads(1)
         begun, give_up_s = self.clock.now(), (self.arrivals[-1] if self.arrivals else 0.0) + limit_s
@@ -163,7 +164,7 @@ class Load:
                 now_s = self.clock.now() - begun
                 self._start_due(starters, begun, now_s)
                 self._look_again(looker, now_s)
-                told(self)
+                notify(self)
                 if self._is_over or now_s >= give_up_s:
                     return
                 self.clock.sleep(max(0.0, min(self._next_s(), give_up_s) - (self.clock.now() - begun)))
@@ -194,7 +195,7 @@ class Load:
             self.target.start(run.run_id, number)
         except OperationFailedError as error:
             run.refused = str(error)
-        except Exception as error:  # noqa: BLE001 - it is told with the run, and the others go on
+        except Exception as error:  # noqa: BLE001 - it is kept with the run, and the others go on
             run.refused = _named(error)
         else:
             self._open.append(run)
@@ -218,7 +219,7 @@ class Load:
             found, self.trouble = self.target.look([run.run_id for run in looked_at]), None
         except (ClientError, BotoCoreError) as error:
             found, self.trouble = {}, str(error)
-        except Exception as error:  # noqa: BLE001 - it is told at the end, and the runs are looked at again
+        except Exception as error:  # noqa: BLE001 - it is reported at the end, and the runs are looked at again
             found, self.trouble = {}, _named(error)
         for run in looked_at:
             run.outcome = found.get(run.run_id)

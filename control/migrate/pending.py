@@ -12,45 +12,47 @@ from datetime import UTC, datetime
 from caribou.control.placement_bucket import SOLVED, Pending
 from caribou.model.errors import InvalidPlacementError
 from caribou.model.placement import Placement
-from caribou.model.project.workflow import COMMITTED_PLACEMENT, Workflow
+from caribou.model.project.workflow import Workflow
 from caribou.model.schema.placement import parse_placement
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class PendingDecision:
     """What to do with a pending placement: apply it (then it is here), or not, and why."""
 
     placement: Placement | None
     reason: str
 
 
-def judge(pending: Pending | None, workflow: Workflow, deployed: Placement, now: datetime) -> Choice:
+def judge(pending: Pending | None, workflow: Workflow, deployed: Placement, now: datetime) -> PendingDecision:
     """Whether the pending placement is to be applied. Pure."""
     if pending is None:
-        return Choice(None, "no placement is pending")
+        return PendingDecision(None, "no placement is pending")
     if pending.sha256 == pending.applied_sha256:
-        return Choice(None, "the pending placement was applied before")
+        return PendingDecision(None, "the pending placement was applied before")
     where = f"{workflow.name}/{SOLVED}"
     try:
         placement = parse_placement(json.loads(pending.text), where)
         workflow.check(placement, where)
     except InvalidPlacementError as error:
-        return Choice(None, f"the pending placement is of no use: {error}")
+        return PendingDecision(None, f"the pending placement is of no use: {error}")
     except ValueError as error:
-        return Choice(None, f"the pending placement is of no use: {where} is not JSON: {error}")
+        return PendingDecision(None, f"the pending placement is of no use: {where} is not JSON: {error}")
     return _compared(placement, deployed, now)
 
 
-def _compared(placement: Placement, deployed: Placement, now: datetime) -> Choice:
+def _compared(placement: Placement, deployed: Placement, now: datetime) -> PendingDecision:
     if placement.is_expired(now):
-        return Choice(None, f"the pending placement expired at {placement.expires_at}")
+        return PendingDecision(None, f"the pending placement expired at {placement.expires_at}")
     if _solved_at(placement) < _solved_at(deployed):
-        return Choice(None, "the pending placement is older than the deployed one")
+        return PendingDecision(None, "the pending placement is older than the deployed one")
     if placement.digest != deployed.digest:
-        return Choice(placement, f"{placement.summary} takes the place of {deployed.summary}")
+        return PendingDecision(placement, f"{placement.summary} takes the place of {deployed.summary}")
     if _lasts_longer(placement, deployed):
-        return Choice(placement, f"{placement.summary} is deployed, and now holds until {placement.expires_at}")
-    return Choice(None, "the pending placement is deployed")
+        return PendingDecision(
+            placement, f"{placement.summary} is deployed, and now holds until {placement.expires_at}"
+        )
+    return PendingDecision(None, "the pending placement is deployed")
 
 
 def _lasts_longer(placement: Placement, deployed: Placement) -> bool:
@@ -66,11 +68,3 @@ def _solved_at(placement: Placement) -> datetime:
     except ValueError:
         return datetime.min.replace(tzinfo=UTC)
     return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
-def commit(workflow: Workflow, text: str) -> None:
-    """Write the workflow's committed placement, in one step, so that plain deploys keep what is deployed."""
-    path = workflow.folder / COMMITTED_PLACEMENT
-    draft = path.with_suffix(".draft")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)

@@ -13,7 +13,8 @@ A region is retired when nothing can use it any more:
 4. its failure queues are empty: what lies there could still be redriven;
 5. no run that failed or expired and whose map names it has parked messages: a redrive would need the payloads and the
    sync state that rest there;
-6. log sync has read its logs up to the last moment at which its functions can have logged, plus how late logs may be.
+6. log collection has read its logs up to the last moment at which its functions can have logged, plus how late logs
+   may be.
 """
 
 from __future__ import annotations
@@ -21,20 +22,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import Enum
 
 from caribou.collectors.log_collection import LATE_S
+from caribou.control.deploy.steps import Action
 from caribou.control.runs.run_table import RunUse
 from caribou.model.limits import MAX_EVENT_AGE_S
 from caribou.model.placement import Placement
-
-
-class Verdict(Enum):
-    """What becomes of a region's stack."""
-
-    IN_USE = "in use"
-    WAITS = "waits"
-    RETIRE = "retire"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +56,7 @@ class HomeFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class RegionFacts:
+class RegionStackFacts:
     """What a region's stack says of itself. Times in s, UTC; `read_to_s` is None if its logs were never read.
 
     `redrivable` are the runs whose map names the region that failed, or expired, and can go on from parked messages.
@@ -80,18 +73,20 @@ class RegionFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What becomes of a region's stack, and why; a wait has every reason there is."""
+class RetirementDecision:
+    """What becomes of a region's stack (keep: it is used; wait; retire), and why; a wait has every reason there is."""
 
     region: str
-    verdict: Verdict
+    action: Action
     reasons: tuple[str, ...]
 
 
-def decide(home: HomeFacts, facts: RegionFacts, uses: Iterable[RunUse], now_s: float, rules: Rules) -> Decision:
+def decide(
+    home: HomeFacts, facts: RegionStackFacts, uses: Iterable[RunUse], now_s: float, rules: Rules
+) -> RetirementDecision:
     """Whether the region's stack may go now."""
     if facts.region in home.placement.regions or facts.region == home.placement.home_region:
-        return Decision(facts.region, Verdict.IN_USE, ("the deployed placement uses it",))
+        return RetirementDecision(facts.region, Action.KEEP, ("the deployed placement uses it",))
     uses = [use for use in uses if facts.region in use.regions]
     ended = [use for use in uses if not use.is_open(now_s)]
     checks = (
@@ -104,22 +99,22 @@ def decide(home: HomeFacts, facts: RegionFacts, uses: Iterable[RunUse], now_s: f
     )
     reasons = tuple(reason for reason in checks if reason is not None)
     if reasons:
-        return Decision(facts.region, Verdict.WAITS, reasons)
-    return Decision(facts.region, Verdict.RETIRE, ("nothing uses it any more",))
+        return RetirementDecision(facts.region, Action.WAIT, reasons)
+    return RetirementDecision(facts.region, Action.RETIRE, ("nothing uses it any more",))
 
 
-def _quiet_since_s(home: HomeFacts, facts: RegionFacts, ended: Iterable[RunUse]) -> float:
+def _quiet_since_s(home: HomeFacts, facts: RegionStackFacts, ended: Iterable[RunUse]) -> float:
     """From when on no new event for the region comes into being. A region changed after home counts from there."""
     return max(home.flip_s, facts.changed_s, *(use.end_s() for use in ended if not use.succeeded), 0.0)
 
 
-def _last_log_s(home: HomeFacts, facts: RegionFacts, ended: list[RunUse], rules: Rules) -> float:
+def _last_log_s(home: HomeFacts, facts: RegionStackFacts, ended: list[RunUse], rules: Rules) -> float:
     """The last moment at which the region's functions can have logged."""
     ends = (use.end_s() for use in ended)
     return max(_quiet_since_s(home, facts, ended) + rules.wait_s, *ends, 0.0)
 
 
-def _unsettled(home: HomeFacts, facts: RegionFacts) -> str | None:
+def _unsettled(home: HomeFacts, facts: RegionStackFacts) -> str | None:
     if not home.is_settled:
         return f"the home stack is not settled: {home.status}"
     return f"its stack is being worked on: {facts.status}" if facts.is_busy else None
@@ -135,18 +130,18 @@ def _stragglers(quiet_since_s: float, now_s: float, rules: Rules) -> str | None:
     return f"retries may come until {_time(until)}" if now_s < until else None
 
 
-def _messages(facts: RegionFacts) -> str | None:
+def _messages(facts: RegionStackFacts) -> str | None:
     return f"{_count(facts.messages, 'message')} in its failure queues" if facts.messages else None
 
 
-def _redrivable(facts: RegionFacts) -> str | None:
+def _redrivable(facts: RegionStackFacts) -> str | None:
     runs = facts.redrivable
     return (
         f"{_count(len(runs), 'failed run')} can be redriven with what rests there, such as {runs[0]}" if runs else None
     )
 
 
-def _logs(facts: RegionFacts, last_s: float, rules: Rules) -> str | None:
+def _logs(facts: RegionStackFacts, last_s: float, rules: Rules) -> str | None:
     if not facts.log_groups:
         return None
     needed = last_s + rules.late_s

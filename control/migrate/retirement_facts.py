@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from caribou.control.aws import Aws, telling
-from caribou.control.migrate.retirement import HomeFacts, RegionFacts
+from caribou.control.aws import Aws, aws_errors_as
+from caribou.control.migrate.retirement import HomeFacts, RegionStackFacts
 from caribou.control.stacks.deployed import DeployedStack, DeployedWorkflow, resources
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ def home_facts(deployed: DeployedWorkflow) -> HomeFacts:
     return HomeFacts(deployed.placement, home.changed_at.timestamp(), home.status, home.is_settled)
 
 
-def region_facts(aws: Aws, stack: DeployedStack, read_to: Callable[[Sequence[str]], float | None]) -> RegionFacts:
-    """What a region's stack says; `read_to` tells up to when log groups were read."""
+def region_facts(aws: Aws, stack: DeployedStack, read_to: Callable[[Sequence[str]], float | None]) -> RegionStackFacts:
+    """What a region's stack says; `read_to` says up to when log groups were read."""
     groups = resources(aws, stack, "AWS::Logs::LogGroup")
-    return RegionFacts(
+    return RegionStackFacts(
         region=stack.region,
         changed_s=stack.changed_at.timestamp(),
         status=stack.status,
@@ -42,7 +42,7 @@ def region_facts(aws: Aws, stack: DeployedStack, read_to: Callable[[Sequence[str
 def messages_in(aws: Aws, region: str, queue_url: str) -> int:
     """How many messages are in a queue, in flight and delayed ones too; none if the queue is gone."""
     client = aws.sqs(region)
-    with telling(f"Looking into the queue {queue_url} in {region}"):
+    with aws_errors_as(f"Looking into the queue {queue_url} in {region}"):
         try:
             answer = client.get_queue_attributes(QueueUrl=queue_url, AttributeNames=list(_COUNTS))
         except client.exceptions.QueueDoesNotExist:

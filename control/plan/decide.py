@@ -15,13 +15,13 @@ from typing import Protocol
 
 from caribou.collectors.facts import Facts, FactTable, read_facts
 from caribou.collectors.records import RecordTable
-from caribou.control.aws import Aws, telling
-from caribou.control.log_collection import LogSync
+from caribou.control.aws import Aws, aws_errors_as
+from caribou.control.log_collection import LogCollector
 from caribou.control.placement_bucket import PlacementBox
 from caribou.control.plan.problem import build_problem
 from caribou.control.stacks.deployed import deployed_workflow, home_stack
 from caribou.control.target import Target
-from caribou.control.workflows import Subject
+from caribou.control.workflows import KnownWorkflow
 from caribou.model.canonical import digest_of
 from caribou.model.errors import InvalidInputError, InvalidPlacementError
 from caribou.model.placement import Placement
@@ -124,10 +124,10 @@ class Management:
     aws: Aws
     target: Target
     tables: Tables
-    logs: LogSync
+    logs: LogCollector
     clock: Callable[[], float] = field(default=time.time)
 
-    def manage(self, subject: Subject) -> Managed:
+    def manage(self, subject: KnownWorkflow) -> Managed:
         """Solve for a workflow; what keeps it from being solved is the answer's reason. Raises OperationFailedError."""
         workflow = subject.workflow
         if workflow is None:
@@ -135,8 +135,8 @@ class Management:
         stack = home_stack(self.aws, subject.name, self.target.stage, subject.home_region)
         if stack is None:
             return Managed(subject.name, f"is not deployed: `caribou deploy {subject.name}`")
-        warnings = tuple(self.logs.sync(subject, ()))
-        with telling("Reading the control plane's tables", "whether CaribouControlPlane is deployed"):
+        warnings = tuple(self.logs.collect(subject, ()))
+        with aws_errors_as("Reading the control plane's tables", "whether CaribouControlPlane is deployed"):
             facts, records = read_facts(self.tables.facts), self.tables.records.records(subject.name)
         try:
             problem = self._problem(workflow, facts, records)

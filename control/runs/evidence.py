@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from caribou.collectors.log_collection import record_in
 from caribou.collectors.logs import LogReader
-from caribou.control.aws import Aws, telling
+from caribou.control.aws import Aws, aws_errors_as
 from caribou.control.runs.trace import Evidence, Notes
 from caribou.model.errors import InvalidRecordError
 from caribou.model.graph import Graph
@@ -114,7 +114,10 @@ class RunFacts:
         records = self._records(item, now_s)
         ended = {record.node for record in records if record.error is None and not record.redirect}
         open_nodes = [] if item.state is RunState.SUCCEEDED else [n for n in self.graph.nodes if n.name not in ended]
-        with telling(f"Reading the state of run {item.run.run_id}"), ThreadPoolExecutor(_THREADS) as threads:
+        with (
+            aws_errors_as(f"Reading the state of run {item.run.run_id}"),
+            ThreadPoolExecutor(_THREADS) as threads,
+        ):
             notes = list(threads.map(lambda node: self._notes(item, node.name), open_nodes))
         by_node = {node.name: noted for node, noted in zip(open_nodes, notes, strict=True)}
         return Evidence(self.graph, self.home_region, item, records, by_node, parked)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from caribou.control.aws import Aws, telling
+from caribou.control.aws import Aws, aws_errors_as
 from caribou.model.errors import OperationFailedError
 from caribou.model.names import WorkflowNames
 from caribou.model.run import RunState
@@ -56,7 +56,7 @@ def run_uses(aws: Aws, names: WorkflowNames, home_region: str) -> tuple[RunUse, 
         ProjectionExpression=", ".join(_ATTRIBUTES),
         ExpressionAttributeNames=_ATTRIBUTES,
     )
-    with telling(f"Reading the runs in {names.run_table} of {home_region}"):
+    with aws_errors_as(f"Reading the runs in {names.run_table} of {home_region}"):
         try:
             return tuple(use_of(item) for page in pages for item in page["Items"] if "state" in item)
         except client.exceptions.ResourceNotFoundException:
@@ -86,7 +86,7 @@ def open_runs(aws: Aws, names: WorkflowNames, home_region: str, now_s: float) ->
         ExpressionAttributeNames={"#open": OPEN_INDEX, "#state": "state"},
         ExpressionAttributeValues={":open": ON_LIST, ":running": {"S": RunState.RUNNING}, ":now": number(now_s)},
     )
-    with telling(f"Counting the open runs in {names.run_table} of {home_region}"):
+    with aws_errors_as(f"Counting the open runs in {names.run_table} of {home_region}"):
         try:
             return sum(page["Count"] for page in pages)
         except client.exceptions.ResourceNotFoundException:
@@ -98,7 +98,7 @@ def redrivable(names: WorkflowNames, home_region: str, uses: Iterable[RunUse]) -
     parking = DynamoParking(Clients(), names.sync_table, home_region)
     ended = [use.run_id for use in uses if use.state in (RunState.FAILED, RunState.EXPIRED)]
     try:
-        with telling(f"Reading parked messages in {names.sync_table} of {home_region}"):
+        with aws_errors_as(f"Reading parked messages in {names.sync_table} of {home_region}"):
             return tuple(run_id for run_id in ended if parking.parked(run_id))
     except UnreachableError as error:
         raise OperationFailedError(f"Reading parked messages in {names.sync_table} failed: {error}") from error

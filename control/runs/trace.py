@@ -64,7 +64,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class EdgeTrace:
-    """An edge out of a node: what was told of it (None: nothing is known), how large its payload was (bytes)."""
+    """An edge out of a node: what became of it (None: nothing is known), how large its payload was (bytes)."""
 
     id: str
     node: str
@@ -190,14 +190,14 @@ class _Tracer:
         return {node: records[-1] for node, records in good.items() if records}
 
     @cached_property
-    def _told(self) -> dict[str, tuple[RunRecord, SuccessorRecord]]:
-        """What was told of each edge, by the first attempt that came so far."""
-        told: dict[str, tuple[RunRecord, SuccessorRecord]] = {}
+    def _recorded(self) -> dict[str, tuple[RunRecord, SuccessorRecord]]:
+        """What was recorded of each edge, by the first attempt that came so far."""
+        recorded: dict[str, tuple[RunRecord, SuccessorRecord]] = {}
         for records in self._records.values():
             for record in records:
                 for successor in record.successors:
-                    told.setdefault(successor.edge, (record, successor))
-        return told
+                    recorded.setdefault(successor.edge, (record, successor))
+        return recorded
 
     @cached_property
     def _skipped_nodes(self) -> frozenset[str]:
@@ -209,9 +209,9 @@ class _Tracer:
         return frozenset(skipped)
 
     def _is_skipped(self, edge: Edge, skipped_nodes: Iterable[str]) -> bool:
-        told = self._told.get(edge.id)
+        recorded = self._recorded.get(edge.id)
         noted = edge.id in self._notes(edge.target).reports.skipped
-        return noted or edge.source in skipped_nodes or (told is not None and told[1].outcome == SKIPPED)
+        return noted or edge.source in skipped_nodes or (recorded is not None and recorded[1].outcome == SKIPPED)
 
     def _notes(self, node: str) -> Notes:
         return self.evidence.notes.get(node, Notes())
@@ -269,9 +269,9 @@ class _Tracer:
         return records[-1].error if records else None
 
     def _edge(self, edge: Edge) -> EdgeTrace:
-        told = self._told.get(edge.id)
-        if told is not None:
-            return EdgeTrace(edge.id, edge.target, told[1].outcome, told[1].payload_bytes)
+        recorded = self._recorded.get(edge.id)
+        if recorded is not None:
+            return EdgeTrace(edge.id, edge.target, recorded[1].outcome, recorded[1].payload_bytes)
         outcome = SKIPPED if self._is_skipped(edge, self._skipped_nodes) else None
         return EdgeTrace(edge.id, edge.target, outcome, 0)
 
@@ -293,18 +293,18 @@ class _Tracer:
 
     def _trigger(self, node: str) -> str | None:
         """The node whose edge into this one reported last."""
-        found = [told for edge in self.evidence.graph.in_edges(node) if (told := self._told_at(edge)) is not None]
+        found = [at for edge in self.evidence.graph.in_edges(node) if (at := self._reported_at(edge)) is not None]
         return max(found)[1] if found else None
 
-    def _told_at(self, edge: Edge) -> tuple[float, str] | None:
-        """When an edge was told of, and by which node: for one out of a skipped node, the one that skipped that."""
-        told = self._told.get(edge.id)
-        if told is not None:
-            record, successor = told
+    def _reported_at(self, edge: Edge) -> tuple[float, str] | None:
+        """When an edge was reported, and by which node: for one out of a skipped node, the one that skipped that."""
+        recorded = self._recorded.get(edge.id)
+        if recorded is not None:
+            record, successor = recorded
             return record.started_at + successor.offset_s + successor.seconds, record.node
         if edge.source not in self._skipped_nodes:
             return None
-        found = [at for before in self.evidence.graph.in_edges(edge.source) if (at := self._told_at(before))]
+        found = [at for before in self.evidence.graph.in_edges(edge.source) if (at := self._reported_at(before))]
         return max(found, default=None)
 
     def _parent(self, node: str, critical: frozenset[str]) -> str:

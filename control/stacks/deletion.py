@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
 
-from caribou.control.aws import Aws, error_code, telling
+from caribou.control.aws import Aws, aws_errors_as, error_code
 from caribou.control.stacks.deployed import DeployedStack, resources
 from caribou.model.errors import OperationFailedError
 
@@ -23,7 +23,7 @@ def delete_stack(aws: Aws, stack: DeployedStack, *, empty_buckets: bool) -> None
         for bucket in resources(aws, stack, "AWS::S3::Bucket"):
             empty_bucket(aws, stack.region, bucket)
     client = aws.cloudformation(stack.region)
-    with telling(f"Deleting the stack {stack.name} in {stack.region}", f"its events: {stack.id}"):
+    with aws_errors_as(f"Deleting the stack {stack.name} in {stack.region}", f"its events: {stack.id}"):
         client.delete_stack(StackName=stack.id)
     try:
         client.get_waiter("stack_delete_complete").wait(
@@ -39,7 +39,7 @@ def delete_stack(aws: Aws, stack: DeployedStack, *, empty_buckets: bool) -> None
 def empty_bucket(aws: Aws, region: str, bucket: str) -> None:
     """Delete every object of a bucket, in every version; a bucket that is gone is empty."""
     client = aws.s3(region)
-    with telling(f"Emptying the bucket {bucket} in {region}"):
+    with aws_errors_as(f"Emptying the bucket {bucket} in {region}"):
         try:
             for batch in _versions(aws, region, bucket):
                 answer = client.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
@@ -56,7 +56,12 @@ def empty_bucket(aws: Aws, region: str, bucket: str) -> None:
 def delete_bucket(aws: Aws, region: str, bucket: str) -> None:
     """Empty and delete a bucket, if there is one."""
     empty_bucket(aws, region, bucket)
-    with telling(f"Deleting the bucket {bucket} in {region}"):
+    delete_empty_bucket(aws, region, bucket)
+
+
+def delete_empty_bucket(aws: Aws, region: str, bucket: str) -> None:
+    """Delete a bucket that is empty, if there is one; S3 refuses if something came into it meanwhile."""
+    with aws_errors_as(f"Deleting the bucket {bucket} in {region}", "what came into it meanwhile, and try again"):
         try:
             aws.s3(region).delete_bucket(Bucket=bucket)
         except ClientError as error:
@@ -67,7 +72,7 @@ def delete_bucket(aws: Aws, region: str, bucket: str) -> None:
 def delete_table(aws: Aws, region: str, table: str) -> None:
     """Delete a table, if there is one, and wait for its end."""
     client = aws.dynamodb(region)
-    with telling(f"Deleting the table {table} in {region}"):
+    with aws_errors_as(f"Deleting the table {table} in {region}"):
         try:
             client.delete_table(TableName=table)
         except client.exceptions.ResourceNotFoundException:

@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from caribou.control.aws import Aws, error_code, telling
+from caribou.control.aws import Aws, aws_errors_as, error_code
 from caribou.model.errors import OperationFailedError
 from caribou.model.names import stack_name, workflow_stack_id
 from caribou.model.placement import Placement
@@ -74,12 +74,12 @@ class DeployedWorkflow:
 
     @property
     def placement_digest(self) -> str:
-        """The digest that the home stack's output tells."""
+        """The digest in the home stack's output."""
         return self.home.outputs.get("PlacementDigest", self.placement.digest)
 
     @property
     def graph_digest(self) -> str | None:
-        """The digest of the deployed graph; None if the stack tells none."""
+        """The digest of the deployed graph; None if the stack has none."""
         return self.home.outputs.get("GraphDigest")
 
 
@@ -108,7 +108,7 @@ class Found:
 def find_stacks(aws: Aws, stage: str, regions: Iterable[str] = KNOWN_REGIONS) -> Found:
     """Every stack of a stage in these regions, found by tag: one listing a region, regions in parallel.
 
-    A region that the account can't use is told of, not an error; any other failure is OperationFailedError, since a
+    A region that the account can't use is listed, no error; any other failure is OperationFailedError, since a
     stack that is overlooked would be taken for one that is not there.
     """
     names = sorted(set(regions))
@@ -157,14 +157,14 @@ def find_stack(aws: Aws, name: str, region: str) -> DeployedStack | None:
 
 
 def deployed_workflow(aws: Aws, home: DeployedStack) -> DeployedWorkflow:
-    """The home stack with the placement out of its template. Raises OperationFailedError if it tells none."""
-    with telling(f"Reading the template of {home.name} in {home.region}"):
+    """The home stack with the placement out of its template. Raises OperationFailedError if it has none."""
+    with aws_errors_as(f"Reading the template of {home.name} in {home.region}"):
         body: Any = aws.cloudformation(home.region).get_template(StackName=home.id)["TemplateBody"]
     template = json.loads(body) if isinstance(body, str) else body
     data = template.get("Metadata", {}).get(METADATA_KEY)
     if data is None:
         raise OperationFailedError(
-            f"The stack {home.name} in {home.region} tells no placement: its template's Metadata lacks {METADATA_KEY}. "
+            f"The stack {home.name} in {home.region} has no placement: its template's Metadata lacks {METADATA_KEY}. "
             f"Deploy the workflow again"
         )
     return DeployedWorkflow(home, Placement.from_json(data, where=f"Metadata of {home.name} in {home.region}"))
@@ -172,7 +172,7 @@ def deployed_workflow(aws: Aws, home: DeployedStack) -> DeployedWorkflow:
 
 def resources(aws: Aws, stack: DeployedStack, kind: str) -> tuple[str, ...]:
     """Physical ids of a stack's resources of a CloudFormation type that are still there."""
-    with telling(f"Listing the resources of {stack.name} in {stack.region}"):
+    with aws_errors_as(f"Listing the resources of {stack.name} in {stack.region}"):
         pages = aws.cloudformation(stack.region).get_paginator("list_stack_resources").paginate(StackName=stack.id)
         return tuple(
             resource["PhysicalResourceId"]

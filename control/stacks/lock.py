@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from caribou.control.aws import Aws, telling
+from caribou.control.aws import Aws, aws_errors_as
 from caribou.model.errors import OperationFailedError
 from caribou.model.names import WorkflowNames
 
@@ -55,7 +55,7 @@ class DeployLock:
             "lock_until": {"N": repr(now + LOCK_S)},
             "expires": {"N": str(int(now + LOCK_S + _DAY_S))},
         }
-        with telling(f"Taking the lock in {self.table}"):
+        with aws_errors_as(f"Taking the lock in {self.table}"):
             try:
                 client.put_item(
                     TableName=str(self.table),
@@ -74,7 +74,7 @@ class DeployLock:
         if self.table is None:
             return
         client = self.aws.dynamodb(self.region)
-        with telling(f"Renewing the lock in {self.table}"):
+        with aws_errors_as(f"Renewing the lock in {self.table}"):
             try:
                 client.update_item(
                     TableName=self.table,
@@ -95,7 +95,7 @@ class DeployLock:
         if self.table is None:
             return
         client = self.aws.dynamodb(self.region)
-        with telling(f"Releasing the lock in {self.table}"):
+        with aws_errors_as(f"Releasing the lock in {self.table}"):
             try:
                 client.delete_item(
                     TableName=self.table,

@@ -91,7 +91,7 @@ def test_new_workflow_when_there_is_an_app_but_no_project_then_leaves_it_and_say
 
 
 def test_new_workflow_when_given_a_directory_then_writes_there_only(here):
-    """`--directory` is the new folder itself; the user is told that the CDK app looks elsewhere."""
+    """`--directory` is the new folder itself; the output says that the CDK app looks elsewhere."""
     output = call("flow", "--directory", "other/place")
     assert files_below(here) == {f.replace("workflows/flow", "other/place") for f in workflow_files("flow")}
     assert "looks in workflows/flow" in output
@@ -135,7 +135,7 @@ def test_new_workflow_when_the_name_is_as_long_as_may_be_then_its_functions_fit(
 def test_new_workflow_when_it_cannot_write_then_says_where(here):
     """A file in the place of a folder is the user's to remove."""
     (here / "workflows").write_text("a file")
-    with pytest.raises(OperationFailedError, match=r"workflows.* could not be written"):
+    with pytest.raises(OperationFailedError, match=r"workflows.* can't be written"):
         call("flow")
 
 

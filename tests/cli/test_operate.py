@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from caribou.cli import manage
 from caribou.cli.deploy import deploy, list_, remove
+from caribou.cli.manage import manage_deployments
+from caribou.cli.migrate import run_deployment_migrator
 
 pytestmark = pytest.mark.local_cloud
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -41,6 +42,11 @@ class Project:
         assert done.returncode == code, said
         return said
 
+    def planned(self, *arguments):
+        """The steps of a dry run: action, thing and region."""
+        done = json.loads(self.caribou(*arguments, "--dry-run", "--json"))
+        return [(step["action"], step["thing"], step["region"]) for step in done["steps"]]
+
     def listed(self):
         """The workflow's entry of `caribou list --json`."""
         return next(e for e in json.loads(self.caribou("list", "--json")) if e["workflow"] == NAME)
@@ -64,19 +70,29 @@ def test_workflow_when_it_is_deployed_moved_and_removed_then_each_step_needs_its
     solved = project.root / "solved.json"
     solved.write_text(json.dumps(placed(WEST, name=NAME).to_json()))
     committed = project.root / "workflows" / NAME / ".caribou" / "placement.json"
+    planned = project.planned("deploy", "--placement", "solved.json")
+    assert ("create", "stack", WEST) in planned
+    assert project.listed()["placement"] is None
     said = project.caribou("deploy", NAME, "--placement", "solved.json")
     assert f"cp {solved} workflows/{NAME}/.caribou/placement.json" in said
     assert "not asked for" in project.caribou("deploy", code=2)
+    assert ("update", "placement", HOME) in project.planned("deploy", "--placement", "deployed")
+    assert not committed.exists()
     project.caribou("deploy", "--placement", "deployed")
     assert json.loads(committed.read_text())["plans"][0]["regions"] == placed(WEST).plans[0].regions
     assert project.listed()["region_stacks"] == [WEST]
 
+    assert ("keep", "stack", WEST) in project.planned("run_deployment_migrator")
     assert "in use" in project.caribou("run-deployment-migrator", "--wait-seconds", "0")
     assert "too few runs" in project.caribou("manage_deployments", NAME)
 
     assert "not the workflow's name" in project.caribou("remove", NAME, "--delete-data", code=2, typed="shp\n")
     assert "Abort" in project.caribou("remove", NAME, code=1, typed="n\n")
-    assert "keep table" in project.caribou("remove", NAME, code=0, typed="y\n")
+    assert ("delete", "stack", WEST) in project.planned("remove", NAME)
+    assert project.listed()["region_stacks"] == [WEST]
+    said = project.caribou("remove", NAME, code=0, typed="y\n")
+    assert f"delete stack {STAGE}-Workflow-{NAME} in {HOME}" in said
+    assert "--delete-data deletes" in " ".join(said.split())
     assert project.listed()["placement"] is None
 
     committed.unlink()
@@ -105,7 +121,7 @@ def test_deploy_when_the_cdk_fails_then_it_says_what_serves(project):
         (["remove", "shp"], "nothing of it is deployed"),
     ],
 )
-def test_command_when_the_user_is_mistaken_then_it_is_told_in_one_message(project, arguments, message):
+def test_command_when_the_user_is_mistaken_then_it_is_one_message(project, arguments, message):
     """Exit code 2, and nothing was run."""
     said = project.caribou(*arguments, code=2)
     assert message in said
@@ -113,7 +129,7 @@ def test_command_when_the_user_is_mistaken_then_it_is_told_in_one_message(projec
 
 
 @pytest.mark.parametrize(
-    "command", [deploy, list_, remove, manage.run_deployment_migrator, manage.manage_deployments], ids=lambda c: c.name
+    "command", [deploy, list_, remove, run_deployment_migrator, manage_deployments], ids=lambda c: c.name
 )
 def test_operations_when_a_command_has_a_flag_then_it_has_a_heading(command):
     """Every command and flag of this room's verbs is documented."""

@@ -36,7 +36,7 @@ def shown(view):
 
 
 def trace(*nodes, item=DONE, parents=None, **fields):
-    """A trace in which each node hangs below the first edge to it, unless told otherwise."""
+    """A trace in which each node hangs below the first edge to it, unless `parents` says otherwise."""
     found = {}
     for one in nodes:
         for edge in one.edges:
@@ -118,7 +118,7 @@ def test_since_when_it_is_no_time_then_it_is_a_mistake(text):
 def test_verb_when_the_workflow_does_not_exist_then_it_is_one_message_and_exit_code_2(
     verb, tmp_path, monkeypatch, capsys
 ):
-    """A mistake is told before AWS is asked."""
+    """A mistake is reported before AWS is asked."""
     (tmp_path / "cdk.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as exit_:

@@ -1,15 +1,16 @@
-"""Samples that are wrong: told in one message, before anything is put into S3."""
+"""Samples that are wrong: one message, before anything is put into S3."""
 
 import json
 import shutil
 from pathlib import Path
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from caribou.cli.main import main
 from caribou.cli.samples import json_value
+from caribou.cli.session import Session
+from caribou.control.aws import Aws
 from caribou.model.errors import InvalidInputError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -54,8 +55,8 @@ def samples(tmp_path, monkeypatch):
 def s3(monkeypatch):
     """The S3 that the command sees."""
     fake = FakeS3()
-    monkeypatch.setattr(boto3, "client", lambda *_, **__: fake)
-    monkeypatch.setattr("caribou.cli.upload_samples.current_account", lambda _: "111122223333")
+    monkeypatch.setattr(Aws, "s3", lambda *_: fake)
+    monkeypatch.setattr(Session, "account", lambda *_: "111122223333")
     return fake
 
 
@@ -115,18 +116,18 @@ def test_upload_samples_when_the_listing_is_wrong_then_is_one_message_and_nothin
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "expected"),
     [
         ("InvalidBucketName", (2, "entry 1: is no name for a bucket (found: xn--caribou)")),
         ("BucketAlreadyExists", (1, "Look at whether the bucket's name is taken by another account")),
     ],
 )
-def test_upload_samples_when_s3_refuses_a_bucket_then_says_whose_mistake_it_is(samples, s3, capsys, code, told):
+def test_upload_samples_when_s3_refuses_a_bucket_then_says_whose_mistake_it_is(samples, s3, capsys, code, expected):
     """Its rules for names are more than ours."""
     (samples / "objects.json").write_text(json.dumps([{**GOOD, "bucket": "xn--caribou"}]))
     s3.refused["xn--caribou"] = code
-    assert caribou("upload_samples", "small_sync_example") == told[0]
-    assert told[1] in capsys.readouterr().err
+    assert caribou("upload_samples", "small_sync_example") == expected[0]
+    assert expected[1] in capsys.readouterr().err
     assert s3.done == []
 
 

@@ -1,4 +1,4 @@
-"""`caribou solve`: what it tells beside the placement, and its trade-offs."""
+"""`caribou solve`: what it says beside the placement, and its trade-offs."""
 
 import json
 import xml.etree.ElementTree as ET

@@ -13,7 +13,8 @@ from caribou.cli.solve import evaluate, solve
 from caribou.model.errors import InvalidProblemError, OperationFailedError
 from caribou.model.schema.placement import read_placement
 from caribou.model.schema.problem_file import parse_problem
-from caribou.report.plan_table import hours_text, plan_table
+from caribou.report.hours import hours_text
+from caribou.report.plan_table import plan_table
 from caribou.solver import solve as solve_problem
 
 
@@ -56,7 +57,7 @@ def test_solve_when_the_problem_is_wrong_then_raises_and_writes_nothing(tmp_path
 
 
 def test_solve_when_the_output_can_not_be_written_then_says_so(problem_file, tmp_path):
-    """A missing folder is told, not traced."""
+    """A missing folder is one message, no traceback."""
     with pytest.raises(OperationFailedError, match="can't be written"):
         run(solve, "--problem", problem_file, "--samples", 60, "-o", tmp_path / "no" / "solved.json")
 

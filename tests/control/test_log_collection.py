@@ -1,4 +1,4 @@
-"""Log sync before a region is retired."""
+"""Log collection before a region is retired."""
 
 import json
 from dataclasses import asdict
@@ -9,9 +9,9 @@ from botocore.exceptions import ClientError
 from caribou.collectors.logs import InMemoryLogReader, LogEvent
 from caribou.collectors.records import InMemoryRecordTable
 from caribou.collectors.registrations import Registration
-from caribou.control.log_collection import RecordSync, function_names
+from caribou.control.log_collection import RecordCollector, function_names
 from caribou.control.stacks.deployed import DeployedStack
-from caribou.control.workflows import MAX_TIMEOUT_S, Subject, subjects
+from caribou.control.workflows import MAX_TIMEOUT_S, KnownWorkflow, known_workflows
 from caribou.model.names import WorkflowNames
 from caribou.model.record import RECORD_KEY, RunRecord
 
@@ -51,47 +51,47 @@ def logged():
     return LogEvent(int((NOW_S - 9) * 1000), json.dumps({RECORD_KEY: asdict(record)}))
 
 
-def record_sync(table, broken=()):
-    """Log sync over two log groups, one of them of a function and region that are no longer registered."""
+def log_collection(table, broken=()):
+    """Log collection over two log groups, one of them of a function and region that are no longer registered."""
     content = {(HOME, NAMES.log_group("first")): [], (WEST, NAMES.log_group("old")): [logged()]}
     reader = InMemoryLogReader(content, frozenset(broken))
-    return RecordSync(reader, table, "dev", lambda _: ("old",), clock=lambda: NOW_S)
+    return RecordCollector(reader, table, "dev", lambda _: ("old",), clock=lambda: NOW_S)
 
 
-def test_sync_when_a_region_is_no_longer_registered_but_has_a_stack_then_its_logs_are_read():
+def test_collection_when_a_region_is_no_longer_registered_but_has_a_stack_then_its_logs_are_read():
     """What a retired region logged is not lost with it."""
     table = InMemoryRecordTable()
-    sync = record_sync(table)
-    assert not sync.sync(Subject("example", None, REGISTRATION), [STACK])
+    collection = log_collection(table)
+    assert not collection.collect(KnownWorkflow("example", None, REGISTRATION), [STACK])
     assert [record.function for record in table.records("example")] == ["old"]
-    assert sync.read_to("example", WEST, [NAMES.log_group("old")]) == NOW_S
+    assert collection.read_to("example", WEST, [NAMES.log_group("old")]) == NOW_S
 
 
-def test_sync_when_a_region_fails_then_it_is_told_and_was_not_read():
+def test_collection_when_a_region_fails_then_it_is_reported_and_was_not_read():
     """The region then waits, since its cursor did not move."""
-    sync = record_sync(InMemoryRecordTable(), broken=[WEST])
-    [trouble] = sync.sync(Subject("example", None, REGISTRATION), [STACK])
+    collection = log_collection(InMemoryRecordTable(), broken=[WEST])
+    [trouble] = collection.collect(KnownWorkflow("example", None, REGISTRATION), [STACK])
     assert WEST in trouble
-    assert sync.read_to("example", WEST, [NAMES.log_group("old")]) is None
+    assert collection.read_to("example", WEST, [NAMES.log_group("old")]) is None
 
 
-def test_sync_when_the_workflow_is_not_registered_then_it_says_so(workflow):
+def test_collection_when_the_workflow_is_not_registered_then_it_says_so(workflow):
     """Without a registration nobody knows what to read."""
-    [trouble] = record_sync(InMemoryRecordTable()).sync(Subject("example", workflow, None), [STACK])
+    [trouble] = log_collection(InMemoryRecordTable()).collect(KnownWorkflow("example", workflow, None), [STACK])
     assert "not registered" in trouble
 
 
-def test_sync_when_there_is_no_record_table_then_it_is_trouble_and_not_an_error():
+def test_collection_when_there_is_no_record_table_then_it_is_trouble_and_not_an_error():
     """Without a control plane regions wait, and the migrator says why."""
 
     class Gone(InMemoryRecordTable):
         def cursor(self, *_):
             raise ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "GetItem")
 
-    sync = record_sync(Gone())
-    [trouble] = sync.sync(Subject("example", None, REGISTRATION), [STACK])
+    collection = log_collection(Gone())
+    [trouble] = collection.collect(KnownWorkflow("example", None, REGISTRATION), [STACK])
     assert "CaribouControlPlane" in trouble
-    assert sync.read_to("example", WEST, [NAMES.log_group("old")]) is None
+    assert collection.read_to("example", WEST, [NAMES.log_group("old")]) is None
 
 
 def test_function_names_when_log_groups_are_given_then_only_the_workflows_count():
@@ -100,9 +100,9 @@ def test_function_names_when_log_groups_are_given_then_only_the_workflows_count(
     assert function_names(NAMES, groups) == ("a",)
 
 
-def test_subjects_when_a_workflow_is_only_registered_then_the_longest_timeout_counts(workflow):
+def test_known_workflows_when_a_workflow_is_only_registered_then_the_longest_timeout_counts(workflow):
     """Its manifest is not at hand, so the wait is as long as Lambda allows."""
-    [mine, theirs] = subjects([workflow], [Registration("far", "1", WEST, (WEST,), ("f",), 30)])
+    [mine, theirs] = known_workflows([workflow], [Registration("far", "1", WEST, (WEST,), ("f",), 30)])
     assert (mine.name, mine.home_region) == ("example", HOME)
     assert mine.longest_timeout_s == max(s.timeout_s for s in workflow.manifest.functions.values())
     assert (theirs.home_region, theirs.longest_timeout_s) == (WEST, MAX_TIMEOUT_S)

@@ -97,7 +97,7 @@ def play(local_cloud, led_to, monkeypatch):
             for variable, value in settings.environment_variables.items():
                 monkeypatch.setenv(variable, value)
         samples = Samples(workflow, cloud.account)
-        samples.upload()
+        samples.upload(cloud.client("s3", workflow.manifest.home_region))
         runner = LocalRunner(workflow.graph, load_functions(workflow.folder, workflow.graph))
         run_id = f"run-{uuid.uuid4().hex}"
         with needed_permissions() as needed:

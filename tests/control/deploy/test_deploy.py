@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from caribou.cli.cdk_deployer import arguments_of
-from caribou.control.deploy.checks import Situation, Wanted, is_same_place, refuse
-from caribou.control.deploy.deploy import CONTROL_PLANE, DeployRequest
+from caribou.control.deploy.checks import PlacedWorkflow, Situation, is_same_place, refuse
+from caribou.control.deploy.planning import CONTROL_PLANE, DeployRequest
 from caribou.control.stacks.deployed import METADATA_KEY, DeployedStack, DeployedWorkflow
 from caribou.model.errors import InvalidInputError, OperationFailedError
 
@@ -30,13 +30,13 @@ def other_graph(situation):
 
 def test_deploy_when_nothing_is_deployed_then_any_placement_may_be(workflow, placed):
     """A first deployment changes nobody's placement."""
-    refuse(Wanted(workflow, placed(WEST)), Situation(None), force=False)
+    refuse(PlacedWorkflow(workflow, placed(WEST)), Situation(None), force=False)
 
 
 def test_deploy_when_the_placement_would_change_unasked_then_it_is_refused_and_says_how(workflow, placed):
     """A plain deploy after a code fix never moves anything."""
     with pytest.raises(InvalidInputError) as caught:
-        refuse(Wanted(workflow, placed()), situation(workflow, placed(WEST)), force=True)
+        refuse(PlacedWorkflow(workflow, placed()), situation(workflow, placed(WEST)), force=True)
     for part in ("not asked for", "us-west-2", "--placement deployed", "--placement home"):
         assert part in str(caught.value)
     assert caught.value.exit_code == 2
@@ -44,14 +44,14 @@ def test_deploy_when_the_placement_would_change_unasked_then_it_is_refused_and_s
 
 def test_deploy_when_the_change_was_asked_for_then_it_may_be(workflow, placed):
     """`--placement` is the asking."""
-    refuse(Wanted(workflow, placed(), "home"), situation(workflow, placed(WEST)), force=False)
+    refuse(PlacedWorkflow(workflow, placed(), "home"), situation(workflow, placed(WEST)), force=False)
 
 
 def test_deploy_when_the_version_rises_at_home_then_it_is_no_move(workflow, placed):
     """The digest has the version in it, but nothing changes its region."""
-    wanted = placed(version="0.0.2")
-    assert wanted.digest != placed().digest
-    refuse(Wanted(workflow, wanted), situation(workflow, placed()), force=False)
+    moved = placed(version="0.0.2")
+    assert moved.digest != placed().digest
+    refuse(PlacedWorkflow(workflow, moved), situation(workflow, placed()), force=False)
 
 
 def test_places_when_only_one_hour_differs_then_they_are_not_the_same(placed):
@@ -71,29 +71,29 @@ def test_deploy_when_the_graph_changed_and_runs_are_open_then_it_waits_and_says_
     """Messages under way may not fit the new graph."""
     met = other_graph(situation(workflow, placed(), open_runs=3))
     with pytest.raises(OperationFailedError, match="3 of its runs are still open"):
-        refuse(Wanted(workflow, placed()), met, force=False)
+        refuse(PlacedWorkflow(workflow, placed()), met, force=False)
 
 
 def test_deploy_when_the_graph_changed_and_it_is_forced_then_it_may_be(workflow, placed):
     """`--force` is the operator's word."""
-    refuse(Wanted(workflow, placed()), other_graph(situation(workflow, placed(), open_runs=3)), force=True)
+    refuse(PlacedWorkflow(workflow, placed()), other_graph(situation(workflow, placed(), open_runs=3)), force=True)
 
 
 @pytest.mark.parametrize("open_runs", [0, 3])
 def test_deploy_when_the_graph_is_the_same_then_runs_do_not_matter(workflow, placed, open_runs):
     """Code of the same graph goes out at any time."""
-    refuse(Wanted(workflow, placed()), situation(workflow, placed(), open_runs=open_runs), force=False)
+    refuse(PlacedWorkflow(workflow, placed()), situation(workflow, placed(), open_runs=open_runs), force=False)
 
 
 def test_deploy_when_the_graph_changed_and_no_run_is_open_then_it_may_be(workflow, placed):
     """Nothing is under way."""
-    refuse(Wanted(workflow, placed()), other_graph(situation(workflow, placed())), force=False)
+    refuse(PlacedWorkflow(workflow, placed()), other_graph(situation(workflow, placed())), force=False)
 
 
 def test_deploy_when_the_home_region_changed_then_it_is_refused(workflow, placed):
     """The old home would be left behind, with its runs."""
     with pytest.raises(InvalidInputError, match="another home region"):
-        refuse(Wanted(workflow, placed()), Situation(None, registered_home=CANADA), force=True)
+        refuse(PlacedWorkflow(workflow, placed()), Situation(None, registered_home=CANADA), force=True)
 
 
 @pytest.mark.parametrize(
@@ -106,12 +106,12 @@ def test_deploy_when_the_home_region_changed_then_it_is_refused(workflow, placed
     ],
 )
 def test_cdk_when_a_deployment_is_requested_then_its_arguments_say_it(request_, arguments):
-    """The CDK is told which workflow and which placement, and never asks back."""
+    """The CDK is given which workflow and which placement, and never asks back."""
     always = "--require-approval never --concurrency 4"
     assert " ".join(arguments_of(request_)) == f"deploy {arguments} {always}"
 
 
-def test_cdk_when_tables_are_to_be_adopted_then_it_is_told_so():
+def test_cdk_when_tables_are_to_be_adopted_then_its_arguments_say_so():
     """What an earlier deployment left behind is taken over."""
     assert "--import-existing-resources" in arguments_of(DeployRequest("w", adopt=True))
 

@@ -4,8 +4,10 @@ import time
 
 import pytest
 
-from caribou.control.deploy.leftovers import Leftovers, leftovers, make_way
+from caribou.control.deploy.checks import Leftovers
+from caribou.control.deploy.leftovers import leftovers
 from caribou.control.deploy.removal import plan_removal, remove
+from caribou.control.deploy.steps import Action
 from caribou.model.errors import InvalidInputError
 
 pytestmark = pytest.mark.local_cloud
@@ -26,6 +28,11 @@ def bucket_at_home(world, *keys):
     return bucket
 
 
+def left_over(world, bucket=None, **changes):
+    """Both tables, and a bucket."""
+    return Leftovers((world.names.run_table, world.names.sync_table), bucket, **changes)
+
+
 def tables(world):
     """Names of the tables at home."""
     return set(world.aws.dynamodb(HOME).list_tables()["TableNames"])
@@ -40,12 +47,12 @@ def test_removal_when_data_is_to_stay_then_stacks_go_home_first_and_data_stays(w
     other.region(WEST)
     removal = planned(world)
     assert [stack.role for stack in removal.stacks] == ["home", "region"]
-    assert f"keep bucket {bucket} in {HOME}" in removal.lines()
+    assert f"keep bucket {bucket} in {HOME}" in [step.text for step in removal.steps]
     remove(world.aws, removal, world.target, lambda _: None)
     assert not [name for _, name in world.stacks() if name.endswith((world.name, f"{world.name}-{WEST}"))]
     assert [name for _, name in world.stacks() if f"{world.name}x" in name]
     assert world.names.run_table in tables(world)
-    assert leftovers(world.aws, world.names, HOME) == Leftovers(table=True, bucket=bucket, bucket_is_empty=False)
+    assert leftovers(world.aws, world.names, HOME) == left_over(world, bucket, bucket_is_empty=False)
 
 
 def test_removal_when_data_goes_too_then_tables_and_bucket_are_deleted(world, placed):
@@ -62,29 +69,14 @@ def test_removal_when_runs_are_open_then_the_plan_says_so_first(world, placed):
     """Who removes a workflow knows what it costs."""
     world.home(placed())
     world.begin_run("r1")
-    assert planned(world).lines()[0] == "1 open run will never end"
+    step = planned(world).steps[0]
+    assert (step.action, step.name, step.why) == (Action.ABANDON, "1 open run", "will never end")
 
 
 def test_removal_when_nothing_is_known_of_the_workflow_then_it_is_a_users_mistake(world):
     """A name with a typing error removes nothing."""
     with pytest.raises(InvalidInputError, match="nothing of it is deployed"):
         plan_removal(world.aws, world.name, None, world.target, delete_data=True, now_s=0.0)
-
-
-def test_leftovers_when_the_bucket_is_empty_then_it_makes_way_and_tables_are_adopted(world, placed):
-    """Deploying after removing works, and keeps the runs."""
-    world.home(placed())
-    remove(world.aws, planned(world), world.target, lambda _: None)
-    bucket_at_home(world)
-    assert make_way(world.aws, leftovers(world.aws, world.names, HOME), world.name, HOME)
-    assert leftovers(world.aws, world.names, HOME) == Leftovers(table=True)
-
-
-def test_leftovers_when_the_bucket_has_payloads_then_deploying_is_refused(world):
-    """Data is not deleted by deploying."""
-    bucket = bucket_at_home(world, "a")
-    with pytest.raises(InvalidInputError, match=bucket):
-        make_way(world.aws, leftovers(world.aws, world.names, HOME), world.name, HOME)
 
 
 def test_leftovers_when_the_workflow_is_deployed_then_there_are_none(world, placed):

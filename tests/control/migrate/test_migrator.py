@@ -2,16 +2,16 @@
 
 import json
 import time
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from caribou.control.migrate.migrator import Migrator
+from caribou.control.migrate.planning import MigrationPlanner
 from caribou.control.placement_bucket import PlacementBox
 from caribou.control.stacks.lock import deploy_lock
-from caribou.control.workflows import Subject
+from caribou.control.workflows import KnownWorkflow
 from caribou.model.errors import OperationFailedError
 from caribou.model.placement import Placement
 from caribou.model.run import Parked
@@ -23,14 +23,14 @@ HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"
 
 
 class Logs:
-    """A log sync that has read everything up to now, or nothing."""
+    """A log collection that has read everything up to now, or nothing."""
 
     def __init__(self, *, read=True, trouble=()):
-        self.read, self.trouble, self.synced = read, trouble, []
+        self.read, self.trouble, self.collected = read, trouble, []
 
-    def sync(self, subject, stacks):
+    def collect(self, known, stacks):
         """Note what was asked for."""
-        self.synced.append((subject.name, [stack.region for stack in stacks]))
+        self.collected.append((known.name, [stack.region for stack in stacks]))
         return self.trouble
 
     def read_to(self, workflow, region, log_groups):
@@ -53,9 +53,10 @@ class Cdk:
         self.world.home(Placement.from_json(json.loads(Path(request.placement).read_text())))
 
 
-def migrator(world, logs=None, cdk=None, wait_s=0.0):
+def migrator(world, logs=None, cdk=None, **settings):
     """A migrator of the test's world."""
-    return Migrator(world.aws, world.target, cdk or Cdk(), logs or Logs(), lambda _: None, wait_s=wait_s)
+    planner = MigrationPlanner(world.aws, world.target, **{"wait_s": 0.0, **settings})
+    return Migrator(planner, cdk or Cdk(), logs or Logs(), lambda _: None)
 
 
 def left_behind(world, placed):
@@ -77,7 +78,7 @@ def test_region_when_nothing_uses_it_then_its_stack_goes_with_its_bucket_and_not
     for number in range(3):
         client.put_object(Bucket=bucket, Key="payload", Body=str(number).encode())
     client.delete_object(Bucket=bucket, Key="payload")
-    report = migrator(world).migrate(world.subject, deploy=False)
+    report = migrator(world).migrate(world.known, deploy=False)
     assert report.retired == (WEST,)
     assert not report.failures
     assert before - world.stacks() == {(WEST, f"Workflow-{world.name}-{WEST}".replace("_", "-"))}
@@ -88,12 +89,12 @@ def test_region_when_an_open_run_names_it_then_it_stays_until_that_has_ended(wor
     """A run keeps the regions that it began with."""
     before = left_behind(world, placed)
     world.begin_run("r1", [WEST])
-    report = migrator(world).migrate(world.subject, deploy=False)
+    report = migrator(world).migrate(world.known, deploy=False)
     assert "1 open run may still come to it, such as r1" in report.decisions[0].reasons
     assert world.stacks() == before
     world.begin_run("r1", [WEST], state={"S": "SUCCEEDED"}, ended_at={"N": repr(time.time() - 1)})
     world.begin_run("r2", [CANADA])
-    assert migrator(world).migrate(world.subject, deploy=False).retired == (WEST,)
+    assert migrator(world).migrate(world.known, deploy=False).retired == (WEST,)
 
 
 def test_region_when_a_message_failed_there_then_it_stays(world, placed):
@@ -101,25 +102,25 @@ def test_region_when_a_message_failed_there_then_it_stays(world, placed):
     before = left_behind(world, placed)
     [queue] = _resources(world, "AWS::SQS::Queue")
     world.aws.sqs(WEST).send_message(QueueUrl=queue, MessageBody="failed")
-    report = migrator(world).migrate(world.subject, deploy=False)
+    report = migrator(world).migrate(world.known, deploy=False)
     assert report.decisions[0].reasons == ("1 message in its failure queues",)
     assert world.stacks() == before
 
 
 def test_region_when_its_logs_were_not_read_then_it_stays_although_they_were_asked_for(world, placed):
-    """Log sync runs first, also for the region that is no longer allowed; if it fails, the region waits."""
+    """Log collection runs first, also for the region that is no longer allowed; if it fails, the region waits."""
     before = left_behind(world, placed)
     logs = Logs(read=False, trouble=("the region does not answer",))
-    report = migrator(world, logs).migrate(world.subject, deploy=False)
+    report = migrator(world, logs).migrate(world.known, deploy=False)
     assert "never read" in report.decisions[0].reasons[0]
-    assert logs.synced == [(world.name, [WEST])]
+    assert logs.collected == [(world.name, [WEST])]
     assert world.stacks() == before
 
 
 def test_region_when_stragglers_may_come_then_it_stays(world, placed):
     """By default the longest timeout and six hours pass first."""
     before = left_behind(world, placed)
-    report = migrator(world, wait_s=None).migrate(world.subject, deploy=False)
+    report = migrator(world, wait_s=None).migrate(world.known, deploy=False)
     assert "retries may come until" in report.decisions[0].reasons[0]
     assert world.stacks() == before
 
@@ -129,7 +130,7 @@ def test_region_when_the_deployed_placement_uses_it_then_it_stays(world, placed)
     world.region(WEST)
     world.home(placed(WEST))
     before = world.stacks()
-    report = migrator(world).migrate(world.subject, deploy=False)
+    report = migrator(world).migrate(world.known, deploy=False)
     assert report.decisions[0].reasons == ("the deployed placement uses it",)
     assert world.stacks() == before
 
@@ -140,7 +141,7 @@ def test_region_when_its_stack_can_not_be_deleted_then_it_is_reported(world, pla
     name = f"Workflow-{world.name}-{WEST}".replace("_", "-")
     client = world.aws.cloudformation(WEST)
     client.update_termination_protection(StackName=name, EnableTerminationProtection=True)
-    report = migrator(world).migrate(world.subject, deploy=False)
+    report = migrator(world).migrate(world.known, deploy=False)
     assert not report.retired
     assert "Deleting the stack" in report.failures[0]
     client.update_termination_protection(StackName=name, EnableTerminationProtection=False)
@@ -153,25 +154,25 @@ def test_migrator_when_the_lock_is_held_then_nothing_happens(world, placed):
         deploy_lock(world.aws, world.names, HOME, "deploying"),
         pytest.raises(OperationFailedError, match="held the lock"),
     ):
-        migrator(world).migrate(world.subject, deploy=False)
+        migrator(world).migrate(world.known, deploy=False)
     assert world.stacks() == before
 
 
 def test_migrator_when_nothing_is_deployed_then_it_says_so(world):
     """A workflow of the project may not be deployed yet."""
-    assert migrator(world).migrate(world.subject, deploy=True).applied == "is not deployed"
+    assert migrator(world).migrate(world.known, deploy=True).applied == "is not deployed"
 
 
 @pytest.fixture
 def waiting(world, placed, written_workflow, tmp_path):
-    """A workflow that is deployed at home, and a placement in the west that waits for it; its subject."""
+    """A workflow that is deployed at home, and a placement in the west that waits for it; as it is known."""
     workflow = written_workflow(tmp_path, world.name)
     world.region(WEST)
     world.home(placed(name=world.name))
     world.placement_bucket()
     solved = placed(WEST, name=world.name, expires_at=datetime.now(UTC) + timedelta(days=1))
     PlacementBox(world.aws, world.target).put(world.name, json.dumps(solved.to_json()))
-    return Subject(world.name, workflow, world.subject.registration)
+    return KnownWorkflow(world.name, workflow, world.known.registration)
 
 
 def test_pending_placement_when_the_deploy_succeeds_then_it_is_committed_and_not_applied_again(world, waiting):
@@ -218,7 +219,7 @@ def test_region_when_a_failed_run_could_be_redriven_there_then_it_waits_unless_i
     world.begin_run("r1", [WEST], **failed)
     world.begin_run("r2", [WEST], **failed)
     DynamoParking(Clients(), world.names.sync_table, HOME).park(Parked("r1", "b", 0, "{}", "ValueError"))
-    [decision] = migrator(world).migrate(world.subject, deploy=False).decisions
+    [decision] = migrator(world).migrate(world.known, deploy=False).decisions
     assert decision.reasons == ("1 failed run can be redriven with what rests there, such as r1",)
-    report = replace(migrator(world), forget_failed=True).migrate(world.subject, deploy=False)
+    report = migrator(world, forget_failed=True).migrate(world.known, deploy=False)
     assert report.retired == (WEST,)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from caribou.control.migrate.pending import commit, judge
+from caribou.control.migrate.pending import judge
 from caribou.control.placement_bucket import Pending, PlacementBox
 from caribou.control.target import Target
 from caribou.model.names import ControlNames
@@ -24,9 +24,9 @@ def pending(placement, applied=None):
 def test_pending_when_it_differs_from_what_is_deployed_then_it_is_applied(workflow, placed):
     """Another digest, valid and not expired: that is what waits for the migrator."""
     solved = placed(WEST, expires_at=NOW + WEEK)
-    choice = judge(pending(solved), workflow, placed(), NOW)
-    assert choice.placement == solved
-    assert "us-west-2" in choice.reason
+    decision = judge(pending(solved), workflow, placed(), NOW)
+    assert decision.placement == solved
+    assert "us-west-2" in decision.reason
 
 
 def test_pending_when_there_is_none_then_nothing_is_applied(workflow, placed):
@@ -38,9 +38,9 @@ def test_pending_when_it_was_applied_before_then_going_back_by_hand_is_not_undon
     """Who deployed home after it meant it."""
     solved = pending(placed(WEST, expires_at=NOW + WEEK))
     applied = Pending(solved.text, solved.sha256)
-    choice = judge(applied, workflow, placed(), NOW)
-    assert choice.placement is None
-    assert "applied before" in choice.reason
+    decision = judge(applied, workflow, placed(), NOW)
+    assert decision.placement is None
+    assert "applied before" in decision.reason
 
 
 @pytest.mark.parametrize(
@@ -51,11 +51,11 @@ def test_pending_when_it_was_applied_before_then_going_back_by_hand_is_not_undon
         ('{"schema": "caribou.placement/9"}', "is of no use"),
     ],
 )
-def test_pending_when_it_can_not_be_read_then_it_is_told_and_not_applied(workflow, placed, text, reason):
+def test_pending_when_it_can_not_be_read_then_it_says_so_and_is_not_applied(workflow, placed, text, reason):
     """A broken file in the bucket is no reason to fail, nor to move."""
-    choice = judge(Pending(text), workflow, placed(), NOW)
-    assert choice.placement is None
-    assert reason in choice.reason
+    decision = judge(Pending(text), workflow, placed(), NOW)
+    assert decision.placement is None
+    assert reason in decision.reason
 
 
 @pytest.mark.parametrize(
@@ -68,12 +68,12 @@ def test_pending_when_it_can_not_be_read_then_it_is_told_and_not_applied(workflo
         ({"expires_at": NOW}, "expired at"),
     ],
 )
-def test_pending_when_it_is_not_valid_then_it_is_told_and_not_applied(workflow, placed, changes, reason):
+def test_pending_when_it_is_not_valid_then_it_says_so_and_is_not_applied(workflow, placed, changes, reason):
     """The manifest, the version and the clock are asked before any deploy."""
     solved = placed(**{"last": WEST, "expires_at": NOW + WEEK, **changes})
-    choice = judge(pending(solved), workflow, placed(), NOW)
-    assert choice.placement is None
-    assert reason in choice.reason
+    decision = judge(pending(solved), workflow, placed(), NOW)
+    assert decision.placement is None
+    assert reason in decision.reason
 
 
 def test_pending_when_it_is_older_than_the_deployed_one_then_it_is_not_applied(workflow, placed):
@@ -93,19 +93,9 @@ def test_pending_when_it_is_deployed_but_holds_longer_then_it_is_applied(workflo
 def test_pending_when_it_is_deployed_and_holds_no_longer_then_it_is_not_applied(workflow, placed, last, expires_at):
     """Nothing would change; home never expires."""
     solved = placed(last, expires_at=NOW + WEEK)
-    choice = judge(pending(solved), workflow, placed(last, expires_at=expires_at), NOW)
-    assert choice.placement is None
-    assert choice.reason == "the pending placement is deployed"
-
-
-def test_commit_when_a_placement_was_applied_then_it_is_the_committed_one(workflow, placed):
-    """Written in one step, byte for byte, and nothing else is left there."""
-    text = json.dumps(placed(WEST).to_json())
-    commit(workflow, "{}")
-    commit(workflow, text)
-    folder = workflow.folder / ".caribou"
-    assert (folder / "placement.json").read_text() == text
-    assert sorted(path.name for path in folder.iterdir()) == ["config.yml", "placement.json"]
+    decision = judge(pending(solved), workflow, placed(last, expires_at=expires_at), NOW)
+    assert decision.placement is None
+    assert decision.reason == "the pending placement is deployed"
 
 
 @pytest.mark.local_cloud

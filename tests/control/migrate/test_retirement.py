@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caribou.collectors.log_collection import LATE_S
-from caribou.control.migrate.retirement import HomeFacts, RegionFacts, Rules, Verdict, decide
+from caribou.control.deploy.steps import Action
+from caribou.control.migrate.retirement import HomeFacts, RegionStackFacts, Rules, decide
 from caribou.control.runs.run_table import RunUse
 from caribou.model.limits import MAX_EVENT_AGE_S
 from caribou.model.placement import ALL_HOURS, Placement, Plan
@@ -27,7 +28,7 @@ def home_facts(**changes):
 
 def region_facts(**changes):
     """A region in which nothing is left, long after the flip."""
-    facts = RegionFacts(
+    facts = RegionStackFacts(
         WEST, FLIP_S - 500, "CREATE_COMPLETE", is_busy=False, messages=0, log_groups=1, read_to_s=LATER_S
     )
     return replace(facts, **changes)
@@ -45,20 +46,20 @@ def run(state="RUNNING", regions=(WEST,), deadline=LATER_S + 1000, ended_at=None
 
 def test_region_when_every_condition_holds_then_it_is_retired():
     """Nothing uses it: it may go."""
-    assert decided().verdict is Verdict.RETIRE
+    assert decided().action is Action.RETIRE
 
 
 def test_region_when_the_placement_uses_it_in_one_hour_then_it_stays():
     """One hour of the day is enough."""
     plans = (Plan(ALL_HOURS[:23], {"a": HOME}), Plan(ALL_HOURS[23:], {"a": WEST}))
     decision = decided(home=home_facts(placement=Placement("w", "1", HOME, plans)))
-    assert decision.verdict is Verdict.IN_USE
+    assert decision.action is Action.KEEP
 
 
 def test_home_region_when_no_node_is_placed_there_then_it_stays():
     """Home is never retired, wherever the nodes are."""
     placement = Placement("w", "1", HOME, (Plan(ALL_HOURS, {"a": WEST}),))
-    assert decided(home_facts(placement=placement), region_facts(region=HOME)).verdict is Verdict.IN_USE
+    assert decided(home_facts(placement=placement), region_facts(region=HOME)).action is Action.KEEP
 
 
 @pytest.mark.parametrize(
@@ -81,11 +82,11 @@ def test_home_region_when_no_node_is_placed_there_then_it_stays():
 def test_region_when_one_condition_fails_then_it_waits_and_says_why(changes, reason):
     """Each condition alone holds it back, and is the only reason given."""
     decision = decided(**changes)
-    assert decision.verdict is Verdict.WAITS
+    assert decision.action is Action.WAIT
     assert reason in decision.reasons[0]
 
 
-def test_region_when_several_conditions_fail_then_all_are_told():
+def test_region_when_several_conditions_fail_then_all_are_listed():
     """An operator sees everything at once."""
     assert len(decided(region=region_facts(messages=2, read_to_s=None), uses=[run()]).reasons) == 3
 
@@ -102,12 +103,12 @@ def test_region_when_several_conditions_fail_then_all_are_told():
 )
 def test_region_when_runs_do_not_concern_it_any_more_then_it_is_retired(use):
     """Runs elsewhere, and runs that ended long enough ago, hold nothing back."""
-    assert decided(uses=[use]).verdict is Verdict.RETIRE
+    assert decided(uses=[use]).action is Action.RETIRE
 
 
 def test_region_when_it_has_no_log_groups_then_no_logs_are_waited_for():
     """A stack without functions logs nothing."""
-    assert decided(region=region_facts(log_groups=0, read_to_s=None)).verdict is Verdict.RETIRE
+    assert decided(region=region_facts(log_groups=0, read_to_s=None)).action is Action.RETIRE
 
 
 def test_rules_when_nothing_is_said_then_the_longest_timeout_and_event_age_are_waited_for():
@@ -131,4 +132,4 @@ def test_region_when_a_run_may_still_come_or_a_message_waits_then_it_is_never_re
     use = run(state, deadline=deadline, ended_at=None if state == "RUNNING" else FLIP_S)
     decision = decided(region=region_facts(messages=messages, read_to_s=now_s), uses=[use], now_s=now_s)
     if messages or (state == "RUNNING" and now_s < deadline):
-        assert decision.verdict is Verdict.WAITS
+        assert decision.action is Action.WAIT

@@ -11,7 +11,7 @@ from caribou.collectors.records import InMemoryRecordTable
 from caribou.collectors.sources.registry import SOURCES
 from caribou.control.placement_bucket import PlacementBox
 from caribou.control.plan.decide import MIN_RUNS, Management
-from caribou.control.workflows import Subject
+from caribou.control.workflows import KnownWorkflow
 from caribou.model.record import SENT, RunRecord, SuccessorRecord
 
 pytestmark = pytest.mark.local_cloud
@@ -33,9 +33,9 @@ class Tables:
 
 
 class NoLogs:
-    """A log sync that finds nothing new."""
+    """A log collection that finds nothing new."""
 
-    def sync(self, subject, stacks):
+    def collect(self, subject, stacks):
         """Nothing went wrong."""
         del subject, stacks
         return ("one region did not answer",)
@@ -85,7 +85,7 @@ def subject(world, placed, written_workflow, tmp_path):
     workflow = written_workflow(tmp_path, world.name)
     world.home(placed(name=world.name))
     world.placement_bucket()
-    return Subject(world.name, workflow, world.subject.registration)
+    return KnownWorkflow(world.name, workflow, world.known.registration)
 
 
 def managed(world, subject, runs):
@@ -120,7 +120,7 @@ def test_workflow_when_it_is_not_of_this_project_then_it_is_passed_over(world, s
     """Its manifest and source are needed to solve."""
     told = managed(world, subject, 0)
     assert not told.put
-    stranger = Subject(subject.name, None, subject.registration)
+    stranger = KnownWorkflow(subject.name, None, subject.registration)
     management = Management(world.aws, world.target, Tables(), NoLogs())
     assert "not in this project" in management.manage(stranger).reason
 
@@ -128,4 +128,4 @@ def test_workflow_when_it_is_not_of_this_project_then_it_is_passed_over(world, s
 def test_workflow_when_it_is_not_deployed_then_it_is_passed_over(world, workflow):
     """There is nothing to move."""
     management = Management(world.aws, world.target, Tables(), NoLogs())
-    assert "is not deployed" in management.manage(Subject("example", workflow, None)).reason
+    assert "is not deployed" in management.manage(KnownWorkflow("example", workflow, None)).reason

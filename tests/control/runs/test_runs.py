@@ -1,4 +1,4 @@
-"""Starting runs, and what is told when AWS does not take one."""
+"""Starting runs, and what is said when AWS does not take one."""
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -87,7 +87,7 @@ def test_start_when_s3_does_not_take_a_large_payload_then_it_is_a_failure_and_no
 
 @pytest.mark.parametrize("error", [refusal("NotFound", 404), EndpointConnectionError(endpoint_url="http://nowhere")])
 def test_start_when_sns_does_not_take_it_then_it_is_a_failure(runs_on, error):
-    """The way to go on is told."""
+    """The message says the way to go on."""
     with pytest.raises(OperationFailedError, match="To deploy it: caribou deploy example"):
         runs_on(FakeAws(publish=error)).start({})
 

@@ -97,7 +97,7 @@ def test_critical_path_when_a_branch_reports_last_then_it_goes_through_that(slow
 
 
 def test_critical_path_when_a_skip_reports_last_then_it_goes_through_who_skipped():
-    """Who skipped the node before a sync node has told that of it."""
+    """Who skipped the node before a sync node has reported it."""
     trace = Play({"a": "b c", "b": "s", "c": "s"}, sync="s", skip={"a#1"}, takes={"a": 1.0}).trace()
     assert states(trace) == {"a": "ran", "b": "ran", "c": "skipped", "s": "ran"}
     assert critical(trace)[0] == "a"
@@ -152,14 +152,14 @@ def test_trace_when_logs_are_late_then_it_is_not_settled():
     assert critical(trace) == []
 
 
-def test_trace_when_a_region_was_unreachable_then_the_deviation_is_told():
+def test_trace_when_a_region_was_unreachable_then_the_deviation_is_shown():
     """The run's map says one region, the record another."""
     node = Play({"a": "b"}, placed={"b": WEST}, down={WEST}).trace().node("b")
     assert (node.region, node.planned_region, node.is_rerouted) == (HOME, WEST, True)
 
 
 def test_trace_when_the_entry_is_elsewhere_then_the_forwarding_is_no_execution_of_it():
-    """Home's hop is told by itself."""
+    """Home's hop is shown by itself."""
     trace = Play({"a": "b"}, placed={"a": WEST}).trace()
     assert (trace.node("a").region, trace.node("a").attempts) == (WEST, 1)
     assert trace.forwarded_s is not None
@@ -174,6 +174,6 @@ def test_trace_when_the_graph_has_changed_since_then_it_says_so():
 
 def test_trace_when_it_is_written_as_json_then_nodes_are_listed_with_all_they_have():
     """For programs: the schema, the run, and every node's fields."""
-    told = Play(DIAMOND, sync="s").trace().to_json()
-    assert (told["schema"], told["state"], len(told["nodes"])) == ("caribou.trace/1", "SUCCEEDED", 5)
-    assert told["nodes"][0]["edges"][0] == {"id": "a#0", "node": "b", "outcome": "sent", "payload_bytes": 5}
+    data = Play(DIAMOND, sync="s").trace().to_json()
+    assert (data["schema"], data["state"], len(data["nodes"])) == ("caribou.trace/1", "SUCCEEDED", 5)
+    assert data["nodes"][0]["edges"][0] == {"id": "a#0", "node": "b", "outcome": "sent", "payload_bytes": 5}

@@ -55,34 +55,34 @@ def test_placement_when_the_template_tells_none_then_it_is_an_error(world, place
     client = world.aws.cloudformation(HOME)
     client.update_stack(StackName=home.id, TemplateBody=body)
     client.get_waiter("stack_update_complete").wait(StackName=home.id, WaiterConfig={"Delay": 1})
-    with pytest.raises(OperationFailedError, match="tells no placement"):
+    with pytest.raises(OperationFailedError, match="has no placement"):
         deployed_workflow(world.aws, home)
-    entries = {entry.name: entry for entry in inventory(world.aws, [world.subject], world.target, 2.0)}
-    assert "tells no placement" in entries[world.name].trouble
+    entries = {entry.name: entry for entry in inventory(world.aws, [world.known], world.target, 2.0)}
+    assert "has no placement" in entries[world.name].trouble
 
 
 @pytest.mark.local_cloud
-def test_inventory_when_a_region_is_not_used_any_more_then_it_is_told_to_wait(world, placed):
+def test_inventory_when_a_region_is_not_used_any_more_then_it_is_listed_as_waiting(world, placed):
     """What is deployed, what is left over, and how many runs are open."""
     world.home(placed(WEST, name=world.name))
     world.region(WEST)
     world.region(CANADA)
     world.begin_run("r1")
     world.begin_run("r2", state={"S": "SUCCEEDED"}, ended_at={"N": "1.0"})
-    entries = {entry.name: entry for entry in inventory(world.aws, [world.subject], world.target, 2.0)}
-    told = entries[world.name].to_json()
-    assert told["region_stacks"] == [CANADA, WEST]
-    assert told["waiting_to_be_retired"] == [CANADA]
-    assert told["open_runs"] == 1
-    assert told["placement"]["regions"] == [HOME, WEST]
-    assert told["home_region"] == HOME
-    assert not told["in_project"]
+    entries = {entry.name: entry for entry in inventory(world.aws, [world.known], world.target, 2.0)}
+    data = entries[world.name].to_json()
+    assert data["region_stacks"] == [CANADA, WEST]
+    assert data["waiting_to_be_retired"] == [CANADA]
+    assert data["open_runs"] == 1
+    assert data["placement"]["regions"] == [HOME, WEST]
+    assert data["home_region"] == HOME
+    assert not data["in_project"]
 
 
 @pytest.mark.local_cloud
 def test_inventory_when_a_registered_workflow_is_not_deployed_then_it_is_listed_without_placement(world):
     """What is known is listed."""
-    entries = {entry.name: entry for entry in inventory(world.aws, [world.subject], world.target, 2.0)}
+    entries = {entry.name: entry for entry in inventory(world.aws, [world.known], world.target, 2.0)}
     assert entries[world.name].to_json()["placement"] is None
 
 
@@ -106,7 +106,7 @@ def test_stack_when_its_status_is_given_then_it_is_settled_or_there_accordingly(
 
 
 def test_stack_when_it_was_never_updated_then_its_creation_counts():
-    """CloudFormation tells no update time before the first update."""
+    """CloudFormation has no update time before the first update."""
     made = datetime(2026, 1, 1, tzinfo=UTC)
     answer = {"StackId": "arn", "StackName": "n", "StackStatus": "CREATE_COMPLETE", "CreationTime": made}
     assert stack_of(answer, WEST).changed_at == made

@@ -1,0 +1,45 @@
+"""What verbs write: messages beside their output, and files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import click
+
+from caribou.model.errors import OperationFailedError
+
+
+def notify(message: str) -> None:
+    """Print a message on standard error: standard output is for what was asked for, which programs may read."""
+    click.echo(message, err=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file whole or not at all, so that a reader never sees half of it. Raises OperationFailedError.
+
+    What a link leads to is written, not the link; what is no file, such as a pipe, is written to as it is.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        if target.exists() and not target.is_file():
+            target.write_text(text, encoding="utf-8")
+        else:
+            _replace(target, text)
+    except OSError as error:
+        raise OperationFailedError(
+            f"{path} can't be written: {error.strerror}. Check the folder and its rights"
+        ) from error
+
+
+def _replace(path: Path, text: str) -> None:
+    with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=".caribou-", delete=False) as file:
+        file.write(text)
+    draft = Path(file.name)
+    try:
+        draft.chmod(0o644)
+        draft.replace(path)  # at once, as POSIX guarantees
+    except OSError:
+        draft.unlink()
+        raise

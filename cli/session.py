@@ -1,0 +1,125 @@
+"""What the verbs share that talk to AWS: the project that the user is in, where it is deployed, and who is asked there.
+
+with session() as here:
+for known in here.chosen("video_analytics"):
+...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from caribou.cli.output import notify
+from caribou.cli.project import control_region, project_root, stage
+from caribou.collectors.facts import DynamoFactTable
+from caribou.collectors.log_collection import CollectionReport, LogCollection, collect_logs
+from caribou.collectors.logs import CloudWatchLogReader
+from caribou.collectors.records import DynamoRecordTable
+from caribou.collectors.registrations import SsmRegistry, registered
+from caribou.control.aws import Aws, aws_errors_as
+from caribou.control.log_collection import RecordCollector, function_names
+from caribou.control.runs.runs import Runs
+from caribou.control.stacks.deployed import DeployedStack, resources
+from caribou.control.target import Target
+from caribou.control.workflows import KnownWorkflow, known_workflows
+from caribou.model.errors import InvalidInputError
+from caribou.model.names import ControlNames
+from caribou.model.project.workflow import Workflow, read_workflow, workflow_folders
+from caribou.model.registration import Registration
+
+
+class ControlPlane:
+    """The control plane of a project: its tables and registry."""
+
+    def __init__(self, target: Target) -> None:
+        self.region, self.stage = target.control_region, target.stage
+        names = ControlNames(self.stage)
+        self.facts = DynamoFactTable(names.fact_table, self.region)
+        self.records = DynamoRecordTable(names.record_table, self.region)
+        self.registry = SsmRegistry(self.stage, self.region)
+
+    def collect_logs(self, registration: Registration) -> CollectionReport:
+        """Read what is new in a workflow's logs."""
+        now_s = datetime.now(UTC).timestamp()
+        return collect_logs(registration, LogCollection(CloudWatchLogReader(), self.records, now_s, self.stage))
+
+    def aws_errors_as(self, doing: str) -> AbstractContextManager[None]:
+        """Turn failures of AWS's API into OperationFailedError: what was being done here, and what to look at."""
+        look_at = "whether credentials are there, and whether CaribouControlPlane is deployed"
+        return aws_errors_as(f"{doing} in the control region {self.region}", look_at)
+
+
+@dataclass(frozen=True)
+class Session:
+    """The project in the folder `root`, where it is deployed, and AWS's clients."""
+
+    root: Path
+    target: Target
+    aws: Aws
+
+    def account(self, region: str) -> str:
+        """The account of the credentials at hand. Raises OperationFailedError if AWS, or the local cloud, is silent."""
+        with aws_errors_as(
+            "Asking AWS which account this is",
+            'the credentials; or use the local cloud: caribou local up, then eval "$(caribou local env)"',
+        ):
+            return self.aws.account(region)
+
+    def runs_of(self, workflow: Workflow) -> Runs:
+        """The runs of a workflow of the project."""
+        account = self.account(workflow.manifest.home_region)
+        return Runs(workflow.graph, workflow.manifest, self.target.stage, account, self.aws)
+
+    def known_workflows(self) -> tuple[KnownWorkflow, ...]:
+        """The workflows of the project and of the registry. A broken registration is a warning."""
+        region = self.target.control_region
+        with aws_errors_as(f"Reading the registrations in {region}"):
+            registrations, wrong = registered(SsmRegistry(self.target.stage, region))
+        for message in wrong:
+            notify(f"warning: {message}")
+        return known_workflows([read_workflow(folder) for folder in workflow_folders(self.root)], registrations)
+
+    def chosen(self, name: str | None) -> Sequence[KnownWorkflow]:
+        """The workflow that is named, or all of them. Raises InvalidInputError if there is none of that name."""
+        known = self.known_workflows()
+        if name is None:
+            return known
+        found = named(name, known)
+        if found is None:
+            raise InvalidInputError(
+                "there is no such workflow, here or registered",
+                where=name,
+                fix=f"use one of {', '.join(one.name for one in known) or 'none yet'}",
+            )
+        return [found]
+
+    def log_collection(self) -> RecordCollector:
+        """Log collection into the control plane's record table."""
+        table = DynamoRecordTable(ControlNames(self.target.stage).record_table, self.target.control_region)
+        return RecordCollector(CloudWatchLogReader(), table, self.target.stage, self._functions_of)
+
+    def _functions_of(self, stack: DeployedStack) -> Sequence[str]:
+        groups = resources(self.aws, stack, "AWS::Logs::LogGroup")
+        return function_names(self.target.names(stack.workflow), groups)
+
+
+def named(name: str, known: Sequence[KnownWorkflow]) -> KnownWorkflow | None:
+    """The workflow of that name, in which hyphens stand for underscores; None if there is none."""
+    return next((one for one in known if one.name in (name, name.replace("-", "_"))), None)
+
+
+def target_of(root: Path) -> Target:
+    """Where the project in a folder is deployed."""
+    return Target(stage(root), control_region(root))
+
+
+@contextmanager
+def session(root: Path | None = None) -> Iterator[Session]:
+    """A session in a project, by default the one that the user is in; its clients are closed at its end."""
+    root = project_root() if root is None else root
+    with Aws() as aws:
+        yield Session(root, target_of(root), aws)

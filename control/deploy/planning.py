@@ -1,0 +1,152 @@
+"""The plan of a deployment: what the CDK is to do, and what is done before it. Reads; changes nothing.
+
+    committed placement ─▶ left-over bucket deleted ─▶ tables adopted ─▶ control plane ─▶ registration, regions ─▶ home
+
+Home is last, so that a run meets its regions: then its nodes have moved. Regions that are used no longer stay until
+the migrator retires them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from caribou.control.aws import Aws
+from caribou.control.deploy.checks import PlacedWorkflow, Situation, refuse
+from caribou.control.deploy.situation import other_stacks, situation_of
+from caribou.control.deploy.steps import Action, Step, Thing
+from caribou.control.stacks.deployed import find_stack
+from caribou.control.target import Target
+from caribou.model.names import stack_name, workflow_stack_id
+from caribou.model.placement import ALL_HOURS, Placement
+from caribou.model.project.workflow import COMMITTED_PLACEMENT
+
+CONTROL_PLANE = "CaribouControlPlane"
+"""The construct id of the control plane's stack."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeployRequest:
+    """What the CDK is to deploy: one workflow, or everything if `workflow` is None.
+
+    `placement` is what `-c placement=` says (a file, or `home`), None for the committed one. `control_plane`: deploy
+    that too. `adopt`: take over tables that an earlier deployment left behind.
+    """
+
+    workflow: str | None
+    placement: str | None = None
+    control_plane: bool = False
+    adopt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeployPlan:
+    """A deployment that was not refused: workflows with their placements, one or `everything`, and its steps."""
+
+    workflows: tuple[PlacedWorkflow, ...]
+    everything: bool
+    steps: tuple[Step, ...]
+
+    @property
+    def request(self) -> DeployRequest:
+        """What the CDK is to do of it."""
+        adopt = any(step.action is Action.ADOPT for step in self.steps)
+        if self.everything:
+            return DeployRequest(None, control_plane=True, adopt=adopt)
+        [placed] = self.workflows
+        with_control_plane = any(step.thing is Thing.STACK and not step.workflow for step in self.steps)
+        return DeployRequest(placed.name, placed.argument, control_plane=with_control_plane, adopt=adopt)
+
+
+def plan_deploy(
+    aws: Aws, workflows: Sequence[PlacedWorkflow], target: Target, *, force: bool, everything: bool
+) -> DeployPlan:
+    """The plan of deploying workflows: one, or everything there is. Raises CaribouError for what is refused."""
+    situations = [situation_of(aws, placed, target) for placed in workflows]
+    for placed, situation in zip(workflows, situations, strict=True):
+        refuse(placed, situation, force=force)
+    stack = stack_name(CONTROL_PLANE, target.stage)
+    stands = find_stack(aws, stack, target.control_region) is not None
+    steps = [*_control_plane(stack, target, stands=stands)] if everything or not stands else []
+    for placed, situation in zip(workflows, situations, strict=True):
+        steps += steps_of(placed, situation, target)
+    return DeployPlan(tuple(workflows), everything, tuple(steps))
+
+
+def steps_of(placed: PlacedWorkflow, situation: Situation, target: Target) -> tuple[Step, ...]:
+    """The steps of one workflow's deployment, in their order. Pure."""
+    return (
+        *_committing(placed),
+        *_making_way(placed, situation),
+        *_stacks(placed, situation, target),
+        *_moves(placed, situation),
+        *_left_standing(placed, situation, target),
+    )
+
+
+def _control_plane(stack: str, target: Target, *, stands: bool) -> Iterator[Step]:
+    action, why = (Action.UPDATE, "everything is deployed") if stands else (Action.CREATE, "there is none yet")
+    yield Step(action, Thing.STACK, stack, target.control_region, why)
+
+
+def _committing(placed: PlacedWorkflow) -> Iterator[Step]:
+    if placed.commits:
+        at_home = placed.placement.regions == {placed.home_region}
+        yield Step(
+            Action.DELETE if at_home else Action.UPDATE,
+            Thing.PLACEMENT,
+            str(COMMITTED_PLACEMENT),
+            placed.home_region,
+            "what is deployed is home, which needs none" if at_home else "what is deployed becomes the committed one",
+            placed.name,
+        )
+
+
+def _making_way(placed: PlacedWorkflow, situation: Situation) -> Iterator[Step]:
+    left, at_home = situation.left, placed.home_region
+    if left.bucket is not None:
+        why = "left empty by an earlier deployment; it is made anew"
+        yield Step(Action.DELETE, Thing.BUCKET, left.bucket, at_home, why, placed.name)
+    for table in left.tables:
+        yield Step(
+            Action.ADOPT, Thing.TABLE, table, at_home, "left by an earlier deployment, with its data", placed.name
+        )
+
+
+def _stacks(placed: PlacedWorkflow, situation: Situation, target: Target) -> Iterator[Step]:
+    registration, *regions = other_stacks(placed, target)
+    reasons = {registration: "makes it known to the control plane"} | dict.fromkeys(regions, "nodes are placed there")
+    for (name, region), why in reasons.items():
+        yield _deployed(name, region, why, placed.name, stands=name in situation.stacks)
+    home, stands = stack_name(workflow_stack_id(placed.name), target.stage), situation.deployed is not None
+    yield _deployed(home, placed.home_region, f"home, with {placed.placement.summary}", placed.name, stands=stands)
+
+
+def _deployed(name: str, region: str, why: str, workflow: str, *, stands: bool) -> Step:
+    return Step(Action.UPDATE if stands else Action.CREATE, Thing.STACK, name, region, why, workflow)
+
+
+def _moves(placed: PlacedWorkflow, situation: Situation) -> Iterator[Step]:
+    if situation.deployed is not None:
+        for (node, origin, region), hours in moves(situation.deployed.placement, placed.placement).items():
+            why = "the placement puts it there"
+            yield Step(Action.MOVE, Thing.NODE, node, region, why, placed.name, origin, tuple(hours))
+
+
+def moves(old: Placement, new: Placement) -> dict[tuple[str, str, str], list[int]]:
+    """Node, region before and region after, to the hours in which that move shows. Nodes of only one do not move."""
+    found: dict[tuple[str, str, str], list[int]] = {}
+    for hour in ALL_HOURS:
+        before = old.regions_at(hour)
+        for node, region in new.regions_at(hour).items():
+            if node in before and before[node] != region:
+                found.setdefault((node, before[node], region), []).append(hour)
+    return found
+
+
+def _left_standing(placed: PlacedWorkflow, situation: Situation, target: Target) -> Iterator[Step]:
+    if situation.deployed is not None:
+        for region in sorted(situation.deployed.placement.regions - placed.placement.regions - {placed.home_region}):
+            name = stack_name(workflow_stack_id(placed.name, region), target.stage)
+            why = "used no longer; stays until the migrator retires it"
+            yield Step(Action.KEEP, Thing.STACK, name, region, why, placed.name)

@@ -1,0 +1,45 @@
+"""What a deployment meets, read from CloudFormation, the registration and home's tables. Changes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from caribou.control.aws import Aws, aws_errors_as
+from caribou.control.deploy.checks import PlacedWorkflow, Situation
+from caribou.control.deploy.leftovers import leftovers
+from caribou.control.runs.run_table import open_runs
+from caribou.control.stacks.deployed import REGISTRATION, deployed_workflow, find_stack, home_stack
+from caribou.control.target import Target
+from caribou.model.names import WorkflowNames, stack_name, workflow_stack_id
+from caribou.model.registration import parse_registration
+
+
+def situation_of(aws: Aws, placed: PlacedWorkflow, target: Target, clock: Callable[[], float] = time.time) -> Situation:
+    """What a deployment of the workflow meets."""
+    names, home = target.names(placed.name), placed.home_region
+    stack = home_stack(aws, placed.name, target.stage, home)
+    places = other_stacks(placed, target)
+    standing = frozenset(name for name, region in places if find_stack(aws, name, region) is not None)
+    registered = registered_home(aws, names, target)
+    if stack is None:
+        return Situation(None, 0, registered, standing, leftovers(aws, names, home))
+    return Situation(deployed_workflow(aws, stack), open_runs(aws, names, home, clock()), registered, standing)
+
+
+def other_stacks(placed: PlacedWorkflow, target: Target) -> Iterator[tuple[str, str]]:
+    """Name and region of each stack that the deployment makes or updates before home's, in that order."""
+    yield stack_name(workflow_stack_id(placed.name, REGISTRATION), target.stage), target.control_region
+    for region in sorted(placed.placement.regions - {placed.home_region}):
+        yield stack_name(workflow_stack_id(placed.name, region), target.stage), region
+
+
+def registered_home(aws: Aws, names: WorkflowNames, target: Target) -> str | None:
+    """The home region with which the workflow is registered; None if it is not."""
+    client = aws.ssm(target.control_region)
+    with aws_errors_as(f"Reading the parameter {names.registration} in {target.control_region}"):
+        try:
+            value = client.get_parameter(Name=names.registration)["Parameter"]["Value"]
+        except client.exceptions.ParameterNotFound:
+            return None
+    return parse_registration(value, names.registration).home_region

@@ -1,0 +1,72 @@
+"""What the command line imports, and what it says of its verbs without importing them."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from caribou.cli.main import VERBS, cli
+
+CLI = Path(__file__).parents[2] / "cli"
+MODULES = sorted({verb.module for verb in VERBS.values()})
+HEAVY = ("aws_cdk", "boto3", "numpy", "pydantic", "rich", "yaml", "caribou.control", "caribou.solver")
+LISTED = """
+import sys
+from caribou.cli.main import main
+try:
+    main({arguments})
+except SystemExit as exit_:
+    assert not exit_.code
+print(*(name for name in {heavy} if name in sys.modules), file=sys.stderr)
+"""
+NEEDED = {
+    "new_workflow": set(),
+    "solve": {"numpy", "pydantic", "rich"},
+    "evaluate": {"numpy", "pydantic", "rich"},
+    "local": {"boto3", "rich"},
+}
+"""Verbs that need little: what they may import at most. All others need AWS, and the demo all but the CDK."""
+SOLVING = {"manage_deployments", "demo"}
+
+
+def imported(*arguments):
+    """What of HEAVY is imported by a command, in a process of its own."""
+    script = LISTED.format(arguments=list(arguments), heavy=HEAVY)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["--version"]])
+def test_help_when_it_is_asked_for_then_no_verb_is_imported(arguments):
+    """It answers at once: click is all that it needs."""
+    assert imported(*arguments) == set()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_when_it_is_a_verbs_then_only_what_that_verb_needs_is_imported(verb):
+    """No verb's help loads the CDK, only those that solve load the solver, and what needs no cloud loads no boto3."""
+    found = imported(verb, "--help")
+    if verb in NEEDED:
+        assert found - {"caribou.control", "caribou.solver"} <= NEEDED[verb]
+    assert "aws_cdk" not in found
+    assert "numpy" not in found or verb in SOLVING | {"solve", "evaluate"}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_when_it_lists_a_verb_then_it_says_what_the_verbs_own_help_says_first(verb):
+    """The summaries stand beside the names so that nothing has to be imported: they must not drift."""
+    command = cli.get_command(click.Context(cli), verb)
+    assert VERBS[verb].summary == command.get_short_help_str(limit=1000)
+    assert command.name == verb
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_verbs_when_they_share_something_then_it_is_not_in_another_verbs_module(module):
+    """A verb can be read, and added, without the others."""
+    tree = ast.parse((CLI / f"{module}.py").read_text(encoding="utf-8"))
+    found = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert found & {f"caribou.cli.{other}" for other in MODULES} == set()

@@ -1,0 +1,55 @@
+"""Writing files for users: whole, or not at all."""
+
+import os
+import threading
+
+import pytest
+
+from caribou.cli.output import write_whole
+from caribou.model.errors import OperationFailedError
+
+
+def test_file_when_it_is_written_then_it_is_whole_and_nothing_else_is_left(tmp_path):
+    """What was there before is replaced at once."""
+    path = tmp_path / "solved.json"
+    for text in ("one", "two"):
+        write_whole(path, text)
+        assert path.read_text() == text
+    assert [entry.name for entry in tmp_path.iterdir()] == ["solved.json"]
+
+
+def test_file_when_a_link_leads_to_it_then_the_link_stays(tmp_path):
+    """Where it leads may be elsewhere."""
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "link.json"
+    link.symlink_to("real/file.json")
+    write_whole(link, "text")
+    assert link.is_symlink()
+    assert (tmp_path / "real" / "file.json").read_text() == "text"
+
+
+def test_file_when_it_is_a_pipe_then_it_is_written_to_and_not_replaced(tmp_path):
+    """`-o /dev/stdout` and `-o >(jq)` are pipes."""
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader.start()
+    write_whole(pipe, "text")
+    reader.join()
+    assert read == ["text"]
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize(("name", "why"), [("no/solved.json", "No such file"), (".", "Is a directory")])
+def test_file_when_it_can_not_be_written_then_it_is_one_message_and_nothing_is_left(tmp_path, name, why):
+    """No draft stays behind."""
+    with pytest.raises(OperationFailedError, match=f"can't be written: {why}"):
+        write_whole(tmp_path / name, "text")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_file_when_its_name_is_too_long_then_no_draft_stays(tmp_path):
+    """The draft had a shorter one."""
+    with pytest.raises(OperationFailedError, match="File name too long"):
+        write_whole(tmp_path / ("x" * 300), "text")
+    assert list(tmp_path.iterdir()) == []
