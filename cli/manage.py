@@ -26,6 +26,7 @@ from caribou.control.workflows import Subject
 from caribou.model.errors import CaribouError, InvalidInputError, OperationFailedError
 from caribou.model.names import ControlNames
 from caribou.report.plan_table import plan_table
+from caribou.report.solve_notes import solve_notes
 
 
 @click.command("run_deployment_migrator")
@@ -123,6 +124,8 @@ def _show_managed(managed: Managed) -> None:
         click.echo(f"warning: {managed.workflow}: log sync: {warning}", err=True)
     if managed.problem is not None and managed.placement is not None:
         Console().print(plan_table(managed.problem, managed.placement))
+        for note in solve_notes(managed.placement):
+            click.echo(note)
     click.echo(f"{managed.workflow}: {managed.reason}")
     if managed.put:
         click.echo(f"It waits to be applied: `caribou run_deployment_migrator {managed.workflow}` deploys it")

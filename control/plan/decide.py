@@ -6,11 +6,9 @@ that is hardly better than what runs now is left alone, unless what runs now bre
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from caribou.collectors.facts import Facts, FactTable, read_facts
@@ -18,18 +16,18 @@ from caribou.collectors.records import RecordTable
 from caribou.control.aws import Aws, telling
 from caribou.control.log_collection import LogSync
 from caribou.control.placement_bucket import PlacementBox
+from caribou.control.plan.finish import Clocks, SolveOptions, finished_placement, placement_text
 from caribou.control.plan.problem import build_problem
 from caribou.control.stacks.deployed import deployed_workflow, home_stack
 from caribou.control.target import Target
 from caribou.control.workflows import Subject
-from caribou.model.canonical import digest_of
 from caribou.model.errors import InvalidInputError, InvalidPlacementError
 from caribou.model.placement import Placement
 from caribou.model.project.workflow import Workflow
 from caribou.model.record import RunRecord
 from caribou.model.schema.problem import Objective, Problem
 from caribou.model.schema.problem_file import parse_problem
-from caribou.solver import Evaluation, Metrics, evaluate, solve, stamped
+from caribou.solver import Evaluation, Metrics, evaluate
 
 MIN_RUNS = 10
 """Runs of the current version below which nothing is solved: their samples say too little of the tail."""
@@ -125,7 +123,7 @@ class Management:
     target: Target
     tables: Tables
     logs: LogSync
-    clock: Callable[[], float] = field(default=time.time)
+    clocks: Clocks = field(default_factory=Clocks)
 
     def manage(self, subject: Subject) -> Managed:
         """Solve for a workflow; what keeps it from being solved is the answer's reason. Raises OperationFailedError."""
@@ -162,19 +160,13 @@ class Management:
         return parse_problem(built, f"problem of {workflow.name}")
 
     def _solved(self, workflow: Workflow, problem: Problem, deployed: Placement, warnings: tuple[str, ...]) -> Managed:
-        now = datetime.fromtimestamp(self.clock(), UTC).replace(microsecond=0)
-        began = time.perf_counter()
-        placement = stamped(
-            solve(problem),
-            solved_at=now,
-            expires_at=now + timedelta(days=workflow.manifest.placement_days),
-            problem_sha256=digest_of(problem.model_dump(mode="json", by_alias=True)),
-            seconds=time.perf_counter() - began,
-        )
+        now = self.clocks.now()
+        days = workflow.manifest.placement_days
+        placement = finished_placement(problem, SolveOptions(), valid_days=days, clocks=self.clocks)
         verdict = self._weighed(problem, placement, deployed, now)
         if verdict.put:
             workflow.check(placement, f"the placement solved for {workflow.name}")
-            PlacementBox(self.aws, self.target).put(workflow.name, json.dumps(placement.to_json(), indent=1) + "\n")
+            PlacementBox(self.aws, self.target).put(workflow.name, placement_text(placement))
         reason = f"{placement.summary}: {verdict.reason}"
         return Managed(workflow.name, reason, problem, placement, verdict.put, warnings)
 

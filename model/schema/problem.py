@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from caribou.model.canonical import digest_of
 from caribou.model.manifest import METRICS, Metric
 from caribou.model.schema.parsing import StrictModel
 
@@ -208,6 +209,11 @@ class Problem(StrictModel):
     edges: Annotated[tuple[ProblemEdge, ...], Field(strict=False)]
     objective: Objective
     provenance: dict[str, str] = Field(default_factory=dict)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the problem's canonical JSON, with defaults filled in: the same however its file is laid out."""
+        return digest_of(self.model_dump(mode="json", by_alias=True))
 
     @cached_property
     def node_order(self) -> tuple[str, ...]:

@@ -1,15 +1,19 @@
 """Looking after a workflow: from its records to a placement that waits."""
 
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pytest
+from click.testing import CliRunner
 
+from caribou.cli import solve as cli_solve
 from caribou.collectors.facts import InMemoryFactTable, collect
 from caribou.collectors.records import InMemoryRecordTable
 from caribou.collectors.snapshot import SOURCES
 from caribou.control.placement_bucket import PlacementBox
 from caribou.control.plan.decide import MIN_RUNS, Management
+from caribou.control.plan.finish import Clocks
 from caribou.control.workflows import Subject
 from caribou.model.record import SENT, RunRecord, SuccessorRecord
 
@@ -17,6 +21,7 @@ pytestmark = pytest.mark.local_cloud
 HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"
 ENTRY, LAST = "first:entry_point:0", "last:first_0_0:1"
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+CLOCKS = Clocks(lambda: NOW, lambda: 0.0, lambda: 0.0)  # nothing takes any time
 
 
 @dataclass
@@ -90,7 +95,7 @@ def subject(world, placed, written_workflow, tmp_path):
 def managed(world, subject, runs):
     """What looking after the workflow says, with so many runs."""
     tables = with_runs(Tables(), subject.workflow, runs)
-    return Management(world.aws, world.target, tables, NoLogs(), clock=NOW.timestamp).manage(subject)
+    return Management(world.aws, world.target, tables, NoLogs(), CLOCKS).manage(subject)
 
 
 def test_workflow_when_a_cleaner_region_is_allowed_then_a_placement_there_waits(world, subject):
@@ -105,6 +110,20 @@ def test_workflow_when_a_cleaner_region_is_allowed_then_a_placement_there_waits(
     again = managed(world, subject, MIN_RUNS)
     assert not again.put
     assert "it is deployed, and holds until" in again.reason
+
+
+def test_placement_when_the_loop_makes_it_then_it_has_the_bytes_that_the_solve_verb_writes(
+    world, subject, tmp_path, monkeypatch
+):
+    """One pipeline: the same problem, seed and times, from a file that is laid out otherwise."""
+    told = managed(world, subject, MIN_RUNS)
+    problem, solved = tmp_path / "problem.json", tmp_path / "solved.json"
+    problem.write_text(json.dumps(told.problem.model_dump(mode="json", by_alias=True), indent=7, sort_keys=False))
+    monkeypatch.setattr(cli_solve, "Clocks", lambda: CLOCKS)
+    days = str(subject.workflow.manifest.placement_days)
+    arguments = ["--problem", str(problem), "-o", str(solved), "--valid-days", days]
+    CliRunner().invoke(cli_solve.solve, arguments, catch_exceptions=False)
+    assert PlacementBox(world.aws, world.target).pending(world.name).text == solved.read_text()
 
 
 def test_workflow_when_it_has_too_few_runs_then_nothing_is_solved_and_it_says_so(world, subject):
