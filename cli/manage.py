@@ -19,7 +19,7 @@ from caribou.control.aws import Aws
 from caribou.control.log_collection import RecordSync, function_names
 from caribou.control.migrate.migrator import Migrator, Report
 from caribou.control.migrate.retirement import Verdict
-from caribou.control.plan.decide import Managed, Management
+from caribou.control.plan.review import Review, Reviewer
 from caribou.control.stacks.deployed import DeployedStack, resources
 from caribou.control.target import Target
 from caribou.control.workflows import Subject
@@ -69,10 +69,10 @@ def manage_deployments(workflow: str | None) -> None:
     target = target_of(root)
     failures: list[str] = []
     with Aws() as aws:
-        management = Management(aws, target, ControlPlane(root), record_sync(aws, target))
+        reviewer = Reviewer(aws, target, ControlPlane(root), record_sync(aws, target))
         for subject in chosen(root, workflow):
             try:
-                _show_managed(management.manage(subject))
+                _show_review(reviewer.review(subject))
             except CaribouError as error:
                 failures.append(f"{subject.name}: {error}")
     if failures:
@@ -119,16 +119,16 @@ def _show(report: Report) -> None:
             click.echo(f"{report.workflow}: {decision.region} {decision.verdict.value}: {'; '.join(decision.reasons)}")
 
 
-def _show_managed(managed: Managed) -> None:
-    for warning in managed.warnings:
-        click.echo(f"warning: {managed.workflow}: log sync: {warning}", err=True)
-    if managed.problem is not None and managed.placement is not None:
-        Console().print(plan_table(managed.problem, managed.placement))
-        for note in solve_notes(managed.placement):
+def _show_review(review: Review) -> None:
+    for warning in review.warnings:
+        click.echo(f"warning: {review.workflow}: log sync: {warning}", err=True)
+    if review.problem is not None and review.placement is not None:
+        Console().print(plan_table(review.problem, review.placement))
+        for note in solve_notes(review.placement):
             click.echo(note)
-    click.echo(f"{managed.workflow}: {managed.reason}")
-    if managed.put:
-        click.echo(f"It waits to be applied: `caribou run_deployment_migrator {managed.workflow}` deploys it")
+    click.echo(f"{review.workflow}: {review.reason}")
+    if review.put:
+        click.echo(f"It waits to be applied: `caribou run_deployment_migrator {review.workflow}` deploys it")
 
 
 def _tell(message: str) -> None:

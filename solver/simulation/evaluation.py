@@ -133,7 +133,7 @@ def significant(value: float) -> float:
 
 def _by_hour(problem: Problem, placement: Placement | Regions | Mapping[int, Regions]) -> list[Regions]:
     if isinstance(placement, Placement):
-        _check_origin(problem, placement)
+        check_origin(problem, placement)
         return [placement.regions_at(hour) for hour in ALL_HOURS]
     if not any(isinstance(key, int) for key in placement):
         return [cast("Regions", placement)] * len(ALL_HOURS)
@@ -144,7 +144,8 @@ def _by_hour(problem: Problem, placement: Placement | Regions | Mapping[int, Reg
     return [by_hour[hour] for hour in ALL_HOURS]
 
 
-def _check_origin(problem: Problem, placement: Placement) -> None:
+def check_origin(problem: Problem, placement: Placement) -> None:
+    """Raise InvalidPlacementError unless the placement is for the problem's workflow, version and home."""
     for what, mine, theirs in (
         ("is for another workflow", placement.workflow, problem.workflow.name),
         ("is for another version of the workflow", placement.workflow_version, problem.workflow.version),

@@ -12,8 +12,8 @@ from caribou.collectors.facts import InMemoryFactTable, collect
 from caribou.collectors.records import InMemoryRecordTable
 from caribou.collectors.snapshot import SOURCES
 from caribou.control.placement_bucket import PlacementBox
-from caribou.control.plan.decide import MIN_RUNS, Management
 from caribou.control.plan.finish import Clocks
+from caribou.control.plan.review import MIN_RUNS, Reviewer
 from caribou.control.workflows import Subject
 from caribou.model.record import SENT, RunRecord, SuccessorRecord
 
@@ -92,22 +92,22 @@ def subject(world, placed, written_workflow, tmp_path):
     return Subject(world.name, workflow, world.subject.registration)
 
 
-def managed(world, subject, runs):
+def reviewed(world, subject, runs):
     """What looking after the workflow says, with so many runs."""
     tables = with_runs(Tables(), subject.workflow, runs)
-    return Management(world.aws, world.target, tables, NoLogs(), CLOCKS).manage(subject)
+    return Reviewer(world.aws, world.target, tables, NoLogs(), CLOCKS).review(subject)
 
 
 def test_workflow_when_a_cleaner_region_is_allowed_then_a_placement_there_waits(world, subject):
     """It is valid for the manifest's days, and what is deployed then is not put again."""
-    told = managed(world, subject, MIN_RUNS)
-    assert told.put
-    assert CANADA in told.placement.regions
-    assert (told.placement.expires_at - NOW).days == subject.workflow.manifest.placement_days
-    assert told.warnings == ("one region did not answer",)
+    review = reviewed(world, subject, MIN_RUNS)
+    assert review.put
+    assert CANADA in review.placement.regions
+    assert (review.placement.expires_at - NOW).days == subject.workflow.manifest.placement_days
+    assert review.warnings == ("one region did not answer",)
     assert PlacementBox(world.aws, world.target).pending(world.name) is not None
-    world.home(told.placement)
-    again = managed(world, subject, MIN_RUNS)
+    world.home(review.placement)
+    again = reviewed(world, subject, MIN_RUNS)
     assert not again.put
     assert "it is deployed, and holds until" in again.reason
 
@@ -116,9 +116,9 @@ def test_placement_when_the_loop_makes_it_then_it_has_the_bytes_that_the_solve_v
     world, subject, tmp_path, monkeypatch
 ):
     """One pipeline: the same problem, seed and times, from a file that is laid out otherwise."""
-    told = managed(world, subject, MIN_RUNS)
+    review = reviewed(world, subject, MIN_RUNS)
     problem, solved = tmp_path / "problem.json", tmp_path / "solved.json"
-    problem.write_text(json.dumps(told.problem.model_dump(mode="json", by_alias=True), indent=7, sort_keys=False))
+    problem.write_text(json.dumps(review.problem.model_dump(mode="json", by_alias=True), indent=7, sort_keys=False))
     monkeypatch.setattr(cli_solve, "Clocks", lambda: CLOCKS)
     days = str(subject.workflow.manifest.placement_days)
     arguments = ["--problem", str(problem), "-o", str(solved), "--valid-days", days]
@@ -128,22 +128,22 @@ def test_placement_when_the_loop_makes_it_then_it_has_the_bytes_that_the_solve_v
 
 def test_workflow_when_it_has_too_few_runs_then_nothing_is_solved_and_it_says_so(world, subject):
     """Their samples would say too little of the tail."""
-    told = managed(world, subject, MIN_RUNS - 1)
-    assert told.placement is None
-    assert f"found: {MIN_RUNS - 1}, needed: {MIN_RUNS}" in told.reason
+    review = reviewed(world, subject, MIN_RUNS - 1)
+    assert review.placement is None
+    assert f"found: {MIN_RUNS - 1}, needed: {MIN_RUNS}" in review.reason
     assert PlacementBox(world.aws, world.target).pending(world.name) is None
 
 
 def test_workflow_when_it_is_not_of_this_project_then_it_is_passed_over(world, subject):
     """Its manifest and source are needed to solve."""
-    told = managed(world, subject, 0)
-    assert not told.put
+    review = reviewed(world, subject, 0)
+    assert not review.put
     stranger = Subject(subject.name, None, subject.registration)
-    management = Management(world.aws, world.target, Tables(), NoLogs())
-    assert "not in this project" in management.manage(stranger).reason
+    reviewer = Reviewer(world.aws, world.target, Tables(), NoLogs())
+    assert "not in this project" in reviewer.review(stranger).reason
 
 
 def test_workflow_when_it_is_not_deployed_then_it_is_passed_over(world, workflow):
     """There is nothing to move."""
-    management = Management(world.aws, world.target, Tables(), NoLogs())
-    assert "is not deployed" in management.manage(Subject("example", workflow, None)).reason
+    reviewer = Reviewer(world.aws, world.target, Tables(), NoLogs())
+    assert "is not deployed" in reviewer.review(Subject("example", workflow, None)).reason
