@@ -14,8 +14,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from caribou.model.canonical import digest_of
-from caribou.model.manifest import METRICS, Metric
-from caribou.model.schema.parsing import StrictModel
+from caribou.model.metric import LimitKind, LimitType, Metric
+from caribou.model.schema.parsing import StrictModel, Word
 
 LAMBDA_MAX_S = 900.0  # the longest that a Lambda function may run
 
@@ -70,7 +70,7 @@ class Prices(StrictModel):
     egress_internet_per_gb: Price
 
 
-class RegionFacts(StrictModel):
+class ProblemRegion(StrictModel):
     """What is known of a region. `relative_run_time` 1.05 means five per cent slower than one of 1."""
 
     carbon_intensity_g_per_kwh: CarbonIntensity
@@ -181,17 +181,21 @@ class ProblemEdge(StrictModel):
 class ProblemLimit(StrictModel):
     """A limit on a run: absolute in the metric's unit (g, USD, s), or relative in per cent of all-home."""
 
-    type: Literal["absolute", "relative"]
+    type: Word[LimitType]
     value: Annotated[float, Field(gt=0)]
 
 
 class Objective(StrictModel):
     """What is minimised, in order; `hard` limits bound the tail (a percentile), `soft` ones the mean."""
 
-    priority: Annotated[tuple[Metric, ...], Field(strict=False, min_length=1, max_length=len(METRICS))]
-    hard: dict[Metric, ProblemLimit]
-    soft: dict[Metric, ProblemLimit]
+    priority: Annotated[tuple[Word[Metric], ...], Field(strict=False, min_length=1, max_length=len(Metric))]
+    hard: dict[Word[Metric], ProblemLimit]
+    soft: dict[Word[Metric], ProblemLimit]
     tail_percentile: Annotated[float, Field(gt=0, lt=100)]
+
+    def limits(self, kind: LimitKind) -> Mapping[Metric, ProblemLimit]:
+        """The limits of a kind."""
+        return self.hard if kind == LimitKind.HARD else self.soft
 
 
 class Problem(StrictModel):
@@ -201,7 +205,7 @@ class Problem(StrictModel):
     workflow: WorkflowId
     home_region: Name
     control_region: Name
-    regions: Annotated[dict[Name, RegionFacts], Field(min_length=1)]
+    regions: Annotated[dict[Name, ProblemRegion], Field(min_length=1)]
     ping_s: dict[Name, dict[Name, Pings]]
     carbon_model: CarbonModel
     entry: Entry

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from caribou.model.metric import LimitKind, LimitType
 from caribou.model.schema.problem import Problem, ProblemEdge, ProblemNode, Redirector, Runs, Transfers
 
 MIN_RELATIVE_LIMIT = 10.0
@@ -233,8 +234,8 @@ def _objective(problem: Problem) -> Iterator[Flaw]:
     goal = problem.objective
     if len(set(goal.priority)) < len(goal.priority):
         yield Flaw("names a metric twice", "objective.priority", ", ".join(goal.priority), "name each once")
-    for kind, limits in (("hard", goal.hard), ("soft", goal.soft)):
-        for metric, limit in limits.items():
-            if limit.type == "relative" and limit.value < MIN_RELATIVE_LIMIT:
+    for kind in LimitKind:
+        for metric, limit in goal.limits(kind).items():
+            if limit.type == LimitType.RELATIVE and limit.value < MIN_RELATIVE_LIMIT:
                 path = f"objective.{kind}.{metric}.value"
                 yield Flaw("is a fraction, not per cent of home", path, limit.value, "write 110 for ten per cent more")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from caribou.model.manifest import Metric
+from caribou.model.metric import LimitKind, Metric
 from caribou.model.placement import Placement
 from caribou.model.schema.problem import Problem
 from caribou.solver.search.objective import Criteria, tails_needed
@@ -43,6 +43,6 @@ def judge(problem: Problem, placement: Placement, *, seed: int = 0, samples: int
         criteria = Criteria.of(evaluator, home, hour)
         means.append(float(scores.mean(criteria.objective, hour)[row]))
         for bound in criteria.bounds:
-            if bound.kind == "hard" and bound.excess(scores, hour)[row] > 0:
+            if bound.kind == LimitKind.HARD and bound.excess(scores, hour)[row] > 0:
                 broken.setdefault(bound.metric, []).append(hour)
     return Judgement(float(np.mean(means)), {metric: tuple(hours) for metric, hours in broken.items()})

@@ -2,6 +2,7 @@
 
 import pytest
 
+from caribou.model.metric import Metric
 from caribou.report.explanation import explanation
 from caribou.solver.analysis.explanation import Change, Move, Pull, Reason
 
@@ -27,7 +28,7 @@ def reason(*moves, **fields):
     )
 
 
-def words(*moves, objective="carbon", **fields):
+def words(*moves, objective=Metric.CARBON, **fields):
     """The explanation as one text."""
     return "\n".join(explanation([reason(*moves, **fields)], HOME, objective))
 
@@ -94,7 +95,7 @@ def test_words_when_a_node_may_run_nowhere_else_then_say_so():
 
 def test_words_when_cost_comes_first_then_speak_of_cost():
     """The metric of first priority decides."""
-    text = words(WORSE, objective="cost", pulls=(Pull("a", 5e-6),))
+    text = words(WORSE, objective=Metric.COST, pulls=(Pull("a", 5e-6),))
     assert "nowhere that it may run has less cost" in text
     assert "Its traffic with a keeps it here: 5 USD a million runs more" in text
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from caribou.model.errors import InvalidPlacementError
+from caribou.model.metric import Metric
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.schema.problem_file import parse_problem
 from caribou.solver import evaluate, judge, solve
@@ -32,7 +33,7 @@ def test_limit_when_the_tail_is_judged_then_it_is_at_the_percentile_of_the_probl
     """The 95th percentile of every estimate would be within the limit, the 99th that was asked for is not."""
     problem = rarely_slow(instances, percentile)
     placement = placed((ALL_HOURS, HOME))
-    assert evaluate(problem, placement).placed.runtime_s.p95 < 10.0
+    assert evaluate(problem, placement).placed[Metric.RUNTIME].p95 < 10.0
     assert judge(problem, placement).broken == broken
 
 
@@ -43,7 +44,7 @@ def test_limit_when_it_is_on_carbon_then_each_hour_is_judged_for_itself(instance
     data["objective"]["hard"] = {"carbon": {"type": "relative", "value": 110}}
     problem, away = parse_problem(data), placed((ALL_HOURS, WEST))
     evaluation = evaluate(problem, away)
-    assert evaluation.placed.carbon_g.p95 < 1.1 * evaluation.home.carbon_g.p95
+    assert evaluation.placed[Metric.CARBON].p95 < 1.1 * evaluation.home[Metric.CARBON].p95
     assert judge(problem, away).broken == {"carbon": (23,)}
     assert judge(problem, placed((range(23), WEST), ((23,), HOME))).broken == {}
 
