@@ -21,6 +21,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 from instances import generated
+from problem_instances import BEST_KNOWN, SHIPPED
 from reference_algorithms import Scored, coarse_grained, stochastic
 
 from caribou.model.metric import Metric
@@ -34,18 +35,6 @@ from caribou.solver.search.score_cache import ScoreCache
 from caribou.solver.simulation.evaluator import Evaluator
 
 ROOT = Path(__file__).parents[1]
-SHIPPED = ROOT / "../shared/problems"
-BEST_KNOWN = {
-    "small_sync": -58.9,
-    "image_processing": -38.6,
-    "text2speech": -72.3,
-    "text2speech_tight": -60.2,
-    "map_reduce": -56.8,
-    "map_reduce_tight": -51.1,
-    "video_analytics": -70.3,
-    "big": -55.2,
-    "huge": -61.4,
-}
 SAMPLES = 2000
 AVERAGE = 24
 Row = dict[str, Any]

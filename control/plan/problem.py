@@ -73,7 +73,7 @@ def _region(region: str, facts: Facts) -> Json:
 
 
 def _intensity(carbon: Json) -> Json:
-    """Average and hourly intensity, and the marginal one where the collector's source tells it."""
+    """Average and hourly intensity, and the marginal one where the collector's source has it."""
     marginal = carbon.get("marginal")
     known = {} if marginal is None else {"marginal": marginal}
     return {"average": carbon["average"], "hourly": list(carbon["hourly"]), **known}
@@ -117,11 +117,11 @@ def _limits(limits: Mapping[Metric, Limit]) -> Json:
 def _provenance(regions: Iterable[str], facts: Facts, summary: Summary) -> dict[str, str]:
     """Where each kind of figure comes from, as texts: sources, dates, and what was assumed for which region."""
     regions = tuple(regions)
-    told: dict[str, str] = {kind: _origin([facts.of(kind)[region] for region in regions]) for kind in KINDS}
+    origins: dict[str, str] = {kind: _origin([facts.of(kind)[region] for region in regions]) for kind in KINDS}
     bases = {region: facts.provider[region].body.get("provenance", {}) for region in regions}
     pings = facts.performance[regions[0]].body.get("provenance", {})
     return {
-        **told,
+        **origins,
         **_named("pue_of_aws_fleet", [region for region in regions if bases[region].get("pue") == "fleet"]),
         **_named("marginal_intensity_unknown", [r for r in regions if "marginal" not in facts.carbon[r].body]),
         **_named("egress_price_assumed", [region for region in regions if bases[region].get("egress") == "assumed"]),

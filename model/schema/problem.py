@@ -43,7 +43,7 @@ class CarbonIntensity(StrictModel):
     """Average intensity of a region's grid: overall, and by hour of the day in UTC, from 0.
 
     `marginal` is the annual mean of marginal intensity, of whichever power plants answer to one kWh more; absent where
-    nobody tells it. No placement is chosen by it: see `sensitivity` in docs/model.md.
+    nobody publishes it. No placement is chosen by it: see `sensitivity` in docs/model.md.
     """
 
     average: Intensity
@@ -149,7 +149,7 @@ class Sync(StrictModel):
 
 
 class SkipNotice(StrictModel):
-    """A sync node that is told, when an edge is not taken, that `predecessor` will not call it."""
+    """A sync node that is notified, when an edge is not taken, that `predecessor` will not call it."""
 
     predecessor: Name
     sync_node: Name
@@ -246,7 +246,7 @@ class Problem(StrictModel):
         """The edges into sync nodes that a skip of edge `index` ends: itself, or those behind its plain target.
 
         A plain node behind a skipped edge is skipped with everything behind it, up to the next sync nodes; these wait
-        for their other edges, so they have to be told.
+        for their other edges, so they have to be notified.
         """
         edge = self.edges[index]
         if edge.sync is not None:

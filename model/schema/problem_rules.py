@@ -174,12 +174,12 @@ def _aligned_runs(runs: Runs, calls: set[str], path: str) -> Iterator[Flaw]:
 def _skips(problem: Problem) -> Iterator[Flaw]:
     for i, edge in enumerate(problem.edges):
         expected = {(problem.edges[end].source, problem.edges[end].target) for end in problem.edges_ended_by_skip(i)}
-        told = {(notice.predecessor, notice.sync_node) for notice in edge.on_skip}
-        if wrong := sorted(told - expected):
-            what = "tells of an edge that does not end when this one is skipped"
+        notified = {(notice.predecessor, notice.sync_node) for notice in edge.on_skip}
+        if wrong := sorted(notified - expected):
+            what = "notifies of an edge that does not end when this one is skipped"
             yield Flaw(what, f"edges[{i}].on_skip", f"{wrong[0][0]} to {wrong[0][1]}", "remove it")
-        if edge.probability < 1 and (left := sorted(expected - told)):
-            what = "does not tell a sync node that waits for an edge behind this one"
+        if edge.probability < 1 and (left := sorted(expected - notified)):
+            what = "does not notify a sync node that waits for an edge behind this one"
             yield Flaw(what, f"edges[{i}].on_skip", f"{left[0][0]} to {left[0][1]}", "add the notice")
         yield from _notice_latencies(problem, edge, f"edges[{i}].on_skip")
         yield from _passed_on(problem, i)

@@ -6,7 +6,7 @@ Notation: placement x, node v in region a = x_v, another region b; x[v→b] is x
     pull(v, b, u) = term of the pair (u, v) in x[v→b] - the same in x    of the metric of first priority
 
 A node keeps its region because each move would make the objective worse, or break a limit, or gain nothing. Moves are
-ranked by the lower bound of the objective that needs no clock; the `MOVES` best of each node, and the move home, are
+ranked by the lower bound of the objective that needs no timing; the `MOVES` best of each node, and the move home, are
 scored in full. Nodes that would have to move together are not looked into.
 """
 
@@ -234,7 +234,7 @@ class _Explainer:
         return broken
 
     def _pulls(self, stay: _Stay, moves: Sequence[Move]) -> tuple[Pull, ...]:
-        """By neighbour; none of what only the clock shows: run time, and who starts a sync node."""
+        """By neighbour; none of what only timing shows: run time, and who starts a sync node."""
         if not moves:
             return ()
         target, amounts = self._evaluator.regions.index(moves[0].region), dict[str, float]()

@@ -2,7 +2,7 @@
 
 Idea: run time and cost do not depend on the hour and carbon is linear in the intensities, so a placement is scored once
 for all hours (`ScoreCache`); an hour only ranks. Most of a placement's carbon or cost is a sum of looked-up numbers, a
-lower bound that costs next to nothing (`LowerBounds`): what cannot be better is never run through the clock.
+lower bound that costs next to nothing (`LowerBounds`): what cannot be better is never simulated in time.
 
 1. Start from the best of home, the single-region plans and what earlier hours found.
 2. Local search, hour by hour. A move takes one node, or both ends of an edge, to another region; a group of moves is

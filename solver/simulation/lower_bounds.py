@@ -1,4 +1,4 @@
-"""A lower bound on the mean of a metric that needs no clock, and the least it can be once some nodes are placed.
+"""A lower bound on the mean of a metric that needs no timing, and the least it can be once some nodes are placed.
 
 Notation: placement x, node v in region x_v, floor f(x) <= mean(x).
 

@@ -118,7 +118,7 @@ class Scenarios:
         return tuple(
             notice
             for i in range(len(self.problem.edges))
-            for notice in (*self._told_by_caller(i), *self._passed_on(i))
+            for notice in (*self._notified_by_caller(i), *self._passed_on(i))
             if notice.happens.any()
         )
 
@@ -202,7 +202,7 @@ class Scenarios:
         pings = PINGS_INTO_PLAIN if edge.sync is None else PINGS_INTO_SYNC
         return payload, message_latency(edge.transfers, payload, uniform, self.geography, pings)
 
-    def _told_by_caller(self, index: int) -> list[Message]:
+    def _notified_by_caller(self, index: int) -> list[Message]:
         """The notices that the source of an edge sends when it runs and does not take the edge."""
         edge = self.problem.edges[index]
         source = self.position[edge.source]

@@ -55,7 +55,7 @@ def test_solve_when_the_problem_is_wrong_then_raises_and_writes_nothing(tmp_path
 
 
 def test_solve_when_the_output_can_not_be_written_then_says_so(problem_file, tmp_path):
-    """A missing folder is told, not traced."""
+    """A missing folder is a message, not a traceback."""
     with pytest.raises(OperationFailedError, match="can't be written"):
         run(solve, "--problem", problem_file, "--samples", 60, "-o", tmp_path / "no" / "solved.json")
 

@@ -8,6 +8,7 @@ from itertools import combinations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from problem_instances import BEST_KNOWN
 
 import caribou.solver
 from caribou.model.errors import InvalidInputError, InvalidPlacementError
@@ -17,17 +18,6 @@ from caribou.model.schema.placement import parse_placement
 from caribou.model.schema.problem_file import parse_problem, read_problem
 from caribou.solver import evaluate, solve, stamped
 
-BEST_KNOWN = {
-    "small_sync": -58.9,
-    "image_processing": -38.6,
-    "text2speech": -72.3,
-    "text2speech_tight": -60.2,
-    "map_reduce": -56.8,
-    "map_reduce_tight": -51.1,
-    "video_analytics": -70.3,
-    "big": -55.2,
-    "huge": -61.4,
-}
 NOISE = 0.5  # per cent of home, of the drawn runs
 
 
@@ -163,7 +153,7 @@ def test_relax_when_one_limit_is_enough_then_names_it_and_what_it_has_to_be(inst
 @settings(max_examples=15)
 @given(seed=st.integers(0, 10**6))
 def test_relax_when_limits_are_set_to_what_is_needed_then_they_can_be_met(instances, seed):
-    """The limits that are named are as few as can be, and relaxed as told they are enough."""
+    """The limits that are named are as few as can be, and relaxed as named they are enough."""
     hard = {metric: {"type": "absolute", "value": 1e-5} for metric in ("runtime", "cost", "carbon")}
     data = instances.made_up(seed, 3, 3, hard=hard)
     for plan in solve(parse_problem(data), samples=30).plans:
@@ -230,7 +220,7 @@ def day_of(placement):
 
 
 def test_switching_penalty_when_high_then_nothing_switches_and_when_low_all_is_as_without(instances):
-    """A penalty above what switching brings gives the static plan; the gap tells what is given up."""
+    """A penalty above what switching brings gives the static plan; the gap shows what is given up."""
     problem = parse_problem(windy(instances))
     without = solve(problem, samples=50)
     assert solve(problem, samples=50, switching_penalty=1e-9).digest == without.digest

@@ -64,7 +64,7 @@ def test_reason_when_a_soft_limit_is_broken_by_the_move_then_names_it(instances)
     assert set(reasons(data)["b", HOME].moves[0].breaks) == {"soft.cost"}
 
 
-def test_reason_when_the_placement_is_not_the_best_then_a_better_region_is_told(instances):
+def test_reason_when_the_placement_is_not_the_best_then_a_better_region_is_named(instances):
     """Also a placement that was written by hand is explained."""
     move = reasons(instances.chain(), placed((ALL_HOURS, HOME, HOME)))["b", HOME].moves[0]
     assert move.verdict == "better"
@@ -98,7 +98,7 @@ def test_reason_when_a_neighbour_sends_much_then_it_pulls(instances):
     assert pull.amount == pytest.approx(0.5 * 0.001 * (400 + 100) / 2)
 
 
-def test_reason_when_the_entry_is_elsewhere_then_tells_what_the_redirect_takes(instances):
+def test_reason_when_the_entry_is_elsewhere_then_says_what_the_redirect_takes(instances):
     """The hop: a run of the redirector, its message, and the way there; at home there is none."""
     found = reasons(instances.chain(), placed((ALL_HOURS, WEST, WEST)))
     hop = found["a", WEST].hop
