@@ -59,7 +59,7 @@ class CpuPower(StrictModel):
 
 
 class Prices(StrictModel):
-    """A region's prices: its own, never another region's."""
+    """A region's prices: its own, never another region's. `egress_internet_per_gb` is accepted, and not read."""
 
     compute_per_gb_s: dict[Architecture, Annotated[float, Field(ge=0, le=0.01)]]
     invocation: dict[Architecture, Annotated[float, Field(ge=0, le=0.01)]]
@@ -67,7 +67,7 @@ class Prices(StrictModel):
     table_read_unit: Annotated[float, Field(ge=0, le=0.01)]
     table_write_unit: Annotated[float, Field(ge=0, le=0.01)]
     egress_other_region_per_gb: Price
-    egress_internet_per_gb: Price
+    egress_internet_per_gb: Price | None = None
 
 
 class ProblemRegion(StrictModel):
