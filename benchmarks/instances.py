@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import math
 import random
+import sys
+from pathlib import Path
 from typing import Any
 
-HOME = "us-east-1"
+sys.path.append(str(Path(__file__).parents[1] / "tests"))  # what the solver's tests build problems with
+
+from problem_instances import HOME, ended_by_skip, entry, is_sync, problem, region
+
 OBSERVED = 200  # runs and messages
 _EARTH_KM = 6371.0
 _KM_A_SECOND = 120_000.0  # of a round trip, there and back, over real routes
@@ -43,37 +48,15 @@ def generated(seed: int, nodes: int, regions: int, **limits: float) -> dict[str,
     rng, names = random.Random(f"{seed} {nodes} {regions}"), list(_REGIONS)[:regions]
     labels = [f"n{i:02}" for i in range(nodes)]
     edges = _graph(rng, labels)
-    return {
-        "schema": "caribou.problem/1",
-        "workflow": {"name": f"generated_{nodes}x{regions}_{seed}", "version": "0.0.1"},
-        "home_region": HOME,
-        "control_region": HOME,
-        "regions": {name: _facts(rng, name) for name in names},
-        "ping_s": {
-            a: {b: [_ping_s(a, b) * (0.97 + 0.06 * rng.random()) for _ in range(5)] for b in names} for a in names
-        },
-        "carbon_model": {
-            "transmission_kwh_per_gb": 0.001,
-            "unknown_route_g_per_kwh": 410.0,
-            "intra_region_transmission_free": False,
-            "external_data_home_share": 0.5,
-        },
-        "entry": {
-            "node": labels[0],
-            "payload_gb": [1e-4],
-            "plan_gb": 0.0,
-            "plan_read_at_function_probability": 0.0,
-            "redirector": None,
-        },
-        "nodes": {label: _node(rng, label, edges, names) for label in labels},
-        "edges": [_edge(rng, edge, edges) for edge in edges],
-        "objective": {
-            "priority": ["carbon", "cost", "runtime"],
-            "hard": {metric: {"type": "relative", "value": value} for metric, value in limits.items()},
-            "soft": {},
-            "tail_percentile": 95,
-        },
-    }
+    return problem(
+        f"generated_{nodes}x{regions}_{seed}",
+        regions={name: _facts(rng, name) for name in names},
+        ping_s={a: {b: [_ping_s(a, b) * (0.97 + 0.06 * rng.random()) for _ in range(5)] for b in names} for a in names},
+        entry=entry(labels[0], [1e-4]),
+        nodes={label: _node(rng, label, edges, names) for label in labels},
+        edges=[_edge(rng, edge, edges) for edge in edges],
+        objective={"hard": {metric: {"type": "relative", "value": value} for metric, value in limits.items()}},
+    )
 
 
 Link = tuple[str, str, float]
@@ -89,37 +72,15 @@ def _graph(rng: random.Random, labels: list[str]) -> list[Link]:
     return edges
 
 
-def _joins(label: str, edges: list[Link]) -> bool:
-    return sum(target == label for _, target, _ in edges) > 1
-
-
-def _ended(edge: Link, edges: list[Link]) -> list[tuple[str, str]]:
-    """Pairs (predecessor, sync node) that get a notice when an edge is skipped."""
-    if _joins(edge[1], edges):
-        return [edge[:2]]
-    return [pair for other in edges if other[0] == edge[1] for pair in _ended(other, edges)]
-
-
 def _facts(rng: random.Random, name: str) -> dict[str, Any]:
     _, longitude, intensity, slowness, price, egress = _REGIONS[name]
     swing = 0.05 + 0.2 * rng.random()
-    hourly = [intensity * (1 - swing * math.sin((h + longitude / 15 - 6) / 12 * math.pi)) for h in range(24)]
-    return {
-        "carbon_intensity_g_per_kwh": {"average": intensity, "hourly": hourly},
-        "pue": 1.11,
-        "cpu_kw_per_vcpu": {"idle": 0.00074, "full": 0.0035},
-        "memory_kw_per_gb": 0.0003725,
-        "relative_run_time": slowness,
-        "price_usd": {
-            "compute_per_gb_s": {"x86_64": 1.66667e-05 * price, "arm64": 1.33334e-05 * price},
-            "invocation": {"x86_64": 2e-07 * price, "arm64": 2e-07 * price},
-            "message_request": 5e-07,
-            "table_read_unit": 2.5e-07 * price,
-            "table_write_unit": 1.25e-06 * price,
-            "egress_other_region_per_gb": egress,
-            "egress_internet_per_gb": 0.09,
-        },
-    }
+    prices = {"message_request": 5e-07, "egress_other_region_per_gb": egress, "egress_internet_per_gb": 0.09}
+    facts: dict[str, Any] = region(intensity, slowness, price, **prices)
+    facts["carbon_intensity_g_per_kwh"]["hourly"] = [
+        intensity * (1 - swing * math.sin((h + longitude / 15 - 6) / 12 * math.pi)) for h in range(24)
+    ]
+    return facts
 
 
 def _ping_s(a: str, b: str) -> float:
@@ -153,7 +114,7 @@ def _node(rng: random.Random, label: str, edges: list[Link], names: list[str]) -
 
 def _edge(rng: random.Random, edge: Link, edges: list[Link]) -> dict[str, Any]:
     source, target, probability = edge
-    join = _joins(target, edges)
+    join = is_sync(target, edges)
     mean_kb, base_s = rng.uniform(5, 130), 0.2 if join else 0.1
     sync = {"response_gb": 1e-6, "message_gb": 1e-6}
     return {
@@ -167,7 +128,7 @@ def _edge(rng: random.Random, edge: Link, edges: list[Link]) -> dict[str, Any]:
             }
         },
         "sync": sync if join else None,
-        "on_skip": [{"predecessor": a, "sync_node": b, **sync, "transfers": {}} for a, b in _ended(edge, edges)]
+        "on_skip": [{"predecessor": a, "sync_node": b, **sync, "transfers": {}} for a, b in ended_by_skip(edge, edges)]
         if probability < 1
         else [],
     }

@@ -21,7 +21,7 @@ import numpy as np
 
 from caribou.model.schema.problem import Problem
 from caribou.solver.search.objective import Criteria, tails_needed
-from caribou.solver.search.score_cache import Pool
+from caribou.solver.search.score_cache import ScoreCache
 from caribou.solver.simulation.evaluator import Evaluator
 from caribou.solver.simulation.random_streams import Ints
 
@@ -41,13 +41,13 @@ class Scored:
 
     def __post_init__(self) -> None:
         self.evaluator = Evaluator(self.problem, self.seed, self.samples, tails_needed(self.problem.objective))
-        self.pool = Pool(self.evaluator)
-        self.criteria = Criteria.of(self.evaluator, self.pool.subset(np.array([0])), self.hour)
+        self.cache = ScoreCache(self.evaluator)
+        self.criteria = Criteria.of(self.evaluator, self.cache.subset(np.array([0])), self.hour)
 
     def objective(self, places: Ints) -> float:
         """The mean of the metric of first priority."""
         self.calls += 1
-        scores = self.pool.subset(self.pool.positions(places[np.newaxis]))
+        scores = self.cache.subset(self.cache.positions(places[np.newaxis]))
         key = self.criteria.keys(scores, places[np.newaxis])[0]
         return float("inf") if key[0] > 0 else float(scores.mean(self.criteria.objective, self.hour)[0])
 

@@ -21,29 +21,20 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 from instances import generated
+from problem_instances import BEST_KNOWN, SHIPPED
 from reference_algorithms import Scored, coarse_grained, stochastic
 
+from caribou.model.metric import Metric
 from caribou.model.schema.problem import Problem
 from caribou.model.schema.problem_file import parse_problem
 from caribou.solver import solve
+from caribou.solver.search.hourly import Hourly
 from caribou.solver.search.hours import Choice, choose
 from caribou.solver.search.objective import Criteria, tails_needed
-from caribou.solver.search.score_cache import Pool
+from caribou.solver.search.score_cache import ScoreCache
 from caribou.solver.simulation.evaluator import Evaluator
 
 ROOT = Path(__file__).parents[1]
-SHIPPED = ROOT / "../shared/problems"
-BEST_KNOWN = {
-    "small_sync": -58.9,
-    "image_processing": -38.6,
-    "text2speech": -72.3,
-    "text2speech_tight": -60.2,
-    "map_reduce": -56.8,
-    "map_reduce_tight": -51.1,
-    "video_analytics": -70.3,
-    "big": -55.2,
-    "huge": -61.4,
-}
 SAMPLES = 2000
 AVERAGE = 24
 Row = dict[str, Any]
@@ -82,9 +73,9 @@ def quality() -> Iterator[Row]:
     """Carbon against home at the average hour, on the same runs: ours, the reference algorithms', the best known."""
     for name, best_known in BEST_KNOWN.items():
         problem = parse_problem(shipped(name))
-        choice, pool = _one_hour(problem)
-        at_home = float(pool.scores.mean("carbon", AVERAGE)[0])
-        ours = float(pool.subset(pool.positions(choice.places[np.newaxis])).mean("carbon", AVERAGE)[0])
+        choice, cache = _one_hour(problem)
+        at_home = float(cache.scores.mean(Metric.CARBON, AVERAGE)[0])
+        ours = float(cache.subset(cache.positions(choice.places[np.newaxis])).mean(Metric.CARBON, AVERAGE)[0])
         scored = Scored(problem, AVERAGE)
         seeds = range(1 if name == "huge" else 5)
         found = [stochastic(scored, seed)[0] for seed in seeds]
@@ -92,7 +83,7 @@ def quality() -> Iterator[Row]:
             "instance": name,
             "ours %": percent(ours, at_home),
             "proven": choice.proven,
-            "evaluations": len(pool),
+            "evaluations": len(cache),
             "best known %": best_known,
             "coarse %": percent(coarse_grained(scored)[0], at_home),
             "heuristic mean %": percent(float(np.mean(found)), at_home),
@@ -169,9 +160,10 @@ def percent(value: float, at_home: float) -> float:
     return round((value / at_home - 1) * 100, 2)
 
 
-def _one_hour(problem: Problem, samples: int = SAMPLES) -> tuple[Choice, Pool]:
-    pool = Pool(Evaluator(problem, 0, samples, tails_needed(problem.objective)))
-    return choose(pool, [Criteria.of(pool.evaluator, pool.subset(np.array([0])), AVERAGE)])[0], pool
+def _one_hour(problem: Problem, samples: int = SAMPLES) -> tuple[Choice, ScoreCache]:
+    cache = ScoreCache(Evaluator(problem, 0, samples, tails_needed(problem.objective)))
+    criteria = Criteria.of(cache.evaluator, cache.subset(np.array([0])), AVERAGE)
+    return choose(cache, Hourly((), criteria)).static, cache
 
 
 def _random_places(evaluator: Evaluator, count: int) -> np.ndarray[Any, np.dtype[np.intp]]:

@@ -1,4 +1,4 @@
-"""`caribou manage_deployments`: is there a placement that is worth moving to? By hand or on a schedule."""
+"""`caribou manage_deployments`: is there a placement that is worth moving to? It waits for the migrator."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from rich.console import Console
 
 from caribou.cli.output import notify
 from caribou.cli.session import ControlPlane, session
-from caribou.control.plan.decide import Managed, Management
+from caribou.control.plan.review import Review, Reviewer
 from caribou.model.errors import CaribouError, OperationFailedError
 from caribou.report.plan_table import plan_table
+from caribou.report.solve_notes import solve_notes
 
 
 @click.command("manage_deployments")
@@ -18,21 +19,23 @@ def manage_deployments(workflow: str | None) -> None:
     """Solve anew, for WORKFLOW or all workflows; what is worth a move then waits for the migrator."""
     failures: list[str] = []
     with session() as here:
-        management = Management(here.aws, here.target, ControlPlane(here.target), here.log_collection())
+        reviewer = Reviewer(here.aws, here.target, ControlPlane(here.target), here.log_collection())
         for known in here.chosen(workflow):
             try:
-                _show_managed(management.manage(known))
+                _show_review(reviewer.review(known))
             except CaribouError as error:
                 failures.append(f"{known.name}: {error}")
     if failures:
         raise OperationFailedError("\n".join(failures))
 
 
-def _show_managed(managed: Managed) -> None:
-    for warning in managed.warnings:
-        notify(f"warning: {managed.workflow}: log collection: {warning}")
-    if managed.problem is not None and managed.placement is not None:
-        Console().print(plan_table(managed.problem, managed.placement))
-    click.echo(f"{managed.workflow}: {managed.reason}")
-    if managed.put:
-        click.echo(f"It waits to be applied: `caribou run_deployment_migrator {managed.workflow}` deploys it")
+def _show_review(review: Review) -> None:
+    for warning in review.warnings:
+        notify(f"warning: {review.workflow}: log collection: {warning}")
+    if review.problem is not None and review.placement is not None:
+        Console().print(plan_table(review.problem, review.placement))
+        for note in solve_notes(review.placement):
+            click.echo(note)
+    click.echo(f"{review.workflow}: {review.reason}")
+    if review.put:
+        click.echo(f"It waits to be applied: `caribou run_deployment_migrator {review.workflow}` deploys it")

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import textwrap
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from functools import partial
-from math import inf
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 
 from caribou.cli.output import write_whole
+from caribou.control.plan.finish import Clocks, SolveOptions, finished_placement, placement_text
 from caribou.model.placement import Placement
 from caribou.model.schema.placement import read_placement
 from caribou.model.schema.problem import Problem
@@ -29,12 +22,8 @@ from caribou.report.frontier_table import frontier_table
 from caribou.report.plan_table import evaluation_table, plan_table
 from caribou.report.solve_notes import solve_notes
 from caribou.solver import evaluate as evaluate_placement
-from caribou.solver import solve as solve_problem
-from caribou.solver import stamped
 from caribou.solver.analysis.explanation import explain as explain_placement
-from caribou.solver.analysis.footprint import footprint, with_footprint
 from caribou.solver.analysis.frontier import LEVELS, frontier
-from caribou.solver.analysis.sensitivity import sensitivity, with_sensitivity
 
 _WIDTH = 110  # of explanations, in letters
 
@@ -59,31 +48,6 @@ class _Trade:
     @property
     def is_wanted(self) -> bool:
         return self.json_file is not None or self.picture is not None
-
-
-@dataclass(frozen=True, slots=True)
-class _Options:
-    """What a placement depends on beside the problem."""
-
-    seed: int
-    samples: int
-    max_regions: int | None
-    switching_penalty: float
-    time_limit_s: float | None
-
-    def clock(self) -> Callable[[], bool]:
-        """Says yes when the time limit has passed from now on."""
-        end = time.perf_counter() + (self.time_limit_s if self.time_limit_s is not None else inf)
-        return lambda: time.perf_counter() >= end
-
-    def to_json(self) -> dict[str, Any]:
-        """Those that were given, as in a placement's file, part of `solver`."""
-        given = {
-            "max_regions": self.max_regions,
-            "switching_penalty": self.switching_penalty or None,
-            "time_limit_s": self.time_limit_s,
-        }
-        return {name: value for name, value in given.items() if value is not None}
 
 
 @click.command("solve")
@@ -135,16 +99,15 @@ def solve(  # noqa: PLR0917 - one a flag
 ) -> None:
     """Find where each node should run, at each hour of the day, and write it as a placement."""
     problem = read_problem(problem_file)
-    solver = partial(_solved, options=_Options(seed, samples, max_regions, switching_penalty, time_limit))
-    placement = _measured(problem, solver, valid_days, hashlib.sha256(problem_file.read_bytes()).hexdigest())
-    placement = with_sensitivity(placement, sensitivity(problem, placement, seed=seed, samples=samples))
-    write_whole(output, json.dumps(placement.to_json(), indent=1) + "\n")
+    options = SolveOptions(seed, samples, max_regions, switching_penalty, time_limit)
+    placement = finished_placement(problem, options, valid_days=valid_days, clocks=Clocks())
+    write_whole(output, placement_text(placement))
     Console().print(plan_table(problem, placement))
     for note in solve_notes(placement):
         click.echo(note)
     if explain:
         _explain(problem, placement, seed, samples)
-    _trade_offs(problem, solver, _Trade(pareto, picture, points), {"seed": seed, "samples": samples})
+    _trade_offs(problem, options, _Trade(pareto, picture, points))
     click.echo(f"{output} written, valid until {placement.to_json()['expires_at']}")
 
 
@@ -164,41 +127,6 @@ def evaluate(problem_file: Path, placement_file: Path, seed: int, samples: int, 
         Console().print(evaluation_table(evaluation))
 
 
-def _solved(problem: Problem, options: _Options) -> Placement:
-    """The placement of a problem, with the options that it depends on beside its seed."""
-    placement = solve_problem(
-        problem,
-        seed=options.seed,
-        samples=options.samples,
-        max_regions=options.max_regions,
-        switching_penalty=options.switching_penalty,
-        should_stop=options.clock(),
-    )
-    solver = {**placement.origin["solver"], **options.to_json()}
-    return replace(placement, origin={**placement.origin, "solver": solver})
-
-
-def _measured(problem: Problem, solver: Callable[[Problem], Placement], valid_days: float, sha256: str) -> Placement:
-    """The solved placement with its times, and with what the solve itself took."""
-    solved_at = datetime.now(UTC).replace(microsecond=0)
-    began, cpu_began = time.perf_counter(), _cpu_seconds()
-    solved = solver(problem)
-    placement = stamped(
-        solved,
-        solved_at=solved_at,
-        expires_at=solved_at + timedelta(days=valid_days),
-        problem_sha256=sha256,
-        seconds=time.perf_counter() - began,
-    )
-    return with_footprint(placement, footprint(problem, solved, _cpu_seconds() - cpu_began))
-
-
-def _cpu_seconds() -> float:
-    """CPU time of this process so far, of all its threads and of its children that have ended."""
-    children = os.times()
-    return time.process_time() + children.children_user + children.children_system
-
-
 def _explain(problem: Problem, placement: Placement, seed: int, samples: int) -> None:
     reasons = explain_placement(problem, placement, seed=seed, samples=samples)
     click.echo()
@@ -208,12 +136,11 @@ def _explain(problem: Problem, placement: Placement, seed: int, samples: int) ->
     click.echo()
 
 
-def _trade_offs(
-    problem: Problem, solver: Callable[[Problem], Placement], wanted: _Trade, sampling: dict[str, Any]
-) -> None:
+def _trade_offs(problem: Problem, options: SolveOptions, wanted: _Trade) -> None:
     if not wanted.is_wanted:
         return
-    found = frontier(problem, solver, levels=wanted.points, **sampling)
+    sampling = {"seed": options.seed, "samples": options.samples}
+    found = frontier(problem, options.solve, levels=wanted.points, **sampling)
     Console().print(frontier_table(found))
     if wanted.json_file is not None:
         write_whole(wanted.json_file, json.dumps({**found.to_json(), **sampling}, indent=1) + "\n")

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Metric = Literal["carbon", "cost", "runtime"]
-METRICS: tuple[Metric, ...] = ("carbon", "cost", "runtime")
+from caribou.model.metric import LimitType, Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,7 @@ class Limit:
     same metric with every node at home, so 110 allows ten per cent more.
     """
 
-    type: Literal["absolute", "relative"]
+    type: LimitType
     value: float
 
 
@@ -67,7 +66,7 @@ class Manifest:
     functions: Mapping[str, FunctionSettings]
     hard: Mapping[Metric, Limit] = field(default_factory=dict)
     soft: Mapping[Metric, Limit] = field(default_factory=dict)
-    priority: tuple[Metric, ...] = METRICS
+    priority: tuple[Metric, ...] = tuple(Metric)
     iam_policy_file: str | None = None
     estimated_invocations_per_month: int | None = None
     architecture: Literal["x86_64", "arm64"] = "x86_64"

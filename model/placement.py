@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from caribou.model.canonical import digest_of
@@ -15,6 +16,17 @@ PLACEMENT_SCHEMA = "caribou.placement/1"
 HOURS_A_DAY = 24
 ALL_HOURS = tuple(range(HOURS_A_DAY))
 _DIGITS_SHOWN = 12
+
+
+class PlanStatus(StrEnum):
+    """How good the solver knows a plan to be, on the drawn runs.
+
+    Optimal: nothing better exists. Feasible: it meets the hard limits. Infeasible: nothing that does was found.
+    """
+
+    OPTIMAL = "optimal"
+    FEASIBLE = "feasible"
+    INFEASIBLE = "infeasible"
 
 
 @dataclass(frozen=True, slots=True)

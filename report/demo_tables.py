@@ -8,6 +8,7 @@ from statistics import mean
 
 from rich.table import Table
 
+from caribou.model.metric import Metric
 from caribou.model.record import RunRecord
 from caribou.solver import Estimate, Evaluation
 
@@ -34,10 +35,10 @@ def comparison_table(evaluation: Evaluation, home_s: Sequence[float], placed_s: 
     table = Table(
         "a run, on average", "at home", "as placed", "change", title="What the move changes", title_justify="left"
     )
-    table.add_row("operational carbon, mg CO2eq", *_means(home.carbon_g, placed.carbon_g, 1e3))
-    table.add_row("cost, USD per million runs", *_means(home.cost_usd, placed.cost_usd, 1e6))
-    table.add_row("run time with distances, s", *_means(home.runtime_s, placed.runtime_s, 1))
-    table.add_row("  its 95th percentile, s", *_cells(home.runtime_s.p95, placed.runtime_s.p95))
+    table.add_row("operational carbon, mg CO2eq", *_means(home[Metric.CARBON], placed[Metric.CARBON], 1e3))
+    table.add_row("cost, USD per million runs", *_means(home[Metric.COST], placed[Metric.COST], 1e6))
+    table.add_row("run time with distances, s", *_means(home[Metric.RUNTIME], placed[Metric.RUNTIME], 1))
+    table.add_row("  its 95th percentile, s", *_cells(home[Metric.RUNTIME].p95, placed[Metric.RUNTIME].p95))
     table.add_row("run time measured here, s", *_cells(mean(home_s), mean(placed_s)))
     return table
 

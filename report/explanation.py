@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from caribou.model.manifest import Metric
+from caribou.model.metric import Metric, limit_named
 from caribou.report.hours import hours_text
-from caribou.solver.analysis.explanation import Change, Move, Pull, Reason
+from caribou.solver.analysis.explanation import Change, Move, MoveVerdict, Pull, Reason
 
 PULLS_SHOWN = 2
 PULLS_FROM = 0.1
-"""A neighbour's pull is told from this share of what the move changes."""
-
-_METRIC_WORDS = {"carbon": "carbon", "cost": "cost", "runtime": "run time"}
+"""A neighbour's pull is shown from this share of what the move changes."""
 
 
 def explanation(reasons: Iterable[Reason], home: str, objective: Metric) -> Iterator[str]:
@@ -28,11 +26,11 @@ def _summary(reason: Reason, objective: Metric) -> str:
     verdicts = {move.verdict for move in reason.moves}
     if not reason.moves:
         return "it may run nowhere else"
-    if "better" in verdicts:
+    if MoveVerdict.BETTER in verdicts:
         return "a better region is known"
-    if "forbidden" in verdicts:
+    if MoveVerdict.FORBIDDEN in verdicts:
         return "a limit holds it there"
-    return f"nowhere that it may run has less {_METRIC_WORDS[objective]}"
+    return f"nowhere that it may run has less {objective.words}"
 
 
 def _why(reason: Reason, home: str, objective: Metric) -> Iterator[str]:
@@ -52,25 +50,24 @@ def _why(reason: Reason, home: str, objective: Metric) -> Iterator[str]:
 def _against(move: Move) -> str:
     """What speaks against a move, beyond its change."""
     broken = _listed([_broken(name, *values) for name, values in move.breaks.items()])
-    if move.verdict == "better":
+    if move.verdict == MoveVerdict.BETTER:
         return ". Nothing forbids it: the solve did not look at everything, or minimised something else"
     if not broken:
         return ""
-    return f". It can't: {broken}" if move.verdict == "forbidden" else f"; besides, {broken}"
+    return f". It can't: {broken}" if move.verdict == MoveVerdict.FORBIDDEN else f"; besides, {broken}"
 
 
 def _broken(name: str, value: float, limit: float) -> str:
-    kind, _, metric = name.partition(".")
-    shown = {"carbon": _grams, "cost": _usd, "runtime": _seconds}[metric]
-    what = "tail" if kind == "hard" else "mean"
+    kind, metric = limit_named(name)
+    shown = _SHOWN[metric]
     return (
-        f"the {what} of {_METRIC_WORDS[metric]} would be {shown(value, 5)}, above its {kind} limit of {shown(limit, 5)}"
+        f"the {kind.bounds} of {metric.words} would be {shown(value, 5)}, above its {kind} limit of {shown(limit, 5)}"
     )
 
 
 def _pulls(pulls: Iterable[Pull], move: Move, objective: Metric) -> Iterator[str]:
-    whole = abs(move.change.carbon_g if objective == "carbon" else move.change.cost_usd)
-    shown = _grams if objective == "carbon" else _usd
+    whole = abs(move.change.carbon_g if objective == Metric.CARBON else move.change.cost_usd)
+    shown = _grams if objective == Metric.CARBON else _usd
     for pull in [pull for pull in pulls if abs(pull.amount) >= PULLS_FROM * whole][:PULLS_SHOWN]:
         there = "more" if pull.amount > 0 else "less"
         keeps = "keeps it here" if pull.amount > 0 else f"draws it to {move.region}"
@@ -101,6 +98,10 @@ def _usd(usd: float, digits: int = 3) -> str:
 
 def _seconds(seconds: float, digits: int = 3) -> str:
     return f"{_number(seconds, digits)} s" if seconds >= 0.1 else f"{_number(seconds * 1e3, digits)} ms"
+
+
+_SHOWN: Mapping[Metric, Callable[..., str]] = {Metric.CARBON: _grams, Metric.COST: _usd, Metric.RUNTIME: _seconds}
+"""How a value of a metric is written, in the unit that suits its size."""
 
 
 def _number(value: float, digits: int) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from math import ceil, floor, log10
 
+from caribou.model.metric import Metric
 from caribou.report.frontier_table import certificate, change, changes, regions_text
 from caribou.solver.analysis.frontier import Amounts, Frontier, Point
 
@@ -78,8 +79,8 @@ def frontier_picture(frontier: Frontier) -> str:
 
 def _title(frontier: Frontier) -> Iterator[str]:
     yield _text(20, 30, f"{frontier.problem.workflow.name}: carbon, cost and tail latency", size=19, weight=600)
-    told = "Each point is a placement that nothing beats in all three (a run, average hour). Rings: in your limits."
-    yield _text(20, 52, told, fill=_PALE)
+    subtitle = "Each point is a placement that nothing beats in all three (a run, average hour). Rings: in your limits."
+    yield _text(20, 52, subtitle, fill=_PALE)
 
 
 def _axes(frontier: Frontier, across: _Axis, up: _Axis) -> Iterator[str]:
@@ -112,7 +113,7 @@ def _steps(points: Sequence[Point], across: _Axis, up: _Axis) -> Iterator[str]:
 
 def _own_limit(frontier: Frontier, across: _Axis) -> Iterator[str]:
     """The problem's own limit on run time, if it lies within the picture."""
-    limit = frontier.own_limits.get("runtime")
+    limit = frontier.own_limits.get(Metric.RUNTIME)
     if limit is None or not across.low <= limit <= across.high:
         return
     _, top, _, height = _PLOT

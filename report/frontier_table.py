@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from rich.table import Column, Table
 
+from caribou.model.placement import PlanStatus
 from caribou.solver.analysis.frontier import Amounts, Frontier, Point
 
 
@@ -41,7 +42,7 @@ def change(value: float, home: float) -> str:
 def certificate(point: Point) -> str:
     """How good a point is known to be: `optimal`, or the gap."""
     status = str(point.certificate["status"])
-    return status if status != "feasible" else f"gap {point.certificate['gap']:.1%}"
+    return status if status != PlanStatus.FEASIBLE else f"gap {point.certificate['gap']:.1%}"
 
 
 def regions_text(regions: Mapping[str, str]) -> str:

@@ -9,16 +9,16 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from caribou.model.placement import Placement, Plan
+from caribou.model.metric import Metric, limit_named
+from caribou.model.placement import Placement, Plan, PlanStatus
 from caribou.model.schema.problem import Problem
 from caribou.report.hours import hours_text
-from caribou.solver import Estimate, Evaluation, evaluate
+from caribou.solver import Evaluation, evaluate
 
-_UNITS = {"carbon": "g", "cost": "USD", "runtime": "s"}
 _STATUS = {
-    "optimal": "optimal: no placement is better on the drawn runs",
-    "feasible": "feasible: within the limits; a better placement may exist",
-    "infeasible": "INFEASIBLE: no placement was found that meets the hard limits, so every node stays at home",
+    PlanStatus.OPTIMAL: "optimal: no placement is better on the drawn runs",
+    PlanStatus.FEASIBLE: "feasible: within the limits; a better placement may exist",
+    PlanStatus.INFEASIBLE: "INFEASIBLE: no placement was found that meets the hard limits, so every node stays at home",
 }
 
 
@@ -41,13 +41,9 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     """Means and 95th percentiles (p95) of carbon, cost and run time: all nodes at home, as placed, and the change."""
     table = Table("one run", "all at home", "as placed", "change")
     home, placed = evaluation.home, evaluation.placed
-    for name, at_home, moved in (
-        ("operational carbon, g CO2eq", home.carbon_g, placed.carbon_g),
-        ("cost, USD", home.cost_usd, placed.cost_usd),
-        ("run time, s", home.runtime_s, placed.runtime_s),
-    ):
-        table.add_row(f"{name}: mean", *_means(at_home, moved))
-        table.add_row(f"{name}: p95", *_cells(at_home.p95, moved.p95))
+    for metric in Metric:
+        table.add_row(f"{metric.heading}: mean", *_cells(home[metric].mean, placed[metric].mean))
+        table.add_row(f"{metric.heading}: p95", *_cells(home[metric].p95, placed[metric].p95))
     return table
 
 
@@ -70,8 +66,8 @@ def _limits(placement: Placement) -> Table:
 
 
 def _limit(plan: Plan, limit: dict[str, Any]) -> Iterator[str]:
-    kind, _, metric = limit["name"].partition(".")
-    yield f"{kind}: {metric}, {'tail' if kind == 'hard' else 'mean'}, {_UNITS[metric]}"
+    kind, metric = limit_named(limit["name"])
+    yield f"{kind}: {metric}, {kind.bounds}, {metric.unit}"
     yield hours_text(plan.hours)
     yield _number(limit["limit"])
     yield _number(limit["value"]) + (" (violated)" if limit["slack"] < 0 else "")
@@ -81,12 +77,8 @@ def _limit(plan: Plan, limit: dict[str, Any]) -> Iterator[str]:
 def _verdicts(placement: Placement) -> Iterator[str]:
     for plan in placement.plans:
         if (status := plan.report.get("status")) is not None:
-            gap = f"; at most {plan.report['gap']:.2%} above the bound" if status == "feasible" else ""
+            gap = f"; at most {plan.report['gap']:.2%} above the bound" if status == PlanStatus.FEASIBLE else ""
             yield f"{hours_text(plan.hours)}: {_STATUS[status]}{gap}"
-
-
-def _means(home: Estimate, placed: Estimate) -> Iterator[str]:
-    yield from _cells(home.mean, placed.mean)
 
 
 def _cells(home: float, placed: float) -> Iterator[str]:

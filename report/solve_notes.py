@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from caribou.model.placement import ALL_HOURS, Placement, Plan
+from caribou.model.placement import ALL_HOURS, Placement, Plan, PlanStatus
 from caribou.report.hours import hours_text
 
 
 def solve_notes(placement: Placement) -> list[str]:
-    """As far as the placement has them: limits to relax, fresh runs, one plan a day, sensitivity, the solve itself."""
+    """As far as the placement has them: limits to relax, limits missed out of sample, static plan, savings, solve."""
     solver, sensitivity = placement.origin.get("solver") or {}, placement.origin.get("sensitivity")
-    lines = [line for plan in placement.plans for line in (*_relax(plan), *_fresh(plan))]
+    lines = [line for plan in placement.plans for line in (*_relax(plan), *_out_of_sample(plan))]
     if placement.origin.get("static") and len(placement.plans) > 1:
         lines.append(static_text(placement))
     lines += [sensitivity_text(sensitivity)] if sensitivity else []
@@ -34,27 +34,28 @@ def _relax(plan: Plan) -> Iterator[str]:
         yield f"{hours_text(plan.hours)}: to be feasible, relax {limit['name']} to {needed}."
 
 
-def _fresh(plan: Plan) -> Iterator[str]:
+def _out_of_sample(plan: Plan) -> Iterator[str]:
     """The hard limits on runs that the plan was not chosen on, where they are not met there."""
-    fresh = plan.report.get("out_of_sample") or {}
-    for limit in fresh.get("limits", ()):
-        if not limit["met"] and plan.report.get("status") != "infeasible":
+    out_of_sample = plan.report.get("out_of_sample") or {}
+    for limit in out_of_sample.get("limits", ()):
+        if not limit["met"] and plan.report.get("status") != PlanStatus.INFEASIBLE:
             found = f"{limit['tail']:.5g}, limit {limit['limit']:.5g}"
-            yield f"{hours_text(plan.hours)}: on {fresh['samples']:,} fresh runs {limit['name']} is NOT met ({found})."
+            runs = f"{out_of_sample['samples']:,} runs out of sample"
+            yield f"{hours_text(plan.hours)}: on {runs} {limit['name']} is NOT met ({found})."
 
 
 def sensitivity_text(sensitivity: Mapping[str, Any]) -> str:
     """The savings under each assumption, and whether the sign depends on it."""
     ends = sensitivity["transmission_kwh_per_gb"]
-    told = f"Carbon, by average intensity: {_range(sensitivity['average'])}; by marginal intensity: "
+    text = f"Carbon, by average intensity: {_range(sensitivity['average'])}; by marginal intensity: "
     if sensitivity["marginal"] is None:
-        told += f"not known ({', '.join(sensitivity['marginal_unknown'])})"
+        text += f"not known ({', '.join(sensitivity['marginal_unknown'])})"
     else:
-        told += _range(sensitivity["marginal"])
-    told += f" (transmission at {ends['low']:g} and {ends['high']:g} kWh/GB)."
+        text += _range(sensitivity["marginal"])
+    text += f" (transmission at {ends['low']:g} and {ends['high']:g} kWh/GB)."
     if sensitivity["sign_depends"]:
-        return f"{told} WHETHER THE PLAN SAVES CARBON DEPENDS ON WHICH OF THESE IS ASSUMED."
-    return told
+        return f"{text} WHETHER THE PLAN SAVES CARBON DEPENDS ON WHICH OF THESE IS ASSUMED."
+    return text
 
 
 def footprint_text(solver: Mapping[str, Any]) -> str:

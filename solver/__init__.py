@@ -1,7 +1,8 @@
 """Problem -> placement. Pure: no AWS, no clock, no files, no chance but the seed; see docs/model.md."""
 
+from caribou.solver.analysis.judgement import Judgement, judge
 from caribou.solver.result import stamped
 from caribou.solver.simulation.evaluation import Estimate, Evaluation, Metrics, evaluate
 from caribou.solver.solve import solve
 
-__all__ = ["Estimate", "Evaluation", "Metrics", "evaluate", "solve", "stamped"]
+__all__ = ["Estimate", "Evaluation", "Judgement", "Metrics", "evaluate", "judge", "solve", "stamped"]

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from caribou.model.placement import Placement, Plan
+from caribou.model.placement import Placement, Plan, PlanStatus
 from caribou.solver.analysis.infeasibility import limits_to_relax
-from caribou.solver.analysis.out_of_sample import Fresh
-from caribou.solver.search.hours import Choice
+from caribou.solver.analysis.out_of_sample import OutOfSample
+from caribou.solver.search.hours import Choice, DayChoices, DayCriteria
 from caribou.solver.search.objective import Bound, Criteria
-from caribou.solver.search.score_cache import Pool
-from caribou.solver.simulation.evaluation import Metrics, significant
+from caribou.solver.search.score_cache import ScoreCache
+from caribou.solver.simulation.evaluation import Metrics
+from caribou.solver.simulation.precision import significant
 from caribou.solver.simulation.random_streams import Ints
 
 SOLVER_NAME = "caribou"
@@ -25,19 +26,18 @@ SOLVER_VERSION = "2"
 
 @dataclass(frozen=True, slots=True)
 class Solved:
-    """A solve: what was scored, the criteria of 24 hours and of the day as one, and what was chosen by them."""
+    """A solve: what was scored, the criteria of the hours and of the static plan, and what was chosen by them."""
 
-    pool: Pool
-    criteria: tuple[Criteria, ...]
-    choices: tuple[Choice, ...]
-    static: Choice
+    cache: ScoreCache
+    criteria: DayCriteria
+    choices: DayChoices
 
 
 def placement_of(solved: Solved) -> Placement:
     """The choices as a placement. Hours with the same regions share a plan."""
-    pool, criteria, choices = solved.pool, solved.criteria, solved.choices
-    evaluator, problem = pool.evaluator, pool.evaluator.problem
-    fresh = Fresh(problem, evaluator.seed, evaluator.samples)
+    cache, criteria, choices = solved.cache, solved.criteria.hours, solved.choices.hours
+    evaluator, problem = cache.evaluator, cache.evaluator.problem
+    out_of_sample = OutOfSample(problem, evaluator.seed, evaluator.samples)
     groups: dict[bytes, list[int]] = {}
     for position, choice in enumerate(choices):
         groups.setdefault(choice.places.tobytes(), []).append(position)
@@ -46,7 +46,8 @@ def placement_of(solved: Solved) -> Placement:
         workflow_version=problem.workflow.version,
         home_region=problem.home_region,
         plans=tuple(
-            _plan(pool, [criteria[i] for i in group], [choices[i] for i in group], fresh) for group in groups.values()
+            _plan(cache, [criteria[i] for i in group], [choices[i] for i in group], out_of_sample)
+            for group in groups.values()
         ),
         origin={
             "solver": {
@@ -54,9 +55,9 @@ def placement_of(solved: Solved) -> Placement:
                 "version": SOLVER_VERSION,
                 "seed": evaluator.seed,
                 "samples": evaluator.samples,
-                "evaluations": len(pool),
+                "evaluations": len(cache),
             },
-            "static": _static(pool, criteria[-1], solved.static),
+            "static": _static(cache, solved.criteria.static, solved.choices.static),
         },
     )
 
@@ -77,54 +78,59 @@ def stamped(
     )
 
 
-def _regions(pool: Pool, places: Ints) -> dict[str, str]:
-    evaluator = pool.evaluator
+def _regions(cache: ScoreCache, places: Ints) -> dict[str, str]:
+    evaluator = cache.evaluator
     regions = {name: evaluator.regions[r] for name, r in zip(evaluator.problem.node_order, places, strict=True)}
     return {name: regions[name] for name in evaluator.problem.nodes}
 
 
-def _static(pool: Pool, criteria: Criteria, choice: Choice) -> dict[str, Any]:
+def _static(cache: ScoreCache, criteria: Criteria, choice: Choice) -> dict[str, Any]:
     """The best plan that is the same at all hours."""
-    return {"regions": _regions(pool, choice.places), **_quality(pool, [criteria], [choice])}
+    return {"regions": _regions(cache, choice.places), **_quality(cache, [criteria], [choice])}
 
 
-def _plan(pool: Pool, criteria: Sequence[Criteria], choices: Sequence[Choice], fresh: Fresh) -> Plan:
-    evaluator, hours = pool.evaluator, [choice.hour for choice in choices]
-    quality = _quality(pool, criteria, choices)
-    relax = {"relax": limits_to_relax(pool, criteria)} if quality["status"] == "infeasible" else {}
+def _plan(
+    cache: ScoreCache, criteria: Sequence[Criteria], choices: Sequence[Choice], out_of_sample: OutOfSample
+) -> Plan:
+    evaluator, hours = cache.evaluator, [choice.hour for choice in choices]
+    quality = _quality(cache, criteria, choices)
+    relax = {"relax": limits_to_relax(cache, criteria)} if quality["status"] == PlanStatus.INFEASIBLE else {}
     return Plan(
         hours=tuple(hours),
-        regions=_regions(pool, choices[0].places),
+        regions=_regions(cache, choices[0].places),
         report={
             **quality,
             **relax,
             "metrics": Metrics.of(evaluator.details(choices[0].places, hours)).to_json(),
             "home_metrics": Metrics.of(evaluator.details(evaluator.home, hours)).to_json(),
-            "constraints": _constraints(pool, criteria, choices),
-            "out_of_sample": fresh.report(choices[0].places, hours),
+            "constraints": _constraints(cache, criteria, choices),
+            "out_of_sample": out_of_sample.report(choices[0].places, hours),
         },
     )
 
 
-def _quality(pool: Pool, criteria: Sequence[Criteria], choices: Sequence[Choice]) -> dict[str, Any]:
+def _quality(cache: ScoreCache, criteria: Sequence[Criteria], choices: Sequence[Choice]) -> dict[str, Any]:
     """Status (the worst of the hours), and the hours' mean objective and bound."""
-    scores = pool.subset(pool.positions(choices[0].places[np.newaxis]))
+    scores = cache.subset(cache.positions(choices[0].places[np.newaxis]))
     objective = float(np.mean([scores.mean(one.objective, one.hour)[0] for one in criteria]))
     bound = min(objective, float(np.mean([choice.bound for choice in choices])))
-    status = "optimal" if all(choice.proven for choice in choices) else "feasible"
-    if not all(choice.feasible for choice in choices):
-        status = "infeasible"
     return {
-        "status": status,
+        "status": _status(choices).value,
         "objective": significant(objective),
         "bound": significant(bound),
         "gap": significant((objective - bound) / objective) if objective > 0 else 0.0,
     }
 
 
-def _constraints(pool: Pool, criteria: Sequence[Criteria], choices: Sequence[Choice]) -> list[dict[str, Any]]:
+def _status(choices: Sequence[Choice]) -> PlanStatus:
+    if not all(choice.feasible for choice in choices):
+        return PlanStatus.INFEASIBLE
+    return PlanStatus.OPTIMAL if all(choice.proven for choice in choices) else PlanStatus.FEASIBLE
+
+
+def _constraints(cache: ScoreCache, criteria: Sequence[Criteria], choices: Sequence[Choice]) -> list[dict[str, Any]]:
     """Each limit at the hour of the plan at which it is closest; binding if it is so at any."""
-    scores = pool.subset(pool.positions(choices[0].places[np.newaxis]))
+    scores = cache.subset(cache.positions(choices[0].places[np.newaxis]))
     reports = []
     for place in range(len(criteria[0].bounds)):
         at_hours = [(one, one.bounds[place]) for one in criteria]
@@ -137,18 +143,18 @@ def _constraints(pool: Pool, criteria: Sequence[Criteria], choices: Sequence[Cho
                 "limit": significant(at_hours[closest][1].limit),
                 "value": significant(values[closest]),
                 "slack": significant(slacks[closest]),
-                "binding": any(_binds(pool, one, bound, choices[0]) for one, bound in at_hours),
+                "binding": any(_binds(cache, one, bound, choices[0]) for one, bound in at_hours),
             }
         )
     return reports
 
 
-def _binds(pool: Pool, criteria: Criteria, bound: Bound, choice: Choice) -> bool:
+def _binds(cache: ScoreCache, criteria: Criteria, bound: Bound, choice: Choice) -> bool:
     """Whether a placement that was scored would be better than the chosen one if this limit were not there."""
-    position = int(pool.positions(choice.places[np.newaxis])[0])
-    if bound.excess(pool.scores, criteria.hour)[position] > 0:
+    position = int(cache.positions(choice.places[np.newaxis])[0])
+    if bound.excess(cache.scores, criteria.hour)[position] > 0:
         return True
     free = criteria.without(bound)
-    keys = free.keys(pool.scores, pool.places)
-    best = free.best(keys, pool.places)
+    keys = free.keys(cache.scores, cache.places)
+    best = free.best(keys, cache.places)
     return tuple(keys[best]) < tuple(keys[position])

@@ -11,8 +11,10 @@ from caribou.model.placement import ALL_HOURS, Placement
 from caribou.model.schema.problem import Problem
 from caribou.solver.result import Solved, placement_of
 from caribou.solver.search.day import choose_with_few_regions, with_fewer_moves
+from caribou.solver.search.hourly import Hourly
+from caribou.solver.search.hours import DayCriteria
 from caribou.solver.search.objective import Criteria, tails_needed
-from caribou.solver.search.score_cache import Pool
+from caribou.solver.search.score_cache import ScoreCache
 from caribou.solver.simulation.carbon_and_cost import DAY
 from caribou.solver.simulation.evaluation import check_sampling
 from caribou.solver.simulation.evaluator import Evaluator
@@ -44,20 +46,19 @@ def solve(
     check_sampling(seed, samples)
     _check_options(max_regions, switching_penalty)
     evaluator = Evaluator(problem, seed, samples, tails_needed(problem.objective))
-    pool = Pool(evaluator)
-    criteria = criteria_of_day(pool)
-    choices = choose_with_few_regions(pool, criteria, max_regions, should_stop)
-    hours, static = choices[:-1], choices[-1]
+    cache = ScoreCache(evaluator)
+    criteria = criteria_of_day(cache)
+    choices = choose_with_few_regions(cache, criteria, max_regions, should_stop)
     if switching_penalty > 0:
-        hours = with_fewer_moves(pool, criteria[:-1], [*hours, static], switching_penalty)
-    return placement_of(Solved(pool, tuple(criteria), tuple(hours), static))
+        choices = with_fewer_moves(cache, criteria, choices, switching_penalty)
+    return placement_of(Solved(cache, criteria, choices))
 
 
-def criteria_of_day(pool: Pool) -> list[Criteria]:
+def criteria_of_day(cache: ScoreCache) -> DayCriteria:
     """The criteria of each hour, and of one plan for all of them."""
-    home = pool.subset(np.array([0]))
-    hours = [Criteria.of(pool.evaluator, home, hour) for hour in ALL_HOURS]
-    return [*hours, Criteria.of_day(hours, Criteria.of(pool.evaluator, home, DAY))]
+    home = cache.subset(np.array([0]))
+    hours = tuple(Criteria.of(cache.evaluator, home, hour) for hour in ALL_HOURS)
+    return Hourly(hours, Criteria.of_day(hours, Criteria.of(cache.evaluator, home, DAY)))
 
 
 def _check_options(max_regions: int | None, switching_penalty: float) -> None:

@@ -1,13 +1,30 @@
 """Made-up problems as JSON objects: one to read and edit, and random ones that use every feature of the model."""
 
 import random
+from pathlib import Path
 
 REGIONS = ("us-east-1", "us-west-2", "ca-central-1", "eu-west-1")
 HOME = REGIONS[0]
 
 
-def region(intensity=400.0, slowness=1.0, price=1.0, pue=1.11):
-    """A region's facts; the intensity is the same at every hour."""
+SHIPPED = Path(__file__).parents[1] / "../shared/problems"
+"""The shipped instances, where they are there."""
+BEST_KNOWN = {
+    "small_sync": -58.9,
+    "image_processing": -38.6,
+    "text2speech": -72.3,
+    "text2speech_tight": -60.2,
+    "map_reduce": -56.8,
+    "map_reduce_tight": -51.1,
+    "video_analytics": -70.3,
+    "big": -55.2,
+    "huge": -61.4,
+}
+"""Shipped instances to the best known change of carbon against home, at the average hour, in per cent."""
+
+
+def region(intensity=400.0, slowness=1.0, price=1.0, pue=1.11, **prices):
+    """A region's facts; the intensity is the same at every hour. `prices`: those not `price` times usual."""
     return {
         "carbon_intensity_g_per_kwh": {"average": intensity, "hourly": [intensity] * 24},
         "pue": pue,
@@ -22,8 +39,52 @@ def region(intensity=400.0, slowness=1.0, price=1.0, pue=1.11):
             "table_write_unit": 1.25e-06 * price,
             "egress_other_region_per_gb": 0.02 * price,
             "egress_internet_per_gb": 0.09 * price,
+            **prices,
         },
     }
+
+
+def problem(name, **fields):
+    """A problem: its regions, pings, entry, nodes and edges are among the fields, and what differs from the usual."""
+    return {
+        "schema": "caribou.problem/1",
+        "workflow": {"name": name, "version": "0.0.1"},
+        "home_region": HOME,
+        "control_region": HOME,
+        "carbon_model": {
+            "transmission_kwh_per_gb": 0.001,
+            "unknown_route_g_per_kwh": 410.0,
+            "intra_region_transmission_free": False,
+            "external_data_home_share": 0.5,
+        },
+        **fields,
+        "objective": {
+            "priority": ["carbon", "cost", "runtime"],
+            "hard": {},
+            "soft": {},
+            "tail_percentile": 95,
+            **fields.get("objective", {}),
+        },
+    }
+
+
+def entry(node, payload_gb, **fields):
+    """How runs begin: at home, without a redirector, if the fields do not say otherwise."""
+    usual = {"plan_gb": 0.0, "plan_read_at_function_probability": 0.0, "redirector": None}
+    return {"node": node, "payload_gb": payload_gb, **usual, **fields}
+
+
+def is_sync(node, edges):
+    """Whether several edges (caller, called node, ...) lead to a node."""
+    return sum(target == node for _, target, *_ in edges) > 1
+
+
+def ended_by_skip(edge, edges):
+    """Pairs (predecessor, sync node) that are notified when an edge is skipped."""
+    source, target, *_ = edge
+    if is_sync(target, edges):
+        return [(source, target)]
+    return [pair for other in edges if other[0] == target for pair in ended_by_skip(other, edges)]
 
 
 def chain():
@@ -35,27 +96,13 @@ def chain():
         "transfers": transfers,
     }
     node = {"memory_mb": 1769, "vcpu": None, "architecture": "x86_64", "allowed_regions": list(REGIONS[:2])}
-    return {
-        "schema": "caribou.problem/1",
-        "workflow": {"name": "chain", "version": "0.0.1"},
-        "home_region": HOME,
-        "control_region": "us-west-2",
-        "regions": {HOME: region(), "us-west-2": region(100.0, slowness=1.1, price=1.2)},
-        "ping_s": {a: {b: [0.002 if a == b else 0.062] for b in REGIONS[:2]} for a in REGIONS[:2]},
-        "carbon_model": {
-            "transmission_kwh_per_gb": 0.001,
-            "unknown_route_g_per_kwh": 410.0,
-            "intra_region_transmission_free": False,
-            "external_data_home_share": 0.5,
-        },
-        "entry": {
-            "node": "a",
-            "payload_gb": [0.002],
-            "plan_gb": 0.0,
-            "plan_read_at_function_probability": 1.0,
-            "redirector": redirector,
-        },
-        "nodes": {
+    return problem(
+        "chain",
+        control_region="us-west-2",
+        regions={HOME: region(), "us-west-2": region(100.0, slowness=1.1, price=1.2)},
+        ping_s={a: {b: [0.002 if a == b else 0.062] for b in REGIONS[:2]} for a in REGIONS[:2]},
+        entry=entry("a", [0.002], plan_read_at_function_probability=1.0, redirector=redirector),
+        nodes={
             "a": {
                 **node,
                 "cpu_utilization": 0.5,
@@ -67,9 +114,8 @@ def chain():
                 "runs": {HOME: {"duration_s": [4.0], "external_data_gb": [0.0], "call_offset_s": {}}},
             },
         },
-        "edges": [{"from": "a", "to": "b", "probability": 1.0, "transfers": transfers, "sync": None, "on_skip": []}],
-        "objective": {"priority": ["carbon", "cost", "runtime"], "hard": {}, "soft": {}, "tail_percentile": 95},
-    }
+        edges=[{"from": "a", "to": "b", "probability": 1.0, "transfers": transfers, "sync": None, "on_skip": []}],
+    )
 
 
 def made_up(seed, nodes=4, regions=3, **objective):
@@ -86,41 +132,33 @@ class _Maker:
     def problem(self, objective):
         some = self.rng.random
         entry_moves = some() < 0.8
-        return {
-            "schema": "caribou.problem/1",
-            "workflow": {"name": "made_up", "version": "0.0.1"},
-            "home_region": HOME,
-            "control_region": self.rng.choice(self.regions),
-            "regions": {name: self._region() for name in self.regions},
-            "ping_s": {a: {b: [0.3 * some() for _ in range(3)] for b in self.regions} for a in self.regions},
-            "carbon_model": {
+        return problem(
+            "made_up",
+            control_region=self.rng.choice(self.regions),
+            regions={name: self._region() for name in self.regions},
+            ping_s={a: {b: [0.3 * some() for _ in range(3)] for b in self.regions} for a in self.regions},
+            carbon_model={
                 "transmission_kwh_per_gb": 0.005 * some(),
                 "unknown_route_g_per_kwh": 410.0,
                 "intra_region_transmission_free": some() < 0.3,
                 "external_data_home_share": some(),
             },
-            "entry": {
-                "node": self.names[0],
-                "payload_gb": self._sizes(3),
-                "plan_gb": self.rng.choice([0.0, 1e-5]),
-                "plan_read_at_function_probability": self.rng.choice([0.0, 0.4, 1.0]),
-                "stays_home_share": self.rng.choice([0.0, 0.1]),
-                "redirector": {
+            entry=entry(
+                self.names[0],
+                self._sizes(3),
+                plan_gb=self.rng.choice([0.0, 1e-5]),
+                plan_read_at_function_probability=self.rng.choice([0.0, 0.4, 1.0]),
+                stays_home_share=self.rng.choice([0.0, 0.1]),
+                redirector={
                     "cpu_utilization": some(),
                     "runs": {HOME: self._runs({self.names[0]})},
                     "transfers": self._transfers(),
                 },
-            },
-            "nodes": {name: self._node(name, moves=entry_moves or i > 0) for i, name in enumerate(self.names)},
-            "edges": [self._edge(i) for i in range(len(self.edges))],
-            "objective": {
-                "priority": ["carbon", "cost", "runtime"],
-                "hard": {},
-                "soft": {},
-                "tail_percentile": 95,
-                **objective,
-            },
-        }
+            ),
+            nodes={name: self._node(name, moves=entry_moves or i > 0) for i, name in enumerate(self.names)},
+            edges=[self._edge(i) for i in range(len(self.edges))],
+            objective=objective,
+        )
 
     def _edges(self):
         """Each node but the first has 1 to 3 callers before it, perhaps the same one twice."""
@@ -130,21 +168,11 @@ class _Maker:
             edges += [(caller, name, f"{name}_{j}" if j else name) for j, caller in enumerate(callers)]
         return edges
 
-    def _is_sync(self, node):
-        return sum(target == node for _, target, _ in self.edges) > 1
-
-    def _ended(self, index):
-        """Pairs (predecessor, sync node) that are told when an edge is skipped."""
-        source, target, _ = self.edges[index]
-        if self._is_sync(target):
-            return [(source, target)]
-        return [pair for i, edge in enumerate(self.edges) if edge[0] == target for pair in self._ended(i)]
-
     def _edge(self, index):
         source, target, call = self.edges[index]
         probability = self.rng.choice([0.3, 0.7, 1.0])
-        told = self._ended(index) if probability < 1 else []
-        sync = {"response_gb": self._size(), "message_gb": self._size()} if self._is_sync(target) else None
+        notified = ended_by_skip(self.edges[index], self.edges) if probability < 1 else []
+        sync = {"response_gb": self._size(), "message_gb": self._size()} if is_sync(target, self.edges) else None
         return {
             "from": source,
             "to": target,
@@ -152,7 +180,7 @@ class _Maker:
             "probability": probability,
             "transfers": self._transfers(),
             "sync": sync,
-            "on_skip": [self._notice(*pair) for pair in told],
+            "on_skip": [self._notice(*pair) for pair in notified],
         }
 
     def _notice(self, predecessor, sync_node):

@@ -44,7 +44,7 @@ ROOMS = {
         *("control", "control.stacks", "control.runs", "control.deploy", *AWS),
     },
     "control.plan": {
-        *("model", "model.schema", "model.project", "collectors", "solver"),
+        *("model", "model.schema", "model.project", "collectors", "solver", "solver.analysis"),
         *("control", "control.stacks", *AWS),
     },
     "report": {"model", "model.schema", "solver", "solver.analysis", "rich"},

@@ -14,7 +14,8 @@ from caribou.collectors.facts import Facts
 from caribou.collectors.summary import Summary, problem_regions, summarise
 from caribou.model.errors import InvalidProblemError
 from caribou.model.graph import Graph
-from caribou.model.manifest import Limit, Manifest, Metric
+from caribou.model.manifest import Limit, Manifest
+from caribou.model.metric import Metric
 from caribou.model.record import RunRecord
 from caribou.model.regions import KNOWN_REGIONS
 

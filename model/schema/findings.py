@@ -79,7 +79,7 @@ def _read(details: ErrorDetails, model: type[BaseModel]) -> tuple[str, str, obje
         return place, "is not a known key", key, near(key, _keys_at(model, details["loc"][:-1]))
     if kind == "caribou":
         return place, str(context["what"]), found, str(context["fix"])
-    if kind == "literal_error":
+    if kind in {"literal_error", "enum"}:
         return place, "is not one of the known words", found, f"write {context['expected']}"
     what, fix = _TYPES.get(kind, (f"is wrong: {details['msg']}", "correct the value"))
     return place, what, found, fix

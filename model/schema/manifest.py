@@ -13,7 +13,8 @@ import yaml
 
 from caribou.model.errors import InvalidManifestError
 from caribou.model.graph import Function, Graph
-from caribou.model.manifest import METRICS, FunctionSettings, Manifest, RegionRules
+from caribou.model.manifest import FunctionSettings, Manifest, RegionRules
+from caribou.model.metric import Metric
 from caribou.model.schema.manifest_file import EnvironmentVariable, ManifestFile, ProviderRegion, RegionsAndProviders
 from caribou.model.schema.parsing import json_schema, validated
 
@@ -62,7 +63,7 @@ def parse_manifest(data: object, where: str, graph: Graph) -> Manifest:
         functions={function.name: _function_settings(function, file, where) for function in graph.functions},
         hard=file.constraints.hard_resource_constraints.by_metric(),
         soft=file.constraints.soft_resource_constraints.by_metric(),
-        priority=tuple(file.constraints.priority_order or METRICS),
+        priority=tuple(file.constraints.priority_order or Metric),
         iam_policy_file=file.iam_policy_file,
         estimated_invocations_per_month=file.num_calls_in_one_month if estimate is None else estimate,
         **settings.model_dump(exclude={"schema_"}),

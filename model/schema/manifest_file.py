@@ -11,9 +11,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from caribou.model.manifest import Limit, Metric
+from caribou.model.manifest import Limit
+from caribou.model.metric import LimitType, Metric
 from caribou.model.regions import KNOWN_REGIONS
 from caribou.model.schema.findings import finding, near
+from caribou.model.schema.parsing import Word
 
 SMALLEST_RELATIVE_LIMIT = 10
 LOG_RETENTION_DAYS = (
@@ -100,14 +102,14 @@ class EnvironmentVariable(_Section):
 class Constraint(_Section):
     """A limit on a metric of a run."""
 
-    type: Literal["absolute", "relative"]
+    type: Word[LimitType]
     """`absolute`: in the metric's unit. `relative`: per cent of the same metric with every node at home."""
     value: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     """cost in USD, runtime in s, carbon in g CO2eq a run; or per cent, where 110 is ten per cent over home."""
 
     @model_validator(mode="after")
     def _check_unit(self) -> Self:
-        if self.type == "relative" and self.value < SMALLEST_RELATIVE_LIMIT:
+        if self.type == LimitType.RELATIVE and self.value < SMALLEST_RELATIVE_LIMIT:
             raise finding(
                 f"a relative limit is in per cent of home, and {self.value:g} looks like a factor",
                 f"write {self.value * 100:g} for {self.value:g} times home (110 is ten per cent over home)",
@@ -131,11 +133,7 @@ class Limits(_Section):
 
     def by_metric(self) -> dict[Metric, Limit]:
         """The limits that are set."""
-        constraints: dict[Metric, Constraint | None] = {
-            "carbon": self.carbon,
-            "cost": self.cost,
-            "runtime": self.runtime,
-        }
+        constraints: dict[Metric, Constraint | None] = {metric: getattr(self, metric) for metric in Metric}
         return {metric: constraint.limit() for metric, constraint in constraints.items() if constraint}
 
 
@@ -146,7 +144,7 @@ class Constraints(_Section):
     """Limits on the tail (95th percentile); a placement that breaks one is refused."""
     soft_resource_constraints: Annotated[Limits, _section(Limits)] = Limits()
     """Limits on the mean; placements that break fewer are better."""
-    priority_order: list[Metric] | None = None
+    priority_order: list[Word[Metric]] | None = None
     """The metrics, most important first; carbon, cost, runtime if not given."""
 
     @model_validator(mode="after")

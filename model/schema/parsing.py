@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from caribou.model.errors import InvalidInputError
 from caribou.model.schema.findings import as_one_error
 
 M = TypeVar("M", bound=BaseModel)
+E = TypeVar("E", bound=Enum)
+
+Word = Annotated[E, Field(strict=False)]
+"""One of an enum's values as a word in a file; strict models would want the enum's member itself."""
 
 
 class StrictModel(BaseModel):

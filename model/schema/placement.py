@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
 
 from caribou.model.errors import InvalidPlacementError
-from caribou.model.placement import Placement
+from caribou.model.metric import LimitKind, Metric
+from caribou.model.placement import Placement, PlanStatus
 from caribou.model.schema.findings import finding
-from caribou.model.schema.parsing import StrictModel, json_schema, read_json, validated
+from caribou.model.schema.parsing import StrictModel, Word, json_schema, read_json, validated
 
 _UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 
@@ -26,6 +27,13 @@ def _utc(text: str) -> str:
     return text
 
 
+def _limit_pattern(*kinds: LimitKind) -> str:
+    """The names of the limits of some kinds, as a regular expression: see `limit_name`."""
+    named = kinds[0].value if len(kinds) == 1 else f"({'|'.join(kinds)})"
+    return rf"^{named}\.({'|'.join(Metric)})$"
+
+
+T = TypeVar("T")
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 UtcTime = Annotated[str, AfterValidator(_utc)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -40,12 +48,16 @@ class EstimateFile(StrictModel):
     ci95: Annotated[tuple[float, float], Field(strict=False)]
 
 
-class MetricsFile(StrictModel):
-    """The metrics of one run, averaged over the plan's hours."""
+class EachMetric(StrictModel, Generic[T]):
+    """One of something for each metric, by `Metric.field`."""
 
-    carbon_g: EstimateFile
-    cost_usd: EstimateFile
-    runtime_s: EstimateFile
+    carbon_g: T
+    cost_usd: T
+    runtime_s: T
+
+
+class MetricsFile(EachMetric[EstimateFile]):
+    """The metrics of one run, averaged over the plan's hours."""
 
 
 class ConstraintFile(StrictModel):
@@ -54,7 +66,7 @@ class ConstraintFile(StrictModel):
     `slack` is limit - value. `binding` says that the limit is violated, or that a better placement is known without it.
     """
 
-    name: Annotated[str, Field(pattern=r"^(hard|soft)\.(carbon|cost|runtime)$")]
+    name: Annotated[str, Field(pattern=_limit_pattern(*LimitKind))]
     limit: NotNegative
     value: NotNegative
     slack: float
@@ -64,36 +76,33 @@ class ConstraintFile(StrictModel):
 class RelaxFile(StrictModel):
     """A hard limit that has to be relaxed for any placement to meet the limits, and what is `needed` instead."""
 
-    name: Annotated[str, Field(pattern=r"^hard\.(carbon|cost|runtime)$")]
+    name: Annotated[str, Field(pattern=_limit_pattern(LimitKind.HARD))]
     limit: NotNegative
     needed: NotNegative
 
 
-class FreshTailFile(StrictModel):
-    """Mean and tail over fresh runs, and the 95 % confidence interval of the tail."""
+class OutOfSampleTailFile(StrictModel):
+    """Mean and tail out of sample, and the 95 % confidence interval of the tail."""
 
     mean: NotNegative
     tail: NotNegative
     tail_ci95: Annotated[tuple[NotNegative, NotNegative], Field(strict=False)]
 
 
-class FreshLimitFile(StrictModel):
-    """A hard limit on the fresh runs: relative ones are relative to home on the same runs."""
+class OutOfSampleLimitFile(StrictModel):
+    """A hard limit out of sample: relative ones are relative to home on the same runs."""
 
-    name: Annotated[str, Field(pattern=r"^hard\.(carbon|cost|runtime)$")]
+    name: Annotated[str, Field(pattern=_limit_pattern(LimitKind.HARD))]
     limit: NotNegative
     tail: NotNegative
     met: bool
 
 
-class FreshFile(StrictModel):
+class OutOfSampleFile(EachMetric[OutOfSampleTailFile]):
     """The plan on runs that it was not chosen on, drawn from another stream of numbers."""
 
     samples: Annotated[int, Field(ge=1)]
-    carbon_g: FreshTailFile
-    cost_usd: FreshTailFile
-    runtime_s: FreshTailFile
-    limits: Annotated[tuple[FreshLimitFile, ...], Field(strict=False)]
+    limits: Annotated[tuple[OutOfSampleLimitFile, ...], Field(strict=False)]
 
 
 class PlanFile(StrictModel):
@@ -105,7 +114,7 @@ class PlanFile(StrictModel):
 
     hours: Annotated[tuple[Hour, ...], Field(strict=False, min_length=1, max_length=24)]
     regions: Annotated[dict[Name, Name], Field(min_length=1)]
-    status: Literal["optimal", "feasible", "infeasible"] | None = None
+    status: Word[PlanStatus] | None = None
     objective: NotNegative | None = None
     bound: NotNegative | None = None
     gap: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -113,14 +122,14 @@ class PlanFile(StrictModel):
     home_metrics: MetricsFile | None = None
     constraints: Annotated[tuple[ConstraintFile, ...], Field(strict=False)] | None = None
     relax: Annotated[tuple[RelaxFile, ...], Field(strict=False)] | None = None
-    out_of_sample: FreshFile | None = None
+    out_of_sample: OutOfSampleFile | None = None
 
 
 class StaticFile(StrictModel):
     """The best plan that is the same at all hours: what a placement without hours would give, over the day."""
 
     regions: Annotated[dict[Name, Name], Field(min_length=1)]
-    status: Literal["optimal", "feasible", "infeasible"]
+    status: Word[PlanStatus]
     objective: NotNegative
     bound: NotNegative
     gap: Annotated[float, Field(ge=0, le=1)]
@@ -181,7 +190,11 @@ class SensitivityFile(StrictModel):
 
 
 class PlacementFile(StrictModel):
-    """The file. Each hour from 0 to 23 is in exactly one plan; `expires_at` null means never."""
+    """The file. Each hour from 0 to 23 is in exactly one plan; `expires_at` null means never.
+
+    `problem_sha256`: SHA-256 of the problem's canonical JSON (keys sorted, no white space, defaults filled in), so that
+    it does not depend on how the problem's file is laid out.
+    """
 
     schema_version: Annotated[Literal["caribou.placement/1"], Field(alias="schema")]
     workflow: Name

@@ -13,8 +13,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from caribou.model.manifest import METRICS, Metric
-from caribou.model.schema.parsing import StrictModel
+from caribou.model.canonical import digest_of
+from caribou.model.metric import LimitKind, LimitType, Metric
+from caribou.model.schema.parsing import StrictModel, Word
 
 LAMBDA_MAX_S = 900.0  # the longest that a Lambda function may run
 
@@ -42,7 +43,7 @@ class CarbonIntensity(StrictModel):
     """Average intensity of a region's grid: overall, and by hour of the day in UTC, from 0.
 
     `marginal` is the annual mean of marginal intensity, of whichever power plants answer to one kWh more; absent where
-    nobody tells it. No placement is chosen by it: see `sensitivity` in docs/model.md.
+    nobody publishes it. No placement is chosen by it: see `sensitivity` in docs/model.md.
     """
 
     average: Intensity
@@ -58,7 +59,7 @@ class CpuPower(StrictModel):
 
 
 class Prices(StrictModel):
-    """A region's prices: its own, never another region's. The last is in older files, and nothing reads it."""
+    """A region's prices: its own, never another region's. `egress_internet_per_gb` is accepted, and not read."""
 
     compute_per_gb_s: dict[Architecture, Annotated[float, Field(ge=0, le=0.01)]]
     invocation: dict[Architecture, Annotated[float, Field(ge=0, le=0.01)]]
@@ -69,7 +70,7 @@ class Prices(StrictModel):
     egress_internet_per_gb: Price | None = None
 
 
-class RegionFacts(StrictModel):
+class ProblemRegion(StrictModel):
     """What is known of a region. `relative_run_time` 1.05 means five per cent slower than one of 1."""
 
     carbon_intensity_g_per_kwh: CarbonIntensity
@@ -148,7 +149,7 @@ class Sync(StrictModel):
 
 
 class SkipNotice(StrictModel):
-    """A sync node that is told, when an edge is not taken, that `predecessor` will not call it."""
+    """A sync node that is notified, when an edge is not taken, that `predecessor` will not call it."""
 
     predecessor: Name
     sync_node: Name
@@ -180,17 +181,21 @@ class ProblemEdge(StrictModel):
 class ProblemLimit(StrictModel):
     """A limit on a run: absolute in the metric's unit (g, USD, s), or relative in per cent of all-home."""
 
-    type: Literal["absolute", "relative"]
+    type: Word[LimitType]
     value: Annotated[float, Field(gt=0)]
 
 
 class Objective(StrictModel):
     """What is minimised, in order; `hard` limits bound the tail (a percentile), `soft` ones the mean."""
 
-    priority: Annotated[tuple[Metric, ...], Field(strict=False, min_length=1, max_length=len(METRICS))]
-    hard: dict[Metric, ProblemLimit]
-    soft: dict[Metric, ProblemLimit]
+    priority: Annotated[tuple[Word[Metric], ...], Field(strict=False, min_length=1, max_length=len(Metric))]
+    hard: dict[Word[Metric], ProblemLimit]
+    soft: dict[Word[Metric], ProblemLimit]
     tail_percentile: Annotated[float, Field(gt=0, lt=100)]
+
+    def limits(self, kind: LimitKind) -> Mapping[Metric, ProblemLimit]:
+        """The limits of a kind."""
+        return self.hard if kind == LimitKind.HARD else self.soft
 
 
 class Problem(StrictModel):
@@ -200,7 +205,7 @@ class Problem(StrictModel):
     workflow: WorkflowId
     home_region: Name
     control_region: Name
-    regions: Annotated[dict[Name, RegionFacts], Field(min_length=1)]
+    regions: Annotated[dict[Name, ProblemRegion], Field(min_length=1)]
     ping_s: dict[Name, dict[Name, Pings]]
     carbon_model: CarbonModel
     entry: Entry
@@ -208,6 +213,11 @@ class Problem(StrictModel):
     edges: Annotated[tuple[ProblemEdge, ...], Field(strict=False)]
     objective: Objective
     provenance: dict[str, str] = Field(default_factory=dict)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the problem's canonical JSON, with defaults filled in: the same however its file is laid out."""
+        return digest_of(self.model_dump(mode="json", by_alias=True))
 
     @cached_property
     def node_order(self) -> tuple[str, ...]:
@@ -236,7 +246,7 @@ class Problem(StrictModel):
         """The edges into sync nodes that a skip of edge `index` ends: itself, or those behind its plain target.
 
         A plain node behind a skipped edge is skipped with everything behind it, up to the next sync nodes; these wait
-        for their other edges, so they have to be told.
+        for their other edges, so they have to be notified.
         """
         edge = self.edges[index]
         if edge.sync is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from caribou.model.metric import LimitKind, LimitType
 from caribou.model.schema.problem import Problem, ProblemEdge, ProblemNode, Redirector, Runs, Transfers
 
 MIN_RELATIVE_LIMIT = 10.0
@@ -173,12 +174,12 @@ def _aligned_runs(runs: Runs, calls: set[str], path: str) -> Iterator[Flaw]:
 def _skips(problem: Problem) -> Iterator[Flaw]:
     for i, edge in enumerate(problem.edges):
         expected = {(problem.edges[end].source, problem.edges[end].target) for end in problem.edges_ended_by_skip(i)}
-        told = {(notice.predecessor, notice.sync_node) for notice in edge.on_skip}
-        if wrong := sorted(told - expected):
-            what = "tells of an edge that does not end when this one is skipped"
+        notified = {(notice.predecessor, notice.sync_node) for notice in edge.on_skip}
+        if wrong := sorted(notified - expected):
+            what = "notifies of an edge that does not end when this one is skipped"
             yield Flaw(what, f"edges[{i}].on_skip", f"{wrong[0][0]} to {wrong[0][1]}", "remove it")
-        if edge.probability < 1 and (left := sorted(expected - told)):
-            what = "does not tell a sync node that waits for an edge behind this one"
+        if edge.probability < 1 and (left := sorted(expected - notified)):
+            what = "does not notify a sync node that waits for an edge behind this one"
             yield Flaw(what, f"edges[{i}].on_skip", f"{left[0][0]} to {left[0][1]}", "add the notice")
         yield from _notice_latencies(problem, edge, f"edges[{i}].on_skip")
         yield from _passed_on(problem, i)
@@ -233,8 +234,8 @@ def _objective(problem: Problem) -> Iterator[Flaw]:
     goal = problem.objective
     if len(set(goal.priority)) < len(goal.priority):
         yield Flaw("names a metric twice", "objective.priority", ", ".join(goal.priority), "name each once")
-    for kind, limits in (("hard", goal.hard), ("soft", goal.soft)):
-        for metric, limit in limits.items():
-            if limit.type == "relative" and limit.value < MIN_RELATIVE_LIMIT:
+    for kind in LimitKind:
+        for metric, limit in goal.limits(kind).items():
+            if limit.type == LimitType.RELATIVE and limit.value < MIN_RELATIVE_LIMIT:
                 path = f"objective.{kind}.{metric}.value"
                 yield Flaw("is a fraction, not per cent of home", path, limit.value, "write 110 for ten per cent more")

@@ -6,7 +6,7 @@ Notation: placement x, node v in region a = x_v, another region b; x[v→b] is x
     pull(v, b, u) = term of the pair (u, v) in x[v→b] - the same in x    of the metric of first priority
 
 A node keeps its region because each move would make the objective worse, or break a limit, or gain nothing. Moves are
-ranked by the lower bound of the objective that needs no clock; the `MOVES` best of each node, and the move home, are
+ranked by the lower bound of the objective that needs no timing; the `MOVES` best of each node, and the move home, are
 scored in full. Nodes that would have to move together are not looked into.
 """
 
@@ -14,26 +14,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 
-from caribou.model.manifest import Metric
+from caribou.model.metric import LimitKind, Metric
 from caribou.model.placement import Placement
 from caribou.model.schema.problem import Problem
-from caribou.solver.search.objective import DIGITS, Criteria, tails_needed
-from caribou.solver.search.score_cache import Pool
-from caribou.solver.simulation.carbon_and_cost import AVERAGE
+from caribou.solver.search.moves import moved
+from caribou.solver.search.objective import Criteria, tails_needed
+from caribou.solver.search.score_cache import ScoreCache
 from caribou.solver.simulation.evaluation import check_sampling, place_positions
 from caribou.solver.simulation.evaluator import Evaluator, Scores
-from caribou.solver.simulation.lower_bounds import Relaxation
+from caribou.solver.simulation.lower_bounds import LowerBounds
+from caribou.solver.simulation.precision import EPSILON
 from caribou.solver.simulation.random_streams import Floats, Ints
 
 MOVES = 3
 """How many moves of a node are scored, besides the one home."""
 
-Verdict = Literal["worse", "equal", "forbidden", "better"]
+
+class MoveVerdict(StrEnum):
+    """Why a node is not in another region: the objective is worse, or equal, or a limit forbids it; or nothing."""
+
+    WORSE = "worse"
+    EQUAL = "equal"
+    FORBIDDEN = "forbidden"
+    BETTER = "better"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +67,13 @@ class Move:
     breaks: Mapping[str, tuple[float, float]]
 
     @property
-    def verdict(self) -> Verdict:
-        """Why the node is not there: the objective is worse, or equal, or a limit forbids it; `better` if nothing."""
-        if abs(self.objective) <= 10.0**-DIGITS:
-            return "equal"
+    def verdict(self) -> MoveVerdict:
+        """Why the node is not there."""
+        if abs(self.objective) <= EPSILON:
+            return MoveVerdict.EQUAL
         if self.objective > 0:
-            return "worse"
-        return "forbidden" if self.breaks else "better"
+            return MoveVerdict.WORSE
+        return MoveVerdict.FORBIDDEN if self.breaks else MoveVerdict.BETTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,14 +155,13 @@ class _Explainer:
 
     @cached_property
     def _evaluator(self) -> Evaluator:
-        needed = tails_needed(self.problem.objective)
-        tails: tuple[Metric, ...] = needed if "runtime" in needed else (*needed, "runtime")
+        tails = tails_needed(self.problem.objective, Metric.RUNTIME)
         return Evaluator(self.problem, self.seed, self.samples, tails)
 
     @cached_property
     def _without_hop(self) -> Evaluator:
         entry = self.problem.entry.model_copy(update={"plan_read_at_function_probability": 0.0})
-        return Evaluator(self.problem.model_copy(update={"entry": entry}), self.seed, self.samples, ("runtime",))
+        return Evaluator(self.problem.model_copy(update={"entry": entry}), self.seed, self.samples, (Metric.RUNTIME,))
 
     @cached_property
     def _criteria(self) -> dict[int, Criteria]:
@@ -162,8 +169,8 @@ class _Explainer:
         return {hour: Criteria.of(self._evaluator, home, hour) for plan in self.placement.plans for hour in plan.hours}
 
     @cached_property
-    def _relaxations(self) -> dict[int, Relaxation]:
-        return {hour: self._evaluator.relaxation(self._objective, hour) for hour in self._criteria}
+    def _bounds_by_hour(self) -> dict[int, LowerBounds]:
+        return {hour: self._evaluator.lower_bounds(self._objective, hour) for hour in self._criteria}
 
     @property
     def _objective(self) -> Metric:
@@ -190,7 +197,7 @@ class _Explainer:
 
     def _floor(self, stay: _Stay, region: int) -> float:
         floors = [
-            self._relaxations[hour].floor(_moved(places, stay.node, region)[np.newaxis])[0]
+            self._bounds_by_hour[hour].floor(_moved(places, stay.node, region)[np.newaxis])[0]
             for hour, places in zip(stay.hours, stay.places, strict=True)
         ]
         return float(np.mean(floors))
@@ -220,14 +227,14 @@ class _Explainer:
         broken: dict[str, tuple[float, float]] = {}
         for row, hour in rows:
             for bound in self._criteria[hour].bounds:
-                counts = bound.kind == "hard" or bound.excess(before, hour)[row] == 0
+                counts = bound.kind == LimitKind.HARD or bound.excess(before, hour)[row] == 0
                 if counts and bound.excess(after, hour)[row] > 0:
                     found = float(bound.values(after, hour)[row]), bound.limit
                     broken[bound.name] = max(found, broken.get(bound.name, found), key=lambda pair: pair[0] - pair[1])
         return broken
 
     def _pulls(self, stay: _Stay, moves: Sequence[Move]) -> tuple[Pull, ...]:
-        """By neighbour; none of what can't be told without the clock: run time, and who starts a sync node."""
+        """By neighbour; none of what only timing shows: run time, and who starts a sync node."""
         if not moves:
             return ()
         target, amounts = self._evaluator.regions.index(moves[0].region), dict[str, float]()
@@ -242,8 +249,8 @@ class _Explainer:
         source, end = self._evaluator.linked[pair]
         changes = []
         for hour, places in zip(stay.hours, stay.places, strict=True):
-            table, moved = self._relaxations[hour].joint[pair], _moved(places, stay.node, target)
-            changes.append(table[moved[source], moved[end]] - table[places[source], places[end]])
+            table, there = self._bounds_by_hour[hour].joint[pair], _moved(places, stay.node, target)
+            changes.append(table[there[source], there[end]] - table[places[source], places[end]])
         return float(np.mean(changes))
 
     def _hop(self, stay: _Stay) -> Change | None:
@@ -257,18 +264,16 @@ class _Explainer:
         return _change(self._without_hop.score(places), self._evaluator.score(places), list(enumerate(stay.hours)))
 
     @cached_property
-    def _pool(self) -> Pool:
-        return Pool(self._evaluator)
+    def _cache(self) -> ScoreCache:
+        return ScoreCache(self._evaluator)
 
     def _scored(self, places: Sequence[Ints]) -> Scores:
         """The scores of placements (H, N), each different one scored once."""
-        return self._pool.subset(self._pool.positions(np.array(places)))
+        return self._cache.subset(self._cache.positions(np.array(places)))
 
 
 def _moved(places: Ints, node: int, region: int) -> Ints:
-    moved = places.copy()
-    moved[node] = region
-    return moved
+    return np.asarray(moved(places, (node,), np.array([region]))[0])
 
 
 def _change(before: Scores, after: Scores, rows: Sequence[tuple[int, int]]) -> Change:
@@ -278,9 +283,9 @@ def _change(before: Scores, after: Scores, rows: Sequence[tuple[int, int]]) -> C
         return float(np.mean(list(values)))
 
     return Change(
-        mean(after.carbon_g[row, hour] - before.carbon_g[row, hour] for row, hour in rows),
-        mean(after.cost_usd[row] - before.cost_usd[row] for row, _ in rows),
-        mean(after.tail("runtime", AVERAGE)[row] - before.tail("runtime", AVERAGE)[row] for row, _ in rows),
+        mean(after.mean(Metric.CARBON, hour)[row] - before.mean(Metric.CARBON, hour)[row] for row, hour in rows),
+        mean(after.mean(Metric.COST, hour)[row] - before.mean(Metric.COST, hour)[row] for row, hour in rows),
+        mean(after.tail(Metric.RUNTIME, hour)[row] - before.tail(Metric.RUNTIME, hour)[row] for row, hour in rows),
     )
 
 

@@ -17,10 +17,11 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
+from caribou.model.metric import Metric
 from caribou.model.placement import ALL_HOURS, Placement
-from caribou.model.schema.problem import Architecture, Problem, RegionFacts
+from caribou.model.schema.problem import Architecture, Problem, ProblemRegion
 from caribou.solver.simulation.carbon_and_cost import MB_PER_GB, MB_PER_VCPU, SECONDS_AN_HOUR
-from caribou.solver.simulation.evaluation import significant
+from caribou.solver.simulation.precision import significant
 
 MEMORY_MB = 1769
 """The memory of the function that the solve is accounted as: one vCPU."""
@@ -81,12 +82,12 @@ def saved_g(placement: Placement) -> float:
     saved = 0.0
     for plan in placement.plans:
         if plan.report.get("metrics") and plan.report.get("home_metrics"):
-            home, placed = (plan.report[which]["carbon_g"]["mean"] for which in ("home_metrics", "metrics"))
+            home, placed = (plan.report[which][Metric.CARBON.field]["mean"] for which in ("home_metrics", "metrics"))
             saved += (home - placed) * len(plan.hours) / len(ALL_HOURS)
     return float(saved)
 
 
-def _usd(facts: RegionFacts, gb_seconds: float) -> float | None:
+def _usd(facts: ProblemRegion, gb_seconds: float) -> float | None:
     prices = facts.price_usd
     for architecture in _ARCHITECTURES:
         if architecture in prices.compute_per_gb_s and architecture in prices.invocation:

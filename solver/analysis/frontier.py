@@ -21,20 +21,20 @@ from typing import Any
 
 import numpy as np
 
-from caribou.model.manifest import Metric
-from caribou.model.placement import Placement
+from caribou.model.metric import LimitKind, LimitType, Metric
+from caribou.model.placement import Placement, PlanStatus
 from caribou.model.schema.problem import Objective, Problem, ProblemLimit
+from caribou.solver.search.moves import single_region_plans
 from caribou.solver.search.objective import Criteria, tails_needed
 from caribou.solver.simulation.carbon_and_cost import AVERAGE
-from caribou.solver.simulation.evaluation import place_positions, significant
+from caribou.solver.simulation.evaluation import place_positions
 from caribou.solver.simulation.evaluator import Evaluator, Scores
+from caribou.solver.simulation.precision import EPSILON, significant
 from caribou.solver.simulation.random_streams import Ints
 
 FRONTIER_SCHEMA = "caribou.frontier/1"
 LEVELS = 5
 """How many limits on run time and on cost are tried: at most LEVELS² + 3 solves."""
-_MARGIN = 1e-9  # relative: what differs less is equal, and a limit has room for it
-
 _LEAST_LIMIT = 1e-300  # a limit has to be above 0
 
 Solve = Callable[[Problem], Placement]
@@ -60,7 +60,7 @@ class Amounts:
     def at_most(self, other: Amounts) -> bool:
         """Whether it is no worse in anything."""
         mine, theirs = self._values(), other._values()
-        return all(a <= b * (1 + _MARGIN) for a, b in zip(mine, theirs, strict=True))
+        return all(a <= b * (1 + EPSILON) for a, b in zip(mine, theirs, strict=True))
 
     def _values(self) -> tuple[float, float, float]:
         return self.carbon_g, self.cost_usd, self.runtime_tail_s
@@ -80,8 +80,8 @@ class Limits:
 
     def met_by(self, amounts: Amounts) -> bool:
         """Whether a run is within them."""
-        met_cost = amounts.cost_usd <= self.cost_usd * (1 + _MARGIN)
-        return met_cost and amounts.runtime_tail_s <= self.runtime_tail_s * (1 + _MARGIN)
+        met_cost = amounts.cost_usd <= self.cost_usd * (1 + EPSILON)
+        return met_cost and amounts.runtime_tail_s <= self.runtime_tail_s * (1 + EPSILON)
 
     def within(self, other: Limits) -> bool:
         """Whether they are as tight in both, or tighter."""
@@ -104,7 +104,11 @@ class Point:
 
     def settles(self, limits: Limits) -> bool:
         """Whether it is the optimum for looser limits and within these: then it is theirs too."""
-        return self.certificate["status"] == "optimal" and limits.within(self.limits) and limits.met_by(self.amounts)
+        return (
+            self.certificate["status"] == PlanStatus.OPTIMAL
+            and limits.within(self.limits)
+            and limits.met_by(self.amounts)
+        )
 
     def to_json(self) -> dict[str, Any]:
         """As in the frontier's file."""
@@ -125,7 +129,7 @@ class Frontier:
     problem: Problem
     home: Amounts
     points: tuple[Point, ...]
-    own_limits: Mapping[str, float]
+    own_limits: Mapping[Metric, float]
     solves: int
 
     def to_json(self) -> dict[str, Any]:
@@ -150,7 +154,7 @@ def frontier(problem: Problem, solve: Solve, *, seed: int, samples: int, levels:
     sweep = _Sweep(scoring, solve)
     sweep.best(NO_LIMITS)
     least = sweep.points[0].amounts
-    cheapest = sweep.point(_objective(problem, NO_LIMITS, ("cost", "carbon", "runtime"))).amounts
+    cheapest = sweep.point(_objective(problem, NO_LIMITS, (Metric.COST, Metric.CARBON, Metric.RUNTIME))).amounts
     corners = [*scoring.simple, cheapest]
     runtimes = _levels([corner.runtime_tail_s for corner in corners], least.runtime_tail_s, levels)
     costs = _levels([corner.cost_usd for corner in corners], least.cost_usd, levels)
@@ -163,26 +167,22 @@ class _Scoring:
     """Amounts of placements, and whether they are within the problem's hard limits, at the average intensities."""
 
     def __init__(self, problem: Problem, seed: int, samples: int) -> None:
-        needed = tails_needed(problem.objective)
         self.problem = problem
-        self._evaluator = Evaluator(problem, seed, samples, needed if "runtime" in needed else (*needed, "runtime"))
+        self._evaluator = Evaluator(problem, seed, samples, tails_needed(problem.objective, Metric.RUNTIME))
         home = self._evaluator.score(self._evaluator.home[np.newaxis])
-        self._bounds = [b for b in Criteria.of(self._evaluator, home, AVERAGE).bounds if b.kind == "hard"]
+        self._bounds = [b for b in Criteria.of(self._evaluator, home, AVERAGE).bounds if b.kind == LimitKind.HARD]
         self.home = _amounts(home)[0]
 
     @property
-    def own_limits(self) -> dict[str, float]:
+    def own_limits(self) -> dict[Metric, float]:
         """The hard limits by metric, in its unit."""
         return {bound.metric: bound.limit for bound in self._bounds}
 
     @property
     def simple(self) -> list[Amounts]:
         """Home, and all nodes that may be there in each region, the others at home."""
-        places = [
-            [region if region in allowed else home for allowed, home in self._nodes]
-            for region in range(len(self._evaluator.regions))
-        ]
-        return [self.home, *_amounts(self._evaluator.score(np.array(places)))]
+        places = single_region_plans(self._evaluator, self._evaluator.allowed)
+        return [self.home, *_amounts(self._evaluator.score(places))]
 
     def amounts(self, placements: Sequence[Mapping[str, str]]) -> list[Amounts]:
         """The amounts of placements."""
@@ -192,13 +192,7 @@ class _Scoring:
         """Whether placements are within the problem's hard limits."""
         scores = self._evaluator.score(self._places(placements))
         over = sum((bound.excess(scores, AVERAGE) for bound in self._bounds), np.zeros(len(placements)))
-        return [bool(excess <= _MARGIN) for excess in over]
-
-    @property
-    def _nodes(self) -> list[tuple[Ints, int]]:
-        return [
-            (allowed, int(home)) for allowed, home in zip(self._evaluator.allowed, self._evaluator.home, strict=True)
-        ]
+        return [bool(excess <= EPSILON) for excess in over]
 
     def _places(self, placements: Sequence[Mapping[str, str]]) -> Ints:
         return np.array([place_positions(self.problem, regions) for regions in placements])
@@ -217,7 +211,9 @@ class _Sweep:
         """Add the point of least carbon within limits, if there is one and it is not known yet."""
         if any(point.settles(limits) for point in self.points):
             return
-        point = self.point(_objective(self._scoring.problem, limits, ("carbon", "cost", "runtime")), limits)
+        point = self.point(
+            _objective(self._scoring.problem, limits, (Metric.CARBON, Metric.COST, Metric.RUNTIME)), limits
+        )
         if limits.met_by(point.amounts):
             self.points.append(point)
 
@@ -243,8 +239,8 @@ def _objective(problem: Problem, limits: Limits, priority: tuple[Metric, ...]) -
     """Limits as the solver has them: hard ones bound a tail, soft ones a mean, and come before the priority."""
     return Objective(
         priority=priority,
-        hard=_limit("runtime", limits.runtime_tail_s),
-        soft=_limit("cost", limits.cost_usd),
+        hard=_limit(Metric.RUNTIME, limits.runtime_tail_s),
+        soft=_limit(Metric.COST, limits.cost_usd),
         tail_percentile=problem.objective.tail_percentile,
     )
 
@@ -252,7 +248,7 @@ def _objective(problem: Problem, limits: Limits, priority: tuple[Metric, ...]) -
 def _limit(metric: Metric, value: float) -> dict[Metric, ProblemLimit]:
     if not np.isfinite(value):
         return {}
-    return {metric: ProblemLimit(type="absolute", value=max(value * (1 + _MARGIN), _LEAST_LIMIT))}
+    return {metric: ProblemLimit(type=LimitType.ABSOLUTE, value=max(value * (1 + EPSILON), _LEAST_LIMIT))}
 
 
 def _levels(corners: Iterable[float], most: float, count: int) -> list[float]:
@@ -279,6 +275,6 @@ def _beats(one: Point, other: Point) -> bool:
 
 
 def _amounts(scores: Scores) -> list[Amounts]:
-    carbon, tails = scores.mean("carbon", AVERAGE), scores.tail("runtime", AVERAGE)
-    rows = zip(carbon, scores.cost_usd, tails, strict=True)
+    carbon, tails = scores.mean(Metric.CARBON, AVERAGE), scores.tail(Metric.RUNTIME, AVERAGE)
+    rows = zip(carbon, scores.mean(Metric.COST, AVERAGE), tails, strict=True)
     return [Amounts(float(g), float(usd), float(seconds)) for g, usd, seconds in rows]

@@ -15,21 +15,23 @@ from typing import Any
 
 import numpy as np
 
+from caribou.model.metric import LimitKind
+from caribou.solver.search.moves import groups, moves
 from caribou.solver.search.objective import Bound, Criteria
-from caribou.solver.search.score_cache import Pool
-from caribou.solver.simulation.evaluation import significant
+from caribou.solver.search.score_cache import ScoreCache
+from caribou.solver.simulation.precision import significant
 from caribou.solver.simulation.random_streams import Floats, Ints
 
 
-def limits_to_relax(pool: Pool, criteria: Sequence[Criteria]) -> list[dict[str, Any]]:
+def limits_to_relax(cache: ScoreCache, criteria: Sequence[Criteria]) -> list[dict[str, Any]]:
     """The limits of a plan for some hours, each with its `limit` and what is `needed`; of all hours the most."""
     needed: dict[str, tuple[float, float]] = {}
     known: dict[tuple[int, tuple[Bound, ...]], dict[Bound, float]] = {}
     for one in criteria:
-        hard = tuple(bound for bound in one.bounds if bound.kind == "hard")
-        case = (one.hour if any(bound.metric == "carbon" for bound in hard) else 0, hard)
+        hard = tuple(bound for bound in one.bounds if bound.kind == LimitKind.HARD)
+        case = (one.hour if any(bound.metric.by_hour for bound in hard) else 0, hard)
         if case not in known:
-            known[case] = _needed(pool, hard, one.hour)
+            known[case] = _needed(cache, hard, one.hour)
         for bound, value in known[case].items():
             worst = needed.get(bound.name, (bound.limit, 0.0))
             needed[bound.name] = max(worst, (bound.limit, value), key=lambda pair: pair[1] - pair[0])
@@ -39,43 +41,40 @@ def limits_to_relax(pool: Pool, criteria: Sequence[Criteria]) -> list[dict[str, 
     ]
 
 
-def _needed(pool: Pool, hard: Sequence[Bound], hour: int) -> dict[Bound, float]:
+def _needed(cache: ScoreCache, hard: Sequence[Bound], hour: int) -> dict[Bound, float]:
     for size in range(1, len(hard) + 1):
-        tried = [(dropped, _least(pool, hard, dropped, hour)) for dropped in combinations(hard, size)]
+        tried = [(dropped, _least(cache, hard, dropped, hour)) for dropped in combinations(hard, size)]
         able = [(key[1], dropped, position) for dropped, (key, position) in tried if key[0] == 0]
         if able:
             _, dropped, position = min(able, key=lambda entry: entry[0])
-            scores = pool.subset(np.array([position]))
+            scores = cache.subset(np.array([position]))
             values = {bound: float(bound.values(scores, hour)[0]) for bound in dropped}
             return {bound: value for bound, value in values.items() if value > bound.limit}
     return {}
 
 
-def _least(pool: Pool, hard: Sequence[Bound], dropped: Sequence[Bound], hour: int) -> tuple[tuple[float, float], int]:
-    """The least key (excess over the other limits, excess over the dropped ones) found, and where it is in the pool."""
+def _least(
+    cache: ScoreCache, hard: Sequence[Bound], dropped: Sequence[Bound], hour: int
+) -> tuple[tuple[float, float], int]:
+    """The least key (excess over the other limits, over the dropped ones) found, and where it is in the cache."""
     best = -1
     while True:
-        keys = _keys(pool, hard, dropped, hour)
+        keys = _keys(cache, hard, dropped, hour)
         order = np.lexsort(keys.T[::-1])
         if best >= 0 and tuple(keys[order[0]]) >= tuple(keys[best]):
             return (float(keys[best, 0]), float(keys[best, 1])), best
         best = int(order[0])
-        pool.positions(_neighbours(pool, pool.places[best]))
+        cache.positions(_neighbours(cache, cache.places[best]))
 
 
-def _keys(pool: Pool, hard: Sequence[Bound], dropped: Sequence[Bound], hour: int) -> Floats:
-    nothing = np.zeros(len(pool))
-    kept = sum((b.excess(pool.scores, hour) for b in hard if b not in dropped), nothing)
-    return np.stack([kept, sum((b.excess(pool.scores, hour) for b in dropped), nothing)], axis=1)
+def _keys(cache: ScoreCache, hard: Sequence[Bound], dropped: Sequence[Bound], hour: int) -> Floats:
+    nothing = np.zeros(len(cache))
+    kept = sum((b.excess(cache.scores, hour) for b in hard if b not in dropped), nothing)
+    return np.stack([kept, sum((b.excess(cache.scores, hour) for b in dropped), nothing)], axis=1)
 
 
-def _neighbours(pool: Pool, places: Ints) -> Ints:
+def _neighbours(cache: ScoreCache, places: Ints) -> Ints:
     """All placements with one node, or both ends of an edge, in another region."""
-    evaluator, found = pool.evaluator, [places]
-    for nodes in (*((node,) for node in range(len(places))), *evaluator.linked):
-        for region in evaluator.allowed[nodes[0]]:
-            if all(region in evaluator.allowed[node] for node in nodes):
-                moved = places.copy()
-                moved[list(nodes)] = region
-                found.append(moved)
-    return np.unique(np.array(found), axis=0)
+    evaluator = cache.evaluator
+    found = [moves(places, nodes, evaluator.allowed) for nodes in groups(evaluator)]
+    return np.unique(np.concatenate([places[np.newaxis], *found]), axis=0)

@@ -1,7 +1,7 @@
-"""The chosen plan on fresh runs, which tell whether its tail is what it seemed.
+"""The chosen plan out of sample, on runs that it was not chosen on: whether its tail is what it seemed.
 
 A plan that just meets a limit on the drawn runs was chosen because it does, so on other runs it may not: the drawn tail
-is biased downwards. The fresh runs come from another stream of the same generator, so that no `seed` reaches them.
+is biased downwards. These runs come from another stream of the same generator, so that no `seed` reaches them.
 The interval of the percentile p of S runs is between the percentiles p +- 1.96 sqrt(p (1 - p) / S) (binomial ranks).
 """
 
@@ -14,19 +14,21 @@ from typing import Any
 
 import numpy as np
 
+from caribou.model.metric import LimitKind
 from caribou.model.schema.problem import Problem
 from caribou.solver.search.objective import PER_CENT, Criteria, tails_needed
-from caribou.solver.simulation.evaluation import NORMAL_95, significant
+from caribou.solver.simulation.evaluation import NORMAL_95
 from caribou.solver.simulation.evaluator import Evaluator, Scores
+from caribou.solver.simulation.precision import significant
 from caribou.solver.simulation.random_streams import Floats, Ints
 
-FRESH = 2**64
+OUT_OF_SAMPLE = 2**64
 """Added to the seed: beyond any seed that is asked for."""
 
 
 @dataclass(frozen=True)
-class Fresh:
-    """Fresh runs of a problem, as many as the drawn ones."""
+class OutOfSample:
+    """Runs of a problem that no plan was chosen on, as many as the drawn ones."""
 
     problem: Problem
     seed: int
@@ -37,9 +39,7 @@ class Fresh:
         details = self._evaluator.details(places, hours)
         return {
             "samples": self.samples,
-            "carbon_g": self._tail(details.carbon_g),
-            "cost_usd": self._tail(details.cost_usd),
-            "runtime_s": self._tail(details.runtime_s),
+            **{metric.field: self._tail(runs) for metric, runs in details.items()},
             "limits": self._limits(places, hours),
         }
 
@@ -51,14 +51,14 @@ class Fresh:
         return {"mean": significant(float(runs.mean())), "tail": tail, "tail_ci95": [low, high]}
 
     def _limits(self, places: Ints, hours: Sequence[int]) -> list[dict[str, Any]]:
-        """Each hard limit at the hour at which it is closest; relative ones to home on the fresh runs."""
+        """Each hard limit at the hour at which it is closest; relative ones to home on the same runs."""
         if not self._evaluator.tails:
             return []
         scores = self._evaluator.score(places[np.newaxis])
         found: dict[str, tuple[float, float]] = {}
         for hour in hours:
             for bound in Criteria.of(self._evaluator, self._home, hour).bounds:
-                if bound.kind == "hard":
+                if bound.kind == LimitKind.HARD:
                     value = float(bound.values(scores, hour)[0])
                     known = found.get(bound.name)
                     if known is None or bound.limit - value < known[0] - known[1]:
@@ -70,7 +70,7 @@ class Fresh:
 
     @cached_property
     def _evaluator(self) -> Evaluator:
-        return Evaluator(self.problem, self.seed + FRESH, self.samples, tails_needed(self.problem.objective))
+        return Evaluator(self.problem, self.seed + OUT_OF_SAMPLE, self.samples, tails_needed(self.problem.objective))
 
     @cached_property
     def _home(self) -> Scores:

@@ -16,15 +16,16 @@ from typing import Any
 
 import numpy as np
 
+from caribou.model.metric import Metric
 from caribou.model.placement import ALL_HOURS, Placement
 from caribou.model.schema.problem import Problem
 from caribou.solver.simulation.carbon_and_cost import AVERAGE
-from caribou.solver.simulation.evaluation import check_sampling, place_positions, significant
+from caribou.solver.simulation.evaluation import check_sampling, place_positions
 from caribou.solver.simulation.evaluator import Evaluator
+from caribou.solver.simulation.precision import EPSILON, significant
 
 TRANSMISSION_KWH_PER_GB: Mapping[str, float] = {"low": 0.001, "high": 0.005}
 """The range of what data in motion takes, kWh/GB: the reference system's default, and the high end that we take."""
-_NOTHING = 1e-9  # a share of home's carbon that is no saving and no loss
 
 Savings = Mapping[str, float]
 """`low` and `high` transmission energy to the saving, a share of home's carbon; negative if the plan emits more."""
@@ -98,7 +99,7 @@ def _assuming(problem: Problem, kwh_per_gb: float) -> Problem:
 def _savings(evaluator: Evaluator, placement: Placement) -> tuple[float, float]:
     """The saving over the day with average intensity, and with the marginal one."""
     places = [place_positions(evaluator.problem, plan.regions) for plan in placement.plans]
-    grams = evaluator.score(np.array([evaluator.home, *places])).carbon_g
+    grams = evaluator.score(np.array([evaluator.home, *places])).means[Metric.CARBON]
     hours = [(row, hour) for row, plan in enumerate(placement.plans, start=1) for hour in plan.hours]
     return (
         _saving(((grams[0, hour], grams[row, hour]) for row, hour in hours), len(ALL_HOURS)),
@@ -117,7 +118,7 @@ def _marginal(problem: Problem, region: str) -> float | None:
 
 
 def _sign(saving: float) -> int:
-    return 0 if abs(saving) < _NOTHING else int(np.sign(saving))
+    return 0 if abs(saving) < EPSILON else int(np.sign(saving))
 
 
 def _rounded(savings: Savings) -> dict[str, float]:

@@ -5,8 +5,8 @@ each hour it has a floor: no completion has a lower mean of the objective (`Floo
 
 1. Take the partial placements with the lowest floors, in units of the incumbents' objectives; at first the one that
    places nothing.
-2. Drop those none of whose completions can meet the hard limits (`Screen`), and those that can't beat the incumbent of
-   any hour. Both hold for every completion, so nothing is lost.
+2. Drop those none of whose completions can meet the hard limits (`TailScreen`), and those that can't beat the incumbent
+   of any hour. Both hold for every completion, so nothing is lost.
 3. Score what is complete. Extend the others by the next node in each of its regions, and put these back.
 
 Run time and cost do not depend on the hour, so one screening serves all 24; an hour whose incumbent can't be beaten is
@@ -22,9 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from caribou.model.manifest import Metric
+from caribou.model.metric import Metric
 from caribou.solver.search.incumbents import FloorsBy, Incumbents
-from caribou.solver.search.tail_screen import Screen
+from caribou.solver.search.tail_screen import TailScreen
 from caribou.solver.simulation.lower_bounds import FloorTables
 from caribou.solver.simulation.random_streams import Bools, Floats, Ints
 
@@ -33,8 +33,12 @@ MAX_WORK = 6_000_000
 MAX_OPEN = 1_000_000
 """Partial placements that are kept open at most."""
 BLOCK = 256
+"""Partial placements that are taken at a time: enough for numpy to be quick, few enough for good incumbents soon."""
+MAX_BLOCK = 8 * BLOCK
 SHARE = 32
-SMALL = 24  # completed placements that are scored at a time
+"""Of a level with many partial placements this part is taken, up to MAX_BLOCK: sorting them has its price too."""
+COMPLETE_BLOCK = 24
+"""Complete placements that are taken at a time. Each is scored, which costs more than a bound: the best ones first."""
 
 
 @dataclass(slots=True)
@@ -64,8 +68,7 @@ class Bounding:
     """What bounds placements: floors by metric, with the objective first, and the screen of the hard limits."""
 
     tables: dict[Metric, FloorTables]
-    screen: Screen
-    runtime: bool
+    screen: TailScreen
 
     @property
     def objective(self) -> FloorTables:
@@ -73,7 +76,7 @@ class Bounding:
         return next(iter(self.tables.values()))
 
 
-class Branching:
+class BranchAndBound:
     """One branch and bound. `run` improves the incumbents; then `rest` bounds what was not looked at, (H,).
 
     It ends when nothing is left, when the work is done, or when `should_stop` says so, asked once a block.
@@ -109,7 +112,7 @@ class Branching:
         self.work += len(block) * self._size
         alive = self._pruned(block)
         alive = alive.some(self.bounding.screen.passes(alive.places.astype(np.intp))) if len(alive) else alive
-        if self.bounding.runtime and len(alive):
+        if Metric.RUNTIME in self.bounding.tables and len(alive):
             alive = self._timed(alive)
         if len(alive) == 0:
             return
@@ -125,9 +128,9 @@ class Branching:
         whole = parts[0]
         for part in parts[1:]:
             whole = whole.and_also(part)
-        count = max(BLOCK, min(len(whole) // SHARE, 8 * BLOCK))
+        count = max(BLOCK, min(len(whole) // SHARE, MAX_BLOCK))
         if level == len(self.bounding.objective.allowed):
-            count = SMALL
+            count = COMPLETE_BLOCK
         if len(whole) > count:
             order = np.argpartition(whole.priority, count - 1)
             self._levels[level] = [whole.some(np.sort(order[count:]))]
@@ -145,7 +148,7 @@ class Branching:
 
     def _timed(self, block: _Open) -> _Open:
         runtime = self.bounding.screen.mean_runtime_s(block.places.astype(np.intp))[:, np.newaxis]
-        floors = {**block.floors, "runtime": np.maximum(block.floors["runtime"], runtime)}
+        floors = {**block.floors, Metric.RUNTIME: np.maximum(block.floors[Metric.RUNTIME], runtime)}
         return self._pruned(_Open(block.places, floors, block.priority))
 
     def _score(self, block: _Open) -> None:

@@ -17,9 +17,9 @@ from heapq import heappop, heappush
 
 import numpy as np
 
-from caribou.solver.search.hours import Choice, choose
-from caribou.solver.search.objective import Criteria
-from caribou.solver.search.score_cache import Pool
+from caribou.solver.search.hourly import Hourly
+from caribou.solver.search.hours import Choice, DayChoices, DayCriteria, choose
+from caribou.solver.search.score_cache import ScoreCache
 from caribou.solver.simulation.random_streams import Floats, Ints
 
 Value = tuple[float, float, float]
@@ -31,45 +31,45 @@ class _Case:
 
     without: frozenset[int]
     having: frozenset[int]
-    choices: tuple[Choice, ...]
+    choices: DayChoices
     value: Value
 
 
 @dataclass(frozen=True, slots=True)
 class _Cases:
-    pool: Pool
-    criteria: Sequence[Criteria]
+    cache: ScoreCache
+    criteria: DayCriteria
     most: int
     should_stop: Callable[[], bool]
 
     def solved(self, without: frozenset[int], having: frozenset[int]) -> _Case:
-        left = tuple(np.array([r for r in one if r not in without]) for one in self.pool.evaluator.allowed)
-        choices = choose(self.pool, self.criteria, allowed=left, should_stop=self.should_stop)
-        return _Case(without, having, tuple(choices), self._value(choices[:-1]))
+        left = tuple(np.array([r for r in one if r not in without]) for one in self.cache.evaluator.allowed)
+        choices = choose(self.cache, self.criteria, allowed=left, should_stop=self.should_stop)
+        return _Case(without, having, choices, self._value(choices.hours))
 
     def _value(self, hours: Sequence[Choice]) -> Value:
         """Of the hours: how many have no feasible placement, broken soft limits, and the objective, summed up."""
         infeasible = broken = total = 0.0
-        for one, choice in zip(self.criteria, hours, strict=False):
-            scores = self.pool.subset(self.pool.positions(choice.places[np.newaxis]))
+        for one, choice in zip(self.criteria.hours, hours, strict=True):
+            scores = self.cache.subset(self.cache.positions(choice.places[np.newaxis]))
             infeasible += not choice.feasible
             broken += float(one.keys(scores, choice.places[np.newaxis])[0, 1])
             total += float(scores.mean(one.objective, one.hour)[0])
         return infeasible, broken, total
 
     def used(self, case: _Case) -> frozenset[int]:
-        home = int(self.pool.evaluator.home[0])
-        return frozenset(int(r) for choice in case.choices[:-1] for r in choice.places) - {home}
+        home = int(self.cache.evaluator.home[0])
+        return frozenset(int(r) for choice in case.choices.hours for r in choice.places) - {home}
 
-    def accepted(self, case: _Case) -> list[Choice]:
-        """The hours' choices of a case, and the static plan, which has to make do with the same regions."""
-        static = frozenset(int(r) for r in case.choices[-1].places) - {int(self.pool.evaluator.home[0])}
+    def accepted(self, case: _Case) -> DayChoices:
+        """The choices of a case, whose static plan has to make do with the same regions as the hours."""
+        static = frozenset(int(r) for r in case.choices.static.places) - {int(self.cache.evaluator.home[0])}
         if len(static | self.used(case)) <= self.most:
-            return list(case.choices)
-        return [*case.choices[:-1], self.solved(self._all_but(self.used(case)), frozenset()).choices[-1]]
+            return case.choices
+        return replace(case.choices, static=self.solved(self._all_but(self.used(case)), frozenset()).choices.static)
 
     def _all_but(self, regions: frozenset[int]) -> frozenset[int]:
-        evaluator = self.pool.evaluator
+        evaluator = self.cache.evaluator
         return frozenset(range(len(evaluator.regions))) - regions - {int(evaluator.home[0])}
 
     def children(self, case: _Case) -> Iterator[_Case]:
@@ -85,10 +85,10 @@ class _Cases:
 
 
 def choose_with_few_regions(
-    pool: Pool, criteria: Sequence[Criteria], most: int | None, should_stop: Callable[[], bool]
-) -> list[Choice]:
+    cache: ScoreCache, criteria: DayCriteria, most: int | None, should_stop: Callable[[], bool]
+) -> DayChoices:
     """The best placement by each of the criteria, with at most `most` regions besides home in all of them."""
-    cases = _Cases(pool, criteria, len(pool.evaluator.regions) if most is None else most, should_stop)
+    cases = _Cases(cache, criteria, len(cache.evaluator.regions) if most is None else most, should_stop)
     root = cases.solved(frozenset(), frozenset())
     waiting, solved = [(root.value, 0, root)], [root]
     while True:
@@ -100,32 +100,33 @@ def choose_with_few_regions(
             heappush(waiting, (child.value, len(solved), child))
 
 
-def _certified(choices: list[Choice], solved: Sequence[_Case]) -> list[Choice]:
+def _certified(choices: DayChoices, solved: Sequence[_Case]) -> DayChoices:
     """The choices; if some case was cut short, none is proven, and what bounds all cases is the bound of the first."""
-    if len(solved) == 1 or all(choice.proven for case in solved for choice in case.choices):
+    if len(solved) == 1 or all(choice.proven for case in solved for choice in case.choices.all):
         return choices
-    return [
-        replace(choice, proven=False, bound=min(choice.bound, first.bound))
-        for choice, first in zip(choices, solved[0].choices, strict=True)
-    ]
+    return Hourly.split(
+        [
+            replace(choice, proven=False, bound=min(choice.bound, first.bound))
+            for choice, first in zip(choices.all, solved[0].choices.all, strict=True)
+        ]
+    )
 
 
-def with_fewer_moves(
-    pool: Pool, criteria: Sequence[Criteria], choices: Sequence[Choice], penalty: float
-) -> list[Choice]:
-    """The hours' choices (the last of `choices` is the static one), weighed against moves from hour to hour."""
-    plans = np.unique(np.array([choice.places for choice in choices]), axis=0)
-    scores = pool.subset(pool.positions(plans))
-    keys = np.array([one.keys(scores, plans)[:, :3] for one in criteria])
+def with_fewer_moves(cache: ScoreCache, criteria: DayCriteria, choices: DayChoices, penalty: float) -> DayChoices:
+    """The hours' choices weighed against moves from hour to hour; the static plan is one of those that may be used."""
+    plans = np.unique(np.array([choice.places for choice in choices.all]), axis=0)
+    scores = cache.subset(cache.positions(plans))
+    keys = np.array([one.keys(scores, plans)[:, :3] for one in criteria.hours])
     broken = keys[:, :, 0] + keys[:, :, 1]
     cost = np.where(broken > broken.min(axis=1, keepdims=True), np.inf, keys[:, :, 2])
-    at_home = (plans == pool.evaluator.home).all(axis=1)
-    for hour, choice in enumerate(choices[: len(cost)]):
+    at_home = (plans == cache.evaluator.home).all(axis=1)
+    for hour, choice in enumerate(choices.hours):
         if not choice.feasible:
             cost[hour] = np.where(at_home, 0.0, np.inf)
     moves = penalty * (plans[:, np.newaxis] != plans[np.newaxis]).sum(axis=2)
     way = _shortest_round(cost, moves)
-    return [_moved(one, choice, plans[i]) for one, choice, i in zip(criteria, choices, way, strict=False)]
+    hours = tuple(_moved(choice, plans[i]) for choice, i in zip(choices.hours, way, strict=True))
+    return replace(choices, hours=hours)
 
 
 def _shortest_round(cost: Floats, moves: Floats) -> Ints:
@@ -149,7 +150,6 @@ def _shortest_from(first: int, cost: Floats, moves: Floats) -> tuple[float, Ints
     return float(closing.min()), np.array(way[::-1])
 
 
-def _moved(criteria: Criteria, choice: Choice, places: Ints) -> Choice:
+def _moved(choice: Choice, places: Ints) -> Choice:
     same = bool((places == choice.places).all())
-    assert criteria.hour == choice.hour
     return replace(choice, places=places, proven=choice.proven and same)

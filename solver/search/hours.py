@@ -1,18 +1,18 @@
 """The search for the best placement at each hour, with a certificate.
 
 Idea: run time and cost do not depend on the hour and carbon is linear in the intensities, so a placement is scored once
-for all hours (`Pool`); an hour only ranks. Most of a placement's carbon or cost is a sum of looked-up numbers, a lower
-bound that costs next to nothing (`Relaxation`): what cannot be better is never run through the clock.
+for all hours (`ScoreCache`); an hour only ranks. Most of a placement's carbon or cost is a sum of looked-up numbers, a
+lower bound that costs next to nothing (`LowerBounds`): what cannot be better is never simulated in time.
 
 1. Start from the best of home, the single-region plans and what earlier hours found.
 2. Local search, hour by hour. A move takes one node, or both ends of an edge, to another region; a group of moves is
    scored together and its best one made. It ends where no move is better.
-3. Branch and bound for all hours together (`branching`). If it ends, nothing better exists on the drawn runs: the plans
-   are optimal for them. If it is cut short, the least floor of what is left bounds what was missed.
-4. Where it does not end soon, more is done for better placements (`improving`; then two nodes that move at once, each
-   to a region that the best placement uses or that is good for it alone) before the branching goes on.
+3. Branch and bound for all hours together (`branch_and_bound`). If it ends, nothing better exists on the drawn runs:
+   the plans are optimal for them. If it is cut short, the least floor of what is left bounds what was missed.
+4. Where it does not end soon, more is done for better placements (`large_neighbourhood`; then two nodes that move at
+   once, each to a region that the best placement uses or that is good for it alone) before branch and bound goes on.
 
-The best plan for the whole day, the same at all hours, is one more "hour" of it: the mean of the day's intensities.
+The static plan, the same at all hours, is one more "hour" of it: the mean of the day's intensities.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ from functools import partial
 
 import numpy as np
 
-from caribou.model.manifest import Metric
-from caribou.solver.search.branch_and_bound import MAX_WORK, Bounding, Branching
+from caribou.model.metric import LimitKind, Metric
+from caribou.solver.search.branch_and_bound import MAX_WORK, Bounding, BranchAndBound
+from caribou.solver.search.hourly import Hourly
 from caribou.solver.search.incumbents import Incumbents
-from caribou.solver.search.large_neighbourhood import Improving
-from caribou.solver.search.local_search import Local
+from caribou.solver.search.large_neighbourhood import LargeNeighbourhood
+from caribou.solver.search.local_search import LocalSearch
+from caribou.solver.search.moves import single_region_plans
 from caribou.solver.search.objective import Criteria
-from caribou.solver.search.score_cache import Pool
-from caribou.solver.search.tail_screen import Screen
-from caribou.solver.simulation.evaluator import Evaluator
-from caribou.solver.simulation.lower_bounds import FloorTables, Relaxation
+from caribou.solver.search.score_cache import ScoreCache
+from caribou.solver.search.tail_screen import TailScreen
+from caribou.solver.simulation.lower_bounds import FloorTables, LowerBounds
 from caribou.solver.simulation.random_streams import Ints
 
 FIRST_WORK = MAX_WORK // 20
@@ -53,41 +54,45 @@ class Choice:
     bound: float
 
 
+DayCriteria = Hourly[Criteria]
+DayChoices = Hourly[Choice]
+
+
 def choose(
-    pool: Pool,
-    criteria: Sequence[Criteria],
+    cache: ScoreCache,
+    criteria: DayCriteria,
     *,
     allowed: tuple[Ints, ...] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
-) -> list[Choice]:
+) -> DayChoices:
     """The best placement found by each of the criteria; nodes only in regions that are `allowed`."""
-    regions = allowed or pool.evaluator.allowed
-    pool.positions(_single_region_plans(pool.evaluator, regions))
-    incumbents = Incumbents(pool, criteria, regions)
-    relaxations = [pool.evaluator.relaxation(one.objective, one.hour, regions) for one in criteria]
-    local = [Local(incumbents, relaxation, i) for i, relaxation in enumerate(relaxations)]
-    for one in reversed(local):
+    regions = allowed or cache.evaluator.allowed
+    cache.positions(single_region_plans(cache.evaluator, regions))
+    incumbents = Incumbents.of_known(cache, criteria, regions)
+    bounds = [cache.evaluator.lower_bounds(one.objective, one.hour, regions) for one in criteria.all]
+    local = [LocalSearch(incumbents, one, i) for i, one in enumerate(bounds)]
+    for one in reversed(local):  # the static plan first: what is good for the day is a start for its hours
         if not should_stop():
             one.run()
-    branching = Branching(incumbents, _bounding(incumbents, relaxations, regions), should_stop)
+    branching = BranchAndBound(incumbents, _bounding(incumbents, bounds, regions), should_stop)
     branching.run(FIRST_WORK)
     if np.isfinite(branching.rest).any():
-        Improving(incumbents, relaxations, partial(_bounding, incumbents, relaxations), should_stop).run()
+        LargeNeighbourhood(incumbents, bounds, partial(_bounding, incumbents, bounds), should_stop).run()
     for one in (local[i] for i in np.flatnonzero(np.isfinite(branching.rest))):
         if not should_stop():
             one.run_with_pairs()
     branching.run(MAX_WORK)
-    return _choices(incumbents, branching)
+    return Hourly.split(_choices(incumbents, branching))
 
 
-def _choices(incumbents: Incumbents, branching: Branching) -> list[Choice]:
+def _choices(incumbents: Incumbents, branching: BranchAndBound) -> list[Choice]:
     rest, minimum = branching.rest, branching.bounding.objective.minimum
     choices = []
     for i, one in enumerate(incumbents.criteria):
         feasible = bool(incumbents.feasible[i])
-        places = incumbents.places[i] if feasible else incumbents.pool.evaluator.home
-        position = incumbents.pool.positions(places[np.newaxis])
-        objective = float(incumbents.pool.subset(position).mean(one.objective, one.hour)[0])
+        places = incumbents.places[i] if feasible else incumbents.cache.evaluator.home
+        position = incumbents.cache.positions(places[np.newaxis])
+        objective = float(incumbents.cache.subset(position).mean(one.objective, one.hour)[0])
         exhausted = bool(rest[i] == np.inf)
         proven = exhausted or (feasible and bool(one.units(rest[i]) >= one.units(np.array(objective))))
         bound = objective if proven else max(float(minimum[i]), min(float(rest[i]), objective))
@@ -95,24 +100,15 @@ def _choices(incumbents: Incumbents, branching: Branching) -> list[Choice]:
     return choices
 
 
-def _bounding(incumbents: Incumbents, relaxations: Sequence[Relaxation], allowed: tuple[Ints, ...]) -> Bounding:
+def _bounding(incumbents: Incumbents, bounds: Sequence[LowerBounds], allowed: tuple[Ints, ...]) -> Bounding:
     """Floors of the objective and of what soft limits bound, and the screen of the hard limits."""
-    evaluator, first = incumbents.pool.evaluator, incumbents.criteria[0]
-    held = [replace(one, allowed=allowed) for one in relaxations]
+    evaluator, first = incumbents.cache.evaluator, incumbents.criteria[0]
+    held = [replace(one, allowed=allowed) for one in bounds]
     tables: dict[Metric, FloorTables] = {first.objective: FloorTables.of(held)}
-    soft = {bound.metric for one in incumbents.criteria for bound in one.bounds if bound.kind == "soft"}
+    soft = {bound.metric for one in incumbents.criteria for bound in one.bounds if bound.kind == LimitKind.SOFT}
     for metric in sorted(soft - {first.objective}):
-        hours = [evaluator.relaxation(metric, one.hour, allowed) for one in incumbents.criteria]
-        tables[metric] = FloorTables.of(hours)
+        tables[metric] = FloorTables.of(
+            [evaluator.lower_bounds(metric, one.hour, allowed) for one in incumbents.criteria]
+        )
     known = list(np.unique(np.concatenate([evaluator.home[np.newaxis], incumbents.places[:1]]), axis=0))
-    screen = Screen.of(evaluator, first.bounds, known, allowed)
-    return Bounding(tables, screen, runtime="runtime" in tables)
-
-
-def _single_region_plans(evaluator: Evaluator, allowed: tuple[Ints, ...]) -> Ints:
-    """For each region all nodes that are allowed in it there, the others at home."""
-    plans = [
-        [region if region in regions else evaluator.home[v] for v, regions in enumerate(allowed)]
-        for region in range(len(evaluator.regions))
-    ]
-    return np.array(plans, dtype=np.intp)
+    return Bounding(tables, TailScreen.of(evaluator, first.bounds, known, allowed))

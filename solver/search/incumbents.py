@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
-from caribou.model.manifest import Metric
+from caribou.model.metric import LimitKind, Metric
+from caribou.solver.search.hourly import Hourly
 from caribou.solver.search.objective import Criteria
-from caribou.solver.search.score_cache import Pool
+from caribou.solver.search.score_cache import ScoreCache
+from caribou.solver.simulation.precision import EPSILON
 from caribou.solver.simulation.random_streams import Bools, Floats, Ints
 
 FloorsBy = dict[Metric, Floats]
@@ -18,25 +20,33 @@ FloorsBy = dict[Metric, Floats]
 class Incumbents:
     """For each of H criteria the best placement `places` (H, N) and its key `keys` (H, K). Only ever gets better.
 
-    Starts from everything in the pool whose nodes are in regions that are `allowed`.
+    The criteria are those of the hours, then those of the static plan, whose row is `static`. Starts from one placement
+    (N,) for all of them.
     """
 
-    def __init__(self, pool: Pool, criteria: Sequence[Criteria], allowed: tuple[Ints, ...]) -> None:
-        self.pool = pool
-        self.criteria = tuple(criteria)
+    def __init__(self, cache: ScoreCache, criteria: Hourly[Criteria], allowed: tuple[Ints, ...], start: Ints) -> None:
+        self.cache = cache
+        self.criteria = criteria.all
+        self.static = len(criteria.hours)
         self.allowed = allowed
-        known = pool.places[self._admitted(pool.places)]
-        self.places: Ints = np.repeat(pool.evaluator.home[np.newaxis], len(criteria), axis=0)
-        home = pool.subset(np.zeros(1, dtype=np.intp))
-        self.keys: Floats = np.concatenate([one.keys(home, pool.places[:1]) for one in criteria])
-        self.offer(known)
+        scores = cache.subset(cache.positions(start[np.newaxis]))
+        self.places: Ints = np.repeat(start[np.newaxis], len(self.criteria), axis=0)
+        self.keys: Floats = np.concatenate([one.keys(scores, start[np.newaxis]) for one in self.criteria])
+
+    @classmethod
+    def of_known(cls, cache: ScoreCache, criteria: Hourly[Criteria], allowed: tuple[Ints, ...]) -> Incumbents:
+        """The best of home and everything in the cache whose nodes are in regions that are `allowed`."""
+        incumbents = cls(cache, criteria, allowed, cache.evaluator.home)
+        admitted = np.all([np.isin(cache.places[:, v], regions) for v, regions in enumerate(allowed)], axis=0)
+        incumbents.offer(cache.places[admitted])
+        return incumbents
 
     def offer(self, candidates: Ints, which: Iterable[int] | None = None) -> Bools:
         """Score placements (n, N) and keep the best for each of the criteria (or some); which of them got better."""
         better = np.zeros(len(self.criteria), dtype=bool)
         if len(candidates) == 0:
             return better
-        scores = self.pool.subset(self.pool.positions(candidates))
+        scores = self.cache.subset(self.cache.positions(candidates))
         for i in range(len(self.criteria)) if which is None else which:
             keys = np.concatenate([self.keys[i : i + 1], self.criteria[i].keys(scores, candidates)])
             places = np.concatenate([self.places[i : i + 1], candidates])
@@ -45,12 +55,6 @@ class Incumbents:
                 better[i] = tuple(keys[best]) < tuple(keys[0])
                 self.places[i], self.keys[i] = places[best], keys[best]
         return better
-
-    def restart(self, places: Ints) -> None:
-        """Forget the incumbents for a placement (N,), better or not."""
-        scores = self.pool.subset(self.pool.positions(places[np.newaxis]))
-        self.places = np.repeat(places[np.newaxis], len(self.criteria), axis=0)
-        self.keys = np.concatenate([one.keys(scores, places[np.newaxis]) for one in self.criteria])
 
     def beaten(self, floors: FloorsBy) -> Bools:
         """Which of n placements with these floors can't be better than the incumbents: (n, H).
@@ -78,13 +82,10 @@ class Incumbents:
         """Which incumbents meet the hard limits: (H,)."""
         return np.asarray(self.keys[:, 0] == 0)
 
-    def _admitted(self, places: Ints) -> Bools:
-        return np.asarray(np.all([np.isin(places[:, v], regions) for v, regions in enumerate(self.allowed)], axis=0))
-
     @staticmethod
     def _broken(criteria: Criteria, floors: FloorsBy) -> Floats:
         count = np.zeros(len(next(iter(floors.values()))))
         for bound in criteria.bounds:
-            if bound.kind == "soft" and bound.metric in floors:
-                count += floors[bound.metric] > bound.limit * (1 + 1e-9)
+            if bound.kind == LimitKind.SOFT and bound.metric in floors:
+                count += floors[bound.metric] > bound.limit * (1 + EPSILON)
         return count

@@ -1,4 +1,4 @@
-"""Better placements where the branching does not end soon: tight limits, for which a local search alone gets stuck.
+"""Better placements where branch and bound does not end soon: tight limits, for which a local search alone gets stuck.
 
 1. **Guided starts.** The least of objective + w * mean cost over all placements is found along the tree of the floors,
    for some weights w; a local search starts from each. A limit on the tail of cost is nearly one on its mean, and
@@ -15,24 +15,30 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from caribou.solver.search.branch_and_bound import Bounding, Branching
+from caribou.model.metric import Metric
+from caribou.solver.search.branch_and_bound import Bounding, BranchAndBound
+from caribou.solver.search.hourly import Hourly
 from caribou.solver.search.incumbents import Incumbents
-from caribou.solver.search.local_search import Local
-from caribou.solver.simulation.lower_bounds import FloorTables, Relaxation
+from caribou.solver.search.local_search import LocalSearch
+from caribou.solver.simulation.lower_bounds import FloorTables, LowerBounds
 from caribou.solver.simulation.random_streams import Ints
 
 WEIGHTS = (2.0, 4.0, 8.0)
-FREE = 6  # nodes of a neighbourhood
-WORK = 200_000  # of the branching in a neighbourhood
-MOST = 4  # neighbourhoods, as a multiple of the nodes, at most
+"""How much mean cost counts in a guided start, both in units of home's."""
+FREE = 6
+"""Nodes of a neighbourhood that are free."""
+WORK = 200_000
+"""Of the branch and bound in a neighbourhood."""
+MOST = 4
+"""Neighbourhoods at most, as a multiple of the nodes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Improving:
-    """The improvement of all incumbents; the last of them, the day as one, leads."""
+class LargeNeighbourhood:
+    """The improvement of all incumbents; that of the static plan leads: starts and neighbourhoods are its own."""
 
     incumbents: Incumbents
-    relaxations: Sequence[Relaxation]
+    bounds: Sequence[LowerBounds]
     bounding: Callable[[tuple[Ints, ...]], Bounding]
     should_stop: Callable[[], bool]
 
@@ -45,28 +51,29 @@ class Improving:
         self._neighbourhoods()
 
     def _starts(self) -> Iterator[Ints]:
-        evaluator, relaxation = self.incumbents.pool.evaluator, self.relaxations[-1]
-        cost = evaluator.relaxation("cost", self.incumbents.criteria[-1].hour, relaxation.allowed)
+        evaluator, static = self.incumbents.cache.evaluator, self.incumbents.static
+        objective = self.bounds[static]
+        cost = evaluator.lower_bounds(Metric.COST, self.incumbents.criteria[static].hour, objective.allowed)
         home = evaluator.home[np.newaxis]
-        unit = float(relaxation.floor(home)[0] / max(cost.floor(home)[0], 1e-30))
+        unit = float(objective.floor(home)[0] / max(cost.floor(home)[0], 1e-30))
         for weight in WEIGHTS:
             both = replace(
-                relaxation,
-                nodes=relaxation.nodes + weight * unit * cost.nodes,
-                joint=relaxation.joint + weight * unit * cost.joint,
+                objective,
+                nodes=objective.nodes + weight * unit * cost.nodes,
+                joint=objective.joint + weight * unit * cost.joint,
             )
             yield FloorTables.of([both]).least
 
     def _local_from(self, start: Ints) -> None:
-        """A local search of its own for the day; what it finds is offered to all."""
-        own = Incumbents(self.incumbents.pool, self.incumbents.criteria[-1:], self.incumbents.allowed)
-        own.restart(start)
-        Local(own, self.relaxations[-1], 0).run()
+        """A local search of its own for the static plan; what it finds is offered to all."""
+        static = Hourly((), self.incumbents.criteria[self.incumbents.static])
+        own = Incumbents(self.incumbents.cache, static, self.incumbents.allowed, start)
+        LocalSearch(own, self.bounds[self.incumbents.static], own.static).run()
         self.incumbents.offer(own.places)
 
     def _neighbourhoods(self) -> None:
         nodes = self.incumbents.places.shape[1]
-        rng = np.random.default_rng([self.incumbents.pool.evaluator.seed, nodes])
+        rng = np.random.default_rng([self.incumbents.cache.evaluator.seed, nodes])
         nothing = 0
         for turn in range(MOST * nodes):
             if nothing > nodes or self.should_stop():
@@ -81,9 +88,9 @@ class Improving:
     def _branched(self, free: Ints) -> bool:
         """Whether some nodes, the others held, can be better placed."""
         before = self.incumbents.keys.copy()
-        held = self.incumbents.places[-1]
+        held = self.incumbents.places[self.incumbents.static]
         allowed = tuple(
             regions if node in free else held[node : node + 1] for node, regions in enumerate(self.incumbents.allowed)
         )
-        Branching(self.incumbents, self.bounding(allowed), self.should_stop).run(WORK)
+        BranchAndBound(self.incumbents, self.bounding(allowed), self.should_stop).run(WORK)
         return bool((self.incumbents.keys != before).any())

@@ -9,7 +9,8 @@ from itertools import combinations
 import numpy as np
 
 from caribou.solver.search.incumbents import Incumbents
-from caribou.solver.simulation.lower_bounds import Relaxation
+from caribou.solver.search.moves import Nodes, groups, moves
+from caribou.solver.simulation.lower_bounds import LowerBounds
 from caribou.solver.simulation.random_streams import Floats, Ints
 
 MAX_PAIRS = 400
@@ -19,11 +20,11 @@ CHUNK = 32  # moves of two nodes that are scored together
 
 
 @dataclass(frozen=True, slots=True)
-class Local:
+class LocalSearch:
     """The local search for one of the criteria."""
 
     incumbents: Incumbents
-    relaxation: Relaxation
+    lower_bounds: LowerBounds
     which: int
 
     def run(self) -> None:
@@ -42,31 +43,25 @@ class Local:
 
     def _hopeful(self) -> bool:
         """Whether any move may be better."""
-        return len(self._hopes(np.concatenate([self._moves(nodes) for nodes in self._groups()]))) > 0
+        return len(self._hopes(np.concatenate([self._moves(nodes) for nodes in self._groups]))) > 0
 
     def _moved_any(self) -> bool:
         """Whether moving some nodes together made it better."""
-        better = [self._offer(self._moves(nodes)) for nodes in self._groups()]
+        better = [self._offer(self._moves(nodes)) for nodes in self._groups]
         return any(better)
 
-    def _groups(self) -> Iterator[tuple[int, ...]]:
-        """Nodes that move together: each one, and the ends of each edge."""
-        yield from ((node,) for node in range(len(self.relaxation.allowed)))
-        yield from self.incumbents.pool.evaluator.linked
+    @property
+    def _groups(self) -> Iterator[Nodes]:
+        return groups(self.incumbents.cache.evaluator)
 
-    def _moves(self, nodes: tuple[int, ...]) -> Ints:
+    def _moves(self, nodes: Nodes) -> Ints:
         """The best placement with these nodes in each region that all of them are allowed in."""
-        regions = self.relaxation.allowed[nodes[0]]
-        for node in nodes[1:]:
-            regions = np.intersect1d(regions, self.relaxation.allowed[node])
-        candidates = np.repeat(self._places[np.newaxis], len(regions), axis=0)
-        candidates[:, nodes] = regions[:, np.newaxis]
-        return candidates
+        return moves(self._places, nodes, self.lower_bounds.allowed)
 
     def _moved_pairs(self) -> bool:
         """Whether moving two nodes, each to a region of its own, made it better: the most hopeful first."""
         candidates = self._swaps()
-        floors = self.relaxation.floor(candidates) if len(candidates) else np.zeros(0)
+        floors = self.lower_bounds.floor(candidates) if len(candidates) else np.zeros(0)
         order = np.argsort(floors, kind="stable")
         for first in range(0, min(len(order), 10 * CHUNK), CHUNK):
             if self._offer(candidates[order[first : first + CHUNK]]):
@@ -74,8 +69,8 @@ class Local:
         return False
 
     def _swaps(self) -> Ints:
-        places, allowed = self._places, self.relaxation.allowed
-        weight = np.ptp(self.relaxation.nodes, axis=1)
+        places, allowed = self._places, self.lower_bounds.allowed
+        weight = np.ptp(self.lower_bounds.nodes, axis=1)
         good = [self._good(node) for node in range(len(allowed))]
         pairs = sorted(combinations(range(len(allowed)), 2), key=lambda pair: -float(weight[list(pair)].sum()))
         found = []
@@ -88,8 +83,8 @@ class Local:
 
     def _good(self, node: int) -> list[int]:
         """Regions of a node other than its own: the cleanest for it alone, and those that the placement uses."""
-        allowed = self.relaxation.allowed[node]
-        cleanest = allowed[np.argsort(self.relaxation.nodes[node, allowed], kind="stable")[:GOOD]]
+        allowed = self.lower_bounds.allowed[node]
+        cleanest = allowed[np.argsort(self.lower_bounds.nodes[node, allowed], kind="stable")[:GOOD]]
         used = np.intersect1d(allowed, self._places)
         return [int(r) for r in np.union1d(cleanest, used) if r != self._places[node]]
 
@@ -103,5 +98,5 @@ class Local:
         excess, violated, best = self.incumbents.keys[self.which, :3]
         if len(candidates) == 0 or excess > 0 or violated > 0:
             return candidates
-        floors: Floats = self.relaxation.floor(candidates)
+        floors: Floats = self.lower_bounds.floor(candidates)
         return np.asarray(candidates[self.incumbents.criteria[self.which].units(floors) <= best])

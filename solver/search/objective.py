@@ -14,16 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
-from caribou.model.manifest import METRICS, Metric
+from caribou.model.metric import LimitKind, LimitType, Metric, limit_name
 from caribou.model.schema.problem import Objective
 from caribou.solver.simulation.evaluator import Evaluator, Scores
+from caribou.solver.simulation.precision import DIGITS
 from caribou.solver.simulation.random_streams import Floats, Ints
 
-DIGITS = 9
 PER_CENT = 100.0
 
 
@@ -31,18 +30,18 @@ PER_CENT = 100.0
 class Bound:
     """A limit in the metric's unit at one hour: hard ones bound the tail, soft ones the mean."""
 
-    kind: Literal["hard", "soft"]
+    kind: LimitKind
     metric: Metric
     limit: float
 
     @property
     def name(self) -> str:
         """Its path in the problem's objective: `hard.runtime`."""
-        return f"{self.kind}.{self.metric}"
+        return limit_name(self.kind, self.metric)
 
     def values(self, scores: Scores, hour: int) -> Floats:
         """What is bounded, of n placements: (n,)."""
-        return scores.tail(self.metric, hour) if self.kind == "hard" else scores.mean(self.metric, hour)
+        return _bounded(self.kind, self.metric, scores, hour)
 
     def excess(self, scores: Scores, hour: int) -> Floats:
         """By how much of the limit the limit is exceeded: (n,), 0 where it is met."""
@@ -68,15 +67,15 @@ class Criteria:
     def of(cls, evaluator: Evaluator, home: Scores, hour: int) -> Criteria:
         """The criteria of the evaluator's problem; `home` scores the placement at home, for relative limits."""
         goal = evaluator.problem.objective
-        bounds = [*_bounds(goal, "hard", home, hour), *_bounds(goal, "soft", home, hour)]
+        bounds = [bound for kind in LimitKind for bound in _bounds(goal, kind, home, hour)]
         scale = tuple(float(home.mean(metric, hour)[0]) or 1.0 for metric in goal.priority)
         return cls(hour, goal.priority, tuple(bounds), scale, evaluator.home)
 
     @classmethod
     def of_day(cls, hours: Sequence[Criteria], day: Criteria) -> Criteria:
-        """The criteria of one plan for all hours: the day's means, and every hour's limits on carbon."""
-        kept = tuple(bound for bound in day.bounds if bound.metric != "carbon")
-        limits = tuple((one.hour, bound) for one in hours for bound in one.bounds if bound.metric == "carbon")
+        """The criteria of one plan for all hours: the day's means, and every hour's limits on what differs by hour."""
+        kept = tuple(bound for bound in day.bounds if not bound.metric.by_hour)
+        limits = tuple((one.hour, bound) for one in hours for bound in one.bounds if bound.metric.by_hour)
         return replace(day, bounds=kept, elsewhere=limits)
 
     @property
@@ -99,7 +98,7 @@ class Criteria:
         excess, violated = np.zeros(len(places)), np.zeros(len(places))
         for hour, bound in self.checks:
             over = bound.excess(scores, hour)
-            if bound.kind == "hard":
+            if bound.kind == LimitKind.HARD:
                 excess += over
             else:
                 violated += over > 0
@@ -118,18 +117,24 @@ class Criteria:
         return int(np.lexsort(columns)[0])
 
 
-def tails_needed(objective: Objective) -> tuple[Metric, ...]:
-    """The metrics whose tail a hard limit bounds."""
-    return tuple(metric for metric in METRICS if metric in objective.hard)
+def tails_needed(objective: Objective, *besides: Metric) -> tuple[Metric, ...]:
+    """The metrics whose tail a hard limit bounds, and some besides."""
+    return tuple(metric for metric in Metric if metric in objective.hard or metric in besides)
 
 
-def _bounds(goal: Objective, kind: Literal["hard", "soft"], home: Scores, hour: int) -> list[Bound]:
+def _bounds(goal: Objective, kind: LimitKind, home: Scores, hour: int) -> list[Bound]:
     bounds = []
-    for metric in METRICS:
-        limit = (goal.hard if kind == "hard" else goal.soft).get(metric)
+    for metric in Metric:
+        limit = goal.limits(kind).get(metric)
         if limit is None:
             continue
-        at_home = home.tail(metric, hour) if kind == "hard" else home.mean(metric, hour)
-        value = limit.value if limit.type == "absolute" else limit.value / PER_CENT * float(at_home[0])
+        value = limit.value
+        if limit.type == LimitType.RELATIVE:
+            value = limit.value / PER_CENT * float(_bounded(kind, metric, home, hour)[0])
         bounds.append(Bound(kind, metric, value))
     return bounds
+
+
+def _bounded(kind: LimitKind, metric: Metric, scores: Scores, hour: int) -> Floats:
+    """What a limit of a kind bounds, of n placements: (n,)."""
+    return scores.tail(metric, hour) if kind == LimitKind.HARD else scores.mean(metric, hour)

@@ -1,4 +1,4 @@
-"""The placements that a solve has scored: each once, for all hours."""
+"""The placements that a solve has scored: each once, for all hours. Home is the first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from caribou.solver.simulation.evaluator import Evaluator, Scores
 from caribou.solver.simulation.random_streams import Ints
 
 
-class Pool:
+class ScoreCache:
     """Scored placements, `places` (n, N) and `scores` alike, home first. Only ever grows."""
 
     def __init__(self, evaluator: Evaluator) -> None:
@@ -21,7 +21,7 @@ class Pool:
         return len(self.places)
 
     def positions(self, places: Ints) -> Ints:
-        """Where placements (n, N) are in the pool; scores those that are not."""
+        """Where placements (n, N) are in the cache; scores those that are not."""
         keys = [row.tobytes() for row in places]
         new = {key: i for i, key in enumerate(keys) if key not in self._position}
         if new:
@@ -30,16 +30,10 @@ class Pool:
 
     def subset(self, positions: Ints) -> Scores:
         """The scores of some of the placements."""
-        scores = self.scores
-        return Scores(
-            scores.carbon_g[positions],
-            scores.cost_usd[positions],
-            scores.runtime_s[positions],
-            {metric: tail[positions] for metric, tail in scores.tails.items()},
-        )
+        return self.scores.of(positions)
 
     def _add(self, places: Ints) -> None:
         for i, row in enumerate(places):
             self._position[row.tobytes()] = len(self.places) + i
         self.places = np.concatenate([self.places, places])
-        self.scores = self.scores.and_also(self.evaluator.score(places))
+        self.scores = Scores.joined([self.scores, self.evaluator.score(places)])

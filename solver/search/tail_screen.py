@@ -9,12 +9,13 @@ start(v, s) is exact, since all that v waits for is placed; rest(v, r, s) is the
 if every later step is in whatever regions are fastest for it in this very run. A tail is above L if more than K of the
 S runs are: K = S - 1 - floor(p (S - 1)) for percentile p. So a partial placement is dropped with everything that could
 have come of it when the bounds of more than K runs are above L. It suffices to count some runs: those that are long
-(dear) at home and in the best placement known. Numbers are of 32 bits, hence the margin.
+(dear) at home and in the best placement known. Numbers are of 32 bits, so a bound counts only if it is above a limit by
+more than their rounding (`SINGLE_EPSILON`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,22 +23,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caribou.model.metric import LimitKind, Metric
 from caribou.solver.search.objective import Bound
 from caribou.solver.simulation.evaluator import Evaluator, Part
+from caribou.solver.simulation.precision import SINGLE_EPSILON
 from caribou.solver.simulation.random_streams import Bools, Floats, Ints
 from caribou.solver.simulation.timing import Delay
 
 Singles = NDArray[Any]
 """Floats of 32 bits: half the memory, twice the speed."""
 
-MARGIN = 1e-5
-"""A bound counts as above a limit if it is by this share: more than the rounding of sums of 32-bit numbers."""
 COUNTED = 4.0
 """How many runs are counted, as a multiple of those that may be above the limit."""
 
 
 @dataclass(frozen=True)
-class Clock:
+class RuntimeBound:
     """Lower bounds on the run times of some runs of a part of the sample."""
 
     part: Part
@@ -61,10 +62,10 @@ class Clock:
     @cached_property
     def _messages(self) -> tuple[tuple[tuple[int, Delay], ...], ...]:
         """What may start each node: its source and its delay, on the counted runs."""
-        sampled, delays = self.part.sampled, self.part.timing.delays
+        scenarios, delays = self.part.scenarios, self.part.timing.delays
         return tuple(
             tuple((message.source, self._single(delay)) for message, delay in zip(messages, row, strict=True))
-            for messages, row in zip(sampled.incoming, delays, strict=True)
+            for messages, row in zip(scenarios.incoming, delays, strict=True)
         )
 
     def _single(self, delay: Delay) -> Delay:
@@ -98,7 +99,7 @@ class Clock:
 
 
 @dataclass(frozen=True)
-class Purse:
+class CostBound:
     """Lower bounds on the costs of some runs of a part of the sample."""
 
     part: Part
@@ -123,19 +124,19 @@ class Purse:
 
     @cached_property
     def _sources(self) -> Ints:
-        return np.array([term.source for term in self.part.accounts.terms], dtype=np.intp)
+        return np.array([term.source for term in self.part.carbon_and_cost.terms], dtype=np.intp)
 
     @cached_property
     def _targets(self) -> Ints:
-        return np.array([term.target for term in self.part.accounts.terms], dtype=np.intp)
+        return np.array([term.target for term in self.part.carbon_and_cost.terms], dtype=np.intp)
 
     @cached_property
     def _usd(self) -> Singles:
-        return np.array([term.usd for term in self.part.accounts.terms], dtype=np.float32)
+        return np.array([term.usd for term in self.part.carbon_and_cost.terms], dtype=np.float32)
 
     @cached_property
     def _amounts(self) -> Singles:
-        return np.array([term.amount[self.runs] for term in self.part.accounts.terms], dtype=np.float32)
+        return np.array([term.amount[self.runs] for term in self.part.carbon_and_cost.terms], dtype=np.float32)
 
     @cached_property
     def _terms(self) -> tuple[Ints, ...]:
@@ -158,27 +159,31 @@ class Purse:
         return rest
 
 
+_BOUNDS: Mapping[Metric, type[RuntimeBound | CostBound]] = {Metric.RUNTIME: RuntimeBound, Metric.COST: CostBound}
+"""The metrics whose tail is bounded before a placement is complete."""
+
+
 @dataclass(frozen=True)
-class Screen:
+class TailScreen:
     """The checks of a solve: each a limit, how many of the moved runs may be above it, and lower bounds."""
 
     evaluator: Evaluator
-    checks: tuple[tuple[float, int, Clock | Purse], ...]
+    checks: tuple[tuple[float, int, RuntimeBound | CostBound], ...]
     allowed: tuple[Ints, ...]
 
     @classmethod
     def of(
         cls, evaluator: Evaluator, bounds: Sequence[Bound], known: Sequence[Ints], allowed: tuple[Ints, ...]
-    ) -> Screen:
+    ) -> TailScreen:
         """The checks of the hard limits on run time and cost; `known` placements (N,) show which runs count."""
-        checks: list[tuple[float, int, Clock | Purse]] = []
+        checks: list[tuple[float, int, RuntimeBound | CostBound]] = []
         for bound in bounds:
-            if bound.kind != "hard" or bound.metric == "carbon":
+            if bound.kind != LimitKind.HARD or bound.metric not in _BOUNDS:
                 continue
             most = evaluator.most_above(bound.metric, bound.limit)
             runs = _counted(np.array([evaluator.moved_runs(bound.metric, one) for one in known]), most)
-            kind = Clock if bound.metric == "runtime" else Purse
-            checks.append((bound.limit * (1 + MARGIN), most, kind(evaluator.part, runs, allowed)))
+            lower = _BOUNDS[bound.metric](evaluator.part, runs, allowed)
+            checks.append((bound.limit * (1 + SINGLE_EPSILON), most, lower))
         return cls(evaluator, tuple(checks), allowed)
 
     def passes(self, places: Ints) -> Bools:
@@ -192,12 +197,12 @@ class Screen:
 
     def mean_runtime_s(self, places: Ints) -> Floats:
         """Lower bounds (B,) on the mean run times of partial placements (B, n)."""
-        moved = self._clock.lower(places).mean(axis=1, dtype=np.float64) * (1 - MARGIN)
+        moved = self._runtime.lower(places).mean(axis=1, dtype=np.float64) * (1 - SINGLE_EPSILON)
         return self.evaluator.mixed_runtime_s(moved)
 
     @cached_property
-    def _clock(self) -> Clock:
-        return Clock(self.evaluator.part, np.arange(self.evaluator.part.sampled.draws.count), self.allowed)
+    def _runtime(self) -> RuntimeBound:
+        return RuntimeBound(self.evaluator.part, np.arange(self.evaluator.part.scenarios.count), self.allowed)
 
 
 def _counted(values: Floats, most: int) -> Ints:

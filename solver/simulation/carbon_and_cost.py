@@ -28,7 +28,7 @@ import numpy as np
 from caribou.model.schema.problem import Problem, ProblemNode
 from caribou.solver.simulation.latency import kb
 from caribou.solver.simulation.random_streams import Bools, Floats, Ints
-from caribou.solver.simulation.scenarios import Message, NodeRuns, SampledProblem
+from caribou.solver.simulation.scenarios import Message, NodeRuns, Scenarios
 
 SECONDS_AN_HOUR = 3600.0
 MB_PER_VCPU = 1769.0  # AWS Lambda: at 1,769 MB a function has the equivalent of one vCPU
@@ -169,24 +169,24 @@ def least_write_units(incoming: Sequence[Message]) -> Floats:
 
 
 @dataclass(frozen=True)
-class Accounts:
+class CarbonAndCost:
     """Carbon and cost of a drawn problem. The entry's redirect is accounted to the entry node."""
 
-    sampled: SampledProblem
+    scenarios: Scenarios
     rates: Rates
 
     @cached_property
     def machines(self) -> tuple[Machine, ...]:
         """The machine of each node."""
-        problem = self.sampled.problem
+        problem = self.scenarios.problem
         nodes = [problem.nodes[name] for name in problem.node_order]
         return tuple(Machine.of(problem, node, node.cpu_utilization) for node in nodes)
 
     @cached_property
     def terms(self) -> tuple[Term, ...]:
         """What happens between nodes, in whatever order."""
-        edges = [term for i, edge in enumerate(self.sampled.edges) for term in self._edge_terms(i, edge)]
-        return (*edges, *(self._report(notice) for notice in self.sampled.notices))
+        edges = [term for i, edge in enumerate(self.scenarios.edges) for term in self._edge_terms(i, edge)]
+        return (*edges, *(self._report(notice) for notice in self.scenarios.notices))
 
     @cached_property
     def means(self) -> MeanTables:
@@ -210,8 +210,8 @@ class Accounts:
 
     def node_usd(self, node: int) -> Floats:
         """Cost (R, S) of a node's executions, its join, and of how runs begin if it is the entry."""
-        usd = _run_usd(self.machines[node], self.sampled.runs[node], self.sampled.invoked[node])
-        if node in self.sampled.sync_nodes:
+        usd = _run_usd(self.machines[node], self.scenarios.runs[node], self.scenarios.invoked[node])
+        if node in self.scenarios.sync_nodes:
             usd = usd + self._join_usd(node)
         return usd + self._entry_usd() if node == self._entry_node else usd
 
@@ -224,7 +224,7 @@ class Accounts:
 
     def _node_grams(self, node: int, region: int, hours: Ints) -> Floats:
         """Carbon (H, S) of a node's executions and external data, and of how runs begin if it is the entry."""
-        runs, invoked = self.sampled.runs[node], self.sampled.invoked[node]
+        runs, invoked = self.scenarios.runs[node], self.scenarios.invoked[node]
         per_s, per_gb = self._grams_per(self.machines[node])
         grams = per_s[hours, region, np.newaxis] * (runs.duration_s[region] * invoked)
         grams += per_gb[hours, region, np.newaxis] * (runs.external_gb[region] * invoked)
@@ -234,13 +234,13 @@ class Accounts:
 
     def _grams_per(self, machine: Machine) -> tuple[Floats, Floats]:
         """Carbon of a second's execution and of a GB of external data: (H, R) each."""
-        rates, home = self.rates, self.sampled.geography.home
+        rates, home = self.rates, self.scenarios.geography.home
         per_gb = (1 - rates.home_share) * rates.unknown + rates.home_share * rates.route[:, home]
         return machine.kw * rates.intensity / SECONDS_AN_HOUR, rates.kwh_per_gb * per_gb
 
     def _mean_grams(self, node: int) -> Floats:
         """The means of a node's carbon at all hours (H, R): linear in mean duration and external data."""
-        runs, invoked = self.sampled.runs[node], self.sampled.invoked[node]
+        runs, invoked = self.scenarios.runs[node], self.scenarios.invoked[node]
         per_s, per_gb = self._grams_per(self.machines[node])
         grams = per_s * (runs.duration_s * invoked).mean(axis=1) + per_gb * (runs.external_gb * invoked).mean(axis=1)
         if node != self._entry_node:
@@ -254,7 +254,7 @@ class Accounts:
     def _pair_grams(self, places: Ints, hours: Ints) -> Floats:
         """Carbon (H, S) of what happens between nodes, of one placement (N,)."""
         if not self.terms:
-            return np.zeros((len(hours), self.sampled.draws.count))
+            return np.zeros((len(hours), self.scenarios.count))
         route = self.rates.kwh_per_gb * self.rates.tracked_route[hours]
         grams = [term.gb * route[:, places[term.source], places[term.target]] for term in self.terms]
         return np.asarray(np.array(grams).T @ self._amounts)
@@ -265,13 +265,13 @@ class Accounts:
 
     def _sum(self, factors: list[Floats], places: Ints) -> Floats:
         if not factors:
-            return np.zeros((len(places), self.sampled.draws.count))
+            return np.zeros((len(places), self.scenarios.count))
         return np.asarray(np.array(factors).T @ self._amounts)
 
     def _edge_terms(self, index: int, edge: Message) -> list[Term]:
         """Into a plain node: the data and its message. Into a sync node: the data and what its report costs."""
         data = Term(edge.source, edge.target, edge.payload_gb, self.rates.egress, 1.0)
-        if self.sampled.problem.edges[index].sync is not None:
+        if self.scenarios.problem.edges[index].sync is not None:
             return [data, self._report(edge)]
         requests = message_requests(edge.payload_gb) * edge.happens
         price = np.broadcast_to(self.rates.message, self.rates.egress.shape)
@@ -285,37 +285,37 @@ class Accounts:
 
     def _join_usd(self, node: int) -> Floats:
         """The least (R, S) that a sync node's message and writes cost, and the read of all that was reported."""
-        incoming = self.sampled.incoming[node]
+        incoming = self.scenarios.incoming[node]
         sizes_gb = np.array([message.payload_gb for message in incoming])
         read_units = np.ceil(kb(sizes_gb.sum(axis=0)) / KB_PER_READ_UNIT)
         usd = self.rates.read_unit[:, np.newaxis] * read_units
         usd = usd + self.rates.write_unit[:, np.newaxis] * least_write_units(incoming)
-        requests = least_requests(incoming) * self.sampled.invoked[node]
+        requests = least_requests(incoming) * self.scenarios.invoked[node]
         return np.asarray(usd + self.rates.message[:, np.newaxis] * requests)
 
     @property
     def _entry_node(self) -> int:
-        return self.sampled.position[self.sampled.problem.entry.node]
+        return self.scenarios.position[self.scenarios.problem.entry.node]
 
     @cached_property
     def redirected(self) -> Bools:
         """Which runs are redirected, by the entry node's region: (R, S)."""
-        away = np.arange(len(self.sampled.geography.names)) != self.sampled.geography.home
-        if self.sampled.entry.redirector is None:
-            return np.zeros((len(away), self.sampled.draws.count), dtype=bool)
-        return np.asarray(away[:, np.newaxis] & self.sampled.entry.at_function)
+        away = np.arange(len(self.scenarios.geography.names)) != self.scenarios.geography.home
+        if self.scenarios.entry.redirector is None:
+            return np.zeros((len(away), self.scenarios.count), dtype=bool)
+        return np.asarray(away[:, np.newaxis] & self.scenarios.entry.at_function)
 
     @cached_property
     def _redirector(self) -> Machine:
         """The redirector has the entry node's memory and a CPU utilisation of its own."""
-        problem = self.sampled.problem
+        problem = self.scenarios.problem
         redirector = problem.entry.redirector
         utilization = redirector.cpu_utilization if redirector is not None else 0.0
         return Machine.of(problem, problem.nodes[problem.entry.node], utilization)
 
     def _entry_usd(self) -> Floats:
         """The client's message, reading the plan, and the redirect: (R, S)."""
-        entry, rates, home = self.sampled.entry, self.rates, self.sampled.geography.home
+        entry, rates, home = self.scenarios.entry, self.rates, self.scenarios.geography.home
         client = np.where(self.redirected, rates.message[home], rates.message[:, np.newaxis])
         usd = client * message_requests(entry.payload_gb) + self._plan_usd()
         if entry.redirector is None or entry.forward_gb is None:
@@ -327,22 +327,22 @@ class Accounts:
 
     def _plan_usd(self) -> Floats:
         """Reading the plan (S,): by the client from the control region, by a function from its own region."""
-        problem, rates = self.sampled.problem, self.rates
+        problem, rates = self.scenarios.problem, self.rates
         if problem.entry.plan_gb == 0:
-            return np.zeros(self.sampled.draws.count)
-        control = self.sampled.geography.names.index(problem.control_region)
+            return np.zeros(self.scenarios.count)
+        control = self.scenarios.geography.names.index(problem.control_region)
         units = float(np.ceil(kb(problem.entry.plan_gb) / KB_PER_READ_UNIT))
         price = np.where(
-            self.sampled.entry.at_function, rates.read_unit[self.sampled.geography.home], rates.read_unit[control]
+            self.scenarios.entry.at_function, rates.read_unit[self.scenarios.geography.home], rates.read_unit[control]
         )
         return np.asarray(price * units)
 
     def _entry_grams(self, hour: int) -> Floats:
         """Carbon of the same: (R, S)."""
-        entry, rates, home = self.sampled.entry, self.rates, self.sampled.geography.home
+        entry, rates, home = self.scenarios.entry, self.rates, self.scenarios.geography.home
         grams = (entry.payload_gb * rates.unknown * rates.kwh_per_gb + self._plan_grams(hour))[np.newaxis]
         if entry.redirector is None or entry.forward_gb is None:
-            return np.broadcast_to(grams, (len(rates.message), self.sampled.draws.count))
+            return np.broadcast_to(grams, (len(rates.message), self.scenarios.count))
         hop = rates.kwh_per_gb * rates.tracked_route[hour, home][:, np.newaxis] * entry.forward_gb
         per_s, per_gb = self._grams_per(self._redirector)
         seconds, gb = entry.redirector.duration_s[home], entry.redirector.external_gb[home]
@@ -350,12 +350,12 @@ class Accounts:
         return np.asarray(grams + np.where(self.redirected, hop, 0.0))
 
     def _plan_grams(self, hour: int) -> Floats:
-        problem, rates = self.sampled.problem, self.rates
+        problem, rates = self.scenarios.problem, self.rates
         if problem.entry.plan_gb == 0:
-            return np.zeros(self.sampled.draws.count)
-        control = self.sampled.geography.names.index(problem.control_region)
-        route = rates.tracked_route[hour, control, self.sampled.geography.home]
-        per_gb = np.where(self.sampled.entry.at_function, route, rates.unknown)
+            return np.zeros(self.scenarios.count)
+        control = self.scenarios.geography.names.index(problem.control_region)
+        route = rates.tracked_route[hour, control, self.scenarios.geography.home]
+        per_gb = np.where(self.scenarios.entry.at_function, route, rates.unknown)
         return np.asarray(per_gb * rates.kwh_per_gb * problem.entry.plan_gb)
 
 

@@ -9,13 +9,14 @@ from typing import cast
 import numpy as np
 
 from caribou.model.errors import InvalidInputError, InvalidPlacementError
+from caribou.model.metric import Metric
 from caribou.model.placement import ALL_HOURS, Placement
 from caribou.model.schema.problem import Problem
-from caribou.solver.simulation.evaluator import Details, Evaluator
+from caribou.solver.simulation.evaluator import Evaluator, RunByRun
+from caribou.solver.simulation.precision import significant
 from caribou.solver.simulation.random_streams import Floats, Ints
 
 NORMAL_95 = 1.959963984540054  # 97.5 % quantile of the standard normal distribution
-DIGITS = 9  # significant ones in reports: beyond them, machines differ
 MIN_SAMPLES = 20  # for a 95th percentile to say anything
 
 Regions = Mapping[str, str]
@@ -49,24 +50,21 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Carbon in g CO2eq, cost in USD and run time in s of one run."""
+    """Each metric of one run, in its unit: `metrics[Metric.CARBON]`."""
 
-    carbon_g: Estimate
-    cost_usd: Estimate
-    runtime_s: Estimate
+    estimates: Mapping[Metric, Estimate]
 
     @classmethod
-    def of(cls, details: Details) -> Metrics:
+    def of(cls, runs: RunByRun) -> Metrics:
         """The metrics of drawn runs."""
-        return cls(Estimate.of(details.carbon_g), Estimate.of(details.cost_usd), Estimate.of(details.runtime_s))
+        return cls({metric: Estimate.of(values) for metric, values in runs.items()})
+
+    def __getitem__(self, metric: Metric) -> Estimate:
+        return self.estimates[metric]
 
     def to_json(self) -> dict[str, object]:
         """As in a placement's file."""
-        return {
-            "carbon_g": self.carbon_g.to_json(),
-            "cost_usd": self.cost_usd.to_json(),
-            "runtime_s": self.runtime_s.to_json(),
-        }
+        return {metric.field: estimate.to_json() for metric, estimate in self.estimates.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +124,9 @@ def check_sampling(seed: int, samples: int) -> None:
         raise InvalidInputError("is too small for a tail", where="samples", found=samples, fix=f"use {MIN_SAMPLES}")
 
 
-def significant(value: float) -> float:
-    """The value to the digits that reports give."""
-    return float(f"{value:.{DIGITS}g}")
-
-
 def _by_hour(problem: Problem, placement: Placement | Regions | Mapping[int, Regions]) -> list[Regions]:
     if isinstance(placement, Placement):
-        _check_origin(problem, placement)
+        check_origin(problem, placement)
         return [placement.regions_at(hour) for hour in ALL_HOURS]
     if not any(isinstance(key, int) for key in placement):
         return [cast("Regions", placement)] * len(ALL_HOURS)
@@ -144,7 +137,8 @@ def _by_hour(problem: Problem, placement: Placement | Regions | Mapping[int, Reg
     return [by_hour[hour] for hour in ALL_HOURS]
 
 
-def _check_origin(problem: Problem, placement: Placement) -> None:
+def check_origin(problem: Problem, placement: Placement) -> None:
+    """Raise InvalidPlacementError unless the placement is for the problem's workflow, version and home."""
     for what, mine, theirs in (
         ("is for another workflow", placement.workflow, problem.workflow.name),
         ("is for another version of the workflow", placement.workflow_version, problem.workflow.version),
@@ -155,15 +149,13 @@ def _check_origin(problem: Problem, placement: Placement) -> None:
             raise InvalidPlacementError(what, where="placement", found=found, fix="use it with its own problem")
 
 
-def _day(evaluator: Evaluator, by_hour: Sequence[Ints]) -> Details:
+def _day(evaluator: Evaluator, by_hour: Sequence[Ints]) -> RunByRun:
     """The runs (H, S) of all metrics over a day whose hours may be placed differently."""
     hours: dict[bytes, list[int]] = {}
     for hour, places in enumerate(by_hour):
         hours.setdefault(places.tobytes(), []).append(hour)
-    parts = [evaluator.details(by_hour[same[0]], same) for same in hours.values()]
-    lengths = [len(same) for same in hours.values()]
-    return Details(
-        np.concatenate([part.carbon_g for part in parts]),
-        np.repeat(np.array([part.cost_usd for part in parts]), lengths, axis=0),
-        np.repeat(np.array([part.runtime_s for part in parts]), lengths, axis=0),
-    )
+    parts = [(len(same), evaluator.details(by_hour[same[0]], same)) for same in hours.values()]
+    return {
+        metric: np.concatenate([np.broadcast_to(part[metric], (count, evaluator.samples)) for count, part in parts])
+        for metric in Metric
+    }

@@ -7,104 +7,106 @@ scored once, at home, and counted in every placement's means and tails: what a p
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from caribou.model.manifest import Metric
+from caribou.model.metric import Metric
 from caribou.model.schema.problem import Problem
-from caribou.solver.simulation.carbon_and_cost import DAY, Accounts, Rates
-from caribou.solver.simulation.lower_bounds import Relaxation
-from caribou.solver.simulation.random_streams import Draws, Floats, Ints
-from caribou.solver.simulation.scenarios import SampledProblem
+from caribou.solver.simulation.carbon_and_cost import DAY, CarbonAndCost, Rates
+from caribou.solver.simulation.lower_bounds import LowerBounds
+from caribou.solver.simulation.precision import EPSILON
+from caribou.solver.simulation.random_streams import Floats, Ints, RandomStreams
+from caribou.solver.simulation.scenarios import Scenarios
 from caribou.solver.simulation.timing import Joins, Timing
 
 CHUNK = 65_536  # samples times placements that are worked on at once: what fits a core's cache
 HOUR_AXIS = tuple(range(DAY + 1))
 
 
+RunByRun = Mapping[Metric, Floats]
+"""A placement run by run: (H, S) at the hours asked for of a metric that differs by hour, else (S,)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Scores of n placements: means of carbon_g (n, H), cost_usd (n,) and runtime_s (n,), and tails as asked.
+    """Scores of n placements: the means, and the tails of those metrics that were asked for.
 
-    H is 26: the hours 0 to 23, the overall average intensity, the mean of the day. A tail has its mean's shape.
+    Each is (n, H) of a metric that differs by hour, else (n,). H is 26: the hours 0 to 23, the overall average
+    intensity, the mean of the day.
     """
 
-    carbon_g: Floats
-    cost_usd: Floats
-    runtime_s: Floats
-    tails: dict[Metric, Floats]
+    means: Mapping[Metric, Floats]
+    tails: Mapping[Metric, Floats]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Scores]) -> Scores:
+        """The placements of the first of the parts, then those of the next, and so on."""
+        return cls(
+            {metric: np.concatenate([part.means[metric] for part in parts]) for metric in parts[0].means},
+            {metric: np.concatenate([part.tails[metric] for part in parts]) for metric in parts[0].tails},
+        )
+
+    def of(self, rows: Ints) -> Scores:
+        """The scores of some of the placements."""
+        return Scores(
+            {metric: mean[rows] for metric, mean in self.means.items()},
+            {metric: tail[rows] for metric, tail in self.tails.items()},
+        )
 
     def mean(self, metric: Metric, hour: int) -> Floats:
         """The means (n,) of a metric at an hour."""
-        if metric == "carbon":
-            return np.asarray(self.carbon_g[:, hour])
-        return self.cost_usd if metric == "cost" else self.runtime_s
+        return _at(self.means[metric], hour)
 
     def tail(self, metric: Metric, hour: int) -> Floats:
         """The tails (n,) of a metric at an hour; KeyError if they were not asked for."""
-        tail = self.tails[metric]
-        return np.asarray(tail[:, hour]) if tail.ndim == 2 else tail
-
-    def and_also(self, others: Scores) -> Scores:
-        """These placements and then the others."""
-        return Scores(
-            np.concatenate([self.carbon_g, others.carbon_g]),
-            np.concatenate([self.cost_usd, others.cost_usd]),
-            np.concatenate([self.runtime_s, others.runtime_s]),
-            {metric: np.concatenate([tail, others.tails[metric]]) for metric, tail in self.tails.items()},
-        )
+        return _at(self.tails[metric], hour)
 
 
-@dataclass(frozen=True, slots=True)
-class Details:
-    """A placement run by run: carbon_g (H, S) at the hours asked for, cost_usd (S,), runtime_s (S,)."""
-
-    carbon_g: Floats
-    cost_usd: Floats
-    runtime_s: Floats
+def _at(values: Floats, hour: int) -> Floats:
+    return np.asarray(values[:, hour]) if values.ndim == 2 else values
 
 
 @dataclass(frozen=True)
 class Part:
     """One part of the sample, and everything that scores placements on it."""
 
-    sampled: SampledProblem
+    scenarios: Scenarios
 
     @cached_property
-    def accounts(self) -> Accounts:
+    def carbon_and_cost(self) -> CarbonAndCost:
         """What the runs emit and cost, whatever the order of events."""
-        return Accounts(self.sampled, Rates.of(self.sampled.problem))
+        return CarbonAndCost(self.scenarios, Rates.of(self.scenarios.problem))
 
     @cached_property
     def timing(self) -> Timing:
         """When things happen in the runs."""
-        return Timing(self.sampled, self.accounts.redirected)
+        return Timing(self.scenarios, self.carbon_and_cost.redirected)
 
     @cached_property
     def joins(self) -> Joins:
         """What depends on the order of events."""
-        return Joins(self.timing, self.accounts.rates)
+        return Joins(self.timing, self.carbon_and_cost.rates)
 
     @cached_property
     def node_usd(self) -> tuple[Floats, ...]:
         """Cost (R, S) of each node."""
-        return tuple(self.accounts.node_usd(v) for v in range(len(self.sampled.position)))
+        return tuple(self.carbon_and_cost.node_usd(v) for v in range(len(self.scenarios.position)))
 
     def cost_usd(self, places: Ints, joins_usd: Floats) -> Floats:
         """Cost (B, S)."""
         nodes = sum(self.node_usd[v][places[:, v]] for v in range(places.shape[1]))
-        return np.asarray(nodes + self.accounts.pair_usd(places) + joins_usd)
+        return np.asarray(nodes + self.carbon_and_cost.pair_usd(places) + joins_usd)
 
-    def details(self, places: Ints, hours: Sequence[int]) -> Details:
+    def details(self, places: Ints, hours: Sequence[int]) -> RunByRun:
         """One placement (1, N), run by run."""
         timeline = self.timing.of(places)
         cost = self.cost_usd(places, self.joins.usd(places, timeline))
         at = np.array(hours, dtype=np.intp)
-        carbon = self.accounts.grams(places[0], at) + self.joins.grams(places, timeline, at)
-        return Details(carbon, cost[0], timeline.runtime_s[0])
+        carbon = self.carbon_and_cost.grams(places[0], at) + self.joins.grams(places, timeline, at)
+        return {Metric.CARBON: carbon, Metric.COST: cost[0], Metric.RUNTIME: timeline.runtime_s[0]}
 
 
 @dataclass(frozen=True)
@@ -138,61 +140,49 @@ class Evaluator:
     def score(self, places: Ints) -> Scores:
         """The scores of placements (n, N)."""
         size = max(1, CHUNK // self.samples)
-        parts = [self._score(places[first : first + size]) for first in range(0, len(places), size)]
-        return Scores(
-            np.concatenate([part.carbon_g for part in parts]),
-            np.concatenate([part.cost_usd for part in parts]),
-            np.concatenate([part.runtime_s for part in parts]),
-            {metric: np.concatenate([part.tails[metric] for part in parts]) for metric in self.tails},
-        )
+        return Scores.joined([self._score(places[first : first + size]) for first in range(0, len(places), size)])
 
-    def details(self, places: Ints, hours: Sequence[int]) -> Details:
+    def details(self, places: Ints, hours: Sequence[int]) -> RunByRun:
         """One placement (N,) run by run, those that stay home last."""
         moved = self.part.details(places[np.newaxis], hours)
         if self._staying is None:
             return moved
         home = self._staying.details(self.home[np.newaxis], hours)
-        return Details(
-            np.concatenate([moved.carbon_g, home.carbon_g], axis=1),
-            np.concatenate([moved.cost_usd, home.cost_usd]),
-            np.concatenate([moved.runtime_s, home.runtime_s]),
-        )
+        return {metric: np.concatenate([runs, home[metric]], axis=-1) for metric, runs in moved.items()}
 
-    def relaxation(self, metric: Metric, hour: int, allowed: tuple[Ints, ...] | None = None) -> Relaxation:
+    def lower_bounds(self, metric: Metric, hour: int, allowed: tuple[Ints, ...] | None = None) -> LowerBounds:
         """Lower bounds on the mean of a metric at an hour; that on run time is the same for all placements."""
-        tables, kept = self.part.accounts.means, 1 - self._stay_count / self.samples
+        tables, kept = self.part.carbon_and_cost.means, 1 - self._stay_count / self.samples
         constant = self._stay_mean(metric, hour) * (1 - kept)
-        if metric == "carbon":
+        if metric == Metric.CARBON:
             nodes, joint = tables.node_g[hour], tables.pair_g[hour]
-        elif metric == "cost":
+        elif metric == Metric.COST:
             nodes, joint = tables.node_usd, tables.pair_usd
         else:
             nodes, joint = np.zeros_like(tables.node_usd), np.zeros_like(tables.pair_usd)
             constant += self.part.timing.fastest_s * kept
-        return Relaxation(constant, nodes * kept, tables.pairs, joint * kept, allowed or self.allowed)
+        return LowerBounds(constant, nodes * kept, tables.pairs, joint * kept, allowed or self.allowed)
 
     def moved_runs(self, metric: Metric, places: Ints) -> Floats:
         """Cost or run time of the runs that are moved, by a placement (N,): (S,)."""
-        details = self.part.details(places[np.newaxis], ())
-        return details.cost_usd if metric == "cost" else details.runtime_s
+        return self.part.details(places[np.newaxis], ())[metric]
 
     def most_above(self, metric: Metric, limit: float) -> int:
         """How many of the moved runs may cost or take more than a limit on the tail; below 0 if those at home break it.
 
         A percentile is not below the value whose place, counted from 0, is its share of S - 1, rounded down.
         """
-        place = math.floor(self.problem.objective.tail_percentile / 100 * (self.samples - 1) - 1e-9)
-        stay = self._stay.cost_usd if metric == "cost" else self._stay.runtime_s
-        return self.samples - 1 - max(0, place) - int(np.count_nonzero(stay > limit))
+        place = math.floor(self.problem.objective.tail_percentile / 100 * (self.samples - 1) - EPSILON)
+        return self.samples - 1 - max(0, place) - int(np.count_nonzero(self._stay[metric] > limit))
 
     def mixed_runtime_s(self, moved: Floats) -> Floats:
         """Means of run time over all runs, from those of the moved ones (B,)."""
-        return self._mixed(moved, self._stay_mean("runtime", 0))
+        return self._mixed(moved, self._stay_mean(Metric.RUNTIME, 0))
 
     @cached_property
     def linked(self) -> tuple[tuple[int, int], ...]:
         """The pairs of nodes between which something travels."""
-        return tuple((int(source), int(target)) for source, target in self.part.accounts.means.pairs)
+        return tuple((int(source), int(target)) for source, target in self.part.carbon_and_cost.means.pairs)
 
     @cached_property
     def _stay_count(self) -> int:
@@ -201,26 +191,26 @@ class Evaluator:
     @cached_property
     def part(self) -> Part:
         """The runs that a placement moves."""
-        return Part(SampledProblem(self.problem, Draws(self.seed, 0, self.samples - self._stay_count)))
+        return Part(Scenarios(self.problem, RandomStreams(self.seed, 0, self.samples - self._stay_count)))
 
     @cached_property
     def _staying(self) -> Part | None:
         if self._stay_count == 0:
             return None
-        return Part(SampledProblem(self.problem, Draws(self.seed, self.samples - self._stay_count, self.samples)))
+        return Part(Scenarios(self.problem, RandomStreams(self.seed, self.samples - self._stay_count, self.samples)))
 
     @cached_property
-    def _stay(self) -> Details:
+    def _stay(self) -> RunByRun:
+        """The runs that stay home, at all hours."""
         if self._staying is None:
-            return Details(np.zeros((len(HOUR_AXIS), 0)), np.zeros(0), np.zeros(0))
+            return {metric: np.zeros((len(HOUR_AXIS), 0) if metric.by_hour else 0) for metric in Metric}
         return self._staying.details(self.home[np.newaxis], HOUR_AXIS)
 
     def _stay_mean(self, metric: Metric, hour: int) -> float:
         if self._stay_count == 0:
             return 0.0
-        stay = self._stay
-        by_metric = {"carbon": stay.carbon_g[hour], "cost": stay.cost_usd, "runtime": stay.runtime_s}
-        return float(by_metric[metric].mean())
+        stay = self._stay[metric]
+        return float((stay[hour] if metric.by_hour else stay).mean())
 
     def _mixed(self, moved: Floats, stay: Floats | float) -> Floats:
         """The mean over all runs from that of the moved ones and that of those that stay home."""
@@ -230,29 +220,31 @@ class Evaluator:
         return np.asarray(moved * (1 - share) + np.asarray(stay) * share)
 
     def _score(self, places: Ints) -> Scores:
-        part, stay = self.part, self._stay
+        part = self.part
         timeline = part.timing.of(places)
         joins_usd = part.joins.usd(places, timeline)
-        carbon = part.accounts.means.grams_by_hour(places) + part.joins.mean_grams(places, timeline)
-        cost = part.accounts.means.usd(places) + joins_usd.mean(axis=1)
-        stay_g = stay.carbon_g.mean(axis=1) if self._stay_count else 0.0
+        carbon = part.carbon_and_cost.means.grams_by_hour(places) + part.joins.mean_grams(places, timeline)
+        cost = part.carbon_and_cost.means.usd(places) + joins_usd.mean(axis=1)
+        stay_g = self._stay[Metric.CARBON].mean(axis=1) if self._stay_count else 0.0
         return Scores(
-            self._mixed(carbon, stay_g),
-            self._mixed(cost, self._stay_mean("cost", 0)),
-            self._mixed(timeline.runtime_s.mean(axis=1), self._stay_mean("runtime", 0)),
+            {
+                Metric.CARBON: self._mixed(carbon, stay_g),
+                Metric.COST: self._mixed(cost, self._stay_mean(Metric.COST, 0)),
+                Metric.RUNTIME: self.mixed_runtime_s(timeline.runtime_s.mean(axis=1)),
+            },
             {metric: self._tail(metric, places, timeline.runtime_s, joins_usd) for metric in self.tails},
         )
 
     def _tail(self, metric: Metric, places: Ints, runtime_s: Floats, joins_usd: Floats) -> Floats:
-        if metric == "runtime":
-            return self.percentile(runtime_s, self._stay.runtime_s)
-        if metric == "cost":
-            return self.percentile(self.part.cost_usd(places, joins_usd), self._stay.cost_usd)
-        rows = [self.part.details(row[np.newaxis], HOUR_AXIS).carbon_g for row in places]
-        return np.array([[self.percentile(g[np.newaxis], s)[0] for g, s in self._by_hour(row)] for row in rows])
-
-    def _by_hour(self, carbon_g: Floats) -> list[tuple[Floats, Floats]]:
-        return list(zip(carbon_g, self._stay.carbon_g, strict=True))
+        if metric == Metric.RUNTIME:
+            return self.percentile(runtime_s, self._stay[metric])
+        if metric == Metric.COST:
+            return self.percentile(self.part.cost_usd(places, joins_usd), self._stay[metric])
+        rows = [self.part.details(row[np.newaxis], HOUR_AXIS)[metric] for row in places]
+        stay = self._stay[metric]
+        return np.array(
+            [[self.percentile(g[np.newaxis], s)[0] for g, s in zip(row, stay, strict=True)] for row in rows]
+        )
 
     def percentile(self, moved: Floats, stay: Floats) -> Floats:
         """The tail percentile (B,) of runs (B, S) together with those that stay home (S',)."""

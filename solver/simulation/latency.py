@@ -42,7 +42,7 @@ class Geography:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Latency in seconds of S sampled messages between R regions: `seen[row[a, b]] + shift[a, b]`.
+    """Latency in seconds of S drawn messages between R regions: `seen[row[a, b]] + shift[a, b]`.
 
     `seen` (K, S) has one row an observed pair, `row` (R, R) says which one serves a pair, `shift` (R, R) what is added.
     """

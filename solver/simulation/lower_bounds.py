@@ -1,4 +1,4 @@
-"""A lower bound on the mean of a metric that needs no clock, and the least it can be once some nodes are placed.
+"""A lower bound on the mean of a metric that needs no timing, and the least it can be once some nodes are placed.
 
 Notation: placement x, node v in region x_v, floor f(x) <= mean(x).
 
@@ -23,7 +23,7 @@ from caribou.solver.simulation.random_streams import Floats, Ints
 
 
 @dataclass(frozen=True)
-class Relaxation:
+class LowerBounds:
     """The floor as tables: `nodes` (N, R), `pairs` (P, 2) of node positions, `joint` (P, R, R)."""
 
     constant: float
@@ -55,14 +55,14 @@ class FloorTables:
     allowed: tuple[Ints, ...]
 
     @classmethod
-    def of(cls, relaxations: Sequence[Relaxation]) -> FloorTables:
-        """The relaxations, which differ in numbers only."""
+    def of(cls, bounds_by_hour: Sequence[LowerBounds]) -> FloorTables:
+        """The bounds of the hours, which differ in numbers only."""
         return cls(
-            np.array([one.constant for one in relaxations]),
-            np.stack([one.nodes for one in relaxations], axis=-1),
-            relaxations[0].pairs,
-            np.stack([one.joint for one in relaxations], axis=-1),
-            relaxations[0].allowed,
+            np.array([one.constant for one in bounds_by_hour]),
+            np.stack([one.nodes for one in bounds_by_hour], axis=-1),
+            bounds_by_hour[0].pairs,
+            np.stack([one.joint for one in bounds_by_hour], axis=-1),
+            bounds_by_hour[0].allowed,
         )
 
     @property

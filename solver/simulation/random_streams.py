@@ -33,7 +33,7 @@ class Purpose(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Draws:
+class RandomStreams:
     """Samples `first` up to, not including, `end` of a seed's numbers."""
 
     seed: int

@@ -23,7 +23,7 @@ from caribou.solver.simulation.latency import (
     message_latency,
     notice_latency,
 )
-from caribou.solver.simulation.random_streams import Bools, Draws, Floats, Ints, Purpose
+from caribou.solver.simulation.random_streams import Bools, Floats, Ints, Purpose, RandomStreams
 
 NEVER = -np.inf
 
@@ -68,17 +68,22 @@ class EntryDraw:
 
 
 @dataclass(frozen=True)
-class SampledProblem:
+class Scenarios:
     """The drawn problem. `invoked` (N, S); `edges` and `notices` as messages; `runs` by node."""
 
     problem: Problem
-    draws: Draws
+    streams: RandomStreams
     geography: Geography = field(init=False)
     position: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "geography", geography_of(self.problem))
         object.__setattr__(self, "position", {name: i for i, name in enumerate(self.problem.node_order)})
+
+    @property
+    def count(self) -> int:
+        """How many runs are drawn."""
+        return self.streams.count
 
     @cached_property
     def runs(self) -> tuple[NodeRuns, ...]:
@@ -89,13 +94,13 @@ class SampledProblem:
     def taken(self) -> Bools:
         """Whether each edge is taken if its source runs: (E, S)."""
         return np.array(
-            [self.draws.uniform(Purpose.EDGE_TAKEN, i) < e.probability for i, e in enumerate(self.problem.edges)]
-        ).reshape(len(self.problem.edges), self.draws.count)
+            [self.streams.uniform(Purpose.EDGE_TAKEN, i) < e.probability for i, e in enumerate(self.problem.edges)]
+        ).reshape(len(self.problem.edges), self.count)
 
     @cached_property
     def invoked(self) -> Bools:
         """Which nodes run: those with at least one edge taken, (N, S). It does not depend on the placement."""
-        invoked = np.zeros((len(self.problem.nodes), self.draws.count), dtype=bool)
+        invoked = np.zeros((len(self.problem.nodes), self.count), dtype=bool)
         invoked[self.position[self.problem.entry.node]] = True
         for name in self.problem.node_order:
             for i in self.problem.out_edges[name]:
@@ -113,7 +118,7 @@ class SampledProblem:
         return tuple(
             notice
             for i in range(len(self.problem.edges))
-            for notice in (*self._told_by_caller(i), *self._passed_on(i))
+            for notice in (*self._notified_by_caller(i), *self._passed_on(i))
             if notice.happens.any()
         )
 
@@ -131,23 +136,23 @@ class SampledProblem:
     @cached_property
     def entry(self) -> EntryDraw:
         """How the runs begin."""
-        entry, draws = self.problem.entry, self.draws
-        payload = np.asarray(entry.payload_gb)[draws.pick(len(entry.payload_gb), Purpose.ENTRY_PAYLOAD)]
-        at_function = draws.uniform(Purpose.PLAN_READ_AT_FUNCTION) < entry.plan_read_at_function_probability
+        entry, streams = self.problem.entry, self.streams
+        payload = np.asarray(entry.payload_gb)[streams.pick(len(entry.payload_gb), Purpose.ENTRY_PAYLOAD)]
+        at_function = streams.uniform(Purpose.PLAN_READ_AT_FUNCTION) < entry.plan_read_at_function_probability
         if entry.redirector is None or not at_function.any():
             return EntryDraw(payload, at_function, None, None, None)
         return self._redirected(entry.redirector, payload, at_function)
 
     def _redirected(self, redirector: Redirector, payload: Floats, at_function: Bools) -> EntryDraw:
-        uniform = self.draws.uniform(Purpose.REDIRECTOR_RUN)
+        uniform = self.streams.uniform(Purpose.REDIRECTOR_RUN)
         home = self.problem.home_region
         runs = _runs({home: redirector.runs[home]}, uniform, self._source_regions({home: redirector.runs[home]}))
         sizes = np.concatenate([transfers.payload_gb for transfers in redirector.transfers.values()])
-        forward = sizes[self.draws.pick(len(sizes), Purpose.REDIRECTOR_PAYLOAD)]
+        forward = sizes[self.streams.pick(len(sizes), Purpose.REDIRECTOR_PAYLOAD)]
         latency = message_latency(
             redirector.transfers,
             forward,
-            self.draws.uniform(Purpose.REDIRECTOR_LATENCY),
+            self.streams.uniform(Purpose.REDIRECTOR_LATENCY),
             self.geography,
             PINGS_INTO_PLAIN,
         )
@@ -157,9 +162,9 @@ class SampledProblem:
         node = self.problem.nodes[name]
         calls = [self.problem.edges[i].call_key for i in self.problem.out_edges[name]]
         if not node.runs:  # only where no run ever invokes it
-            nothing = np.zeros((len(self.geography.names), self.draws.count))
+            nothing = np.zeros((len(self.geography.names), self.count))
             return NodeRuns(nothing, nothing, dict.fromkeys(calls, nothing))
-        uniform = self.draws.uniform(Purpose.NODE_RUN, list(self.problem.nodes).index(name))
+        uniform = self.streams.uniform(Purpose.NODE_RUN, list(self.problem.nodes).index(name))
         return _runs(node.runs, uniform, self._source_regions(node.runs))
 
     def _source_regions(self, runs: dict[str, Runs]) -> list[tuple[str, float]]:
@@ -189,15 +194,15 @@ class SampledProblem:
         if not edge.transfers:  # only where the edge is never taken
             regions = len(self.geography.names)
             nowhere = np.zeros((regions, regions))
-            never = np.zeros(self.draws.count)
+            never = np.zeros(self.count)
             return never, Latency(never[np.newaxis], nowhere.astype(np.intp), nowhere)
         sizes = np.concatenate([transfers.payload_gb for transfers in edge.transfers.values()])
-        payload = sizes[self.draws.pick(len(sizes), Purpose.EDGE_PAYLOAD, index)]
-        uniform = self.draws.uniform(Purpose.EDGE_LATENCY, index)
+        payload = sizes[self.streams.pick(len(sizes), Purpose.EDGE_PAYLOAD, index)]
+        uniform = self.streams.uniform(Purpose.EDGE_LATENCY, index)
         pings = PINGS_INTO_PLAIN if edge.sync is None else PINGS_INTO_SYNC
         return payload, message_latency(edge.transfers, payload, uniform, self.geography, pings)
 
-    def _told_by_caller(self, index: int) -> list[Message]:
+    def _notified_by_caller(self, index: int) -> list[Message]:
         """The notices that the source of an edge sends when it runs and does not take the edge."""
         edge = self.problem.edges[index]
         source = self.position[edge.source]
@@ -232,13 +237,13 @@ class SampledProblem:
         ]
 
     def _notice(self, index: int, place: int, notice: SkipNotice, happens: Bools, offset: Floats | None) -> Message:
-        uniform = self.draws.uniform(Purpose.NOTICE_LATENCY, index, place)
+        uniform = self.streams.uniform(Purpose.NOTICE_LATENCY, index, place)
         size_gb = float(kb(notice.message_gb)) / 1024**2
         same = (e for e in self.problem.edges if (e.source, e.target) == (notice.predecessor, notice.sync_node))
         edge = next(e for e in same)
         edge_latency = None
         if edge.transfers:
-            sizes = np.full(self.draws.count, size_gb)
+            sizes = np.full(self.count, size_gb)
             edge_latency = message_latency(edge.transfers, sizes, uniform, self.geography, PINGS_INTO_SYNC)
         samples = {pair: transfers.latency_s for pair, transfers in notice.transfers.items()}
         return Message(
@@ -247,7 +252,7 @@ class SampledProblem:
             happens,
             offset,
             notice_latency(samples, edge_latency, uniform, self.geography),
-            np.zeros(self.draws.count),
+            np.zeros(self.count),
             notice.response_gb,
             size_gb,
         )

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from caribou.solver.simulation.carbon_and_cost import Rates, least_requests, least_write_units, message_requests
 from caribou.solver.simulation.latency import kb
 from caribou.solver.simulation.random_streams import Floats, Ints
-from caribou.solver.simulation.scenarios import NEVER, Message, SampledProblem
+from caribou.solver.simulation.scenarios import NEVER, Message, Scenarios
 
 Winners = NDArray[np.int16]
 
@@ -83,7 +83,7 @@ class Timeline:
 class Timing:
     """The timing of a drawn problem."""
 
-    sampled: SampledProblem
+    scenarios: Scenarios
     redirected: NDArray[np.bool_]
 
     def of(self, places: Ints) -> Timeline:
@@ -105,10 +105,10 @@ class Timing:
             return self.entry_start[places[:, 0]], None
         arrivals = (
             delay.after(starts[message.source], places[:, message.source], places[:, node])
-            for message, delay in zip(self.sampled.incoming[node], self.delays[node], strict=True)
+            for message, delay in zip(self.scenarios.incoming[node], self.delays[node], strict=True)
         )
         latest = next(arrivals)
-        if node not in self.sampled.sync_nodes:
+        if node not in self.scenarios.sync_nodes:
             return latest, None
         last = np.zeros(latest.shape, dtype=np.int16)
         for position, arrival in enumerate(arrivals, start=1):
@@ -118,7 +118,7 @@ class Timing:
 
     def _write_units(self, node: int, places: Ints, starts: Sequence[Floats]) -> Floats:
         """Table units of the writes to a sync node's item, each as large as the item then is: (B, S)."""
-        edges = [edge for edge in self.sampled.edges if edge.target == node]
+        edges = [edge for edge in self.scenarios.edges if edge.target == node]
         calls = [self._call(edge, places, starts) for edge in edges]
         sizes = [np.broadcast_to(edge.payload_gb, calls[0].shape).copy() for edge in edges]
         for i, j in combinations(range(len(edges)), 2):
@@ -137,30 +137,30 @@ class Timing:
         """No placement's mean run time is below it: in each run, every step in whatever regions are fastest for it."""
         starts = [self.entry_start.min(axis=0)]
         for node in range(1, len(self.delays)):
-            messages = zip(self.sampled.incoming[node], self.delays[node], strict=True)
+            messages = zip(self.scenarios.incoming[node], self.delays[node], strict=True)
             starts.append(np.max([starts[message.source] + delay.least for message, delay in messages], axis=0))
         ends = [start + duration.min(axis=0) for start, duration in zip(starts, self.durations, strict=True)]
         return float(np.max(ends, axis=0).mean())
 
     @cached_property
     def _least_write_units(self) -> dict[int, Floats]:
-        return {node: least_write_units(self.sampled.incoming[node]) for node in self.sampled.sync_nodes}
+        return {node: least_write_units(self.scenarios.incoming[node]) for node in self.scenarios.sync_nodes}
 
     @cached_property
     def delays(self) -> tuple[tuple[Delay, ...], ...]:
         """The delay of each message that may start a node, by node."""
-        return tuple(tuple(Delay.of(message) for message in messages) for messages in self.sampled.incoming)
+        return tuple(tuple(Delay.of(message) for message in messages) for messages in self.scenarios.incoming)
 
     @cached_property
     def durations(self) -> tuple[Floats, ...]:
         """How long each node runs, by its region (R, S), by node."""
-        pairs = zip(self.sampled.runs, self.sampled.invoked, strict=True)
+        pairs = zip(self.scenarios.runs, self.scenarios.invoked, strict=True)
         return tuple(np.where(invoked, runs.duration_s, NEVER) for runs, invoked in pairs)
 
     @cached_property
     def entry_start(self) -> Floats:
         """When the entry node starts, by its region (R, S): at 0, or when the redirector's message arrives."""
-        entry, home = self.sampled.entry, self.sampled.geography.home
+        entry, home = self.scenarios.entry, self.scenarios.geography.home
         if entry.redirector is None or entry.forward_latency is None:
             return np.zeros(self.redirected.shape)
         latency = entry.forward_latency
@@ -171,10 +171,10 @@ class Timing:
     @cached_property
     def entry_end(self) -> Floats:
         """When the redirector ends, by the entry node's region (R, S)."""
-        redirector = self.sampled.entry.redirector
+        redirector = self.scenarios.entry.redirector
         if redirector is None:
             return np.zeros(self.redirected.shape)
-        return np.where(self.redirected, redirector.duration_s[self.sampled.geography.home], 0.0)
+        return np.where(self.redirected, redirector.duration_s[self.scenarios.geography.home], 0.0)
 
 
 @dataclass(frozen=True)
@@ -197,14 +197,14 @@ class Joins:
         total = np.zeros((len(hours), timeline.runtime_s.shape[1]))
         for node, last in timeline.last.items():
             grams = self._message_grams(node, places)[hours, 0]
-            total += grams[:, last[0]] * self.timing.sampled.invoked[node]
+            total += grams[:, last[0]] * self.timing.scenarios.invoked[node]
         return total
 
     def mean_grams(self, places: Ints, timeline: Timeline) -> Floats:
         """The mean of the same at every hour: (B, H)."""
         total = np.zeros((len(places), len(self.rates.intensity)))
         for node, last in timeline.last.items():
-            invoked = self.timing.sampled.invoked[node]
+            invoked = self.timing.scenarios.invoked[node]
             for position, grams in enumerate(np.moveaxis(self._message_grams(node, places), 2, 0)):
                 share = np.count_nonzero((last == position) & invoked, axis=1) / last.shape[1]
                 total += (grams * share).T
@@ -212,12 +212,12 @@ class Joins:
 
     def _message_usd(self, node: int, places: Ints) -> Floats:
         """Cost (B, M) of each message that may start the node, beyond the requests of the smallest."""
-        here, least = places[:, node], least_requests(self.timing.sampled.incoming[node])
+        here, least = places[:, node], least_requests(self.timing.scenarios.incoming[node])
         return np.stack(
             [
                 self.rates.message[here] * (float(message_requests(m.start_gb)) - least)
                 + m.start_gb * self.rates.egress[places[:, m.source], here]
-                for m in self.timing.sampled.incoming[node]
+                for m in self.timing.scenarios.incoming[node]
             ],
             axis=1,
         )
@@ -225,9 +225,9 @@ class Joins:
     def _message_grams(self, node: int, places: Ints) -> Floats:
         """Carbon (H, B, M) of each message that may start the node."""
         route = self.rates.kwh_per_gb * self.rates.tracked_route
-        messages = self.timing.sampled.incoming[node]
+        messages = self.timing.scenarios.incoming[node]
         return np.stack([m.start_gb * route[:, places[:, m.source], places[:, node]] for m in messages], axis=2)
 
     def _by_last(self, node: int, last: Winners, values: Floats) -> Floats:
         chosen = np.take_along_axis(values, last.astype(np.intp), axis=1)
-        return np.asarray(chosen * self.timing.sampled.invoked[node])
+        return np.asarray(chosen * self.timing.scenarios.invoked[node])

@@ -1,4 +1,4 @@
-"""`caribou solve`: what it says beside the placement, and its trade-offs."""
+"""`caribou solve`: what it prints beside the placement, and its trade-offs."""
 
 import json
 import xml.etree.ElementTree as ET
@@ -32,7 +32,7 @@ def run(problem_file, *arguments):
     return " ".join(result.output.split())
 
 
-def test_solve_when_run_then_tells_what_the_saving_rests_on_and_what_the_solve_took(problem_file):
+def test_solve_when_run_then_says_what_the_saving_rests_on_and_what_the_solve_took(problem_file):
     """Both are in the file and in words."""
     text = run(problem_file)
     assert "DEPENDS ON WHICH OF THESE IS ASSUMED" in text

@@ -1,6 +1,5 @@
 """`caribou solve` and `caribou evaluate`."""
 
-import hashlib
 import io
 import json
 from datetime import datetime, timedelta
@@ -12,7 +11,7 @@ from rich.console import Console
 from caribou.cli.solve import evaluate, solve
 from caribou.model.errors import InvalidProblemError, OperationFailedError
 from caribou.model.schema.placement import read_placement
-from caribou.model.schema.problem_file import parse_problem
+from caribou.model.schema.problem_file import parse_problem, read_problem
 from caribou.report.hours import hours_text
 from caribou.report.plan_table import plan_table
 from caribou.solver import solve as solve_problem
@@ -39,7 +38,7 @@ def test_solve_when_run_then_writes_a_valid_placement_and_shows_it(problem_file,
     result = run(solve, "--problem", problem_file, "-o", output, "--seed", 3, "--samples", 60, "--valid-days", 2)
     assert result.exit_code == 0
     placement = read_placement(output)
-    assert placement.origin["problem_sha256"] == hashlib.sha256(problem_file.read_bytes()).hexdigest()
+    assert placement.origin["problem_sha256"] == read_problem(problem_file).digest
     assert placement.expires_at - datetime.fromisoformat(placement.origin["solved_at"]) == timedelta(days=2)
     assert placement.origin["solver"]["seed"] == 3
     for text in ("us-west-2 *", "operational carbon", "optimal", "hard: cost"):
@@ -57,7 +56,7 @@ def test_solve_when_the_problem_is_wrong_then_raises_and_writes_nothing(tmp_path
 
 
 def test_solve_when_the_output_can_not_be_written_then_says_so(problem_file, tmp_path):
-    """A missing folder is one message, no traceback."""
+    """A missing folder is a message, not a traceback."""
     with pytest.raises(OperationFailedError, match="can't be written"):
         run(solve, "--problem", problem_file, "--samples", 60, "-o", tmp_path / "no" / "solved.json")
 

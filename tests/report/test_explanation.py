@@ -2,6 +2,7 @@
 
 import pytest
 
+from caribou.model.metric import Metric
 from caribou.report.explanation import explanation
 from caribou.solver.analysis.explanation import Change, Move, Pull, Reason
 
@@ -27,7 +28,7 @@ def reason(*moves, **fields):
     )
 
 
-def words(*moves, objective="carbon", **fields):
+def words(*moves, objective=Metric.CARBON, **fields):
     """The explanation as one text."""
     return "\n".join(explanation([reason(*moves, **fields)], HOME, objective))
 
@@ -41,7 +42,7 @@ def test_words_when_a_move_is_worse_then_say_what_it_adds_in_units_for_people():
 
 
 def test_words_when_a_limit_forbids_a_move_then_name_it_with_value_and_limit():
-    """The reader learns which limit to loosen, and how far; what does not change is not told."""
+    """The reader learns which limit to loosen, and how far; what does not change is left out."""
     text = words(FORBIDDEN, WORSE)
     assert "all hours: a limit holds it there." in text
     assert "In ca-central-1: 0.25 g less carbon (-5.0% of home's), 1.5 s more tail run time. It can't: " in text
@@ -65,7 +66,7 @@ def test_words_when_a_better_region_is_known_then_say_that_nothing_forbids_it():
 
 
 def test_words_when_neighbours_pull_then_name_the_strong_ones_and_the_direction():
-    """What is below a tenth of what the move changes is not told."""
+    """What is below a tenth of what the move changes is left out."""
     pulls = (Pull("a", 0.0009), Pull("c", -0.0005), Pull("d", 0.00001))
     text = words(WORSE, pulls=pulls)
     assert "Its traffic with a keeps it here: 0.9 mg more if it ran in us-east-1." in text
@@ -88,13 +89,13 @@ def test_words_when_there_is_more_to_tell_then_have_a_line_for_it(fields, line):
 
 
 def test_words_when_a_node_may_run_nowhere_else_then_say_so():
-    """There is no move to tell of."""
+    """There is no move to speak of."""
     assert words() == "b runs in us-west-2, all hours: it may run nowhere else."
 
 
 def test_words_when_cost_comes_first_then_speak_of_cost():
     """The metric of first priority decides."""
-    text = words(WORSE, objective="cost", pulls=(Pull("a", 5e-6),))
+    text = words(WORSE, objective=Metric.COST, pulls=(Pull("a", 5e-6),))
     assert "nowhere that it may run has less cost" in text
     assert "Its traffic with a keeps it here: 5 USD a million runs more" in text
 

@@ -60,14 +60,14 @@ def test_notes_when_a_placement_is_written_by_hand_then_there_are_none():
 def test_notes_when_no_placement_meets_the_limits_then_say_which_to_relax_and_to_what():
     """The way out of an infeasible problem."""
     relax = [{"name": "hard.runtime", "limit": 1.0, "needed": 4.25}]
-    fresh = {"samples": 2000, "limits": [{"name": "hard.runtime", "limit": 1.0, "tail": 4.2, "met": False}]}
-    plan = Plan(ALL_HOURS, {"a": "us-east-1"}, {"status": "infeasible", "relax": relax, "out_of_sample": fresh})
+    out_of_sample = {"samples": 2000, "limits": [{"name": "hard.runtime", "limit": 1.0, "tail": 4.2, "met": False}]}
+    plan = Plan(ALL_HOURS, {"a": "us-east-1"}, {"status": "infeasible", "relax": relax, "out_of_sample": out_of_sample})
     assert solve_notes(Placement("w", "1", "us-east-1", (plan,))) == [
         "all hours: to be feasible, relax hard.runtime to 4.25 instead of 1."
     ]
 
 
-def test_notes_when_a_limit_is_not_met_on_fresh_runs_then_say_so():
+def test_notes_when_a_limit_is_not_met_out_of_sample_then_say_so():
     """A limit that is just met on the drawn runs may just be missed on others; one that is met is no news."""
     limits = [
         {"name": "hard.runtime", "limit": 28.175, "tail": 28.21, "met": False},
@@ -75,7 +75,7 @@ def test_notes_when_a_limit_is_not_met_on_fresh_runs_then_say_so():
     ]
     plan = Plan(ALL_HOURS, {"a": "x"}, {"status": "optimal", "out_of_sample": {"samples": 2000, "limits": limits}})
     assert solve_notes(Placement("w", "1", "us-east-1", (plan,))) == [
-        "all hours: on 2,000 fresh runs hard.runtime is NOT met (28.21, limit 28.175)."
+        "all hours: on 2,000 runs out of sample hard.runtime is NOT met (28.21, limit 28.175)."
     ]
 
 

@@ -49,7 +49,6 @@ def oracle():
 @pytest.fixture(scope="session")
 def shipped():
     """The folder of the shipped instances; skips where it is absent."""
-    folder = HERE.parents[1] / "../shared/problems"
-    if not folder.is_dir():
-        pytest.skip(f"no shipped problem instances at {folder}")
-    return folder
+    if not problem_instances.SHIPPED.is_dir():
+        pytest.skip(f"no shipped problem instances at {problem_instances.SHIPPED}")
+    return problem_instances.SHIPPED

@@ -7,7 +7,7 @@ Trees only: each node has one caller, so it runs with the product of the probabi
 import math
 from statistics import fmean
 
-from problem_instances import HOME, REGIONS, region
+from problem_instances import HOME, REGIONS, entry, problem, region
 
 
 def tree(rng, nodes, regions, *, observed):
@@ -46,30 +46,20 @@ def tree(rng, nodes, regions, *, observed):
             "on_skip": [],
         }
 
-    return {
-        "schema": "caribou.problem/1",
-        "workflow": {"name": "tree", "version": "0.0.1"},
-        "home_region": HOME,
-        "control_region": HOME,
-        "regions": facts,
-        "ping_s": {a: {b: [0.05] for b in names} for a in names},
-        "carbon_model": {
+    return problem(
+        "tree",
+        regions=facts,
+        ping_s={a: {b: [0.05] for b in names} for a in names},
+        carbon_model={
             "transmission_kwh_per_gb": 0.01 * rng.random(),
             "unknown_route_g_per_kwh": 410.0,
             "intra_region_transmission_free": rng.random() < 0.3,
             "external_data_home_share": rng.random(),
         },
-        "entry": {
-            "node": labels[0],
-            "payload_gb": sizes(),
-            "plan_gb": 0.0,
-            "plan_read_at_function_probability": 0.0,
-            "redirector": None,
-        },
-        "nodes": {label: node(label) for label in labels},
-        "edges": [edge(child) for child in callers],
-        "objective": {"priority": ["carbon", "cost", "runtime"], "hard": {}, "soft": {}, "tail_percentile": 95},
-    }
+        entry=entry(labels[0], sizes()),
+        nodes={label: node(label) for label in labels},
+        edges=[edge(child) for child in callers],
+    )
 
 
 def least(data, metric, hour):

@@ -10,12 +10,12 @@ from statistics import fmean
 
 import numpy as np
 
-from caribou.solver.simulation.random_streams import Draws, Purpose
+from caribou.solver.simulation.random_streams import Purpose, RandomStreams
 
 
 def runs_of(data, regions, *, hour, seed, samples):
     """Carbon in g, cost in USD and run time in s of each run of a placement (node -> region)."""
-    numbers = _Numbers(Draws(seed, 0, samples))
+    numbers = _Numbers(RandomStreams(seed, 0, samples))
     home = dict.fromkeys(regions, data["home_region"])
     moved = samples - min(round(data["entry"].get("stays_home_share", 0.0) * samples), samples - 1)
     return [
@@ -54,12 +54,12 @@ def _summary(data, regions, hour, seed, samples):
 
 
 class _Numbers:
-    def __init__(self, draws):
-        self.draws, self.known = draws, {}
+    def __init__(self, streams):
+        self.streams, self.known = streams, {}
 
     def of(self, what):
         if what not in self.known:
-            self.known[what] = self.draws.uniform(*what)
+            self.known[what] = self.streams.uniform(*what)
         return self.known[what]
 
 

@@ -3,50 +3,50 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from problem_instances import chain
 
-from caribou.control.plan.decide import MIN_GAIN, Standing, standing, weigh
-from caribou.model.schema.problem import Objective
-from caribou.solver import Estimate, Metrics
+from caribou.control.plan.decide import MIN_GAIN, decide, weigh
+from caribou.model.placement import ALL_HOURS, Placement, Plan
+from caribou.model.schema.problem_file import parse_problem
+from caribou.solver import Judgement
 
 HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 WEEK = timedelta(days=7)
 
 
-def estimate(value):
-    """A metric whose tail is twice its mean."""
-    return Estimate(value, 2 * value, (value, value))
-
-
-def metrics(carbon=1.0, runtime=1.0):
-    """Metrics over a day."""
-    return Metrics(estimate(carbon), estimate(1.0), estimate(runtime))
-
-
 def test_plan_when_it_saves_enough_then_it_is_put(placed):
     """A tenth less is worth a move."""
-    verdict = weigh(placed(WEST, expires_at=NOW + WEEK), Standing(9.0), placed(), Standing(10.0), NOW)
-    assert verdict.put
-    assert "10.0%" in verdict.reason
+    decision = weigh(placed(WEST, expires_at=NOW + WEEK), Judgement(9.0), placed(), Judgement(10.0), NOW)
+    assert decision.put
+    assert "10.0%" in decision.reason
 
 
 @pytest.mark.parametrize("new", [10.0, 10.0 * (1 - MIN_GAIN / 2), 12.0])
 def test_plan_when_it_saves_too_little_then_it_is_not_put(placed, new):
     """Placements that hardly differ must not take turns."""
-    assert not weigh(placed(WEST, expires_at=NOW + WEEK), Standing(new), placed(), Standing(10.0), NOW).put
+    assert not weigh(placed(WEST, expires_at=NOW + WEEK), Judgement(new), placed(), Judgement(10.0), NOW).put
 
 
 def test_plan_when_what_runs_now_breaks_a_hard_limit_then_it_is_put_even_if_it_costs_more(placed):
     """Limits come before the objective."""
-    old = Standing(10.0, ("the hard limit on runtime",))
-    verdict = weigh(placed(CANADA, expires_at=NOW + WEEK), Standing(11.0), placed(WEST), old, NOW)
-    assert verdict.put
-    assert "the hard limit on runtime" in verdict.reason
+    old = Judgement(10.0, {"runtime": ALL_HOURS})
+    decision = weigh(placed(CANADA, expires_at=NOW + WEEK), Judgement(11.0), placed(WEST), old, NOW)
+    assert decision.put
+    assert "the hard limit on runtime" in decision.reason
+
+
+def test_plan_when_it_breaks_a_hard_limit_that_what_runs_now_meets_then_it_is_not_put(placed):
+    """However much it saves."""
+    new = Judgement(5.0, {"carbon": (3, 4)})
+    decision = weigh(placed(CANADA, expires_at=NOW + WEEK), new, placed(WEST), Judgement(10.0), NOW)
+    assert not decision.put
+    assert "the hard limit on carbon (at 2 of 24 hours)" in decision.reason
 
 
 def test_plan_when_both_break_limits_then_the_objective_decides(placed):
     """There is no way to meet the limits, so none is preferred for it."""
-    broken = Standing(10.0, ("x",))
+    broken = Judgement(10.0, {"runtime": ALL_HOURS})
     assert not weigh(placed(CANADA, expires_at=NOW + WEEK), broken, placed(WEST), broken, NOW).put
 
 
@@ -54,28 +54,48 @@ def test_plan_when_both_break_limits_then_the_objective_decides(placed):
 def test_plan_when_it_is_deployed_then_it_is_put_again_only_before_it_expires(placed, left_days, put):
     """A placement that is still the best is renewed in the second half of its life."""
     deployed = placed(WEST, expires_at=NOW + timedelta(days=left_days))
-    verdict = weigh(placed(WEST, expires_at=NOW + WEEK), Standing(1.0), deployed, Standing(1.0), NOW)
-    assert verdict.put is put
+    decision = weigh(placed(WEST, expires_at=NOW + WEEK), Judgement(1.0), deployed, Judgement(1.0), NOW)
+    assert decision.put is put
 
 
 def test_plan_when_home_is_deployed_and_best_then_nothing_is_put(placed):
     """Home never expires, so it needs no renewal."""
-    assert not weigh(placed(expires_at=NOW + WEEK), Standing(1.0), placed(), Standing(1.0), NOW).put
+    assert not weigh(placed(expires_at=NOW + WEEK), Judgement(1.0), placed(), Judgement(1.0), NOW).put
 
 
-@pytest.mark.parametrize(
-    ("type_", "value", "broken"),
-    [("absolute", 3.9, True), ("absolute", 4.1, False), ("relative", 190, True), ("relative", 210, False)],
-)
-def test_standing_when_a_tail_exceeds_a_hard_limit_then_it_is_named(type_, value, broken):
-    """Relative limits are per cent of home's tail, absolute ones in the metric's unit."""
-    objective = Objective.model_validate(
-        {
-            "priority": ["carbon"],
-            "hard": {"runtime": {"type": type_, "value": value}},
-            "soft": {},
-            "tail_percentile": 95,
-        }
-    )
-    stands = standing(metrics(carbon=0.5, runtime=2.0), metrics(), objective)
-    assert stands == Standing(0.5, ("the hard limit on runtime",) if broken else ())
+def in_region(region, expires_at=None):
+    """The chain with both nodes in a region."""
+    return Placement("chain", "0.0.1", HOME, (Plan(ALL_HOURS, {"a": region, "b": region}),), expires_at=expires_at)
+
+
+def windy_at_noon():
+    """The chain, whose second region is clean but for one hour, in which a hard limit on carbon is broken there.
+
+    Over the day as a whole 23 of 24 runs emit little, so the 95th percentile of the pooled day is within the limit.
+    """
+    data = chain()
+    data["regions"][WEST]["carbon_intensity_g_per_kwh"]["hourly"] = [20.0] * 12 + [900.0] + [20.0] * 11
+    data["objective"]["hard"] = {"carbon": {"type": "relative", "value": 110}}
+    return parse_problem(data)
+
+
+def test_limit_when_what_runs_now_breaks_it_at_one_hour_only_then_the_plan_is_put():
+    """Each hour is judged for itself, as the solver does, though the solved plan emits more over the day."""
+    deployed = in_region(WEST, NOW + WEEK)
+    decision = decide(windy_at_noon(), in_region(HOME, NOW + WEEK), deployed, home=in_region(HOME), now=NOW)
+    assert decision.put
+    assert decision.reason == "what runs now breaks the hard limit on carbon (at 1 of 24 hours); this does not"
+
+
+@pytest.mark.parametrize("expired", [True, False])
+def test_limit_when_the_placement_that_breaks_it_has_expired_then_home_counts(expired):
+    """Runs stay home then, and home meets the limit."""
+    deployed = in_region(WEST, NOW - WEEK if expired else NOW + WEEK)
+    decision = decide(windy_at_noon(), in_region(HOME, NOW + WEEK), deployed, home=in_region(HOME), now=NOW)
+    assert decision.put is not expired
+
+
+def test_limit_when_what_is_deployed_is_of_another_version_then_home_counts():
+    """It can't be judged by this problem; runs that it does not fit stay home."""
+    deployed = Placement("chain", "0.0.0", HOME, in_region(WEST).plans, expires_at=NOW + WEEK)
+    assert not decide(windy_at_noon(), in_region(HOME, NOW + WEEK), deployed, home=in_region(HOME), now=NOW).put

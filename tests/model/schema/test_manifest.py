@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from caribou.model.errors import InvalidManifestError
 from caribou.model.graph import Function, Graph, Node
-from caribou.model.manifest import METRICS, Limit, Manifest, RegionRules
+from caribou.model.manifest import Limit, Manifest, RegionRules
+from caribou.model.metric import Metric
 from caribou.model.regions import KNOWN_REGIONS
 from caribou.model.schema.manifest import (
     DEFAULT_MEMORY_MB,
@@ -409,7 +410,7 @@ def test_manifest_when_any_value_is_replaced_then_it_is_read_or_refused_in_words
     except InvalidManifestError as error:
         assert ". To fix: " in str(error)  # noqa: PT017 - either outcome is right
     else:
-        assert set(manifest.priority) <= set(METRICS)
+        assert set(manifest.priority) <= set(Metric)
         assert "us-east-1" in manifest.regions_of("start", KNOWN_REGIONS)
 
 
@@ -421,7 +422,7 @@ def test_schema_when_it_is_published_then_it_is_the_models():
 
 def keys_of(schema: dict) -> set[str]:
     """The names of all properties in a JSON Schema."""
-    return {key for part in (schema, *schema["$defs"].values()) for key in part["properties"]}
+    return {key for part in (schema, *schema["$defs"].values()) for key in part.get("properties", {})}
 
 
 def test_docs_when_the_manifest_has_a_key_then_they_describe_it():

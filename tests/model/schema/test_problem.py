@@ -4,7 +4,9 @@ import copy
 import json
 from pathlib import Path
 
+import problem_instances
 import pytest
+from problem_instances import entry, region
 
 from caribou.model.errors import InvalidPlacementError, InvalidProblemError
 from caribou.model.schema.placement import parse_placement, placement_json_schema, read_placement
@@ -14,26 +16,6 @@ from caribou.model.schema.publish import publish, schema_text
 ROOT = Path(__file__).parents[3]
 HOME, AWAY = "us-east-1", "us-west-2"
 PAIR = f"{HOME}>{HOME}"
-
-
-def region():
-    """A region's facts."""
-    return {
-        "carbon_intensity_g_per_kwh": {"average": 400.0, "hourly": [400.0] * 24},
-        "pue": 1.11,
-        "cpu_kw_per_vcpu": {"idle": 0.00074, "full": 0.0035},
-        "memory_kw_per_gb": 0.0003725,
-        "relative_run_time": 1.0,
-        "price_usd": {
-            "compute_per_gb_s": {"x86_64": 1.66667e-05},
-            "invocation": {"x86_64": 2e-07},
-            "message_request": 5e-07,
-            "table_read_unit": 2.5e-07,
-            "table_write_unit": 1.25e-06,
-            "egress_other_region_per_gb": 0.02,
-            "egress_internet_per_gb": 0.09,
-        },
-    }
 
 
 def runs(*calls):
@@ -82,40 +64,22 @@ def node(*calls):
 def valid():
     """Start calls work and, twice, merge; work calls merge, unless it is skipped."""
     sync = {"response_gb": 1e-6, "message_gb": 1e-6}
-    return {
-        "schema": "caribou.problem/1",
-        "workflow": {"name": "w", "version": "0.0.1"},
-        "home_region": HOME,
-        "control_region": AWAY,
-        "regions": {HOME: region(), AWAY: region()},
-        "ping_s": {a: {b: [0.01] for b in (HOME, AWAY)} for a in (HOME, AWAY)},
-        "carbon_model": {
-            "transmission_kwh_per_gb": 0.001,
-            "unknown_route_g_per_kwh": 410.0,
-            "intra_region_transmission_free": False,
-            "external_data_home_share": 0.5,
-        },
-        "entry": {
-            "node": "start",
-            "payload_gb": [1e-6],
-            "plan_gb": 0.0,
-            "plan_read_at_function_probability": 1.0,
-            "redirector": {"cpu_utilization": 0.1, "runs": runs("start"), "transfers": edge("a", "b")["transfers"]},
-        },
-        "nodes": {"start": node("work", "merge", "again"), "work": node("merge"), "merge": node()},
-        "edges": [
+    redirector = {"cpu_utilization": 0.1, "runs": runs("start"), "transfers": edge("a", "b")["transfers"]}
+    return problem_instances.problem(
+        "w",
+        control_region=AWAY,
+        regions={HOME: region(), AWAY: region()},
+        ping_s={a: {b: [0.01] for b in (HOME, AWAY)} for a in (HOME, AWAY)},
+        entry=entry("start", [1e-6], plan_read_at_function_probability=1.0, redirector=redirector),
+        nodes={"start": node("work", "merge", "again"), "work": node("merge"), "merge": node()},
+        edges=[
             edge("start", "work", probability=0.5, on_skip=[notice("work", "merge")]),
             edge("start", "merge", sync=sync),
             edge("start", "merge", sync=sync, call="again"),
             edge("work", "merge", sync=sync),
         ],
-        "objective": {
-            "priority": ["carbon", "cost", "runtime"],
-            "hard": {"runtime": {"type": "relative", "value": 110}},
-            "soft": {},
-            "tail_percentile": 95,
-        },
-    }
+        objective={"hard": {"runtime": {"type": "relative", "value": 110}}},
+    )
 
 
 def changed(data, path, value):
@@ -197,7 +161,7 @@ WRONG = {
     "unknown allowed region": (("nodes", "merge", "allowed_regions"), [HOME, "eu-west-1"], "merge.allowed_regions"),
     "region allowed twice": (("nodes", "merge", "allowed_regions"), [HOME, HOME], "merge.allowed_regions"),
     "home not allowed": (("nodes", "merge", "allowed_regions"), [AWAY], "merge.allowed_regions"),
-    "missing price": (("nodes", "merge", "architecture"), "arm64", "compute_per_gb_s.arm64"),
+    "missing price": (("regions", AWAY, "price_usd", "compute_per_gb_s"), {}, "compute_per_gb_s.x86_64"),
     "unknown node in an edge": (("edges", 3, "from"), "nobody", "edges[3].from"),
     "unknown pair": (("edges", 3, "transfers", "here>there"), {"payload_gb": [1.0], "latency_s": [1.0]}, "here>there"),
     "two equal calls": (("edges", 2, "call"), "merge", "edges[2]"),

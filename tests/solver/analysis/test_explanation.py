@@ -2,6 +2,7 @@
 
 import pytest
 
+from caribou.model.metric import Metric
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.schema.problem_file import parse_problem
 from caribou.solver import evaluate, solve
@@ -33,9 +34,9 @@ def test_reason_when_nothing_else_is_better_then_each_move_says_what_it_would_ad
     (move,) = reason.moves
     here, there = (evaluate(problem, {"a": WEST, "b": region}, samples=SAMPLES).placed for region in (WEST, HOME))
     assert (move.region, move.verdict, reason.hours) == (HOME, "worse", ALL_HOURS)
-    assert move.change.carbon_g == pytest.approx(there.carbon_g.mean - here.carbon_g.mean)
-    assert move.change.cost_usd == pytest.approx(there.cost_usd.mean - here.cost_usd.mean)
-    assert move.change.runtime_tail_s == pytest.approx(there.runtime_s.p95 - here.runtime_s.p95)
+    assert move.change.carbon_g == pytest.approx(there[Metric.CARBON].mean - here[Metric.CARBON].mean)
+    assert move.change.cost_usd == pytest.approx(there[Metric.COST].mean - here[Metric.COST].mean)
+    assert move.change.runtime_tail_s == pytest.approx(there[Metric.RUNTIME].p95 - here[Metric.RUNTIME].p95)
 
 
 def test_reason_when_a_limit_forbids_a_better_region_then_names_it_with_value_and_limit(instances):
@@ -63,7 +64,7 @@ def test_reason_when_a_soft_limit_is_broken_by_the_move_then_names_it(instances)
     assert set(reasons(data)["b", HOME].moves[0].breaks) == {"soft.cost"}
 
 
-def test_reason_when_the_placement_is_not_the_best_then_a_better_region_is_told(instances):
+def test_reason_when_the_placement_is_not_the_best_then_a_better_region_is_named(instances):
     """Also a placement that was written by hand is explained."""
     move = reasons(instances.chain(), placed((ALL_HOURS, HOME, HOME)))["b", HOME].moves[0]
     assert move.verdict == "better"
@@ -97,7 +98,7 @@ def test_reason_when_a_neighbour_sends_much_then_it_pulls(instances):
     assert pull.amount == pytest.approx(0.5 * 0.001 * (400 + 100) / 2)
 
 
-def test_reason_when_the_entry_is_elsewhere_then_tells_what_the_redirect_takes(instances):
+def test_reason_when_the_entry_is_elsewhere_then_says_what_the_redirect_takes(instances):
     """The hop: a run of the redirector, its message, and the way there; at home there is none."""
     found = reasons(instances.chain(), placed((ALL_HOURS, WEST, WEST)))
     hop = found["a", WEST].hop

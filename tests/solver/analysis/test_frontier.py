@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from caribou.model.metric import Metric
 from caribou.model.schema.problem_file import parse_problem
 from caribou.solver import solve
 from caribou.solver.analysis.frontier import Amounts, Limits, frontier
@@ -23,10 +24,15 @@ def found(problem, levels=3):
 
 def every_placement(problem):
     """The amounts of all placements, by brute force."""
-    evaluator = Evaluator(problem, 0, SAMPLES, ("runtime",))
+    evaluator = Evaluator(problem, 0, SAMPLES, (Metric.RUNTIME,))
     places = np.array(list(itertools.product(*evaluator.allowed)))
     scores = evaluator.score(places)
-    rows = zip(scores.mean("carbon", AVERAGE), scores.cost_usd, scores.tail("runtime", AVERAGE), strict=True)
+    rows = zip(
+        scores.mean(Metric.CARBON, AVERAGE),
+        scores.means[Metric.COST],
+        scores.tail(Metric.RUNTIME, AVERAGE),
+        strict=True,
+    )
     return [Amounts(float(g), float(usd), float(s)) for g, usd, s in rows]
 
 

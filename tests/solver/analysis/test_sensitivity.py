@@ -3,6 +3,7 @@
 import pytest
 
 from caribou.model.errors import InvalidPlacementError
+from caribou.model.metric import Metric
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.schema.placement import parse_placement
 from caribou.model.schema.problem_file import parse_problem
@@ -43,7 +44,7 @@ def test_saving_when_an_assumption_is_changed_then_is_that_of_the_changed_proble
         for name, intensity in zip((HOME, WEST), intensities, strict=True):
             data["regions"][name]["carbon_intensity_g_per_kwh"].update(average=intensity, hourly=[intensity] * 24)
         result = evaluate(parse_problem(data), {"a": WEST, "b": WEST}, samples=SAMPLES)
-        assert savings[end] == pytest.approx(1 - result.placed.carbon_g.mean / result.home.carbon_g.mean)
+        assert savings[end] == pytest.approx(1 - result.placed[Metric.CARBON].mean / result.home[Metric.CARBON].mean)
 
 
 def test_sign_when_marginal_intensity_turns_the_saving_into_a_loss_then_it_depends(instances):

@@ -8,23 +8,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from caribou.model.metric import Metric
 from caribou.model.schema.problem_file import parse_problem
 from caribou.solver.search import hours, large_neighbourhood
+from caribou.solver.search.hourly import Hourly
 from caribou.solver.search.objective import Criteria, tails_needed
-from caribou.solver.search.score_cache import Pool
-from caribou.solver.search.tail_screen import Screen
+from caribou.solver.search.score_cache import ScoreCache
+from caribou.solver.search.tail_screen import TailScreen
 from caribou.solver.simulation.evaluator import Evaluator
 from caribou.solver.simulation.lower_bounds import FloorTables
 
 SAMPLES = 30
 HOUR = 7
-METRICS = ("carbon", "cost", "runtime")
 
 seeds = st.integers(0, 10**6)
 limits = st.dictionaries(
-    st.sampled_from(METRICS), st.floats(85.3, 140.7).map(lambda v: {"type": "relative", "value": v}), max_size=2
+    st.sampled_from(Metric), st.floats(85.3, 140.7).map(lambda v: {"type": "relative", "value": v}), max_size=2
 )
-objectives = st.fixed_dictionaries({"priority": st.permutations(METRICS), "hard": limits, "soft": limits})
+objectives = st.fixed_dictionaries({"priority": st.permutations(tuple(Metric)), "hard": limits, "soft": limits})
 
 
 def every_placement(evaluator):
@@ -34,17 +35,17 @@ def every_placement(evaluator):
 
 
 def chosen(data, *, hour=HOUR, seed=0, samples=SAMPLES, **options):
-    """The search's choice at one hour, with the pool and the criteria."""
+    """The search's choice by the criteria of one hour, with the cache and the criteria."""
     problem = parse_problem(data)
     evaluator = Evaluator(problem, seed, samples, tails_needed(problem.objective))
-    pool = Pool(evaluator)
-    criteria = Criteria.of(evaluator, pool.subset(np.array([0])), hour)
-    return hours.choose(pool, [criteria], **options)[0], pool, criteria
+    cache = ScoreCache(evaluator)
+    criteria = Criteria.of(evaluator, cache.subset(np.array([0])), hour)
+    return hours.choose(cache, Hourly((), criteria), **options).static, cache, criteria
 
 
-def objective_of(choice, pool, criteria):
+def objective_of(choice, cache, criteria):
     """The mean of the metric of first priority."""
-    return float(pool.subset(pool.positions(choice.places[np.newaxis])).mean(criteria.objective, choice.hour)[0])
+    return float(cache.subset(cache.positions(choice.places[np.newaxis])).mean(criteria.objective, choice.hour)[0])
 
 
 @settings(max_examples=30, deadline=None)
@@ -55,10 +56,10 @@ def test_choice_when_everything_is_tried_by_the_reference_then_nothing_better_is
     """The choice equals that of brute force with the plain implementation: violations, then means by priority."""
     data = instances.made_up(seed, nodes, regions, **objective)
     expected = reference.best_placement(data, hour=HOUR, seed=0, samples=SAMPLES)
-    choice, pool, criteria = chosen(data)
+    choice, cache, criteria = chosen(data)
     assert choice.feasible == (expected is not None)
     if expected is not None:
-        scores = pool.subset(pool.positions(choice.places[np.newaxis]))
+        scores = cache.subset(cache.positions(choice.places[np.newaxis]))
         found = [scores.mean(metric, HOUR)[0] for metric in criteria.priority]
         violated = criteria.keys(scores, choice.places[np.newaxis])[0, 1]
         assert violated == expected[0][0]
@@ -68,17 +69,17 @@ def test_choice_when_everything_is_tried_by_the_reference_then_nothing_better_is
 
 
 @settings(max_examples=40, deadline=None)
-@given(seed=seeds, metric=st.sampled_from(METRICS))
+@given(seed=seeds, metric=st.sampled_from(Metric))
 def test_floor_of_any_placement_when_scored_then_is_not_above_its_mean(instances, seed, metric):
-    """The relaxation bounds the mean of every placement, and its minimum bounds every floor."""
+    """The lower_bounds bounds the mean of every placement, and its minimum bounds every floor."""
     problem = parse_problem(instances.made_up(seed, 5, 3))
     evaluator = Evaluator(problem, seed, SAMPLES)
     rng = np.random.default_rng(seed)
     places = np.array([[rng.choice(allowed) for allowed in evaluator.allowed] for _ in range(20)])
-    relaxation = evaluator.relaxation(metric, HOUR)
-    floor, mean = relaxation.floor(places), evaluator.score(places).mean(metric, HOUR)
+    lower_bounds = evaluator.lower_bounds(metric, HOUR)
+    floor, mean = lower_bounds.floor(places), evaluator.score(places).mean(metric, HOUR)
     assert (floor <= mean * (1 + 1e-9)).all()
-    assert (relaxation.minimum <= floor * (1 + 1e-9)).all()
+    assert (lower_bounds.minimum <= floor * (1 + 1e-9)).all()
 
 
 @settings(max_examples=40, deadline=None)
@@ -88,10 +89,10 @@ def test_bounds_of_partial_placements_when_extended_then_bound_all_completions_a
 ):
     """A partial placement's bound is at most the floor of each of its completions; a complete one's is its floor."""
     evaluator = Evaluator(parse_problem(instances.made_up(seed, nodes, 3)), seed, SAMPLES)
-    relaxations = [evaluator.relaxation("carbon", hour) for hour in (HOUR, 12)]
-    tables = FloorTables.of(relaxations)
+    bounds_by_hour = [evaluator.lower_bounds(Metric.CARBON, hour) for hour in (HOUR, 12)]
+    tables = FloorTables.of(bounds_by_hour)
     everything = every_placement(evaluator)
-    floors = np.stack([one.floor(everything) for one in relaxations], axis=1)
+    floors = np.stack([one.floor(everything) for one in bounds_by_hour], axis=1)
     places, bounds = evaluator.allowed[0][:, np.newaxis], tables.roots
     for node in range(1, nodes + 1):
         for row, bound in zip(places, bounds, strict=True):
@@ -105,7 +106,7 @@ def test_bounds_of_partial_placements_when_extended_then_bound_all_completions_a
 
 
 @settings(max_examples=40, deadline=None)
-@given(seed=seeds, limit=st.floats(85, 125), metric=st.sampled_from(["runtime", "cost"]))
+@given(seed=seeds, limit=st.floats(85, 125), metric=st.sampled_from([Metric.RUNTIME, Metric.COST]))
 def test_screen_when_a_partial_placement_is_dropped_then_no_completion_meets_the_limits(
     instances, *, seed, limit, metric
 ):
@@ -116,13 +117,13 @@ def test_screen_when_a_partial_placement_is_dropped_then_no_completion_meets_the
     scores = evaluator.score(everything)
     bounds = Criteria.of(evaluator, evaluator.score(evaluator.home[np.newaxis]), HOUR).bounds
     meets = bounds[0].excess(scores, HOUR) == 0
-    screen = Screen.of(evaluator, bounds, [evaluator.home], evaluator.allowed)
+    screen = TailScreen.of(evaluator, bounds, [evaluator.home], evaluator.allowed)
     for node in range(1, 5):
         partial = np.unique(everything[:, :node], axis=0)
         for row, passes in zip(partial, screen.passes(partial), strict=True):
             completions = (everything[:, :node] == row).all(axis=1)
             assert passes or not meets[completions].any()
-            mean = scores.runtime_s[completions].min()
+            mean = scores.means[Metric.RUNTIME][completions].min()
             assert screen.mean_runtime_s(row[np.newaxis])[0] <= mean * (1 + 1e-9)
 
 
@@ -173,8 +174,8 @@ def test_choice_when_no_region_is_cleaner_then_is_home(instances):
     """Nothing moves for nothing: with equal grids, prices and speeds every hop only adds carbon."""
     data = instances.chain()
     data["regions"]["us-west-2"] = instances.region()
-    choice, pool, _ = chosen(data)
-    np.testing.assert_array_equal(choice.places, pool.evaluator.home)
+    choice, cache, _ = chosen(data)
+    np.testing.assert_array_equal(choice.places, cache.evaluator.home)
     assert choice.proven
 
 
@@ -183,18 +184,18 @@ def test_choice_when_a_node_never_runs_then_leaves_it_at_home(instances):
     data = instances.chain()
     data["edges"][0].update(probability=0.0, transfers={})
     data["nodes"]["b"]["runs"] = {}
-    choice, pool, _ = chosen(data)
-    assert choice.places[1] == pool.evaluator.home[1]
+    choice, cache, _ = chosen(data)
+    assert choice.places[1] == cache.evaluator.home[1]
 
 
 def test_choice_when_even_home_breaks_a_hard_limit_then_is_infeasible_and_home(instances):
     """If nothing meets the limits, the nodes stay at home, and the choice says that it is not feasible."""
     data = instances.chain()
     data["objective"]["hard"] = {"runtime": {"type": "absolute", "value": 0.5}}
-    choice, pool, _ = chosen(data)
+    choice, cache, _ = chosen(data)
     assert not choice.feasible
     assert choice.proven
-    np.testing.assert_array_equal(choice.places, pool.evaluator.home)
+    np.testing.assert_array_equal(choice.places, cache.evaluator.home)
 
 
 def test_choice_when_home_breaks_a_limit_that_another_region_meets_then_moves(instances):
@@ -224,8 +225,8 @@ def test_choice_when_cut_short_then_is_feasible_with_a_valid_bound(instances, mo
     monkeypatch.setattr(hours, "FIRST_WORK", 1)
     monkeypatch.setattr(hours, "MAX_WORK", 40)
     monkeypatch.setattr(large_neighbourhood, "WORK", 1)
-    choice, pool, criteria = chosen(data, should_stop=lambda: stops)
-    found = objective_of(choice, pool, criteria)
+    choice, cache, criteria = chosen(data, should_stop=lambda: stops)
+    found = objective_of(choice, cache, criteria)
     assert choice.feasible
     assert choice.bound <= best * (1 + 1e-9)
     assert found >= best * (1 - 1e-9)
@@ -234,12 +235,12 @@ def test_choice_when_cut_short_then_is_feasible_with_a_valid_bound(instances, mo
 
 
 @settings(max_examples=20, deadline=None)
-@given(seed=seeds, metric=st.sampled_from(METRICS), loose=st.floats(100, 140), factor=st.floats(0.85, 1))
+@given(seed=seeds, metric=st.sampled_from(Metric), loose=st.floats(100, 140), factor=st.floats(0.85, 1))
 def test_objective_when_a_limit_is_tightened_then_never_improves(instances, *, seed, metric, loose, factor):
     """What meets the tighter limit meets the looser one too."""
     found = []
     for value in (loose, loose * factor):
         hard = {metric: {"type": "relative", "value": value}}
-        choice, pool, criteria = chosen(instances.made_up(seed, 4, 3, hard=hard))
-        found.append(objective_of(choice, pool, criteria) if choice.feasible else np.inf)
+        choice, cache, criteria = chosen(instances.made_up(seed, 4, 3, hard=hard))
+        found.append(objective_of(choice, cache, criteria) if choice.feasible else np.inf)
     assert found[1] >= found[0] * (1 - 1e-9)

@@ -5,7 +5,7 @@ import pytest
 
 from caribou.model.schema.problem import Transfers
 from caribou.solver.simulation.latency import Geography, kb, latency_of_sizes, message_latency, notice_latency, size_bin
-from caribou.solver.simulation.random_streams import Draws, Purpose
+from caribou.solver.simulation.random_streams import Purpose, RandomStreams
 
 KB = 1 / 1024**2
 GEOGRAPHY = Geography(("home", "near", "far"), 0, np.array([[0.0, 0.1, 0.2], [0.1, 0.0, 0.3], [0.2, 0.3, 0.0]]))
@@ -86,8 +86,11 @@ def test_notice_when_its_pair_was_not_seen_then_takes_its_edges_latency():
 
 def test_draws_when_more_are_asked_for_then_the_first_stay_the_same():
     """More samples and other parts of them do not change a sample's number; another purpose or seed does."""
-    few, many = (Draws(1, 0, count).uniform(Purpose.EDGE_TAKEN, 3) for count in (10, 50))
+    few, many = (RandomStreams(1, 0, count).uniform(Purpose.EDGE_TAKEN, 3) for count in (10, 50))
     np.testing.assert_array_equal(few, many[:10])
-    np.testing.assert_array_equal(Draws(1, 10, 50).uniform(Purpose.EDGE_TAKEN, 3), many[10:])
-    for other in (Draws(2, 0, 10).uniform(Purpose.EDGE_TAKEN, 3), Draws(1, 0, 10).uniform(Purpose.EDGE_TAKEN, 4)):
+    np.testing.assert_array_equal(RandomStreams(1, 10, 50).uniform(Purpose.EDGE_TAKEN, 3), many[10:])
+    for other in (
+        RandomStreams(2, 0, 10).uniform(Purpose.EDGE_TAKEN, 3),
+        RandomStreams(1, 0, 10).uniform(Purpose.EDGE_TAKEN, 4),
+    ):
         assert (other != few).all()

@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from caribou.model.metric import Metric
 from caribou.model.schema.problem_file import parse_problem
 from caribou.solver.simulation.carbon_and_cost import AVERAGE
 from caribou.solver.simulation.evaluation import place_positions
@@ -34,6 +35,6 @@ def test_details_of_any_problem_when_scored_then_equal_the_reference_run_by_run(
     problem = parse_problem(data)
     evaluator = Evaluator(problem, seed, SAMPLES)
     details = evaluator.details(place_positions(problem, placement), [AVERAGE if hour is None else hour])
-    np.testing.assert_allclose(details.runtime_s, expected[2], rtol=1e-9)
-    np.testing.assert_allclose(details.cost_usd, expected[1], rtol=1e-9)
-    np.testing.assert_allclose(details.carbon_g[0], expected[0], rtol=1e-9)
+    np.testing.assert_allclose(details[Metric.RUNTIME], expected[2], rtol=1e-9)
+    np.testing.assert_allclose(details[Metric.COST], expected[1], rtol=1e-9)
+    np.testing.assert_allclose(details[Metric.CARBON][0], expected[0], rtol=1e-9)

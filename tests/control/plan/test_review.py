@@ -1,16 +1,20 @@
 """Looking after a workflow: from its records to a placement that waits."""
 
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pytest
+from click.testing import CliRunner
 
+from caribou.cli import solve as cli_solve
 from caribou.collectors.bodies import KINDS
 from caribou.collectors.facts import InMemoryFactTable, collect
 from caribou.collectors.records import InMemoryRecordTable
 from caribou.collectors.sources.registry import SOURCES
 from caribou.control.placement_bucket import PlacementBox
-from caribou.control.plan.decide import MIN_RUNS, Management
+from caribou.control.plan.finish import Clocks
+from caribou.control.plan.review import MIN_RUNS, Reviewer
 from caribou.control.workflows import KnownWorkflow
 from caribou.model.record import SENT, RunRecord, SuccessorRecord
 
@@ -18,6 +22,7 @@ pytestmark = pytest.mark.local_cloud
 HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"
 ENTRY, LAST = "first:entry_point:0", "last:first_0_0:1"
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+CLOCKS = Clocks(lambda: NOW, lambda: 0.0, lambda: 0.0)  # nothing takes any time
 
 
 @dataclass
@@ -88,44 +93,58 @@ def subject(world, placed, written_workflow, tmp_path):
     return KnownWorkflow(world.name, workflow, world.known.registration)
 
 
-def managed(world, subject, runs):
+def reviewed(world, subject, runs):
     """What looking after the workflow says, with so many runs."""
     tables = with_runs(Tables(), subject.workflow, runs)
-    return Management(world.aws, world.target, tables, NoLogs(), clock=NOW.timestamp).manage(subject)
+    return Reviewer(world.aws, world.target, tables, NoLogs(), CLOCKS).review(subject)
 
 
 def test_workflow_when_a_cleaner_region_is_allowed_then_a_placement_there_waits(world, subject):
     """It is valid for the manifest's days, and what is deployed then is not put again."""
-    told = managed(world, subject, MIN_RUNS)
-    assert told.put
-    assert CANADA in told.placement.regions
-    assert (told.placement.expires_at - NOW).days == subject.workflow.manifest.placement_days
-    assert told.warnings == ("one region did not answer",)
+    review = reviewed(world, subject, MIN_RUNS)
+    assert review.put
+    assert CANADA in review.placement.regions
+    assert (review.placement.expires_at - NOW).days == subject.workflow.manifest.placement_days
+    assert review.warnings == ("one region did not answer",)
     assert PlacementBox(world.aws, world.target).pending(world.name) is not None
-    world.home(told.placement)
-    again = managed(world, subject, MIN_RUNS)
+    world.home(review.placement)
+    again = reviewed(world, subject, MIN_RUNS)
     assert not again.put
     assert "it is deployed, and holds until" in again.reason
 
 
+def test_placement_when_the_loop_makes_it_then_it_has_the_bytes_that_the_solve_verb_writes(
+    world, subject, tmp_path, monkeypatch
+):
+    """One pipeline: the same problem, seed and times, from a file that is laid out otherwise."""
+    review = reviewed(world, subject, MIN_RUNS)
+    problem, solved = tmp_path / "problem.json", tmp_path / "solved.json"
+    problem.write_text(json.dumps(review.problem.model_dump(mode="json", by_alias=True), indent=7, sort_keys=False))
+    monkeypatch.setattr(cli_solve, "Clocks", lambda: CLOCKS)
+    days = str(subject.workflow.manifest.placement_days)
+    arguments = ["--problem", str(problem), "-o", str(solved), "--valid-days", days]
+    CliRunner().invoke(cli_solve.solve, arguments, catch_exceptions=False)
+    assert PlacementBox(world.aws, world.target).pending(world.name).text == solved.read_text()
+
+
 def test_workflow_when_it_has_too_few_runs_then_nothing_is_solved_and_it_says_so(world, subject):
     """Their samples would say too little of the tail."""
-    told = managed(world, subject, MIN_RUNS - 1)
-    assert told.placement is None
-    assert f"found: {MIN_RUNS - 1}, needed: {MIN_RUNS}" in told.reason
+    review = reviewed(world, subject, MIN_RUNS - 1)
+    assert review.placement is None
+    assert f"found: {MIN_RUNS - 1}, needed: {MIN_RUNS}" in review.reason
     assert PlacementBox(world.aws, world.target).pending(world.name) is None
 
 
 def test_workflow_when_it_is_not_of_this_project_then_it_is_passed_over(world, subject):
     """Its manifest and source are needed to solve."""
-    told = managed(world, subject, 0)
-    assert not told.put
+    review = reviewed(world, subject, 0)
+    assert not review.put
     stranger = KnownWorkflow(subject.name, None, subject.registration)
-    management = Management(world.aws, world.target, Tables(), NoLogs())
-    assert "not in this project" in management.manage(stranger).reason
+    reviewer = Reviewer(world.aws, world.target, Tables(), NoLogs())
+    assert "not in this project" in reviewer.review(stranger).reason
 
 
 def test_workflow_when_it_is_not_deployed_then_it_is_passed_over(world, workflow):
     """There is nothing to move."""
-    management = Management(world.aws, world.target, Tables(), NoLogs())
-    assert "is not deployed" in management.manage(KnownWorkflow("example", workflow, None)).reason
+    reviewer = Reviewer(world.aws, world.target, Tables(), NoLogs())
+    assert "is not deployed" in reviewer.review(KnownWorkflow("example", workflow, None)).reason

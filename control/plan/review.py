@@ -1,0 +1,108 @@
+"""Looking after deployments: is there a placement that is worth moving to? It then waits in the placement bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from caribou.collectors.facts import Facts, FactTable, read_facts
+from caribou.collectors.records import RecordTable
+from caribou.control.aws import Aws, aws_errors_as
+from caribou.control.log_collection import LogCollector
+from caribou.control.placement_bucket import PlacementBox
+from caribou.control.plan.decide import decide
+from caribou.control.plan.finish import Clocks, SolveOptions, finished_placement, placement_text
+from caribou.control.plan.problem import build_problem
+from caribou.control.stacks.deployed import deployed_workflow, home_stack
+from caribou.control.target import Target
+from caribou.control.workflows import KnownWorkflow
+from caribou.model.errors import InvalidInputError
+from caribou.model.placement import Placement
+from caribou.model.project.workflow import Workflow
+from caribou.model.record import RunRecord
+from caribou.model.schema.problem import Problem
+from caribou.model.schema.problem_file import parse_problem
+
+MIN_RUNS = 10
+"""Runs of the current version below which nothing is solved: their samples say too little of the tail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What was found for a workflow: why nothing was solved, or the plan and whether it now waits to be applied."""
+
+    workflow: str
+    reason: str
+    problem: Problem | None = None
+    placement: Placement | None = None
+    put: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+class Tables(Protocol):
+    """What the control plane has collected."""
+
+    @property
+    def facts(self) -> FactTable:
+        """Facts of regions."""
+
+    @property
+    def records(self) -> RecordTable:
+        """Run records."""
+
+
+@dataclass(frozen=True)
+class Reviewer:
+    """Looks after workflows, one at a time: log collection, problem, placement, and whether that is worth a move."""
+
+    aws: Aws
+    target: Target
+    tables: Tables
+    logs: LogCollector
+    clocks: Clocks = field(default_factory=Clocks)
+
+    def review(self, known: KnownWorkflow) -> Review:
+        """Solve for a workflow; what keeps it from being solved is the answer's reason. Raises OperationFailedError."""
+        workflow = known.workflow
+        if workflow is None:
+            return Review(known.name, "is registered, but not in this project")
+        stack = home_stack(self.aws, known.name, self.target.stage, known.home_region)
+        if stack is None:
+            return Review(known.name, f"is not deployed: `caribou deploy {known.name}`")
+        warnings = tuple(self.logs.collect(known, ()))
+        with aws_errors_as("Reading the control plane's tables", "whether CaribouControlPlane is deployed"):
+            facts, records = read_facts(self.tables.facts), self.tables.records.records(known.name)
+        try:
+            problem = self._problem(workflow, facts, records)
+        except InvalidInputError as error:
+            return Review(known.name, f"nothing is solved: {error}", warnings=warnings)
+        deployed = deployed_workflow(self.aws, stack).placement
+        return self._decided(workflow, problem, deployed, warnings)
+
+    def _problem(self, workflow: Workflow, facts: Facts, records: Sequence[RunRecord]) -> Problem:
+        version = workflow.graph.version
+        runs = {record.run_id for record in records if record.workflow_version == version}
+        if len(runs) < MIN_RUNS:
+            raise InvalidInputError(
+                f"there are too few runs of version {version} to solve from",
+                where=workflow.name,
+                found=f"{len(runs)}, needed: {MIN_RUNS}",
+                fix=f"run it, such as with `caribou run {workflow.name}`",
+            )
+        region = self.target.control_region
+        built = build_problem(
+            graph=workflow.graph, manifest=workflow.manifest, facts=facts, records=records, control_region=region
+        )
+        return parse_problem(built, f"problem of {workflow.name}")
+
+    def _decided(self, workflow: Workflow, problem: Problem, deployed: Placement, warnings: tuple[str, ...]) -> Review:
+        now = self.clocks.now()
+        days = workflow.manifest.placement_days
+        placement = finished_placement(problem, SolveOptions(), valid_days=days, clocks=self.clocks)
+        decision = decide(problem, placement, deployed, home=workflow.home, now=now)
+        if decision.put:
+            workflow.check(placement, f"the placement solved for {workflow.name}")
+            PlacementBox(self.aws, self.target).put(workflow.name, placement_text(placement))
+        reason = f"{placement.summary}: {decision.reason}"
+        return Review(workflow.name, reason, problem, placement, decision.put, warnings)

@@ -1,0 +1,48 @@
+"""How a placement stands by a problem that it need not come from: its objective, and the hard limits that it breaks.
+
+Limits are judged as the search judges them (`Criteria`): the problem's own percentile of the tail, each hour for itself
+where the metric differs by hour, relative limits against home on the same drawn runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from caribou.model.metric import LimitKind, Metric
+from caribou.model.placement import Placement
+from caribou.model.schema.problem import Problem
+from caribou.solver.search.objective import Criteria, tails_needed
+from caribou.solver.simulation.evaluation import check_origin, check_sampling, place_positions
+from caribou.solver.simulation.evaluator import Evaluator
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A placement by a problem: the day's mean of the metric of first priority, in its unit.
+
+    `broken` has the metrics whose hard limit it does not meet, each with the hours at which it does not.
+    """
+
+    objective: float
+    broken: Mapping[Metric, tuple[int, ...]] = field(default_factory=dict)
+
+
+def judge(problem: Problem, placement: Placement, *, seed: int = 0, samples: int = 2000) -> Judgement:
+    """The judgement on the drawn runs of a seed. Raises InvalidPlacementError if the placement does not fit."""
+    check_sampling(seed, samples)
+    check_origin(problem, placement)
+    evaluator = Evaluator(problem, seed, samples, tails_needed(problem.objective))
+    places = np.array([place_positions(problem, plan.regions) for plan in placement.plans])
+    home, scores = evaluator.score(evaluator.home[np.newaxis]), evaluator.score(places)
+    means: list[float] = []
+    broken: dict[Metric, list[int]] = {}
+    for hour, row in sorted((hour, row) for row, plan in enumerate(placement.plans) for hour in plan.hours):
+        criteria = Criteria.of(evaluator, home, hour)
+        means.append(float(scores.mean(criteria.objective, hour)[row]))
+        for bound in criteria.bounds:
+            if bound.kind == LimitKind.HARD and bound.excess(scores, hour)[row] > 0:
+                broken.setdefault(bound.metric, []).append(hour)
+    return Judgement(float(np.mean(means)), {metric: tuple(hours) for metric, hours in broken.items()})
