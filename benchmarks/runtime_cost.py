@@ -36,6 +36,7 @@ from caribou.model.envelope import Start
 from caribou.model.graph import Edge, Function, Graph, Node
 from caribou.model.placement import Placement
 from caribou.model.record import RunRecord
+from caribou.model.run_settings import RunSettings
 from caribou.runtime import CaribouWorkflow
 from caribou.runtime import aws as runtime_aws
 from caribou.runtime.clients import Clients
@@ -283,9 +284,7 @@ def settings_of(graph: Graph, function: str) -> Settings:
         home_region=HOME,
         region=HOME,
         stage="bench",
-        home_share=0.1,
-        message_limit_bytes=256 * 1024,
-        run_deadline_s=3600,
+        runs=RunSettings(),
     )
 
 

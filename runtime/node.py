@@ -68,7 +68,7 @@ class NodeRunner:
     def _accept(self, start: Start) -> Mapping[str, str]:
         """Hand a start that came past the topic to the topic: from there on, Lambda's retries and queues hold it."""
         stored = start
-        if start.payload is not None and event_bytes(start.to_text()) > self.settings.message_limit_bytes:
+        if start.payload is not None and event_bytes(start.to_text()) > self.settings.runs.message_limit_bytes:
             digest = hashlib.sha256(start.payload.encode()).hexdigest()[:16]  # the same name may come with another one
             key = f"{start.run_id}/start/{digest}"
             pointer = self.ports.payloads.put(self.settings.home_region, key, start.payload)
@@ -151,7 +151,7 @@ class NodeRunner:
 
     def _claim(self, envelope: Envelope, owner: str) -> int | None:
         """The tries of this delivery, or None if another owns the node. A sync node is always claimed."""
-        if not self.settings.deduplicate and not self.settings.graph.node(envelope.node).sync:
+        if not self.settings.runs.deduplicate and not self.settings.graph.node(envelope.node).sync:
             return 1
         region = envelope.run.region_of(envelope.node, self.settings.home_region)
         return self.ports.claims.claim(region, envelope.run.run_id, envelope.node, owner, envelope.attempt)

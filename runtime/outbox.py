@@ -67,7 +67,7 @@ class Outbox:
     def _publish(self, run: Run, region: str, node: Node, edge: str | None, payload: str | None) -> None:
         envelope = self._envelope(run, node, edge, StoredPayload(text=payload))
         message = envelope.to_text()
-        if payload is not None and event_bytes(message) > self.settings.message_limit_bytes:
+        if payload is not None and event_bytes(message) > self.settings.runs.message_limit_bytes:
             pointer = self.ports.payloads.put(region, _key(run, node, edge, payload), payload)
             message = self._envelope(run, node, edge, StoredPayload(pointer=pointer)).to_text()
         self.ports.bus.publish(region, node.function, message)

@@ -106,7 +106,7 @@ class Sweeper:
             return ()
         self._empty_queues((item,))
         if item.state is RunState.EXPIRED or self.ports.parking.parked(run_id):
-            self.ports.runs.reopen(run_id, self.ports.clock.now() + self.settings.run_deadline_s)
+            self.ports.runs.reopen(run_id, self.ports.clock.now() + self.settings.runs.run_deadline_s)
         parked = self.ports.parking.parked(run_id)
         for message in parked:
             self.resend(message)

@@ -102,9 +102,10 @@ def collector_bundle() -> Bundle:
     """The code of the collectors: standard library and boto3, with their data."""
     return Bundle(
         files={},
-        packages=("model", "collectors"),
+        handlers=("caribou.collectors.handlers",),
         requirements=(),
         platform=Platform.of_target("x86_64", "3.13"),
+        data=("caribou.collectors.data",),
     )
 
 

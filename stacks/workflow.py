@@ -56,10 +56,8 @@ class Deployment:
     def bundle(self) -> Bundle:
         """The code of every function of the workflow: the same in every region."""
         workflow, manifest = self.workflow, self.workflow.manifest
-        ours = {
-            f"{BUNDLE_PACKAGE}/__init__.py": b"",
-            f"{BUNDLE_PACKAGE}/{BUNDLE_FILE}": bundle_text(workflow.graph, manifest).encode(),
-        }
+        text = bundle_text(workflow.graph, manifest.home_region, manifest.runs)
+        ours = {f"{BUNDLE_PACKAGE}/__init__.py": b"", f"{BUNDLE_PACKAGE}/{BUNDLE_FILE}": text.encode()}
         return workflow_bundle(
             workflow.folder, Platform.of_target(manifest.architecture, manifest.python_version), ours
         )

@@ -29,10 +29,7 @@ def sweeper_of(graph: Graph, manifest: Manifest, stage: str, account: str) -> Sw
         home_region=manifest.home_region,
         region=manifest.home_region,
         stage=stage,
-        home_share=manifest.home_share,
-        message_limit_bytes=manifest.message_limit_bytes,
-        run_deadline_s=manifest.run_deadline_s,
-        deduplicate=manifest.deduplicate,
+        runs=manifest.runs,
     )
     return Sweeper(settings, aws_ports(settings, partition="aws", account=account))
 

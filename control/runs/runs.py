@@ -120,7 +120,7 @@ class Runs:
 
     def _start(self, run_id: str, text: str) -> Start:
         start = Start(run_id, text)
-        if event_bytes(start.to_text()) <= self.manifest.message_limit_bytes:
+        if event_bytes(start.to_text()) <= self.manifest.runs.message_limit_bytes:
             return start
         store = S3PayloadStore(self._clients, lambda region: self.names.payload_bucket(self.account, region))
         stored = StoredPayload(pointer=store.put(self.manifest.home_region, f"{run_id}/start", text))

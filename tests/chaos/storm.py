@@ -136,9 +136,7 @@ class Project:
             home_region=HOME,
             region=HOME,
             stage="dev",
-            home_share=manifest.home_share,
-            message_limit_bytes=manifest.message_limit_bytes,
-            run_deadline_s=manifest.run_deadline_s,
+            runs=manifest.runs,
         )
 
     @cache  # noqa: B019 - as above

@@ -24,6 +24,7 @@ from caribou.model.errors import InvalidEnvelopeError
 from caribou.model.graph import Edge, Function, Graph, Node
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.run import FailedEvent, RunState
+from caribou.model.run_settings import RunSettings
 from caribou.runtime import CaribouWorkflow
 from caribou.runtime.event import Delivery, json_or_text
 from caribou.runtime.node import MAX_ATTEMPTS, NodeRunner
@@ -456,10 +457,7 @@ class World:
                 HOME,
                 region,
                 "test",
-                0.0,
-                self.message_limit_bytes,
-                self.deadline_s,
-                self.deduplicate,
+                RunSettings(0.0, self.message_limit_bytes, self.deadline_s, self.deduplicate),
             )
         return self._settings[key]
 

@@ -3,6 +3,7 @@
 import copy
 import json
 import textwrap
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -170,7 +171,8 @@ def test_manifest_when_it_has_our_keys_then_they_are_read():
         "log_retention_days": 90,
     }
     manifest = parsed({"caribou": ours})
-    assert {key: getattr(manifest, key) for key in ours} == ours
+    read = {**asdict(manifest), **asdict(manifest.runs)}
+    assert {key: read[key] for key in ours} == ours
 
 
 def test_estimate_when_it_has_the_reference_systems_other_name_then_it_is_read():
