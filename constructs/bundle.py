@@ -30,6 +30,7 @@ from constructs import Construct
 from caribou.constructs.own_code import own_files
 from caribou.model.cache import cache_folder
 from caribou.model.errors import InvalidInputError, OperationFailedError
+from caribou.model.template_contract import NODE_HANDLER, SWEEPER_HANDLER
 
 _POWERTOOLS = "aws-lambda-powertools"
 _NOT_CODE = frozenset({"samples", "tests", "__pycache__", "node_modules", "requirements.txt", "overrides.txt"})
@@ -82,10 +83,10 @@ class Platform:
 class Bundle:
     """The content of a function's code.
 
-    `files` are copied as they are, by their path in the bundle. `handlers` names the modules of Caribou that Lambda
-    starts: all that they import goes in; `data` names packages of it with data files. `requirements` are lines of a
-    requirements file, and `overrides` lines of uv's override file: what stands there replaces what packages themselves
-    ask for.
+    `files` are copied as they are, by their path in the bundle. `handlers` are those of Caribou, as Lambda names them:
+    all that their modules import goes in; `data` names packages of Caribou with data files. `requirements` are lines of
+    a requirements file, and `overrides` lines of uv's override file: what stands there replaces what packages
+    themselves ask for.
     """
 
     files: Mapping[str, bytes]
@@ -180,7 +181,7 @@ def workflow_bundle(folder: Path, platform: Platform, further: Mapping[str, byte
     """The bundle of a workflow's functions: its folder's code, what that requires, our runtime, and further files."""
     return Bundle(
         files={**workflow_files(folder), **(further or {})},
-        handlers=("caribou.runtime.handler", "caribou.runtime.sweeper"),
+        handlers=(NODE_HANDLER, SWEEPER_HANDLER),
         requirements=requirements_of(folder),
         platform=platform,
         overrides=overrides_of(folder),

@@ -16,13 +16,13 @@ _ROOT_PACKAGE = "caribou"
 
 
 def own_files(handlers: tuple[str, ...], data: tuple[str, ...] = ()) -> dict[str, bytes]:
-    """The content of the files by their paths in a bundle: the handlers' modules, and packages with their data files.
+    """The content of the files by their paths in a bundle: what handlers import, and packages with their data files.
 
-    Both are modules' full names, such as `caribou.runtime.handler`.
+    A handler is named as Lambda names it, `caribou.runtime.handler.handle`; a package as Python does.
     """
     root = caribou_folder()
     finder = _OwnModules([str(root.parent)])
-    for module in (*handlers, *data):
+    for module in (*(handler.rpartition(".")[0] for handler in handlers), *data):
         finder.import_hook(module)
     modules = {name: Path(str(vars(found)["__file__"])) for name, found in finder.modules.items()}
     paths = [*modules.values(), *(path for name in data for path in _data_files(modules[name].parent))]

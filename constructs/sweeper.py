@@ -14,8 +14,8 @@ from caribou.constructs.acknowledge import acknowledge, acknowledge_wildcards
 from caribou.constructs.naming import allow_in_regions, arn
 from caribou.constructs.workflow_function import RETENTIONS, FunctionProps
 from caribou.constructs.workflow_role import RoleProps
+from caribou.model.template_contract import SWEEPER_HANDLER
 
-HANDLER = "caribou.runtime.sweeper.handle"
 EVERY = Duration.minutes(1)
 
 
@@ -36,7 +36,7 @@ class Sweeper(Construct):
         self.function = lambda_.Function(
             self,
             "Function",
-            handler=HANDLER,
+            handler=SWEEPER_HANDLER,
             code=props.code,
             runtime=lambda_.Runtime(f"python{props.python_version}", lambda_.RuntimeFamily.PYTHON),
             architecture=props.lambda_architecture,

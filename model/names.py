@@ -14,6 +14,7 @@ from caribou.model.regions import KNOWN_REGIONS
 
 DEFAULT_STAGE = "dev"
 DEFAULT_CONTROL_REGION = "us-west-2"
+CONTROL_PLANE_STACK_ID = "CaribouControlPlane"
 TABLE_GENERATION = 1
 MAX_FUNCTION_NAME = 64  # Lambda, CreateFunction, FunctionName
 MAX_BUCKET_NAME = 63  # S3, bucket naming rules

@@ -11,10 +11,8 @@ from datetime import UTC, datetime
 from caribou.model.envelope import Run
 from caribou.model.errors import InvalidPlacementError
 from caribou.model.placement import Placement
+from caribou.model.template_contract import PLACEMENT_FILE, PLACEMENT_PACKAGE
 from caribou.runtime.settings import Settings
-
-PLACEMENT_PACKAGE = "caribou_placement"
-PLACEMENT_FILE = "placement.json"
 
 _log = logging.getLogger(__name__)
 

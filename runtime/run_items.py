@@ -8,12 +8,11 @@ from typing import Any, TypeVar
 
 from caribou.model.envelope import Run
 from caribou.model.run import NO_RESULTS, RunItem, RunState
+from caribou.model.template_contract import OPEN_INDEX
 from caribou.runtime.clients import Clients, got, number, reaching
 from caribou.runtime.ports import UnknownRunError
 
 T = TypeVar("T")
-OPEN_INDEX = "open"
-"""A sparse index: only items on the sweeper's list have its key, so that an idle workflow's list costs nothing."""
 ON_LIST = {"S": "1"}
 _DAY_S = 24 * 3600
 _ERROR_LENGTH = 2000

@@ -12,11 +12,7 @@ from typing import Any
 from caribou.model.graph import Graph
 from caribou.model.names import WorkflowNames
 from caribou.model.run_settings import RunSettings
-
-BUNDLE_PACKAGE = "caribou_bundle"
-BUNDLE_FILE = "workflow.json"
-FUNCTION_VARIABLE = "CARIBOU_FUNCTION"
-STAGE_VARIABLE = "CARIBOU_STAGE"
+from caribou.model.template_contract import BUNDLE_FILE, BUNDLE_PACKAGE, FUNCTION_VARIABLE, STAGE_VARIABLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from aws_cdk import CfnOutput, Environment, Stack, Tags
+from aws_cdk import CfnOutput, Environment, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
@@ -26,11 +26,18 @@ from caribou.model.graph import Graph
 from caribou.model.names import WorkflowNames, stack_name, workflow_stack_id
 from caribou.model.placement import Placement
 from caribou.model.project.workflow import MANIFEST, Workflow
-from caribou.runtime.settings import BUNDLE_FILE, BUNDLE_PACKAGE, FUNCTION_VARIABLE, STAGE_VARIABLE, bundle_text
-from caribou.stacks.naming import REGISTRATION_PART
-
-METADATA_KEY = "CaribouPlacement"
-"""Where the template of `Workflow-<name>` carries the full placement."""
+from caribou.model.template_contract import (
+    BUNDLE_FILE,
+    BUNDLE_PACKAGE,
+    FUNCTION_VARIABLE,
+    METADATA_KEY,
+    REGISTRATION_PART,
+    STAGE_VARIABLE,
+    Output,
+    StackRole,
+)
+from caribou.runtime.settings import bundle_text
+from caribou.stacks.tags import tag
 
 
 @dataclass(frozen=True)
@@ -111,7 +118,7 @@ class WorkflowStack(Stack):
             **_stack_props(deployment, None, manifest.home_region),
             description=f"Caribou workflow {name}, at home",
         )
-        _tag(self, deployment, "home")
+        tag(self, deployment.stage, StackRole.HOME, name)
         placement = PlacementLayer(self, "Placement", deployment.placement)
         self.runs = RunState(self, "Runs", names=deployment.names)
         self.syncs = SyncState(self, "Syncs", names=deployment.names, keep=True)
@@ -121,16 +128,16 @@ class WorkflowStack(Stack):
             props = deployment.function_props(function.name, code, layers)
             WorkflowFunction(self, _function_id(function.name), props)
         Sweeper(self, "Sweeper", deployment.sweeper_props(code))
-        self._tell(deployment.placement, deployment.workflow.graph)
+        self._publish(deployment.placement, deployment.workflow.graph)
 
-    def _tell(self, placement: Placement, graph: Graph) -> None:
+    def _publish(self, placement: Placement, graph: Graph) -> None:
         """Say in outputs and metadata which placement is deployed: the migrator believes these, not a file."""
-        CfnOutput(self, "PlacementDigest", value=placement.digest)
-        CfnOutput(self, "PlacementRegions", value=",".join(sorted(placement.regions)))
+        CfnOutput(self, Output.PLACEMENT_DIGEST, value=placement.digest)
+        CfnOutput(self, Output.PLACEMENT_REGIONS, value=",".join(sorted(placement.regions)))
         expiry = placement.expires_at.isoformat() if placement.expires_at else "never"
-        CfnOutput(self, "PlacementExpiresAt", value=expiry)
-        CfnOutput(self, "GraphDigest", value=graph.digest)
-        CfnOutput(self, "WorkflowVersion", value=graph.version)
+        CfnOutput(self, Output.PLACEMENT_EXPIRES_AT, value=expiry)
+        CfnOutput(self, Output.GRAPH_DIGEST, value=graph.digest)
+        CfnOutput(self, Output.WORKFLOW_VERSION, value=graph.version)
         self.template_options.metadata = {METADATA_KEY: placement.to_json()}
 
 
@@ -145,12 +152,12 @@ class RegionStack(Stack):
             **_stack_props(deployment, region, region),
             description=f"Caribou workflow {name}, its functions in {region}",
         )
-        _tag(self, deployment, "region")
+        tag(self, deployment.stage, StackRole.REGION, name)
         SyncState(self, "Syncs", names=deployment.names, keep=False)
         code = deployment.bundle.code(self)
         for function in deployment.placement.functions_in(region, deployment.workflow.graph):
             WorkflowFunction(self, _function_id(function), deployment.function_props(function, code))
-        CfnOutput(self, "HomeRegion", value=deployment.workflow.manifest.home_region)
+        CfnOutput(self, Output.HOME_REGION, value=deployment.workflow.manifest.home_region)
 
 
 class RegistrationStack(Stack):
@@ -164,7 +171,7 @@ class RegistrationStack(Stack):
             **_stack_props(deployment, part, deployment.control_region),
             description=f"Caribou workflow {name}, known to the control plane",
         )
-        _tag(self, deployment, "registration")
+        tag(self, deployment.stage, StackRole.REGISTRATION, name)
         workflow = deployment.workflow
         Registration(self, "Registration", names=deployment.names, graph=workflow.graph, manifest=workflow.manifest)
 
@@ -189,16 +196,6 @@ def _stack_props(deployment: Deployment, part: str | None, region: str) -> dict[
         "env": Environment(region=region),
         "cross_region_references": False,
     }
-
-
-def _tag(stack: Stack, deployment: Deployment, role: str) -> None:
-    for key, value in (
-        ("project", "caribou"),
-        ("workflow", deployment.workflow.name),
-        ("stage", deployment.stage),
-        ("role", role),
-    ):
-        Tags.of(stack).add(f"caribou:{key}", value)
 
 
 def _policy_document(path: Path) -> dict[str, Any]:

@@ -19,11 +19,10 @@ from caribou.control.stacks.deployed import deployed_workflow, find_stack, home_
 from caribou.control.stacks.lock import deploy_lock
 from caribou.control.target import Target
 from caribou.model.errors import OperationFailedError
-from caribou.model.names import WorkflowNames, stack_name
+from caribou.model.names import CONTROL_PLANE_STACK_ID, WorkflowNames, stack_name
 from caribou.model.project.workflow import Workflow
 from caribou.model.registration import parse_registration
 
-CONTROL_PLANE = "CaribouControlPlane"
 """The construct id of the control plane's stack."""
 
 
@@ -92,7 +91,7 @@ def request_for(aws: Aws, wanted: Sequence[Wanted], target: Target, *, everythin
     adopt = any(adoptions)
     if everything:
         return DeployRequest(None, control_plane=True, adopt=adopt)
-    stack = find_stack(aws, stack_name(CONTROL_PLANE, target.stage), target.control_region)
+    stack = find_stack(aws, stack_name(CONTROL_PLANE_STACK_ID, target.stage), target.control_region)
     return DeployRequest(wanted[0].workflow.name, wanted[0].argument, control_plane=stack is None, adopt=adopt)
 
 

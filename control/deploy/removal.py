@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from caribou.control.aws import Aws
 from caribou.control.runs.run_table import open_runs
 from caribou.control.stacks.deletion import delete_bucket, delete_stack, delete_table
-from caribou.control.stacks.deployed import HOME, REGION, REGISTRATION, DeployedStack, Found, find_stacks
+from caribou.control.stacks.deployed import DeployedStack, Found, find_stacks
 from caribou.control.stacks.lock import DeployLock, deploy_lock
 from caribou.control.target import Target
 from caribou.model.errors import InvalidInputError
+from caribou.model.template_contract import StackRole
 
-_ORDER = (HOME, REGION, REGISTRATION)
+_ORDER = (StackRole.HOME, StackRole.REGION, StackRole.REGISTRATION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def plan_removal(
     The home stack's region counts, if there is one; else `home_region`, for the data that an earlier removal kept.
     """
     found = find_stacks(aws, target.stage)
-    home = next((stack.region for stack in found.of(workflow, HOME)), home_region)
+    home = next((stack.region for stack in found.of(workflow, StackRole.HOME)), home_region)
     if home is None:
         raise InvalidInputError(
             "nothing of it is deployed", where=workflow, fix=f"use one of {', '.join(found.workflows) or 'none there'}"
@@ -91,7 +92,7 @@ def remove(aws: Aws, removal: Removal, target: Target, tell: Callable[[str], Non
 def _delete(aws: Aws, stack: DeployedStack, lock: DeployLock, tell: Callable[[str], None]) -> None:
     lock.renew()
     tell(f"deleting stack {stack.name} in {stack.region}")
-    delete_stack(aws, stack, empty_buckets=stack.role == REGION)
+    delete_stack(aws, stack, empty_buckets=stack.role == StackRole.REGION)
 
 
 def _delete_data(aws: Aws, removal: Removal, tell: Callable[[str], None]) -> None:

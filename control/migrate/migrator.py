@@ -25,7 +25,6 @@ from caribou.control.placement_bucket import PlacementBox
 from caribou.control.runs.run_table import redrivable, run_uses
 from caribou.control.stacks.deletion import delete_stack
 from caribou.control.stacks.deployed import (
-    REGION,
     DeployedStack,
     DeployedWorkflow,
     Found,
@@ -40,6 +39,7 @@ from caribou.control.workflows import Subject
 from caribou.model.errors import CaribouError, OperationFailedError
 from caribou.model.placement import Placement
 from caribou.model.project.workflow import Workflow
+from caribou.model.template_contract import StackRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class Migrator:
         """Decide on every region's stack that was found by tag, and delete those that may go."""
         found = find_stacks(self.aws, self.target.stage)
         _check_searched(found, subject)
-        stacks = found.of(subject.name, REGION)
+        stacks = found.of(subject.name, StackRole.REGION)
         deployed = self._deployed(subject.name, subject.home_region)
         idle = [stack for stack in stacks if stack.region not in deployed.placement.regions]
         trouble = self.logs.sync(subject, idle) if idle else ()
@@ -156,7 +156,7 @@ class Migrator:
         """Delete a region's stack, if it is still there and the lock is still ours."""
         lock.renew()
         current = find_stack(self.aws, stack.id, stack.region)
-        if current is not None and (current.workflow, current.role) == (subject.name, REGION):
+        if current is not None and (current.workflow, current.role) == (subject.name, StackRole.REGION):
             self.tell(f"{subject.name}: retiring {stack.region}, stack {stack.name}")
             delete_stack(self.aws, current, empty_buckets=True)
 

@@ -25,8 +25,8 @@ from enum import Enum
 
 from caribou.collectors.workflow import LATE_S
 from caribou.control.runs.run_table import RunUse
-from caribou.model.limits import MAX_EVENT_AGE_S
 from caribou.model.placement import Placement
+from caribou.model.template_contract import MAX_EVENT_AGE_S
 
 
 class Verdict(Enum):

@@ -19,9 +19,10 @@ from caribou.model.graph import Graph
 from caribou.model.names import WorkflowNames
 from caribou.model.record import RunRecord
 from caribou.model.run import Parked, RunItem, RunState, SyncState
+from caribou.model.template_contract import OPEN_INDEX
 from caribou.runtime.clients import number
 from caribou.runtime.node import MAX_ATTEMPTS
-from caribou.runtime.run_items import ON_LIST, OPEN_INDEX, run_item
+from caribou.runtime.run_items import ON_LIST, run_item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -15,10 +15,11 @@ from caribou.control.aws import Aws, telling
 from caribou.model.errors import OperationFailedError
 from caribou.model.names import WorkflowNames
 from caribou.model.run import RunState
+from caribou.model.template_contract import OPEN_INDEX
 from caribou.runtime.aws import DynamoParking
 from caribou.runtime.clients import Clients, number
 from caribou.runtime.ports import UnreachableError
-from caribou.runtime.run_items import ON_LIST, OPEN_INDEX
+from caribou.runtime.run_items import ON_LIST
 
 _ATTRIBUTES = {"#id": "run_id", "#state": "state", "#regions": "regions", "#deadline": "deadline", "#ended": "ended_at"}
 

@@ -16,7 +16,7 @@ from caribou.model.errors import InvalidInputError, OperationFailedError
 
 LAMBDA = Platform("x86_64", "3.13", host=False)
 FILES = {"app.py": b"workflow = None\n", "caribou_bundle/__init__.py": b"", "caribou_bundle/workflow.json": b"{}"}
-BASE = Bundle(files=FILES, handlers=("caribou.runtime.handler",), requirements=(), platform=LAMBDA)
+BASE = Bundle(files=FILES, handlers=("caribou.runtime.handler.handle",), requirements=(), platform=LAMBDA)
 SHOW_MODULES = """
 import json, caribou.runtime.handler
 print(json.dumps({name: getattr(module, "__file__", None) for name, module in sys.modules.items()}))
@@ -68,7 +68,7 @@ def test_digest_when_what_is_not_code_changes_then_it_stays(folder):
         {"platform": replace(LAMBDA, architecture="arm64")},
         {"platform": replace(LAMBDA, python_version="3.12")},
         {"platform": replace(LAMBDA, host=True)},
-        {"handlers": ("caribou.runtime.settings",)},
+        {"handlers": ("caribou.runtime.sweeper.handle",)},
         {"data": ("caribou.collectors.data",)},
     ],
     ids=str,

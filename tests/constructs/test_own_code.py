@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from caribou.constructs.own_code import caribou_folder, own_files
+from caribou.model.template_contract import NODE_HANDLER, SWEEPER_HANDLER
 
-RUNTIME = ("caribou.runtime.handler", "caribou.runtime.sweeper")
-COLLECTORS = ("caribou.collectors.handlers",)
+RUNTIME = (NODE_HANDLER, SWEEPER_HANDLER)
+COLLECTORS = ("caribou.collectors.handlers.carbon_handler",)
 DATA = ("caribou.collectors.data",)
 
 
@@ -73,10 +74,10 @@ def test_own_files_when_a_package_has_data_then_its_files_come_along_and_its_scr
     assert bundled == {*data, "__init__.py", "carbon/LICENSE.md"}
 
 
-@pytest.mark.parametrize("module", [*RUNTIME, *COLLECTORS])
-def test_own_files_when_a_module_is_imported_for_its_types_only_then_it_is_not_ours(module):
+@pytest.mark.parametrize("handler", [*RUNTIME, *COLLECTORS])
+def test_own_files_when_a_module_is_imported_for_its_types_only_then_it_is_not_ours(handler):
     """It would be bundled, and its edits deploy functions that never load it."""
-    for path in own_files((module,)):
+    for path in own_files((handler,)):
         tree = ast.parse((caribou_folder().parent / path).read_text())
         for block in (node for node in ast.walk(tree) if isinstance(node, ast.If)):
             names = [node.module for node in ast.walk(block) if isinstance(node, ast.ImportFrom)]

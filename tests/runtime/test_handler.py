@@ -9,8 +9,9 @@ import pytest
 
 from caribou.model.record import RECORD_KEY, RunRecord
 from caribou.model.run_settings import RunSettings
+from caribou.model.template_contract import BUNDLE_FILE, BUNDLE_PACKAGE
 from caribou.runtime import handler
-from caribou.runtime.settings import BUNDLE_FILE, BUNDLE_PACKAGE, bundle_text, load_settings
+from caribou.runtime.settings import bundle_text, load_settings
 from caribou.runtime.testing.memory import InMemoryCloud
 
 _APP = """

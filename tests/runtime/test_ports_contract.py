@@ -13,9 +13,9 @@ from caribou.model.envelope import Pointer, Run, StoredPayload
 from caribou.model.errors import InvalidEnvelopeError
 from caribou.model.run import FailedEvent, Parked, RunItem, RunState, SyncState
 from caribou.model.run_settings import RunSettings
+from caribou.model.template_contract import OPEN_INDEX
 from caribou.runtime.aws import Clients, aws_ports
 from caribou.runtime.ports import UnknownRunError, UnreachableError
-from caribou.runtime.run_items import OPEN_INDEX
 from caribou.runtime.settings import Settings
 from caribou.runtime.testing.memory import InMemoryCloud
 
