@@ -14,7 +14,7 @@ from typing import Any
 
 from caribou.model import payload as payloads
 from caribou.model.envelope import Envelope, Run, Start, event_bytes
-from caribou.model.errors import InvalidEnvelopeError
+from caribou.model.errors import InvalidEnvelopeError, UnreachableError
 from caribou.model.placement import Placement
 from caribou.model.record import RunRecord, SuccessorRecord
 from caribou.runtime.event import Delivery, message_of
@@ -22,7 +22,7 @@ from caribou.runtime.execution import Execution, threads
 from caribou.runtime.metadata import wants_metadata
 from caribou.runtime.outbox import Outbox
 from caribou.runtime.placement import new_run
-from caribou.runtime.ports import Ports, UnreachableError
+from caribou.runtime.ports import Ports
 from caribou.runtime.settings import Settings
 from caribou.runtime.workflow import running
 

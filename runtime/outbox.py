@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from caribou.model.envelope import Envelope, Run, StoredPayload, event_bytes
+from caribou.model.errors import UnreachableError
 from caribou.model.graph import Edge, Node
 from caribou.model.record import JOINED, REROUTED, SENT
 from caribou.model.run import NO_RESULTS, SyncState
 from caribou.model.skips import Skips, reach_of_skipped, reach_of_skipped_node
-from caribou.runtime.ports import Ports, UnreachableError
+from caribou.runtime.ports import Ports
 from caribou.runtime.settings import Settings
 
 ITEM_PAYLOAD_LIMIT_BYTES = 300_000

@@ -10,14 +10,6 @@ from caribou.model.envelope import Pointer, Run, StoredPayload
 from caribou.model.run import NO_RESULTS, FailedEvent, Parked, RunItem, SyncInputs, SyncState
 
 
-class UnreachableError(Exception):
-    """A region could not be reached, or was too busy: home, or another time, can be tried instead."""
-
-
-class UnknownRunError(Exception):
-    """There is no run item: the message is of a run that never began here."""
-
-
 class Bus(Protocol):
     """Starts functions in any region by a message, at least once, in any order."""
 

@@ -20,12 +20,12 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from caribou.model.envelope import Envelope, Start
-from caribou.model.errors import CaribouError, InvalidEnvelopeError
+from caribou.model.errors import CaribouError, InvalidEnvelopeError, UnreachableError
 from caribou.model.placement import Placement
 from caribou.model.run import START_NODE, FailedEvent, Parked, RunItem, RunState
 from caribou.runtime.event import json_or_text, message_of
 from caribou.runtime.placement import new_run
-from caribou.runtime.ports import Ports, UnreachableError
+from caribou.runtime.ports import Ports
 from caribou.runtime.settings import Settings
 
 _OF_OTHERS = frozenset({None, "UnreachableError"})

@@ -7,12 +7,11 @@ from collections.abc import Callable
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from caribou.model.errors import InvalidInputError, OperationFailedError
+from caribou.model.errors import InvalidInputError, OperationFailedError, UnreachableError
 from caribou.model.graph import Graph
 from caribou.model.manifest import Manifest
 from caribou.model.run import Parked, RunState
 from caribou.runtime.aws import aws_ports
-from caribou.runtime.ports import UnreachableError
 from caribou.runtime.settings import Settings
 from caribou.runtime.sweeping import Sweeper
 

@@ -7,12 +7,11 @@ from dataclasses import replace
 import pytest
 
 from caribou.model.envelope import parse_message
-from caribou.model.errors import InvalidEnvelopeError
+from caribou.model.errors import InvalidEnvelopeError, UnreachableError
 from caribou.model.placement import Placement
 from caribou.runtime.event import Delivery
 from caribou.runtime.outbox import ITEM_PAYLOAD_LIMIT_BYTES, Outbox
 from caribou.runtime.placement import new_run
-from caribou.runtime.ports import UnreachableError
 from caribou.runtime.testing import InMemoryCloud, LocalRunner
 
 HOME, AWAY = "us-east-1", "us-west-2"

@@ -10,12 +10,12 @@ import boto3
 import pytest
 
 from caribou.model.envelope import Pointer, Run, StoredPayload
-from caribou.model.errors import InvalidEnvelopeError
+from caribou.model.errors import InvalidEnvelopeError, UnknownRunError, UnreachableError
 from caribou.model.run import FailedEvent, Parked, RunItem, RunState, SyncState
 from caribou.model.run_settings import RunSettings
 from caribou.model.template_contract import OPEN_INDEX
-from caribou.runtime.aws import Clients, aws_ports
-from caribou.runtime.ports import UnknownRunError, UnreachableError
+from caribou.runtime.aws import aws_ports
+from caribou.runtime.clients import Clients
 from caribou.runtime.settings import Settings
 from caribou.runtime.testing.memory import InMemoryCloud
 
