@@ -20,7 +20,7 @@ from typing import Any
 
 from caribou.collectors.observed import TAKEN, Observed, Run, gigabytes, seconds
 from caribou.model.graph import Edge, Graph
-from caribou.model.record import JOINED, SENT, SKIPPED, RunRecord, SuccessorRecord
+from caribou.model.record import Outcome, RunRecord, SuccessorRecord
 from caribou.model.skips import reach_of_skipped
 
 Json = dict[str, Any]
@@ -112,7 +112,8 @@ def _hop(edge: Edge, run: Run, *, sync: bool) -> Hop | None:
     if told is None or arrival is None:
         return None
     sender, successor = told
-    delivered = successor.outcome == JOINED if sync else successor.outcome == SENT and arrival.edge == edge.id
+    is_sent = successor.outcome == Outcome.SENT and arrival.edge == edge.id
+    delivered = successor.outcome == Outcome.JOINED if sync else is_sent
     latency_s = _latency_s(sender, successor, arrival) if delivered else None
     if latency_s is None:
         return None
@@ -156,7 +157,7 @@ def _notice_latencies(edge: Edge, sync_node: str, observed: Observed) -> dict[st
     by_route: dict[str, list[float]] = defaultdict(list)
     for run in observed.runs:
         told, arrival = run.successor(edge), run.arrivals.get(sync_node)
-        if told is None or arrival is None or told[1].outcome != SKIPPED:
+        if told is None or arrival is None or told[1].outcome != Outcome.SKIPPED:
             continue
         latency_s = _latency_s(*told, arrival)
         if latency_s is not None:

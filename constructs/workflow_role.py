@@ -1,4 +1,4 @@
-"""What a function of a workflow may do: tell its successors and keep its state, where the manifest allows."""
+"""What a function of a workflow may do: start its successors and keep its state, where the manifest allows."""
 
 from __future__ import annotations
 
@@ -50,16 +50,16 @@ class WorkflowRole(Construct):
             acknowledge(self.role, {WILDCARD_RULE: _THEIR_POLICY})  # said of a `NotAction`, which cdk-nag can't read
 
 
-def functions_told_by(function: str, graph: Graph) -> tuple[str, ...]:
+def functions_started_by(function: str, graph: Graph) -> tuple[str, ...]:
     """The functions that a function's nodes may have to start, in the order of the graph.
 
     Those it calls; the functions of all sync nodes behind it, which its last report, or its skips, may fire; and at
     the entry itself, to which home forwards a run.
     """
     nodes = [node.name for node in graph.nodes if node.function == function]
-    told = {edge.target for name in nodes for edge in graph.out_edges(name)}
-    told |= {n for name in nodes for n in graph.descendants(name) - {name} if graph.node(n).sync}
-    functions = {graph.node(name).function for name in told}
+    started = {edge.target for name in nodes for edge in graph.out_edges(name)}
+    started |= {n for name in nodes for n in graph.descendants(name) - {name} if graph.node(n).sync}
+    functions = {graph.node(name).function for name in started}
     if graph.entry.function == function:
         functions.add(function)
     return tuple(f.name for f in graph.functions if f.name in functions)
@@ -73,7 +73,7 @@ def _write_logs(log_group: logs.ILogGroup) -> iam.PolicyStatement:
 
 
 def _publish(props: RoleProps) -> list[iam.PolicyStatement]:
-    topics = [arn("sns", props.names.topic(f)) for f in functions_told_by(props.function, props.graph)]
+    topics = [arn("sns", props.names.topic(f)) for f in functions_started_by(props.function, props.graph)]
     return [allow_in_regions(["sns:Publish"], topics, props.regions)] if topics else []
 
 

@@ -81,7 +81,7 @@ class WorkflowNames:
 
     @property
     def registration(self) -> str:
-        """Name of the SSM parameter that tells the control plane of the workflow."""
+        """Name of the SSM parameter from which the control plane knows the workflow."""
         return f"{registrations_path(self.stage)}/{self.workflow}"
 
 

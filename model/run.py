@@ -24,7 +24,7 @@ class SyncState:
 
 @dataclass(frozen=True, slots=True)
 class SyncInputs:
-    """All that a sync node has been told: its state, and the payload of each edge that reported one."""
+    """All that has been reported to a sync node: its state, and the payload of each edge that reported one."""
 
     state: SyncState = field(default_factory=SyncState)
     payloads: Mapping[str, StoredPayload] = field(default_factory=dict)

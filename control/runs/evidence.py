@@ -138,7 +138,7 @@ class RunFacts:
 
 
 def _record_in(line: str) -> RunRecord | None:
-    """The record in a line; a broken one tells nothing."""
+    """The record in a line; None for a broken one."""
     try:
         return record_in(line)
     except InvalidRecordError:

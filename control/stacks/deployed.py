@@ -68,12 +68,12 @@ class DeployedWorkflow:
 
     @property
     def placement_digest(self) -> str:
-        """The digest that the home stack's output tells."""
+        """The digest in the home stack's output."""
         return self.home.outputs.get(Output.PLACEMENT_DIGEST, self.placement.digest)
 
     @property
     def graph_digest(self) -> str | None:
-        """The digest of the deployed graph; None if the stack tells none."""
+        """The digest of the deployed graph; None if the stack has none."""
         return self.home.outputs.get(Output.GRAPH_DIGEST)
 
 
@@ -102,8 +102,8 @@ class Found:
 def find_stacks(aws: Aws, stage: str, regions: Iterable[str] = KNOWN_REGIONS) -> Found:
     """Every stack of a stage in these regions, found by tag: one listing a region, regions in parallel.
 
-    A region that the account can't use is told of, not an error; any other failure is OperationFailedError, since a
-    stack that is overlooked would be taken for one that is not there.
+    A region that the account can't use is named in the answer, and no error; any other failure is OperationFailedError,
+    since a stack that is overlooked would be taken for one that is not there.
     """
     names = sorted(set(regions))
     for region in names:
@@ -151,15 +151,15 @@ def find_stack(aws: Aws, name: str, region: str) -> DeployedStack | None:
 
 
 def deployed_workflow(aws: Aws, home: DeployedStack) -> DeployedWorkflow:
-    """The home stack with the placement out of its template. Raises OperationFailedError if it tells none."""
+    """The home stack with the placement out of its template. Raises OperationFailedError if it has none."""
     with telling(f"Reading the template of {home.name} in {home.region}"):
         body: Any = aws.cloudformation(home.region).get_template(StackName=home.id)["TemplateBody"]
     template = json.loads(body) if isinstance(body, str) else body
     data = template.get("Metadata", {}).get(METADATA_KEY)
     if data is None:
         raise OperationFailedError(
-            f"The stack {home.name} in {home.region} tells no placement: its template's Metadata lacks {METADATA_KEY}. "
-            f"Deploy the workflow again"
+            f"The stack {home.name} in {home.region} carries no placement: its template's Metadata lacks "
+            f"{METADATA_KEY}. Deploy the workflow again"
         )
     return DeployedWorkflow(home, Placement.from_json(data, where=f"Metadata of {home.name} in {home.region}"))
 

@@ -23,7 +23,7 @@ from caribou.model.run import FailedEvent, RunState
 from caribou.model.run_settings import RunSettings
 from caribou.model.source.derive import derive_graph
 from caribou.runtime.event import unpack
-from caribou.runtime.node import MAX_ATTEMPTS, NodeRunner
+from caribou.runtime.node import MAX_ATTEMPTS, Answer, NodeRunner
 from caribou.runtime.settings import Settings
 from caribou.runtime.testing.memory import InMemoryCloud, Message
 
@@ -197,7 +197,7 @@ class LocalRunner:
                 return [replace(invocation, attempt=invocation.attempt + 1)]
             self.cloud.failures.put(_failed(invocation, error))
             return []
-        if answer["state"] == "ran":
+        if answer["state"] == Answer.RAN:
             self._outputs[run_id, node] = self._returned
         return []
 

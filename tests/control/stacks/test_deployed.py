@@ -56,10 +56,10 @@ def test_placement_when_the_template_tells_none_then_it_is_an_error(world, place
     client = world.aws.cloudformation(HOME)
     client.update_stack(StackName=home.id, TemplateBody=body)
     client.get_waiter("stack_update_complete").wait(StackName=home.id, WaiterConfig={"Delay": 1})
-    with pytest.raises(OperationFailedError, match="tells no placement"):
+    with pytest.raises(OperationFailedError, match="carries no placement"):
         deployed_workflow(world.aws, home)
     entries = {entry.name: entry for entry in inventory(world.aws, [world.subject], world.target, 2.0)}
-    assert "tells no placement" in entries[world.name].trouble
+    assert "carries no placement" in entries[world.name].trouble
 
 
 @pytest.mark.local_cloud

@@ -122,7 +122,7 @@ def test_manifest_when_it_is_the_reference_systems_then_it_is_read_as_it_is(tmp_
 
 
 def test_manifest_when_it_has_docker_commands_then_they_are_taken_for_a_warning():
-    """The reference system's images need them; here they are told and not run."""
+    """The reference system's images need them; here they are kept, warned of, and not run."""
     config = {"memory": 512, "timeout": 60, "additional_docker_commands": ["yum update -y"]}
     manifest = parsed({"regions_and_providers": {"providers": {"aws": {"config": config}}}})
     assert manifest.functions["start"].docker_commands == ("yum update -y",)

@@ -15,7 +15,7 @@ from constructs import Construct
 
 from caribou.constructs.bundle import Bundle, Platform, workflow_bundle
 from caribou.constructs.placement_layer import PlacementLayer
-from caribou.constructs.registration import Registration
+from caribou.constructs.registration_parameter import RegistrationParameter
 from caribou.constructs.run_state import RunState
 from caribou.constructs.sweeper import Sweeper
 from caribou.constructs.sync_state import SyncState
@@ -161,7 +161,7 @@ class RegionStack(Stack):
 
 
 class RegistrationStack(Stack):
-    """`Workflow-<name>-registration`: tells the control plane of the workflow, in the control region."""
+    """`Workflow-<name>-registration`: makes the workflow known to the control plane, in the control region."""
 
     def __init__(self, scope: Construct, deployment: Deployment) -> None:
         name, part = deployment.workflow.name, REGISTRATION_PART
@@ -173,7 +173,8 @@ class RegistrationStack(Stack):
         )
         tag(self, deployment.stage, StackRole.REGISTRATION, name)
         workflow = deployment.workflow
-        Registration(self, "Registration", names=deployment.names, graph=workflow.graph, manifest=workflow.manifest)
+        graph, manifest = workflow.graph, workflow.manifest
+        RegistrationParameter(self, "Registration", names=deployment.names, graph=graph, manifest=manifest)
 
 
 def add_workflow(scope: Construct, deployment: Deployment) -> WorkflowStack:
