@@ -11,7 +11,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from caribou.constructs.acknowledge import WILDCARD_RULE, acknowledge, acknowledge_wildcards
-from caribou.constructs.naming import allow_in_regions, arn
+from caribou.constructs.naming import allow_in_regions, allow_logging, arn
 from caribou.model.graph import Graph
 from caribou.model.names import WorkflowNames
 
@@ -40,7 +40,7 @@ class WorkflowRole(Construct):
     def __init__(self, scope: Construct, construct_id: str, props: RoleProps, log_group: logs.ILogGroup) -> None:
         super().__init__(scope, construct_id)
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        ours = (_write_logs(log_group), *_publish(props), *_state(props))
+        ours = (allow_logging(log_group), *_publish(props), *_state(props))
         theirs = [iam.PolicyStatement.from_json(s) for s in (props.user_policy or {}).get("Statement", ())]
         for statement in (*ours, *theirs):
             self.role.add_to_policy(statement)
@@ -63,13 +63,6 @@ def functions_started_by(function: str, graph: Graph) -> tuple[str, ...]:
     if graph.entry.function == function:
         functions.add(function)
     return tuple(f.name for f in graph.functions if f.name in functions)
-
-
-def _write_logs(log_group: logs.ILogGroup) -> iam.PolicyStatement:
-    """Lines into its own log group, which it may not create: the stack does, with a retention."""
-    return iam.PolicyStatement(
-        actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[f"{log_group.log_group_arn}:*"]
-    )
 
 
 def _publish(props: RoleProps) -> list[iam.PolicyStatement]:

@@ -11,7 +11,7 @@ from constructs import Construct
 from caribou.constructs.acknowledge import acknowledge
 from caribou.constructs.bundle import Bundle, Platform
 from caribou.constructs.naming import arn
-from caribou.constructs.schedule import CollectorProps, ScheduledCollector
+from caribou.constructs.scheduled_function import ScheduledFunction, ScheduledProps
 from caribou.model.names import CONTROL_PLANE_STACK_ID, ControlNames, registrations_path, stack_name
 from caribou.model.template_contract import STAGE_VARIABLE, Output, StackRole
 from caribou.stacks.tags import tag
@@ -76,21 +76,24 @@ class ControlPlaneStack(Stack):
         }
         for name, every_h in _EVERY_H.items():
             writes = self.records if name == "workflow" else self.facts
-            ScheduledCollector(
+            ScheduledFunction(
                 self,
                 f"{name.capitalize()}Collector",
-                CollectorProps(
+                ScheduledProps(
                     name=self._names.collector(name),
                     handler=_handler(name),
                     code=code,
                     every=Duration.hours(every_h),
+                    purpose=f"Runs {self._names.collector(name)}",
                     environment=environment,
                     statements=(_use(writes), *(self._read_logs() if name == "workflow" else ())),
+                    why_wildcards="log streams and workflows have no fixed names here",
+                    why_runtime="the Python that Caribou is tested on in Lambda",
                 ),
             )
 
     def _read_logs(self) -> tuple[iam.PolicyStatement, ...]:
-        """What the log sync reads: the registrations here, and workflows' logs in any region."""
+        """What log collection reads: the registrations here, and workflows' logs in any region."""
         any_log, logs = arn("logs", "log-group:*"), arn("logs", f"log-group:/aws/lambda/caribou-{self._stage}-*")
         parameters = arn("ssm", f"parameter{registrations_path(self._stage)}*", self.region)
         return (

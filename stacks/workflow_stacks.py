@@ -17,7 +17,8 @@ from caribou.constructs.bundle import Bundle, Platform, workflow_bundle
 from caribou.constructs.placement_layer import PlacementLayer
 from caribou.constructs.registration_parameter import RegistrationParameter
 from caribou.constructs.run_state import RunState
-from caribou.constructs.sweeper import Sweeper
+from caribou.constructs.scheduled_function import ScheduledFunction, ScheduledProps
+from caribou.constructs.sweeper import sweeper_props
 from caribou.constructs.sync_state import SyncState
 from caribou.constructs.workflow_function import FunctionProps, WorkflowFunction
 from caribou.constructs.workflow_role import RoleProps
@@ -101,10 +102,10 @@ class Deployment:
             layers=layers,
         )
 
-    def sweeper_props(self, code: lambda_.Code) -> FunctionProps:
+    def sweeper_props(self, code: lambda_.Code) -> ScheduledProps:
         """What decides the sweeper: the entry's, without user code's environment."""
         props = self.function_props(self.workflow.graph.entry.function, code)
-        return replace(props, environment={STAGE_VARIABLE: self.stage})
+        return sweeper_props(replace(props, environment={STAGE_VARIABLE: self.stage}))
 
 
 class WorkflowStack(Stack):
@@ -127,7 +128,7 @@ class WorkflowStack(Stack):
             layers = (placement.layer,) if function.name == deployment.workflow.graph.entry.function else ()
             props = deployment.function_props(function.name, code, layers)
             WorkflowFunction(self, _function_id(function.name), props)
-        Sweeper(self, "Sweeper", deployment.sweeper_props(code))
+        ScheduledFunction(self, "Sweeper", deployment.sweeper_props(code))
         self._publish(deployment.placement, deployment.workflow.graph)
 
     def _publish(self, placement: Placement, graph: Graph) -> None:
