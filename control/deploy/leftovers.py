@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from caribou.control.aws import Aws, error_code, telling
 from caribou.control.stacks.deletion import delete_bucket
 from caribou.control.stacks.deployed import home_stack
+from caribou.control.stacks.stateful import home_tables
 from caribou.model.errors import InvalidInputError
 from caribou.model.names import WorkflowNames
 
@@ -22,7 +23,7 @@ _GONE = frozenset({"NoSuchBucket", "404"})
 
 @dataclass(frozen=True, slots=True)
 class Leftovers:
-    """Whether a run table is there, and the payload bucket, and whether anything is in that."""
+    """Whether a table is there, and the payload bucket, and whether anything is in that."""
 
     table: bool = False
     bucket: str | None = None
@@ -36,7 +37,7 @@ def leftovers(aws: Aws, names: WorkflowNames, home_region: str) -> Leftovers:
     bucket = names.payload_bucket(aws.account(home_region), home_region)
     objects = _objects_in(aws, bucket, home_region)
     return Leftovers(
-        table=_has_table(aws, names.run_table, home_region),
+        table=any(_has_table(aws, table, home_region) for table in home_tables(names)),
         bucket=None if objects is None else bucket,
         bucket_is_empty=not objects,
     )

@@ -14,6 +14,7 @@ from caribou.control.runs.run_table import open_runs
 from caribou.control.stacks.deletion import delete_bucket, delete_stack, delete_table
 from caribou.control.stacks.deployed import DeployedStack, Found, find_stacks
 from caribou.control.stacks.lock import DeployLock, deploy_lock
+from caribou.control.stacks.stateful import home_tables
 from caribou.control.target import Target
 from caribou.model.errors import InvalidInputError
 from caribou.model.template_contract import StackRole
@@ -71,7 +72,7 @@ def plan_removal(
         workflow=workflow,
         home_region=home,
         stacks=in_order(found, workflow),
-        tables=(names.run_table, names.sync_table),
+        tables=home_tables(names),
         bucket=names.payload_bucket(aws.account(target.control_region), home),
         delete_data=delete_data,
         open_runs=open_runs(aws, names, home, now_s),

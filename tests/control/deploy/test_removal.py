@@ -6,6 +6,7 @@ import pytest
 
 from caribou.control.deploy.leftovers import Leftovers, leftovers, make_way
 from caribou.control.deploy.removal import plan_removal, remove
+from caribou.control.stacks.deletion import delete_table
 from caribou.model.errors import InvalidInputError
 
 pytestmark = pytest.mark.local_cloud
@@ -77,6 +78,14 @@ def test_leftovers_when_the_bucket_is_empty_then_it_makes_way_and_tables_are_ado
     remove(world.aws, planned(world), world.target, lambda _: None)
     bucket_at_home(world)
     assert make_way(world.aws, leftovers(world.aws, world.names, HOME), world.name, HOME)
+    assert leftovers(world.aws, world.names, HOME) == Leftovers(table=True)
+
+
+def test_leftovers_when_only_the_sync_table_is_left_then_it_is_adopted_too(world, placed):
+    """Its name is taken as well: a deployment that does not adopt it would fail."""
+    world.home(placed())
+    remove(world.aws, planned(world), world.target, lambda _: None)
+    delete_table(world.aws, HOME, world.names.run_table)
     assert leftovers(world.aws, world.names, HOME) == Leftovers(table=True)
 
 
