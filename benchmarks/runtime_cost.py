@@ -36,13 +36,14 @@ from caribou.model.envelope import Start
 from caribou.model.graph import Edge, Function, Graph, Node
 from caribou.model.placement import Placement
 from caribou.model.record import RunRecord
+from caribou.model.run_settings import RunSettings
+from caribou.model.template_contract import OPEN_INDEX
 from caribou.runtime import CaribouWorkflow
 from caribou.runtime import aws as runtime_aws
 from caribou.runtime.clients import Clients
 from caribou.runtime.event import Delivery
 from caribou.runtime.node import NodeRunner
 from caribou.runtime.ports import Ports
-from caribou.runtime.run_items import OPEN_INDEX
 from caribou.runtime.settings import Settings
 from caribou.runtime.testing.memory import InMemoryCloud
 
@@ -283,9 +284,7 @@ def settings_of(graph: Graph, function: str) -> Settings:
         home_region=HOME,
         region=HOME,
         stage="bench",
-        home_share=0.1,
-        message_limit_bytes=256 * 1024,
-        run_deadline_s=3600,
+        runs=RunSettings(),
     )
 
 

@@ -188,7 +188,7 @@ def _follower(workflow: Workflow) -> str:
     """A run id that is not of the share that stays at home whatever the placement says."""
     while True:
         run_id = uuid.uuid4().hex
-        if share_of(run_id) >= workflow.manifest.home_share:
+        if share_of(run_id) >= workflow.manifest.runs.home_share:
             return run_id
 
 

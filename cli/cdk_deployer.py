@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from caribou.cli.cdk_run import run_cdk
-from caribou.control.deploy.planning import CONTROL_PLANE, DeployRequest
-from caribou.model.names import workflow_stack_id
+from caribou.control.deploy.planning import DeployRequest
+from caribou.model.names import CONTROL_PLANE_STACK_ID, workflow_stack_id
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def arguments_of(request: DeployRequest) -> list[str]:
     if request.workflow is None:
         stacks = ["--all"]
     else:
-        control = [CONTROL_PLANE] if request.control_plane else []
+        control = [CONTROL_PLANE_STACK_ID] if request.control_plane else []
         stacks = [*control, workflow_stack_id(request.workflow), "-c", f"workflow={request.workflow}"]
     placement = [] if request.placement is None else ["-c", f"placement={request.placement}"]
     adopt = ["--import-existing-resources"] if request.adopt else []

@@ -88,7 +88,7 @@ class Demo:
         self._deploy(f"Workflow-{name} -c placement={SOLVED}")
         _step(7, f"Run it {RUNS} times again")
         placed = self._run_all()
-        share = f"{self.workflow.manifest.home_share:.0%} of all runs stay home"
+        share = f"{self.workflow.manifest.runs.home_share:.0%} of all runs stay home"
         _console.print(regions_table(self._collected(placed), f"Where its nodes ran, after the move ({share})"))
         _step(8, "What it brought")
         evaluation = evaluate(read_problem(self.root / PROBLEM), placement)

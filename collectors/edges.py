@@ -20,7 +20,7 @@ from typing import Any
 
 from caribou.collectors.observed import TAKEN, Observed, Run, gigabytes, seconds
 from caribou.model.graph import Edge, Graph
-from caribou.model.record import JOINED, SENT, SKIPPED, RunRecord, SuccessorRecord
+from caribou.model.record import Outcome, RunRecord, SuccessorRecord
 from caribou.model.skips import reach_of_skipped
 
 Json = dict[str, Any]
@@ -112,7 +112,9 @@ def _hop(edge: Edge, run: Run, *, sync: bool) -> Hop | None:
     if found is None or arrival is None:
         return None
     sender, successor = found
-    delivered = successor.outcome == JOINED if sync else successor.outcome == SENT and arrival.edge == edge.id
+    delivered = (
+        successor.outcome == Outcome.JOINED if sync else successor.outcome == Outcome.SENT and arrival.edge == edge.id
+    )
     latency_s = _latency_s(sender, successor, arrival) if delivered else None
     if latency_s is None:
         return None
@@ -156,7 +158,7 @@ def _notice_latencies(edge: Edge, sync_node: str, observed: Observed) -> dict[st
     by_route: dict[str, list[float]] = defaultdict(list)
     for run in observed.runs:
         found, arrival = run.successor(edge), run.arrivals.get(sync_node)
-        if found is None or arrival is None or found[1].outcome != SKIPPED:
+        if found is None or arrival is None or found[1].outcome != Outcome.SKIPPED:
             continue
         latency_s = _latency_s(*found, arrival)
         if latency_s is not None:

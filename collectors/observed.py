@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from caribou.model.graph import Edge, Graph
-from caribou.model.record import JOINED, REROUTED, SENT, RunRecord, SuccessorRecord
+from caribou.model.record import Outcome, RunRecord, SuccessorRecord
 
 NEWEST_RUNS = 500
 """Runs that a summary is made of, at most: older ones say less of what comes."""
 
-TAKEN = frozenset({SENT, JOINED, REROUTED})
+TAKEN = frozenset({Outcome.SENT, Outcome.JOINED, Outcome.REROUTED})
 GB = 1024**3
 
 

@@ -147,7 +147,7 @@ def _entry(observed: Observed, graph: Graph, manifest: Manifest, redirector: Jso
         "payload_gb": [gigabytes(record.bytes_in) for record in observed.of(graph.entry.name)],
         "plan_gb": 0.0,
         "plan_read_at_function_probability": 1.0,
-        "stays_home_share": manifest.home_share,
+        "stays_home_share": manifest.runs.home_share,
         "redirector": redirector,
     }
 

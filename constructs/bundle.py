@@ -1,4 +1,4 @@
-"""What a function's code is made of: the user's files, their requirements, and the parts of Caribou that run there.
+"""What a function's code is made of: the user's files, their requirements, and what of Caribou runs there.
 
 Built without Docker by `uv pip install --target`, and cached by content outside `cdk.out`: the same files,
 requirements, platform, Python and Caribou give the same folder and the same asset hash on every machine.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import importlib.resources
 import ipaddress
 import os
 import re
@@ -28,8 +27,10 @@ from aws_cdk import AssetHashType, BundlingOptions, DockerImage, ILocalBundling,
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from caribou.constructs.own_code import own_files
 from caribou.model.cache import cache_folder
 from caribou.model.errors import InvalidInputError, OperationFailedError
+from caribou.model.template_contract import NODE_HANDLER, SWEEPER_HANDLER
 
 _POWERTOOLS = "aws-lambda-powertools"
 _NOT_CODE = frozenset({"samples", "tests", "__pycache__", "node_modules", "requirements.txt", "overrides.txt"})
@@ -82,16 +83,18 @@ class Platform:
 class Bundle:
     """The content of a function's code.
 
-    `files` are copied as they are, by their path in the bundle; `packages` names the rooms of Caribou that go in;
-    `requirements` are lines of a requirements file, and `overrides` lines of uv's override file: what stands there
-    replaces what packages themselves ask for.
+    `files` are copied as they are, by their path in the bundle. `handlers` are those of Caribou, as Lambda names them:
+    all that their modules import goes in; `data` names packages of Caribou with data files. `requirements` are lines of
+    a requirements file, and `overrides` lines of uv's override file: what stands there replaces what packages
+    themselves ask for.
     """
 
     files: Mapping[str, bytes]
-    packages: tuple[str, ...]
+    handlers: tuple[str, ...]
     requirements: tuple[str, ...]
     platform: Platform
     overrides: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -171,14 +174,14 @@ class Bundle:
             )
 
     def _all_files(self) -> dict[str, bytes]:
-        return {**_caribou_files(self.packages), **self.files}
+        return {**own_files(self.handlers, self.data), **self.files}
 
 
 def workflow_bundle(folder: Path, platform: Platform, further: Mapping[str, bytes] | None = None) -> Bundle:
     """The bundle of a workflow's functions: its folder's code, what that requires, our runtime, and further files."""
     return Bundle(
         files={**workflow_files(folder), **(further or {})},
-        packages=("model", "runtime"),
+        handlers=(NODE_HANDLER, SWEEPER_HANDLER),
         requirements=requirements_of(folder),
         platform=platform,
         overrides=overrides_of(folder),
@@ -218,18 +221,6 @@ def _code_paths(folder: Path) -> Iterator[Path]:
             yield from _code_paths(path)
         else:
             yield path
-
-
-def _caribou_files(packages: tuple[str, ...]) -> dict[str, bytes]:
-    """The sources of Caribou's rooms, out of the installed package: `schema` folders too where a room needs them."""
-    root = Path(str(importlib.resources.files("caribou")))
-    files = {"caribou/__init__.py": (root / "__init__.py").read_bytes()}
-    for package in packages:
-        start = root.joinpath(*package.split("."))
-        for path in sorted(start.rglob("*") if package != "model" else start.glob("*.py")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                files[(Path("caribou") / path.relative_to(root)).as_posix()] = path.read_bytes()
-    return files
 
 
 def size_bytes(path: Path) -> int:

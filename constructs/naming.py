@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
 
 
 def arn(service: str, resource: str, region: str = "*") -> str:
@@ -19,4 +20,11 @@ def allow_in_regions(actions: list[str], resources: list[str], regions: Iterable
         actions=actions,
         resources=resources,
         conditions={"StringEquals": {"aws:RequestedRegion": sorted(set(regions))}},
+    )
+
+
+def allow_logging(log_group: logs.ILogGroup) -> iam.PolicyStatement:
+    """Lines into a function's own log group, which it may not create: the stack does, with a retention."""
+    return iam.PolicyStatement(
+        actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[f"{log_group.log_group_arn}:*"]
     )

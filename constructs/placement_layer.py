@@ -10,9 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from caribou.model.placement import Placement
-
-PACKAGE, FILE = "caribou_placement", "placement.json"
-"""What `caribou.runtime.placement` reads; a test holds the two together."""
+from caribou.model.template_contract import PLACEMENT_FILE, PLACEMENT_PACKAGE
 
 
 class PlacementLayer(Construct):
@@ -21,10 +19,10 @@ class PlacementLayer(Construct):
     def __init__(self, scope: Construct, construct_id: str, placement: Placement) -> None:
         super().__init__(scope, construct_id)
         with tempfile.TemporaryDirectory(prefix="caribou-placement-") as folder:
-            package = Path(folder) / "python" / PACKAGE
+            package = Path(folder) / "python" / PLACEMENT_PACKAGE
             package.mkdir(parents=True)
             (package / "__init__.py").touch()
-            (package / FILE).write_text(placement_text(placement), encoding="utf-8")
+            (package / PLACEMENT_FILE).write_text(placement_text(placement), encoding="utf-8")
             self.layer = lambda_.LayerVersion(self, "Layer", code=lambda_.Code.from_asset(folder))
 
 

@@ -8,9 +8,7 @@ from constructs import Construct
 
 from caribou.constructs.acknowledge import acknowledge
 from caribou.model.names import WorkflowNames
-
-OPEN_INDEX = "open"
-"""The sweeper's list (`caribou.runtime.run_items`): sparse, so that it holds open runs only."""
+from caribou.model.template_contract import OPEN_INDEX
 
 
 class RunState(Construct):

@@ -18,9 +18,8 @@ from constructs import Construct
 from caribou.constructs.acknowledge import acknowledge
 from caribou.constructs.workflow_role import RoleProps, WorkflowRole
 from caribou.model.graph import Graph
-from caribou.model.limits import MAX_EVENT_AGE_S
+from caribou.model.template_contract import MAX_EVENT_AGE_S, NODE_HANDLER
 
-HANDLER = "caribou.runtime.handler.handle"
 RETRIES = 2
 LOOP_DETECTION_VISITS = 10
 """Lambda stops a chain of about 16 invocations of one function; a path that nears this must say that it is meant."""
@@ -93,7 +92,7 @@ class WorkflowFunction(Construct):
             self,
             "Function",
             function_name=props.name,
-            handler=HANDLER,
+            handler=NODE_HANDLER,
             code=props.code,
             runtime=lambda_.Runtime(f"python{props.python_version}", lambda_.RuntimeFamily.PYTHON),
             architecture=props.lambda_architecture,

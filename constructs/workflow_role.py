@@ -1,4 +1,4 @@
-"""What a function of a workflow may do: tell its successors and keep its state, where the manifest allows."""
+"""What a function of a workflow may do: start its successors and keep its state, where the manifest allows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from caribou.constructs.acknowledge import WILDCARD_RULE, acknowledge, acknowledge_wildcards
-from caribou.constructs.naming import allow_in_regions, arn
+from caribou.constructs.naming import allow_in_regions, allow_logging, arn
 from caribou.model.graph import Graph
 from caribou.model.names import WorkflowNames
 
@@ -40,7 +40,7 @@ class WorkflowRole(Construct):
     def __init__(self, scope: Construct, construct_id: str, props: RoleProps, log_group: logs.ILogGroup) -> None:
         super().__init__(scope, construct_id)
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        ours = (_write_logs(log_group), *_publish(props), *_state(props))
+        ours = (allow_logging(log_group), *_publish(props), *_state(props))
         theirs = [iam.PolicyStatement.from_json(s) for s in (props.user_policy or {}).get("Statement", ())]
         for statement in (*ours, *theirs):
             self.role.add_to_policy(statement)
@@ -50,30 +50,23 @@ class WorkflowRole(Construct):
             acknowledge(self.role, {WILDCARD_RULE: _THEIR_POLICY})  # said of a `NotAction`, which cdk-nag can't read
 
 
-def functions_told_by(function: str, graph: Graph) -> tuple[str, ...]:
+def functions_started_by(function: str, graph: Graph) -> tuple[str, ...]:
     """The functions that a function's nodes may have to start, in the order of the graph.
 
     Those it calls; the functions of all sync nodes behind it, which its last report, or its skips, may fire; and at
     the entry itself, to which home forwards a run.
     """
     nodes = [node.name for node in graph.nodes if node.function == function]
-    told = {edge.target for name in nodes for edge in graph.out_edges(name)}
-    told |= {n for name in nodes for n in graph.descendants(name) - {name} if graph.node(n).sync}
-    functions = {graph.node(name).function for name in told}
+    started = {edge.target for name in nodes for edge in graph.out_edges(name)}
+    started |= {n for name in nodes for n in graph.descendants(name) - {name} if graph.node(n).sync}
+    functions = {graph.node(name).function for name in started}
     if graph.entry.function == function:
         functions.add(function)
     return tuple(f.name for f in graph.functions if f.name in functions)
 
 
-def _write_logs(log_group: logs.ILogGroup) -> iam.PolicyStatement:
-    """Lines into its own log group, which it may not create: the stack does, with a retention."""
-    return iam.PolicyStatement(
-        actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[f"{log_group.log_group_arn}:*"]
-    )
-
-
 def _publish(props: RoleProps) -> list[iam.PolicyStatement]:
-    topics = [arn("sns", props.names.topic(f)) for f in functions_told_by(props.function, props.graph)]
+    topics = [arn("sns", props.names.topic(f)) for f in functions_started_by(props.function, props.graph)]
     return [allow_in_regions(["sns:Publish"], topics, props.regions)] if topics else []
 
 

@@ -9,8 +9,6 @@ from typing import Any
 from caribou.control.aws import Aws
 from caribou.control.runs.run_table import open_runs
 from caribou.control.stacks.deployed import (
-    HOME,
-    REGION,
     DeployedStack,
     DeployedWorkflow,
     deployed_workflow,
@@ -19,6 +17,7 @@ from caribou.control.stacks.deployed import (
 from caribou.control.target import Target
 from caribou.control.workflows import KnownWorkflow
 from caribou.model.errors import CaribouError
+from caribou.model.template_contract import StackRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +64,10 @@ def inventory(aws: Aws, workflows: Sequence[KnownWorkflow], target: Target, now_
     known = {workflow.name: workflow for workflow in workflows}
     entries: list[Entry] = []
     for name in sorted({*known, *found.workflows}):
-        home = next((stack for stack in found.of(name, HOME) if stack.is_there), None)
+        home = next((stack for stack in found.of(name, StackRole.HOME) if stack.is_there), None)
         deployed, trouble = _deployed(aws, home)
         runs = 0 if home is None else open_runs(aws, target.names(name), home.region, now_s)
-        entry = _entry(name, known.get(name), deployed, found.of(name, REGION))
+        entry = _entry(name, known.get(name), deployed, found.of(name, StackRole.REGION))
         entries.append(replace(entry, open_runs=runs, trouble=trouble))
     return tuple(entries)
 

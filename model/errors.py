@@ -9,6 +9,8 @@ CaribouError                 root: catch this to catch all of them
 │   ├── InvalidRecordError       a run record or a file of them
 │   └── InvalidPayloadError      a value that can't travel between nodes
 ├── InvalidEnvelopeError     a message that is not an envelope that this version reads
+├── UnreachableError         a region does not answer, or does not take what it is sent
+├── UnknownRunError          a message of a run that never began here
 └── OperationFailedError     a step outside our hands failed: a deploy, a tool, an AWS call (exit code 1)
 """
 
@@ -58,6 +60,14 @@ class InvalidPayloadError(InvalidInputError):
 
 class InvalidEnvelopeError(CaribouError):
     """A message is not an envelope, or one of a version that this code does not read."""
+
+
+class UnreachableError(CaribouError):
+    """A region could not be reached, or was too busy: home, or another time, can be tried instead."""
+
+
+class UnknownRunError(CaribouError):
+    """There is no run item: the message is of a run that never began here."""
 
 
 class OperationFailedError(CaribouError):

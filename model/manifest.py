@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from caribou.model.metric import LimitType, Metric
+from caribou.model.run_settings import RunSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +55,8 @@ class FunctionSettings:
 class Manifest:
     """A workflow's manifest. `functions` has the settings of each registered function, overrides applied.
 
-    `hard` limits bound the tail, `soft` ones the mean, by metric. `home_share` is the share of runs that always stays
-    home. `message_limit_bytes` is how large a message may be before its payload travels through S3. `placement_days`
-    is how long a solved placement is valid. `deduplicate` False lets plain nodes run as often as their message is
-    delivered, for functions that are idempotent themselves; sync nodes run once all the same.
+    `hard` limits bound the tail, `soft` ones the mean, by metric. `placement_days` is how long a solved placement is
+    valid. The defaults here are those of the file.
     """
 
     workflow_name: str
@@ -71,10 +70,7 @@ class Manifest:
     estimated_invocations_per_month: int | None = None
     architecture: Literal["x86_64", "arm64"] = "x86_64"
     python_version: Literal["3.11", "3.12", "3.13"] = "3.13"
-    home_share: float = 0.1
-    message_limit_bytes: int = 256 * 1024
-    run_deadline_s: int = 24 * 3600
-    deduplicate: bool = True
+    runs: RunSettings = field(default_factory=RunSettings)
     placement_days: int = 7
     log_retention_days: int = 30
 

@@ -14,6 +14,7 @@ from caribou.model.regions import KNOWN_REGIONS
 
 DEFAULT_STAGE = "dev"
 DEFAULT_CONTROL_REGION = "us-west-2"
+CONTROL_PLANE_STACK_ID = "CaribouControlPlane"
 TABLE_GENERATION = 1
 MAX_FUNCTION_NAME = 64  # Lambda, CreateFunction, FunctionName
 MAX_BUCKET_NAME = 63  # S3, bucket naming rules
@@ -80,7 +81,7 @@ class WorkflowNames:
 
     @property
     def registration(self) -> str:
-        """Name of the SSM parameter that tells the control plane of the workflow."""
+        """Name of the SSM parameter from which the control plane knows the workflow."""
         return f"{registrations_path(self.stage)}/{self.workflow}"
 
 

@@ -1,9 +1,10 @@
-"""The run record: what the runtime tells about one execution of a node, as one JSON line in the function's log."""
+"""The run record: what the runtime reports of one execution of a node, as one JSON line in the function's log."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
 from typing import Any
 
 from caribou.model.errors import InvalidRecordError
@@ -12,26 +13,33 @@ RECORD_SCHEMA = "caribou.record/1"
 RECORD_KEY = "caribou_record"
 """The key under which a log line carries a record."""
 
-SENT, SKIPPED, JOINED, REROUTED = "sent", "skipped", "joined", "rerouted"
-OUTCOMES = frozenset({SENT, SKIPPED, JOINED, REROUTED})
+
+class Outcome(StrEnum):
+    """What became of an edge out of a node that ran."""
+
+    SENT = "sent"
+    """A message to a plain node."""
+    JOINED = "joined"
+    """A report to a sync node, whose last edge fires it."""
+    SKIPPED = "skipped"
+    """The condition was false, or the function returned before the call."""
+    REROUTED = "rerouted"
+    """A message to home, because the target's region could not be reached."""
 
 
 @dataclass(frozen=True, slots=True)
 class SuccessorRecord:
     """What became of one edge out of the node.
 
-    `edge` is the edge's id (`<node>#<call>`), `region` where the node's state or message went (None for a skip that
-    had nobody to tell), `offset_s` when the call came, counted from the record's `started_at`, `seconds` how long
-    telling the successor took, `payload_bytes` the encoded payload's size.
-    Outcomes: `sent` (a message to a plain node), `joined` (reported to a sync node, whose last edge fires it),
-    `skipped` (the condition was false, or the function returned before the call), `rerouted` (sent to home because
-    its region could not be reached).
+    `edge` is the edge's id (`<node>#<call>`), `region` where the node's state or message went (None for a skip),
+    `offset_s` when the call came, counted from the record's `started_at`, `seconds` how long sending or reporting took,
+    `payload_bytes` the encoded payload's size.
     """
 
     edge: str
     node: str
     region: str | None
-    outcome: str
+    outcome: Outcome
     payload_bytes: int
     offset_s: float
     seconds: float
@@ -92,5 +100,14 @@ class RunRecord:
             raise InvalidRecordError(
                 "has missing or unknown fields", where=where, found=", ".join(wrong), fix=f"use {RECORD_SCHEMA} whole"
             )
-        successors = tuple(SuccessorRecord(**successor) for successor in data["successors"])
+        successors = tuple(_successor(successor, where) for successor in data["successors"])
         return cls(**{**data, "successors": successors})
+
+
+def _successor(data: Mapping[str, Any], where: str) -> SuccessorRecord:
+    try:
+        return SuccessorRecord(**{**data, "outcome": Outcome(data["outcome"])})
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidRecordError(
+            "has a successor that can't be read", where=where, found=repr(error), fix=f"use {RECORD_SCHEMA} whole"
+        ) from error

@@ -24,7 +24,7 @@ class SyncState:
 
 @dataclass(frozen=True, slots=True)
 class SyncInputs:
-    """All that a sync node has been told: its state, and the payload of each edge that reported one."""
+    """All that has been reported to a sync node: its state, and the payload of each edge that reported one."""
 
     state: SyncState = field(default_factory=SyncState)
     payloads: Mapping[str, StoredPayload] = field(default_factory=dict)
@@ -69,6 +69,30 @@ class RunItem:
     def is_complete(self) -> bool:
         """Whether every leaf has run, or never will."""
         return self.ended >= self.leaves
+
+
+@dataclass(frozen=True, slots=True)
+class RunUse:
+    """A run as far as retiring regions goes: its state, the regions of its map but home, and its times (s, UTC)."""
+
+    run_id: str
+    state: RunState
+    regions: frozenset[str]
+    deadline: float
+    ended_at: float | None = None
+
+    def is_open(self, now_s: float) -> bool:
+        """Whether it may still go on: nothing is sent for a run whose deadline has passed, ended or not."""
+        return self.state is RunState.RUNNING and now_s < self.deadline
+
+    def end_s(self) -> float:
+        """When it ended, for one that is not open any more: its deadline if nobody noted an end since it (re)began."""
+        return self.deadline if self.ended_at is None or self.state is RunState.RUNNING else self.ended_at
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether all of it ended; of a run that failed, other branches may go on for a while."""
+        return self.state is RunState.SUCCEEDED
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,21 +6,19 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any, Literal
 
-from caribou.model.envelope import Pointer, StoredPayload, pointer_to_json
+from caribou.model.envelope import Pointer
 from caribou.model.errors import InvalidEnvelopeError
 from caribou.model.names import WorkflowNames
-from caribou.model.run import FailedEvent, Parked, SyncInputs, SyncState
-from caribou.runtime.clients import Clients, got, queried, reaching
+from caribou.model.run import FailedEvent
+from caribou.runtime.clients import Clients, reaching
 from caribou.runtime.event import unpack
 from caribou.runtime.ports import Ports
 from caribou.runtime.run_items import DynamoRunStore
 from caribou.runtime.settings import Settings
+from caribou.runtime.sync_items import DynamoClaims, DynamoParking, DynamoSyncStore
 
-_DAY_S = 24 * 3600
-_CLAIM, _STATE, _EDGE = "claim", "state", "edge#"
 _HIDDEN_S = 120
 _EVENTS_A_CALL: Literal[10] = 10
 
@@ -57,7 +55,8 @@ class SnsBus:
     def publish(self, region: str, function: str, message: str) -> None:
         """Publish; raises UnreachableError where the region or the topic does not take it."""
         arn = self._topic_arn(region, function)
-        reaching(region, lambda: self._clients.sns(region).publish(TopicArn=arn, Message=message))
+        with reaching(region):
+            self._clients.sns(region).publish(TopicArn=arn, Message=message)
 
 
 class S3PayloadStore:
@@ -69,107 +68,20 @@ class S3PayloadStore:
     def put(self, region: str, key: str, text: str) -> Pointer:
         """Put the payload; raises UnreachableError where the region does not take it."""
         body, bucket = text.encode(), self._bucket(region)
-        reaching(region, lambda: self._clients.s3(region).put_object(Bucket=bucket, Key=key, Body=body))
+        with reaching(region):
+            self._clients.s3(region).put_object(Bucket=bucket, Key=key, Body=body)
         return Pointer(region, bucket, key, hashlib.sha256(body).hexdigest(), len(body))
 
     def get(self, pointer: Pointer) -> str:
         """Get the payload; raises InvalidEnvelopeError if it is not what the pointer's digest says."""
-        client = self._clients.s3(pointer.region)
-
-        def fetch() -> bytes:
-            return client.get_object(Bucket=pointer.bucket, Key=pointer.key)["Body"].read()
-
-        body = reaching(pointer.region, fetch)
+        with reaching(pointer.region):
+            answer = self._clients.s3(pointer.region).get_object(Bucket=pointer.bucket, Key=pointer.key)
+            body = answer["Body"].read()
         if hashlib.sha256(body).hexdigest() != pointer.sha256:
             raise InvalidEnvelopeError(
                 f"The payload at s3://{pointer.bucket}/{pointer.key} is not the one that was sent"
             )
         return body.decode()
-
-
-class DynamoClaims:
-    """Claims in the tables of all regions.
-
-    delivery A:  claim(owner=A) ── ok, try 1 ── user code ── crash
-    delivery B:  claim(owner=B) ── refused: A's retries will do it
-    A's retry:   claim(owner=A) ── ok, try 2 ── user code ── crash … until Lambda gives it up
-    the sweeper sends it again, attempt 1, as delivery D:
-                 claim(owner=D, attempt=1) ── ok: takes over, try 1 ── user code ── end
-    delivery C:  claim(owner=C) ── refused
-    """
-
-    def __init__(self, clients: Clients, table: str) -> None:
-        self._clients, self._table = clients, table
-
-    def claim(self, region: str, run_id: str, node: str, owner: str, attempt: int) -> int | None:
-        """Claim a node of a run for a delivery, which Lambda's retries share."""
-        client = self._clients.dynamodb(region)
-        names = {"#owner": "owner", "#expires": "expires", "#attempt": "attempt", "#tries": f"tries_{attempt}"}
-        try:
-            answer = reaching(
-                region,
-                lambda: client.update_item(
-                    TableName=self._table,
-                    Key=_key(run_id, node, _CLAIM),
-                    UpdateExpression="SET #owner = :owner, #attempt = :attempt, #expires = :expires ADD #tries :one",
-                    ConditionExpression="attribute_not_exists(#owner) OR #owner = :owner OR #attempt < :attempt",
-                    ExpressionAttributeNames=names,
-                    ExpressionAttributeValues={
-                        ":owner": {"S": owner},
-                        ":attempt": {"N": str(attempt)},
-                        ":one": {"N": "1"},
-                        ":expires": _expiry(),
-                    },
-                    ReturnValues="UPDATED_NEW",
-                ),
-            )
-        except client.exceptions.ConditionalCheckFailedException:
-            return None
-        return int(answer["Attributes"][names["#tries"]]["N"])
-
-
-class DynamoSyncStore:
-    """Sync state: an item a sync node and run with the sets of edges that have reported, and an item a payload."""
-
-    def __init__(self, clients: Clients, table: str) -> None:
-        self._clients, self._table = clients, table
-
-    def put_payload(self, region: str, run_id: str, node: str, edge: str, payload: StoredPayload) -> None:
-        """Put the payload's item unless the edge has one."""
-        client = self._clients.dynamodb(region)
-        item = {**_key(run_id, node, _EDGE + edge), "expires": _expiry(), **_payload_attributes(payload)}
-        condition = "attribute_not_exists(id)"
-        try:
-            reaching(region, lambda: client.put_item(TableName=self._table, Item=item, ConditionExpression=condition))
-        except client.exceptions.ConditionalCheckFailedException:
-            return
-
-    def report(self, region: str, run_id: str, node: str, edge: str, *, taken: bool) -> SyncState:
-        """Add the edge to one of the two sets, unless it is in one; both sets as they are then."""
-        client, key = self._clients.dynamodb(region), _key(run_id, node, _STATE)
-        try:
-            answer = reaching(
-                region,
-                lambda: client.update_item(
-                    TableName=self._table,
-                    Key=key,
-                    UpdateExpression="SET #expires = :expires ADD #set :edges",
-                    ConditionExpression="NOT contains(taken, :edge) AND NOT contains(skipped, :edge)",
-                    ExpressionAttributeNames={"#expires": "expires", "#set": "taken" if taken else "skipped"},
-                    ExpressionAttributeValues={":edges": {"SS": [edge]}, ":edge": {"S": edge}, ":expires": _expiry()},
-                    ReturnValues="ALL_NEW",
-                ),
-            )
-        except client.exceptions.ConditionalCheckFailedException:
-            return _state(got(client, region, self._table, key) or {})
-        return _state(answer["Attributes"])
-
-    def read(self, region: str, run_id: str, node: str) -> SyncInputs:
-        """Read the state and all payloads, page by page."""
-        rows = queried(self._clients.dynamodb(region), region, self._table, _key(run_id, node, "")["id"])
-        items = {item["part"]["S"]: item for item in rows}
-        payloads = {part.removeprefix(_EDGE): _payload(item) for part, item in items.items() if part.startswith(_EDGE)}
-        return SyncInputs(_state(items.get(_STATE, {})), payloads)
 
 
 class SqsFailures:
@@ -186,12 +98,10 @@ class SqsFailures:
     def receive(self, region: str, function: str) -> tuple[FailedEvent, ...]:
         """Receive up to ten; none from a region that has no such queue."""
         url, client = self._url(region, function), self._clients.sqs(region)
-        answer = reaching(
-            region,
-            lambda: client.receive_message(
+        with reaching(region):
+            answer = client.receive_message(
                 QueueUrl=url, MaxNumberOfMessages=_EVENTS_A_CALL, VisibilityTimeout=_HIDDEN_S
-            ),
-        )
+            )
         return tuple(
             failed_event(region, function, self._names.topic(function), message)
             for message in answer.get("Messages", ())
@@ -200,12 +110,14 @@ class SqsFailures:
     def delete(self, event: FailedEvent) -> None:
         """Delete it."""
         url, client = self._url(event.region, event.function), self._clients.sqs(event.region)
-        reaching(event.region, lambda: client.delete_message(QueueUrl=url, ReceiptHandle=event.handle))
+        with reaching(event.region):
+            client.delete_message(QueueUrl=url, ReceiptHandle=event.handle)
 
     def _url(self, region: str, function: str) -> str:
         if (region, function) not in self._urls:
             client, name = self._clients.sqs(region), self._names.failure_queue(function)
-            self._urls[region, function] = reaching(region, lambda: client.get_queue_url(QueueName=name))["QueueUrl"]
+            with reaching(region):
+                self._urls[region, function] = client.get_queue_url(QueueName=name)["QueueUrl"]
         return self._urls[region, function]
 
 
@@ -232,91 +144,8 @@ def _request_of(data: Mapping[str, Any], topic: str) -> tuple[str, str]:
 def _error_of(data: Mapping[str, Any]) -> tuple[str | None, str]:
     """Type and text of the error in an on-failure record; no type if the function was never started.
 
-    A process that was killed (a timeout, memory) may leave no type: `responseContext` still tells of it.
+    A process that was killed (a timeout, memory) may leave no type: `responseContext` still has it.
     """
     response, context = data.get("responsePayload") or {}, data.get("responseContext") or {}
     kind = response.get("errorType") or context.get("functionError")
     return kind, response.get("errorMessage") or data["requestContext"]["condition"]
-
-
-class DynamoParking:
-    """Messages that wait for a redrive: items of home's sync table."""
-
-    def __init__(self, clients: Clients, table: str, home_region: str) -> None:
-        self._clients, self._table, self._home = clients, table, home_region
-
-    def park(self, parked: Parked) -> None:
-        """Put the message's item, unless it has one of the same or a later attempt."""
-        attempt = {"N": str(parked.attempt)}
-        item = {
-            **_parking_key(parked.run_id, parked.node),
-            "attempt": attempt,
-            "message": {"S": parked.message},
-            "reason": {"S": parked.reason},
-            "expires": _expiry(),
-        }
-        client = self._clients.dynamodb(self._home)
-        with suppress(client.exceptions.ConditionalCheckFailedException):
-            reaching(
-                self._home,
-                lambda: client.put_item(
-                    TableName=self._table,
-                    Item=item,
-                    ConditionExpression="attribute_not_exists(id) OR attempt < :attempt",
-                    ExpressionAttributeValues={":attempt": attempt},
-                ),
-            )
-
-    def parked(self, run_id: str) -> tuple[Parked, ...]:
-        """The items of a run."""
-        rows = queried(self._clients.dynamodb(self._home), self._home, self._table, _parking_key(run_id, "")["id"])
-        return tuple(
-            Parked(run_id, row["part"]["S"], int(row["attempt"]["N"]), row["message"]["S"], row["reason"]["S"])
-            for row in rows
-        )
-
-    def unpark(self, parked: Parked) -> None:
-        """Delete the message's item, unless it is of another attempt by now."""
-        client, key = self._clients.dynamodb(self._home), _parking_key(parked.run_id, parked.node)
-        with suppress(client.exceptions.ConditionalCheckFailedException):
-            reaching(
-                self._home,
-                lambda: client.delete_item(
-                    TableName=self._table,
-                    Key=key,
-                    ConditionExpression="attempt = :attempt",
-                    ExpressionAttributeValues={":attempt": {"N": str(parked.attempt)}},
-                ),
-            )
-
-
-def _key(run_id: str, node: str, part: str) -> dict[str, Any]:
-    return {"id": {"S": f"{run_id}#{node}"}, "part": {"S": part}}
-
-
-def _expiry() -> Any:  # noqa: ANN401 - DynamoDB's typed value
-    """When an item may go: well after any run's deadline, so that late duplicates still find it."""
-    return {"N": str(int(time.time()) + 14 * _DAY_S)}
-
-
-def _parking_key(run_id: str, node: str) -> dict[str, Any]:
-    """Of no node's items, whatever the run is called: a node has a name."""
-    return {"id": {"S": f"{run_id}#"}, "part": {"S": node}}
-
-
-def _payload_attributes(payload: StoredPayload) -> dict[str, Any]:
-    if payload.pointer is not None:
-        return {"pointer": {"S": json.dumps(pointer_to_json(payload.pointer))}}
-    return {"payload": {"S": payload.text or ""}}
-
-
-def _payload(item: Mapping[str, Any]) -> StoredPayload:
-    if "pointer" in item:
-        return StoredPayload(pointer=Pointer(**json.loads(item["pointer"]["S"])))
-    return StoredPayload(text=item["payload"]["S"])
-
-
-def _state(item: Mapping[str, Any]) -> SyncState:
-    return SyncState(
-        taken=frozenset(item.get("taken", {}).get("SS", ())), skipped=frozenset(item.get("skipped", {}).get("SS", ()))
-    )

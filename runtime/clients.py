@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
-from caribou.runtime.ports import UnreachableError
+from caribou.model.errors import UnreachableError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -19,9 +20,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
-T = TypeVar("T")
 _CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "max_attempts": 2})
-"""A region that is down is told within about 14 s, so that its functions' callers have time to go home instead."""
+"""A region that is down is given up within about 14 s, so that its functions' callers have time to go home instead."""
 _DATA_CONFIG = _CONFIG.merge(Config(read_timeout=30))
 """For large payloads."""
 _NOT_TAKEN = frozenset(
@@ -89,10 +89,11 @@ class Clients:
         return _DATA_CONFIG if service == "s3" else _CONFIG
 
 
-def reaching(region: str, call: Callable[[], T]) -> T:
-    """The call's answer; UnreachableError where its region is down, gone, or does not take it."""
+@contextmanager
+def reaching(region: str) -> Iterator[None]:
+    """Within it, calls to a region that is down, gone, or does not take them raise UnreachableError."""
     try:
-        return call()
+        yield
     except (BotoConnectionError, HTTPClientError) as error:
         raise UnreachableError(f"{region}: {error}") from error
     except ClientError as error:
@@ -109,7 +110,8 @@ def number(value: float) -> Any:  # noqa: ANN401 - DynamoDB's typed value
 
 def got(client: DynamoDBClient, region: str, table: str, key: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The item at a key, as it is now, or None."""
-    return reaching(region, lambda: client.get_item(TableName=table, Key=key, ConsistentRead=True)).get("Item")
+    with reaching(region):
+        return client.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
 
 
 def queried(client: DynamoDBClient, region: str, table: str, key: Any) -> list[Mapping[str, Any]]:  # noqa: ANN401
@@ -120,4 +122,5 @@ def queried(client: DynamoDBClient, region: str, table: str, key: Any) -> list[M
         ExpressionAttributeValues={":id": key},
         ConsistentRead=True,
     )
-    return reaching(region, lambda: [item for page in pages for item in page["Items"]])
+    with reaching(region):
+        return [item for page in pages for item in page["Items"]]

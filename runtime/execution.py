@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Self
 
 from caribou.model import payload as payloads
 from caribou.model.errors import InvalidWorkflowError
 from caribou.model.graph import Edge, Graph
-from caribou.model.record import SKIPPED, SuccessorRecord
-from caribou.runtime.metadata import metadata
-from caribou.runtime.outbox import Outbox, Told
+from caribou.model.record import Outcome, SuccessorRecord
+from caribou.runtime.outbox import Handover, Outbox
+from caribou.runtime.settings import Settings
+from caribou.runtime.sync_node import SyncReports
 
 _PARALLEL_SENDS = 8
 MAX_RESULT_BYTES = 1024
 """Of a leaf. The run item, and its copy in the index of open runs, are written with it each time from then on."""
 MAX_RESULTS_BYTES = 4096
 """Of all leaves of a run together."""
+_TIME_FORMAT = "%Y-%m-%d %H:%M:%S,%f%z"
+_CPU_INFO = Path("/proc/cpuinfo")
+_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def threads() -> Executor:
@@ -39,6 +47,9 @@ class Execution:
         self.run_id = outbox.run.run_id
         self._outbox = outbox
         self._graph: Graph = outbox.settings.graph
+        self._reports = SyncReports(
+            outbox.run, self._graph, outbox.settings.home_region, outbox.ports, fire=outbox.fire, end=outbox.end
+        )
         self._started_at = started_at
         self._edges = self._graph.out_edges(node)
         self._sends: list[Future[SuccessorRecord]] = []
@@ -59,10 +70,10 @@ class Execution:
         text = payloads.encode(payload) if conditional else None
         self._called += 1
         if self._called == len(self._edges):
-            self._last = lambda: self._tell(edge, text, self._offset_s())
+            self._last = lambda: self._send(edge, text, self._offset_s())
             return
         offset_s = self._offset_s()
-        self._submit(lambda: self._tell(edge, text, offset_s))
+        self._submit(lambda: self._send(edge, text, offset_s))
 
     def predecessor_data(self) -> list[Any]:
         """The payloads of the taken edges into this sync node, in the order of the graph's edges."""
@@ -80,22 +91,22 @@ class Execution:
         return [payloads.received(ports.text_of(payload)) for payload in taken]
 
     def metadata(self) -> dict[str, Any]:
-        """What the reference system tells user code of this execution."""
-        return metadata(self._outbox.settings, self.run_id, self.node, self._started_at)
+        """What the reference system gives user code of this execution."""
+        return metadata_of(self._outbox.settings, self.run_id, self.node, self._started_at)
 
     def finish(self, returned: object = None) -> tuple[SuccessorRecord, ...]:
         """User code has returned: skip the edges it never came to, wait for all sends, end a leaf with its result."""
         if self._last is not None:
             self._submit(self._last)
         for edge in self._edges[self._called :]:
-            self._submit(lambda edge=edge: self._tell(edge, None, self._offset_s()))  # type: ignore[misc]
-        told = tuple(send.result() for send in self._sends)
+            self._submit(lambda edge=edge: self._send(edge, None, self._offset_s()))  # type: ignore[misc]
+        successors = tuple(send.result() for send in self._sends)
         if not self._edges:
             self._outbox.end((self.node,), self._result(returned))
-        return told
+        return successors
 
-    def told(self) -> tuple[SuccessorRecord, ...]:
-        """The successors that were told, for the record of an execution that failed; no more are told after it."""
+    def handed_over(self) -> tuple[SuccessorRecord, ...]:
+        """The successors that got something, for the record of an execution that failed; no others will."""
         self._end_sends()
         return tuple(send.result() for send in self._sends if not send.cancelled() and not send.exception())
 
@@ -126,28 +137,61 @@ class Execution:
         assert self._pool is not None
         self._sends.append(self._pool.submit(send))
 
-    def _tell(self, edge: Edge, text: str | None, offset_s: float) -> SuccessorRecord:
-        """Tell an edge's target of a payload, or of a skip if there is none."""
+    def _send(self, edge: Edge, text: str | None, offset_s: float) -> SuccessorRecord:
+        """Send a payload along an edge, or skip the edge if there is none."""
         begun = self._now()
-        if text is None:
-            self._outbox.skip((edge,))
-            return self._successor(edge, Told(SKIPPED, ""), 0, offset_s, begun)
-        told = self._outbox.send(edge, text)
-        return self._successor(edge, told, len(text.encode()), offset_s, begun)
-
-    def _successor(self, edge: Edge, told: Told, size: int, offset_s: float, begun: float) -> SuccessorRecord:
+        handover = self._skip(edge) if text is None else self._hand_over(edge, text)
         return SuccessorRecord(
             edge=edge.id,
             node=edge.target,
-            region=told.region or None,
-            outcome=told.outcome,
-            payload_bytes=size,
+            region=handover.region,
+            outcome=handover.outcome,
+            payload_bytes=0 if text is None else len(text.encode()),
             offset_s=offset_s,
             seconds=self._now() - begun,
         )
+
+    def _hand_over(self, edge: Edge, text: str) -> Handover:
+        """By a message, or by a report if the target is a sync node."""
+        if self._graph.node(edge.target).sync:
+            return Handover(Outcome.JOINED, self._reports.join(edge, text))
+        return self._outbox.send(edge, text)
+
+    def _skip(self, edge: Edge) -> Handover:
+        self._reports.skip(edge)
+        return Handover(Outcome.SKIPPED, None)
 
     def _offset_s(self) -> float:
         return self._now() - self._started_at
 
     def _now(self) -> float:
         return self._outbox.ports.clock.now()
+
+
+def metadata_of(settings: Settings, run_id: str, node: str, started_at: float) -> dict[str, Any]:
+    """The execution of a node in the reference system's words; the node's name is ours."""
+    return {
+        "workflow_name": f"{settings.graph.workflow}-{settings.graph.version}",
+        "run_id": run_id,
+        "current_instance_name": node,
+        "current_provider": "aws",
+        "current_region": settings.region,
+        "cpu_model": cpu_model(),
+        "function_start_time": datetime.fromtimestamp(started_at, UTC).strftime(_TIME_FORMAT),
+    }
+
+
+def wants_metadata(function: Callable[..., Any]) -> bool:
+    """Whether a function has a second parameter that must be given: its first versions got the metadata there."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # a callable that Python can't look into
+        return False
+    return sum(p.kind in _BY_POSITION and p.default is p.empty for p in parameters) > 1
+
+
+def cpu_model(path: Path = _CPU_INFO) -> str:
+    """The processor's name as Linux has it; empty where it doesn't, as on arm64."""
+    with suppress(OSError), path.open(encoding="utf-8", errors="replace") as lines:
+        return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return ""

@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 
 _DECODED_LENGTH = "x-amz-decoded-content-length"
-"""S3 uploads in chunks, with a checksum at the end, tell the body's size here."""
+"""S3 uploads in chunks, with a checksum at the end, say the body's size here."""
 
 
 class ExternalBytes:
@@ -40,7 +40,7 @@ class ExternalBytes:
         self._add(request.headers)
 
     def _received(self, event_name: str, response_dict: dict[str, Any] | None = None, **_: object) -> None:
-        if not event_name.rpartition(".")[2].startswith("Head"):  # tells the size of a body that does not come
+        if not event_name.rpartition(".")[2].startswith("Head"):  # says the size of a body that does not come
             self._add((response_dict or {}).get("headers") or {})
 
     def _add(self, headers: Any) -> None:  # noqa: ANN401 - two kinds of header mappings

@@ -9,30 +9,42 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
 from caribou.model import payload as payloads
 from caribou.model.envelope import Envelope, Run, Start, event_bytes
-from caribou.model.errors import InvalidEnvelopeError
+from caribou.model.errors import InvalidEnvelopeError, UnreachableError
 from caribou.model.placement import Placement
 from caribou.model.record import RunRecord, SuccessorRecord
 from caribou.runtime.event import Delivery, message_of
-from caribou.runtime.execution import Execution, threads
-from caribou.runtime.metadata import wants_metadata
+from caribou.runtime.execution import Execution, threads, wants_metadata
 from caribou.runtime.outbox import Outbox
 from caribou.runtime.placement import new_run
-from caribou.runtime.ports import Ports, UnreachableError
+from caribou.runtime.ports import Ports
+from caribou.runtime.programming_model import running
 from caribou.runtime.settings import Settings
-from caribou.runtime.workflow import running
 
 MAX_ATTEMPTS = 3
 """An asynchronous invocation and its two retries: what Lambda gives at most."""
 
 
+class Answer(StrEnum):
+    """What became of a delivery, for callers that invoke a function directly."""
+
+    ACCEPTED = "accepted"
+    """A start that was handed to the topic."""
+    FORWARDED = "forwarded"
+    """A start that was sent on to where the entry node is placed."""
+    RAN = "ran"
+    DUPLICATE = "duplicate"
+    """Another delivery owns the node."""
+
+
 @dataclass(slots=True)
 class Meter:
-    """What an execution used, for its record; `external_bytes` tells what user code has moved so far."""
+    """What an execution used, for its record; `external_started` is what user code had moved before."""
 
     started_at: float
     cpu_started_s: float
@@ -53,7 +65,7 @@ class NodeRunner:
     pool: Callable[[], Executor] = threads
 
     def handle(self, delivery: Delivery, *, cold_start: bool) -> Mapping[str, str]:
-        """Do what a delivery asks for; the answer is for callers that invoke the function directly."""
+        """Do what a delivery asks for; which run it was, and what became of it."""
         message = message_of(delivery.content, delivery.id)
         if isinstance(message, Envelope):
             return self._receive(message, delivery, cold_start=cold_start)
@@ -68,13 +80,13 @@ class NodeRunner:
     def _accept(self, start: Start) -> Mapping[str, str]:
         """Hand a start that came past the topic to the topic: from there on, Lambda's retries and queues hold it."""
         stored = start
-        if start.payload is not None and event_bytes(start.to_text()) > self.settings.message_limit_bytes:
+        if start.payload is not None and event_bytes(start.to_text()) > self.settings.runs.message_limit_bytes:
             digest = hashlib.sha256(start.payload.encode()).hexdigest()[:16]  # the same name may come with another one
             key = f"{start.run_id}/start/{digest}"
             pointer = self.ports.payloads.put(self.settings.home_region, key, start.payload)
             stored = replace(start, payload=None, pointer=pointer)
         self.ports.bus.publish(self.settings.home_region, self.settings.function, stored.to_text())
-        return {"run_id": start.run_id or "", "state": "accepted"}
+        return {"run_id": start.run_id or "", "state": Answer.ACCEPTED}
 
     def _start(self, start: Start, delivery: Delivery, *, cold_start: bool) -> Mapping[str, str]:
         graph, meter = self.settings.graph, self._meter()
@@ -95,8 +107,8 @@ class NodeRunner:
         if run.region_of(entry, self.settings.home_region) == self.settings.home_region:
             return self._run(envelope, delivery, meter, cold_start=cold_start)
         Outbox(run, 0, self.settings, self.ports).forward(self.ports.text_of(envelope.stored))
-        self._record(envelope, meter, _Outcome(attempt=1, cold_start=cold_start, redirect=True))
-        return _answer(run, "forwarded")
+        self._record(envelope, meter, _Ended(attempt=1, cold_start=cold_start, redirect=True))
+        return _answer(run, Answer.FORWARDED)
 
     def _receive(self, envelope: Envelope, delivery: Delivery, *, cold_start: bool) -> Mapping[str, str]:
         graph, run = self.settings.graph, envelope.run
@@ -115,7 +127,7 @@ class NodeRunner:
         run = envelope.run
         tries = self._claim(envelope, delivery.request_id)
         if tries is None:
-            return _answer(run, "duplicate")
+            return _answer(run, Answer.DUPLICATE)
         attempt = envelope.attempt * MAX_ATTEMPTS + tries
         outbox = Outbox(run, envelope.hop, self.settings, self.ports)
         with Execution(envelope.node, outbox, meter.started_at, self.pool) as execution:
@@ -124,21 +136,21 @@ class NodeRunner:
                     returned = self._call(payloads.received(self.ports.text_of(envelope.stored)), execution)
                 successors = execution.finish(returned)
             except Exception as error:
-                failed = _Outcome(
+                failed = _Ended(
                     attempt,
                     cold_start,
-                    successors=execution.told(),
-                    error=_said(error),
+                    successors=execution.handed_over(),
+                    error=_text_of(error),
                     joined_bytes=execution.joined_bytes,
                 )
                 self._record(envelope, meter, failed)
                 if tries >= MAX_ATTEMPTS and not isinstance(error, UnreachableError):
                     with suppress(UnreachableError):  # what user code raised is what Lambda and the sweeper must see
-                        self.ports.runs.fail(run.run_id, self.ports.clock.now(), envelope.node, _said(error))
+                        self.ports.runs.fail(run.run_id, self.ports.clock.now(), envelope.node, _text_of(error))
                 raise
-        ended = _Outcome(attempt, cold_start, successors=successors, joined_bytes=execution.joined_bytes)
+        ended = _Ended(attempt, cold_start, successors=successors, joined_bytes=execution.joined_bytes)
         self._record(envelope, meter, ended)
-        return _answer(run, "ran")
+        return _answer(run, Answer.RAN)
 
     def _call(self, event: Any, execution: Execution) -> Any:  # noqa: ANN401 - user code takes and returns anything
         if self._wants_metadata:
@@ -151,7 +163,7 @@ class NodeRunner:
 
     def _claim(self, envelope: Envelope, owner: str) -> int | None:
         """The tries of this delivery, or None if another owns the node. A sync node is always claimed."""
-        if not self.settings.deduplicate and not self.settings.graph.node(envelope.node).sync:
+        if not self.settings.runs.deduplicate and not self.settings.graph.node(envelope.node).sync:
             return 1
         region = envelope.run.region_of(envelope.node, self.settings.home_region)
         return self.ports.claims.claim(region, envelope.run.run_id, envelope.node, owner, envelope.attempt)
@@ -159,7 +171,7 @@ class NodeRunner:
     def _meter(self) -> Meter:
         return Meter(self.ports.clock.now(), _cpu_s(), self.external_bytes())
 
-    def _record(self, envelope: Envelope, meter: Meter, outcome: _Outcome) -> None:
+    def _record(self, envelope: Envelope, meter: Meter, outcome: _Ended) -> None:
         run, arrived = envelope.run, envelope.hop > 0
         payload = envelope.stored
         self.emit(
@@ -191,7 +203,7 @@ class NodeRunner:
 
 
 @dataclass(frozen=True, slots=True)
-class _Outcome:
+class _Ended:
     """How an execution ended."""
 
     attempt: int
@@ -202,7 +214,7 @@ class _Outcome:
     joined_bytes: int = 0
 
 
-def _answer(run: Run, state: str) -> Mapping[str, str]:
+def _answer(run: Run, state: Answer) -> Mapping[str, str]:
     return {"run_id": run.run_id, "state": state}
 
 
@@ -212,5 +224,5 @@ def _cpu_s() -> float:
     return time.process_time() + children.children_user + children.children_system
 
 
-def _said(error: Exception) -> str:
+def _text_of(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"

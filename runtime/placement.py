@@ -11,10 +11,8 @@ from datetime import UTC, datetime
 from caribou.model.envelope import Run
 from caribou.model.errors import InvalidPlacementError
 from caribou.model.placement import Placement
+from caribou.model.template_contract import PLACEMENT_FILE, PLACEMENT_PACKAGE
 from caribou.runtime.settings import Settings
-
-PLACEMENT_PACKAGE = "caribou_placement"
-PLACEMENT_FILE = "placement.json"
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +35,7 @@ def load_placement(settings: Settings) -> Placement:
 def new_run(run_id: str, now: float, placement: Placement, settings: Settings) -> Run:
     """The run that starts now: it keeps the plan of this hour, or home if it is of the share that stays there."""
     start = datetime.fromtimestamp(now, UTC)
-    stays_home = share_of(run_id) < settings.home_share
+    stays_home = share_of(run_id) < settings.runs.home_share
     if stays_home or placement.is_expired(start):
         placement = Placement.at_home(settings.graph, settings.home_region)
     regions = placement.regions_at(start.hour)
@@ -48,7 +46,7 @@ def new_run(run_id: str, now: float, placement: Placement, settings: Settings) -
         placement=placement.digest,
         regions={node: region for node, region in regions.items() if region != settings.home_region},
         started_at=now,
-        deadline=now + settings.run_deadline_s,
+        deadline=now + settings.runs.run_deadline_s,
         stays_home=stays_home,
     )
 

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from caribou.model.envelope import Pointer, Run, StoredPayload
 from caribou.model.run import NO_RESULTS, FailedEvent, Parked, RunItem, SyncInputs, SyncState
-
-
-class UnreachableError(Exception):
-    """A region could not be reached, or was too busy: home, or another time, can be tried instead."""
-
-
-class UnknownRunError(Exception):
-    """There is no run item: the message is of a run that never began here."""
 
 
 class Bus(Protocol):
@@ -123,7 +116,7 @@ class PayloadStore(Protocol):
 
 
 class Clock(Protocol):
-    """Tells the time."""
+    """Reads the time."""
 
     def now(self) -> float:
         """Seconds since 1970, UTC."""
@@ -141,6 +134,14 @@ class Ports:
     clock: Clock
     failures: Failures
     parking: Parking
+
+    def stored(self, region: str, place: tuple[str, str, str], text: str) -> Pointer:
+        """Keep an encoded payload that is too large, by its run, node and edge; where it rests.
+
+        Its digest is part of the key: a retry whose payload differs must not replace one that is on its way.
+        """
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        return self.payloads.put(region, "/".join((*place, digest)), text)
 
     def text_of(self, payload: StoredPayload) -> str:
         """An encoded payload's text, fetched from where it rests; none is null."""

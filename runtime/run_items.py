@@ -1,24 +1,34 @@
-"""Run items on DynamoDB: what was decided at a run's start, and how far it has come."""
+"""Run items on DynamoDB: what was decided at a run's start, and how far it has come. Written and read here alone."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
 
 from caribou.model.envelope import Run
-from caribou.model.run import NO_RESULTS, RunItem, RunState
+from caribou.model.errors import UnknownRunError
+from caribou.model.run import NO_RESULTS, RunItem, RunState, RunUse
+from caribou.model.template_contract import OPEN_INDEX
 from caribou.runtime.clients import Clients, got, number, reaching
-from caribou.runtime.ports import UnknownRunError
 
-T = TypeVar("T")
-OPEN_INDEX = "open"
-"""A sparse index: only items on the sweeper's list have its key, so that an idle workflow's list costs nothing."""
-ON_LIST = {"S": "1"}
+_LISTED = {"S": "1"}
 _DAY_S = 24 * 3600
 _ERROR_LENGTH = 2000
 _RESULT = "result:"
 """What the names of attributes with results begin with; the leaf follows."""
+
+ON_LIST: Mapping[str, Any] = {
+    "IndexName": OPEN_INDEX,
+    "KeyConditionExpression": "#open = :open",
+    "ExpressionAttributeNames": {"#open": OPEN_INDEX},
+    "ExpressionAttributeValues": {":open": _LISTED},
+}
+"""A query of the sweeper's list."""
+_USE = {"#id": "run_id", "#state": "state", "#regions": "regions", "#deadline": "deadline", "#ended": "ended_at"}
+USE_ONLY: Mapping[str, Any] = {"ProjectionExpression": ", ".join(_USE), "ExpressionAttributeNames": _USE}
+"""What a scan reads of each item for `run_use`."""
 
 
 class DynamoRunStore:
@@ -30,9 +40,9 @@ class DynamoRunStore:
     def begin(self, run: Run, leaves: frozenset[str]) -> RunItem:
         """Put the run item unless there is one, which is then the one that counts."""
         client, item = self._clients.dynamodb(self._home), _item_of(run, leaves)
-        condition = "attribute_not_exists(run_id)"
         try:
-            self._reach(lambda: client.put_item(TableName=self._table, Item=item, ConditionExpression=condition))
+            with reaching(self._home):
+                client.put_item(TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(run_id)")
         except client.exceptions.ConditionalCheckFailedException:
             found = self.get(run.run_id)
             if found is not None:
@@ -52,8 +62,8 @@ class DynamoRunStore:
             values |= {f":result{i}": {"S": text} for i, text in enumerate(results.values())}
         client = self._clients.dynamodb(self._home)
         try:
-            answer = self._reach(
-                lambda: client.update_item(
+            with reaching(self._home):
+                answer = client.update_item(
                     TableName=self._table,
                     Key=_key(run_id),
                     ConditionExpression="attribute_exists(run_id)",
@@ -61,7 +71,6 @@ class DynamoRunStore:
                     ReturnValues="ALL_NEW",
                     **update,
                 )
-            )
         except client.exceptions.ConditionalCheckFailedException as error:
             raise UnknownRunError(f"Run {run_id} has no item in {self._table}") from error
         return run_item(answer["Attributes"])
@@ -96,7 +105,7 @@ class DynamoRunStore:
 
     def reopen(self, run_id: str, deadline: float) -> None:
         """Go on with a run that had ended badly."""
-        said = {"deadline": number(deadline), OPEN_INDEX: ON_LIST}
+        said = {"deadline": number(deadline), OPEN_INDEX: _LISTED}
         self._change(run_id, (RunState.FAILED, RunState.EXPIRED), RunState.RUNNING, said)
 
     def close(self, run_id: str) -> None:
@@ -116,18 +125,9 @@ class DynamoRunStore:
 
     def listed(self) -> tuple[RunItem, ...]:
         """Read the list, page by page."""
-        pages = (
-            self._clients.dynamodb(self._home)
-            .get_paginator("query")
-            .paginate(
-                TableName=self._table,
-                IndexName=OPEN_INDEX,
-                KeyConditionExpression="#open = :open",
-                ExpressionAttributeNames={"#open": OPEN_INDEX},
-                ExpressionAttributeValues={":open": ON_LIST},
-            )
-        )
-        return self._reach(lambda: tuple(run_item(item) for page in pages for item in page["Items"]))
+        pages = self._clients.dynamodb(self._home).get_paginator("query").paginate(TableName=self._table, **ON_LIST)
+        with reaching(self._home):
+            return tuple(run_item(item) for page in pages for item in page["Items"])
 
     def _change(self, run_id: str, before: tuple[RunState, ...], after: RunState, said: Mapping[str, Any]) -> None:
         values = {**said, "state": {"S": after}}
@@ -146,22 +146,15 @@ class DynamoRunStore:
     ) -> None:
         """Update an item, unless the condition says that somebody else was first."""
         client = self._clients.dynamodb(self._home)
-        try:
-            self._reach(
-                lambda: client.update_item(
-                    TableName=self._table,
-                    Key=_key(run_id),
-                    UpdateExpression=update,
-                    ConditionExpression=condition,
-                    ExpressionAttributeNames=names,
-                    ExpressionAttributeValues=values,
-                )
+        with suppress(client.exceptions.ConditionalCheckFailedException), reaching(self._home):
+            client.update_item(
+                TableName=self._table,
+                Key=_key(run_id),
+                UpdateExpression=update,
+                ConditionExpression=condition,
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=values,
             )
-        except client.exceptions.ConditionalCheckFailedException:
-            return
-
-    def _reach(self, call: Callable[[], T]) -> T:
-        return reaching(self._home, call)
 
 
 def run_item(item: Mapping[str, Any]) -> RunItem:
@@ -188,6 +181,55 @@ def run_item(item: Mapping[str, Any]) -> RunItem:
     )
 
 
+def run_use(item: Mapping[str, Any]) -> RunUse | None:
+    """The use of regions in an item that `USE_ONLY` has read; None for one that is no run's."""
+    if "state" not in item:
+        return None
+    return RunUse(
+        run_id=item["run_id"]["S"],
+        state=RunState(item["state"]["S"]),
+        regions=frozenset(json.loads(item["regions"]["S"]).values()),
+        deadline=float(item["deadline"]["N"]),
+        ended_at=float(item["ended_at"]["N"]) if "ended_at" in item else None,
+    )
+
+
+def begun_since(since_s: float, state: RunState | None = None) -> dict[str, Any]:
+    """The filter of a scan for runs that began then or later, in a state if one is given."""
+    condition = "attribute_exists(leaves) AND started_at >= :since"  # the lock lies in the table, too
+    values = {":since": number(since_s)}
+    if state is None:
+        return {"FilterExpression": condition, "ExpressionAttributeValues": values}
+    return {
+        "FilterExpression": f"{condition} AND #state = :state",
+        "ExpressionAttributeNames": {"#state": "state"},
+        "ExpressionAttributeValues": {**values, ":state": {"S": state}},
+    }
+
+
+def open_since(since_s: float) -> dict[str, Any]:
+    """A query for open runs that began then or later."""
+    return _on_list("#state = :running AND started_at >= :since", {":since": number(since_s)})
+
+
+def open_at(now_s: float) -> dict[str, Any]:
+    """A query for open runs that are not past their deadline."""
+    return _on_list("#state = :running AND deadline > :now", {":now": number(now_s)})
+
+
+def _on_list(condition: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **ON_LIST,
+        "FilterExpression": condition,
+        "ExpressionAttributeNames": {**ON_LIST["ExpressionAttributeNames"], "#state": "state"},
+        "ExpressionAttributeValues": {
+            **ON_LIST["ExpressionAttributeValues"],
+            ":running": {"S": RunState.RUNNING},
+            **values,
+        },
+    }
+
+
 def _item_of(run: Run, leaves: frozenset[str]) -> dict[str, Any]:
     return {
         "run_id": {"S": run.run_id},
@@ -200,7 +242,7 @@ def _item_of(run: Run, leaves: frozenset[str]) -> dict[str, Any]:
         "stays_home": {"BOOL": run.stays_home},
         "leaves": {"SS": sorted(leaves)},
         "state": {"S": RunState.RUNNING},
-        OPEN_INDEX: ON_LIST,
+        OPEN_INDEX: _LISTED,
         "expires": {"N": str(int(run.deadline) + 30 * _DAY_S)},
     }
 

@@ -6,19 +6,13 @@ import importlib.resources
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from caribou.model.graph import Graph
 from caribou.model.names import WorkflowNames
-
-if TYPE_CHECKING:  # synth has it; a function never needs it, and would pay for it at its cold start
-    from caribou.model.manifest import Manifest
-
-BUNDLE_PACKAGE = "caribou_bundle"
-BUNDLE_FILE = "workflow.json"
-FUNCTION_VARIABLE = "CARIBOU_FUNCTION"
-STAGE_VARIABLE = "CARIBOU_STAGE"
+from caribou.model.run_settings import RunSettings
+from caribou.model.template_contract import BUNDLE_FILE, BUNDLE_PACKAGE, FUNCTION_VARIABLE, STAGE_VARIABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +24,7 @@ class Settings:
     home_region: str
     region: str
     stage: str
-    home_share: float
-    message_limit_bytes: int
-    run_deadline_s: int
-    deduplicate: bool = True
+    runs: RunSettings
 
     @property
     def names(self) -> WorkflowNames:
@@ -46,16 +37,9 @@ class Settings:
         return len(self.graph.nodes) + 2
 
 
-def bundle_text(graph: Graph, manifest: Manifest) -> str:
-    """The content of the bundle's `workflow.json`: what synth tells the runtime."""
-    content = {
-        "graph": graph.to_json(),
-        "home_region": manifest.home_region,
-        "home_share": manifest.home_share,
-        "message_limit_bytes": manifest.message_limit_bytes,
-        "run_deadline_s": manifest.run_deadline_s,
-        "deduplicate": manifest.deduplicate,
-    }
+def bundle_text(graph: Graph, home_region: str, runs: RunSettings) -> str:
+    """The content of the bundle's `workflow.json`: what synth hands on to the runtime."""
+    content = {"graph": graph.to_json(), "home_region": home_region, **asdict(runs)}
     return json.dumps(content, sort_keys=True, indent=1)
 
 
@@ -65,8 +49,9 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     content: dict[str, Any] = json.loads(text)
     return Settings(
         graph=Graph.from_json(content.pop("graph")),
+        home_region=content.pop("home_region"),
         function=environment.get(FUNCTION_VARIABLE, ""),  # the sweeper is none of the workflow's functions
         region=environment["AWS_REGION"],
         stage=environment[STAGE_VARIABLE],
-        **content,
+        runs=RunSettings(**content),
     )

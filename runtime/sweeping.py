@@ -1,8 +1,8 @@
 """The sweeper: what Lambda gave up is sent again, parked, or fails its run; runs past their deadline expire.
 
-A message is the responsibility for what follows from it: Lambda takes it off its queue only when the node has told all
-its successors. So as long as a run is open, something of it is in a topic, in Lambda's queue, or in a failure queue,
-and the failure queues are the outbox that this sweeper empties:
+A message is the responsibility for what follows from it: Lambda takes it off its queue only when the node has sent all
+that follows. So as long as a run is open, something of it is in a topic, in Lambda's queue, or in a failure queue, and
+the failure queues are the outbox that this sweeper empties:
 
     failure queue ──> whose run?  ended well                 ──> dropped
                                   nobody's, or not readable   ──> left for a person
@@ -17,22 +17,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from enum import Enum, auto
+from enum import StrEnum, auto
 
 from caribou.model.envelope import Envelope, Start
-from caribou.model.errors import CaribouError, InvalidEnvelopeError
+from caribou.model.errors import CaribouError, InvalidEnvelopeError, UnreachableError
 from caribou.model.placement import Placement
 from caribou.model.run import START_NODE, FailedEvent, Parked, RunItem, RunState
 from caribou.runtime.event import json_or_text, message_of
 from caribou.runtime.placement import new_run
-from caribou.runtime.ports import Ports, UnreachableError
+from caribou.runtime.ports import Ports
 from caribou.runtime.settings import Settings
 
 _OF_OTHERS = frozenset({None, "UnreachableError"})
 """Error types that are not user code's: the function was never started, or could not reach what it needed."""
 
 
-class Action(Enum):
+class Action(StrEnum):
     """What to do with a failed event."""
 
     DROP = auto()
@@ -106,7 +106,7 @@ class Sweeper:
             return ()
         self._empty_queues((item,))
         if item.state is RunState.EXPIRED or self.ports.parking.parked(run_id):
-            self.ports.runs.reopen(run_id, self.ports.clock.now() + self.settings.run_deadline_s)
+            self.ports.runs.reopen(run_id, self.ports.clock.now() + self.settings.runs.run_deadline_s)
         parked = self.ports.parking.parked(run_id)
         for message in parked:
             self.resend(message)

@@ -19,7 +19,7 @@ from caribou.model.schema.placement import read_placement
 from caribou.stacks.context import Context, read_context
 from caribou.stacks.control_plane import ControlPlaneStack
 from caribou.stacks.naming import refuse_equal_names, refuse_long_names
-from caribou.stacks.workflow import Deployment, add_workflow
+from caribou.stacks.workflow_stacks import Deployment, add_workflow
 
 _FLAGS = {"@aws-cdk/core:enablePartitionLiterals": True, "@aws-cdk/aws-iam:minimizePolicies": True}
 """CDK's feature flags that our templates are made with; a project's `cdk.json` may say otherwise."""
@@ -28,7 +28,7 @@ _FLAGS = {"@aws-cdk/core:enablePartitionLiterals": True, "@aws-cdk/aws-iam:minim
 def synthesise(now: datetime, root: Path | None = None) -> None:
     """Synthesise the project in a folder (the working directory by default), as `cdk` asks an app to.
 
-    A user's mistake is told in one message on standard error, with exit code 2. cdk-nag
+    A user's mistake is printed as one message on standard error, with exit code 2. cdk-nag
     looks at the stacks when CDK validates their templates: unless `CDK_VALIDATION` is `false`.
     """
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aws_cdk import Aws, CfnOutput, Duration, Environment, RemovalPolicy, Stack, Tags
+from aws_cdk import Aws, CfnOutput, Duration, Environment, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
@@ -14,10 +14,13 @@ from caribou.collectors.bodies import Kind
 from caribou.constructs.acknowledge import acknowledge
 from caribou.constructs.bundle import Bundle, Platform
 from caribou.constructs.naming import arn
-from caribou.constructs.schedule import CollectorProps, ScheduledCollector
-from caribou.model.names import ControlNames, registrations_path, stack_name
+from caribou.constructs.scheduled_function import ScheduledFunction, ScheduledProps
+from caribou.model.names import CONTROL_PLANE_STACK_ID, ControlNames, registrations_path, stack_name
+from caribou.model.template_contract import STAGE_VARIABLE, Output, StackRole
+from caribou.stacks.tags import tag
 
-STACK_ID = "CaribouControlPlane"
+_EVERY_H = {"carbon": 24, "provider": 24, "performance": 24, "workflow": 1}
+"""The collectors, and how many hours lie between two of their runs."""
 
 
 class ControlPlaneStack(Stack):
@@ -26,19 +29,18 @@ class ControlPlaneStack(Stack):
     def __init__(self, scope: Construct, *, stage: str, control_region: str, sources: Mapping[Kind, str]) -> None:
         super().__init__(
             scope,
-            STACK_ID,
-            stack_name=stack_name(STACK_ID, stage),
+            CONTROL_PLANE_STACK_ID,
+            stack_name=stack_name(CONTROL_PLANE_STACK_ID, stage),
             env=Environment(region=control_region),
             description="Caribou's control plane",
         )
         self._names, self._stage = ControlNames(stage), stage
-        for key, value in (("project", "caribou"), ("stage", stage), ("role", "control")):
-            Tags.of(self).add(f"caribou:{key}", value)
+        tag(self, stage, StackRole.CONTROL)
         self.facts = self._table("Facts", self._names.fact_table, "kind", "region")
         self.records = self._table("Records", self._names.record_table, "workflow", "id")
         self.placements = self._placement_bucket()
         self._add_collectors({kind: {"CARIBOU_SOURCE": source} for kind, source in sources.items()})
-        CfnOutput(self, "PlacementBucket", value=self.placements.bucket_name)
+        CfnOutput(self, Output.PLACEMENT_BUCKET, value=self.placements.bucket_name)
 
     def _table(self, construct_id: str, name: str, partition: str, sort: str) -> dynamodb.Table:
         table = dynamodb.Table(
@@ -72,22 +74,25 @@ class ControlPlaneStack(Stack):
         """Add every collector; `choices` are variables of those that have a choice, by name."""
         code = collector_bundle().code(self)
         environment = {
-            "CARIBOU_STAGE": self._stage,
+            STAGE_VARIABLE: self._stage,
             "CARIBOU_FACT_TABLE": self._names.fact_table,
             "CARIBOU_RECORD_TABLE": self._names.record_table,
         }
-        for name, every in (("carbon", 24), ("provider", 24), ("performance", 24), ("workflow", 1)):
+        for name, every_h in _EVERY_H.items():
             writes = self.records if name == "workflow" else self.facts
-            ScheduledCollector(
+            ScheduledFunction(
                 self,
                 f"{name.capitalize()}Collector",
-                CollectorProps(
+                ScheduledProps(
                     name=self._names.collector(name),
-                    handler=f"caribou.collectors.handlers.{name}_handler",
+                    handler=_handler(name),
                     code=code,
-                    every=Duration.hours(every),
+                    every=Duration.hours(every_h),
+                    purpose=f"Runs {self._names.collector(name)}",
                     environment={**environment, **choices.get(name, {})},
                     statements=(_use(writes), *(self._read_logs() if name == "workflow" else ())),
+                    why_wildcards="log streams and workflows have no fixed names here",
+                    why_runtime="the Python that Caribou is tested on in Lambda",
                 ),
             )
 
@@ -106,10 +111,15 @@ def collector_bundle() -> Bundle:
     """The code of the collectors: standard library and boto3, with their data."""
     return Bundle(
         files={},
-        packages=("model", "collectors"),
+        handlers=tuple(map(_handler, _EVERY_H)),
         requirements=(),
         platform=Platform.of_target("x86_64", "3.13"),
+        data=("caribou.collectors.sources.data",),
     )
+
+
+def _handler(collector: str) -> str:
+    return f"caribou.collectors.handlers.{collector}_handler"
 
 
 def _use(table: dynamodb.Table) -> iam.PolicyStatement:

@@ -8,8 +8,7 @@ from caribou.model.errors import InvalidInputError
 from caribou.model.names import MAX_FUNCTION_NAME, WorkflowNames, stack_name, workflow_stack_id
 from caribou.model.project.workflow import Workflow
 from caribou.model.regions import KNOWN_REGIONS
-
-REGISTRATION_PART = "registration"
+from caribou.model.template_contract import REGISTRATION_PART
 
 
 def refuse_equal_names(workflows: Iterable[str]) -> None:

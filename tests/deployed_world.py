@@ -14,7 +14,7 @@ from caribou.control.workflows import KnownWorkflow
 from caribou.model.names import ControlNames, WorkflowNames, stack_name, workflow_stack_id
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.project.workflow import read_workflow
-from caribou.runtime.run_items import OPEN_INDEX
+from caribou.model.template_contract import OPEN_INDEX
 
 HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"
 

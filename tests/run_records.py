@@ -6,7 +6,7 @@ import pytest
 
 from caribou.model.graph import Edge, Function, Graph, Node
 from caribou.model.manifest import FunctionSettings, Manifest, RegionRules
-from caribou.model.record import JOINED, SENT, SKIPPED, RunRecord, SuccessorRecord
+from caribou.model.record import Outcome, RunRecord, SuccessorRecord
 
 HOME, AWAY = "us-east-1", "ca-central-1"
 SEND_S = 0.02
@@ -99,16 +99,16 @@ def simulate(graph, run_id="run-1", *, skipped=(), regions=None, started_at=STAR
             offset_s = 1 + i / 10
             call = at + offset_s
             if edge.id in skipped:
-                outcome = SKIPPED
+                outcome = Outcome.SKIPPED
                 reports[edge.id] = (call + SEND_S, False)
             elif graph.node(edge.target).sync:
-                outcome = JOINED
+                outcome = Outcome.JOINED
                 reports[edge.id] = (call + SEND_S, True)
             else:
-                outcome = SENT
+                outcome = Outcome.SENT
                 starts[edge.target] = (call + DELIVERY_S, call, edge.id)
-            size = 0 if outcome == SKIPPED else 512
-            region = None if outcome == SKIPPED else regions.get(edge.target, HOME)
+            size = 0 if outcome == Outcome.SKIPPED else 512
+            region = None if outcome == Outcome.SKIPPED else regions.get(edge.target, HOME)
             successors.append(SuccessorRecord(edge.id, edge.target, region, outcome, size, offset_s, SEND_S))
         records.append(
             record_of(

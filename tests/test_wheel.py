@@ -115,6 +115,7 @@ def test_wheel_when_installed_then_a_users_repository_is_synthesised_with_it(use
     assert all(name.startswith("caribou-dev-my_tour-") for name in named)
     handlers = list(out.glob("asset.*/caribou/runtime/handler.py"))
     assert [path.read_bytes() for path in handlers] == [(ROOT / "runtime" / "handler.py").read_bytes()]
+    assert not list(out.glob("asset.*/caribou/model/source"))
 
 
 def test_wheel_when_installed_then_it_is_not_this_repository(user):

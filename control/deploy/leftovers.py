@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from caribou.control.aws import Aws, aws_errors_as, error_code
 from caribou.control.deploy.checks import Leftovers
 from caribou.control.stacks.deployed import home_stack
+from caribou.control.stacks.stateful import home_tables
 from caribou.model.names import WorkflowNames
 
 _GONE = frozenset({"NoSuchBucket", "404"})
@@ -24,7 +25,7 @@ def leftovers(aws: Aws, names: WorkflowNames, home_region: str) -> Leftovers:
     bucket = names.payload_bucket(aws.account(home_region), home_region)
     objects = _objects_in(aws, bucket, home_region)
     return Leftovers(
-        tables=tuple(table for table in (names.run_table, names.sync_table) if _has_table(aws, table, home_region)),
+        tables=tuple(table for table in home_tables(names) if _has_table(aws, table, home_region)),
         bucket=None if objects is None else bucket,
         bucket_is_empty=not objects,
     )

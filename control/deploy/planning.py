@@ -17,12 +17,9 @@ from caribou.control.deploy.situation import other_stacks, situation_of
 from caribou.control.deploy.steps import Action, Step, Thing
 from caribou.control.stacks.deployed import find_stack
 from caribou.control.target import Target
-from caribou.model.names import stack_name, workflow_stack_id
+from caribou.model.names import CONTROL_PLANE_STACK_ID, stack_name, workflow_stack_id
 from caribou.model.placement import ALL_HOURS, Placement
 from caribou.model.project.workflow import COMMITTED_PLACEMENT
-
-CONTROL_PLANE = "CaribouControlPlane"
-"""The construct id of the control plane's stack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,7 @@ def plan_deploy(
     situations = [situation_of(aws, placed, target) for placed in workflows]
     for placed, situation in zip(workflows, situations, strict=True):
         refuse(placed, situation, force=force)
-    stack = stack_name(CONTROL_PLANE, target.stage)
+    stack = stack_name(CONTROL_PLANE_STACK_ID, target.stage)
     stands = find_stack(aws, stack, target.control_region) is not None
     steps = [*_control_plane(stack, target, stands=stands)] if everything or not stands else []
     for placed, situation in zip(workflows, situations, strict=True):

@@ -13,16 +13,18 @@ from caribou.control.aws import Aws
 from caribou.control.deploy.steps import Action, Step, Thing
 from caribou.control.runs.run_table import open_runs
 from caribou.control.stacks.deletion import delete_bucket, delete_stack, delete_table
-from caribou.control.stacks.deployed import HOME, REGION, REGISTRATION, DeployedStack, Found, find_stacks
+from caribou.control.stacks.deployed import DeployedStack, Found, find_stacks
 from caribou.control.stacks.lock import DeployLock, deploy_lock
+from caribou.control.stacks.stateful import home_tables
 from caribou.control.target import Target
 from caribou.model.errors import InvalidInputError
+from caribou.model.template_contract import StackRole
 
-_ORDER = (HOME, REGION, REGISTRATION)
+_ORDER = (StackRole.HOME, StackRole.REGION, StackRole.REGISTRATION)
 _WHY = {
-    HOME: "home goes first: no run begins any more",
-    REGION: "nothing comes to it any more",
-    REGISTRATION: "the control plane forgets the workflow",
+    StackRole.HOME: "home goes first: no run begins any more",
+    StackRole.REGION: "nothing comes to it any more",
+    StackRole.REGISTRATION: "the control plane forgets the workflow",
 }
 
 
@@ -56,7 +58,7 @@ class Removal:
 
     def _stacks(self) -> Iterator[Step]:
         for stack in self.stacks:
-            yield Step(Action.DELETE, Thing.STACK, stack.name, stack.region, _WHY[stack.role], self.workflow)
+            yield Step(Action.DELETE, Thing.STACK, stack.name, stack.region, _WHY[StackRole(stack.role)], self.workflow)
 
     def _data(self) -> Iterator[Step]:
         things = ((Thing.BUCKET, self.bucket), *((Thing.TABLE, table) for table in self.tables))
@@ -79,7 +81,7 @@ def plan_removal(
     The home stack's region counts, if there is one; else `home_region`, for the data that an earlier removal kept.
     """
     found = find_stacks(aws, target.stage)
-    home = next((stack.region for stack in found.of(workflow, HOME)), home_region)
+    home = next((stack.region for stack in found.of(workflow, StackRole.HOME)), home_region)
     if home is None:
         raise InvalidInputError(
             "nothing of it is deployed", where=workflow, fix=f"use one of {', '.join(found.workflows) or 'none there'}"
@@ -89,7 +91,7 @@ def plan_removal(
         workflow=workflow,
         home_region=home,
         stacks=in_order(found, workflow),
-        tables=(names.run_table, names.sync_table),
+        tables=home_tables(names),
         bucket=names.payload_bucket(aws.account(target.control_region), home),
         delete_data=delete_data,
         open_runs=open_runs(aws, names, home, now_s),
@@ -115,4 +117,4 @@ def _delete(aws: Aws, step: Step, removal: Removal, lock: DeployLock) -> None:
     else:
         lock.renew()
         stack = next(stack for stack in removal.stacks if (stack.name, stack.region) == (step.name, step.region))
-        delete_stack(aws, stack, empty_buckets=stack.role == REGION)
+        delete_stack(aws, stack, empty_buckets=stack.role == StackRole.REGION)

@@ -9,10 +9,11 @@ from caribou.control.aws import Aws, aws_errors_as
 from caribou.control.deploy.checks import PlacedWorkflow, Situation
 from caribou.control.deploy.leftovers import leftovers
 from caribou.control.runs.run_table import open_runs
-from caribou.control.stacks.deployed import REGISTRATION, deployed_workflow, find_stack, home_stack
+from caribou.control.stacks.deployed import deployed_workflow, find_stack, home_stack
 from caribou.control.target import Target
 from caribou.model.names import WorkflowNames, stack_name, workflow_stack_id
 from caribou.model.registration import parse_registration
+from caribou.model.template_contract import StackRole
 
 
 def situation_of(aws: Aws, placed: PlacedWorkflow, target: Target, clock: Callable[[], float] = time.time) -> Situation:
@@ -29,7 +30,7 @@ def situation_of(aws: Aws, placed: PlacedWorkflow, target: Target, clock: Callab
 
 def other_stacks(placed: PlacedWorkflow, target: Target) -> Iterator[tuple[str, str]]:
     """Name and region of each stack that the deployment makes or updates before home's, in that order."""
-    yield stack_name(workflow_stack_id(placed.name, REGISTRATION), target.stage), target.control_region
+    yield stack_name(workflow_stack_id(placed.name, StackRole.REGISTRATION), target.stage), target.control_region
     for region in sorted(placed.placement.regions - {placed.home_region}):
         yield stack_name(workflow_stack_id(placed.name, region), target.stage), region
 

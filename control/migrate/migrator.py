@@ -22,10 +22,11 @@ from caribou.control.migrate.retirement import RetirementDecision
 from caribou.control.migrate.retirement_facts import home_facts
 from caribou.control.placement_bucket import PlacementBox
 from caribou.control.stacks.deletion import delete_stack
-from caribou.control.stacks.deployed import REGION, find_stack
+from caribou.control.stacks.deployed import find_stack
 from caribou.control.stacks.lock import DeployLock, deploy_lock
 from caribou.control.workflows import KnownWorkflow
 from caribou.model.errors import CaribouError, OperationFailedError
+from caribou.model.template_contract import StackRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,6 @@ class Migrator:
         lock.renew()
         aws, stack = self.planner.aws, region.stack
         current = find_stack(aws, stack.id, stack.region)
-        if current is not None and (current.workflow, current.role) == (known.name, REGION):
+        if current is not None and (current.workflow, current.role) == (known.name, StackRole.REGION):
             self.notify(f"{known.name}: retiring {stack.region}, stack {stack.name}")
             delete_stack(aws, current, empty_buckets=True)

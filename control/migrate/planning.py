@@ -22,7 +22,6 @@ from caribou.control.migrate.retirement_facts import home_facts, region_facts
 from caribou.control.placement_bucket import APPLIED, SOLVED, Pending, PlacementBox
 from caribou.control.runs.run_table import redrivable, run_uses
 from caribou.control.stacks.deployed import (
-    REGION,
     DeployedStack,
     DeployedWorkflow,
     Found,
@@ -35,6 +34,7 @@ from caribou.control.workflows import KnownWorkflow
 from caribou.model.errors import CaribouError, OperationFailedError
 from caribou.model.placement import Placement
 from caribou.model.project.workflow import COMMITTED_PLACEMENT
+from caribou.model.template_contract import StackRole
 
 ReadTo = Callable[[Sequence[str]], float | None]
 """Log groups to the time (s, UTC) up to which they were read; None if one never was."""
@@ -197,4 +197,4 @@ def _region_stacks(found: Found, known: KnownWorkflow) -> tuple[DeployedStack, .
                 f"{known.name}: the stacks of {region} can't be listed: {found.unsearched[region]}. Look at whether "
                 f"the account has enabled the region, and at the permissions"
             )
-    return found.of(known.name, REGION)
+    return found.of(known.name, StackRole.REGION)

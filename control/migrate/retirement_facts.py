@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from caribou.control.aws import Aws, aws_errors_as
 from caribou.control.migrate.retirement import HomeFacts, RegionStackFacts
 from caribou.control.stacks.deployed import DeployedStack, DeployedWorkflow, resources
+from caribou.control.stacks.stateful import ResourceType
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeNameType
@@ -27,13 +28,13 @@ def home_facts(deployed: DeployedWorkflow) -> HomeFacts:
 
 def region_facts(aws: Aws, stack: DeployedStack, read_to: Callable[[Sequence[str]], float | None]) -> RegionStackFacts:
     """What a region's stack says; `read_to` says up to when log groups were read."""
-    groups = resources(aws, stack, "AWS::Logs::LogGroup")
+    groups = resources(aws, stack, ResourceType.LOG_GROUP)
     return RegionStackFacts(
         region=stack.region,
         changed_s=stack.changed_at.timestamp(),
         status=stack.status,
         is_busy=stack.is_busy,
-        messages=sum(messages_in(aws, stack.region, url) for url in resources(aws, stack, "AWS::SQS::Queue")),
+        messages=sum(messages_in(aws, stack.region, url) for url in resources(aws, stack, ResourceType.QUEUE)),
         log_groups=len(groups),
         read_to_s=read_to(groups) if groups else None,
     )

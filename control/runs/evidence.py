@@ -18,10 +18,10 @@ from caribou.model.errors import InvalidRecordError
 from caribou.model.graph import Graph
 from caribou.model.names import WorkflowNames
 from caribou.model.record import RunRecord
-from caribou.model.run import Parked, RunItem, RunState, SyncState
-from caribou.runtime.clients import number
+from caribou.model.run import Parked, RunItem, RunState
 from caribou.runtime.node import MAX_ATTEMPTS
-from caribou.runtime.run_items import ON_LIST, OPEN_INDEX, run_item
+from caribou.runtime.run_items import begun_since, open_since, run_item
+from caribou.runtime.sync_items import claim_key, claim_of, state_key, state_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -53,10 +53,9 @@ class Listing:
 
 def recent_runs(client: DynamoDBClient, table: str, wanted: Wanted, scan_items: int = SCAN_ITEMS) -> Listing:
     """The newest runs: open ones by the index of them, others by a scan of the table as far as `scan_items`."""
-    pages_of = _open_pages if wanted.state is RunState.RUNNING else _scan_pages
     found: list[RunItem] = []
     looked_at, is_complete = 0, True
-    for page in pages_of(client, table, wanted):
+    for page in _pages(client, table, wanted):
         found += [run_item(item) for item in page["Items"]]
         looked_at += page["ScannedCount"]
         if looked_at >= scan_items and "LastEvaluatedKey" in page:
@@ -65,38 +64,10 @@ def recent_runs(client: DynamoDBClient, table: str, wanted: Wanted, scan_items: 
     return Listing(tuple(heapq.nlargest(wanted.limit, found, key=lambda item: item.run.started_at)), is_complete)
 
 
-def _scan_pages(client: DynamoDBClient, table: str, wanted: Wanted) -> Iterator[Mapping[str, Any]]:
-    conditions = ["attribute_exists(leaves)", "started_at >= :since"]  # the lock lies in the table, too
-    values: dict[str, Any] = {":since": number(wanted.since_s)}
-    names: dict[str, Any] = {}
-    if wanted.state is not None:
-        conditions.append("#state = :state")
-        names, values = {"ExpressionAttributeNames": {"#state": "state"}}, {**values, ":state": {"S": wanted.state}}
-    return iter(
-        client.get_paginator("scan").paginate(
-            TableName=table,
-            FilterExpression=" AND ".join(conditions),
-            ExpressionAttributeValues=values,
-            **names,
-        )
-    )
-
-
-def _open_pages(client: DynamoDBClient, table: str, wanted: Wanted) -> Iterator[Mapping[str, Any]]:
-    return iter(
-        client.get_paginator("query").paginate(
-            TableName=table,
-            IndexName=OPEN_INDEX,
-            KeyConditionExpression="#open = :open",
-            FilterExpression="#state = :running AND started_at >= :since",
-            ExpressionAttributeNames={"#open": OPEN_INDEX, "#state": "state"},
-            ExpressionAttributeValues={
-                ":open": ON_LIST,
-                ":running": {"S": RunState.RUNNING},
-                ":since": number(wanted.since_s),
-            },
-        )
-    )
+def _pages(client: DynamoDBClient, table: str, wanted: Wanted) -> Iterator[Mapping[str, Any]]:
+    if wanted.state is RunState.RUNNING:
+        return iter(client.get_paginator("query").paginate(TableName=table, **open_since(wanted.since_s)))
+    return iter(client.get_paginator("scan").paginate(TableName=table, **begun_since(wanted.since_s, wanted.state)))
 
 
 @dataclass(frozen=True)
@@ -154,31 +125,23 @@ class RunFacts:
         return Notes(self._notes_in(self.home_region, item.run.run_id, node).tries, notes.reports)
 
     def _notes_in(self, region: str, run_id: str, node: str) -> Notes:
-        claim, state = (self._got(region, f"{run_id}#{node}", part) for part in ("claim", "state"))
-        return _notes_of(claim, state)
+        """The notes in the items of a region's sync table; tries are counted like records' attempts."""
+        attempt, tries = claim_of(self._got(region, claim_key(run_id, node)))
+        state = state_of(self._got(region, state_key(run_id, node)))
+        return Notes(attempt * MAX_ATTEMPTS + tries if tries else 0, state)
 
-    def _got(self, region: str, key: str, part: str) -> Mapping[str, Any]:
+    def _got(self, region: str, key: Mapping[str, Any]) -> Mapping[str, Any]:
         """An item of a region's sync table; an empty one if there is none, or if the region is retired."""
         client = self.aws.dynamodb(region)
         try:
-            answer = client.get_item(
-                TableName=self.names.sync_table, Key={"id": {"S": key}, "part": {"S": part}}, ConsistentRead=True
-            )
+            answer = client.get_item(TableName=self.names.sync_table, Key=key, ConsistentRead=True)
         except client.exceptions.ResourceNotFoundException:
             return {}
         return answer.get("Item", {})
 
 
-def _notes_of(claim: Mapping[str, Any], state: Mapping[str, Any]) -> Notes:
-    """The notes in a claim and a sync state of `caribou.runtime.aws`; tries are counted like records' attempts."""
-    attempt = int(claim["attempt"]["N"]) if "attempt" in claim else 0
-    tries = int(claim.get(f"tries_{attempt}", {}).get("N", "1")) if claim else 0
-    edges = {name: frozenset(state.get(name, {}).get("SS", ())) for name in ("taken", "skipped")}
-    return Notes(attempt * MAX_ATTEMPTS + tries if tries else 0, SyncState(edges["taken"], edges["skipped"]))
-
-
 def _record_in(line: str) -> RunRecord | None:
-    """The record in a line; a broken one tells nothing."""
+    """The record in a line; None for a broken one."""
     try:
         return record_in(line)
     except InvalidRecordError:

@@ -7,12 +7,11 @@ from collections.abc import Callable
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from caribou.model.errors import InvalidInputError, OperationFailedError
+from caribou.model.errors import InvalidInputError, OperationFailedError, UnreachableError
 from caribou.model.graph import Graph
 from caribou.model.manifest import Manifest
 from caribou.model.run import Parked, RunState
 from caribou.runtime.aws import aws_ports
-from caribou.runtime.ports import UnreachableError
 from caribou.runtime.settings import Settings
 from caribou.runtime.sweeping import Sweeper
 
@@ -29,10 +28,7 @@ def sweeper_of(graph: Graph, manifest: Manifest, stage: str, account: str) -> Sw
         home_region=manifest.home_region,
         region=manifest.home_region,
         stage=stage,
-        home_share=manifest.home_share,
-        message_limit_bytes=manifest.message_limit_bytes,
-        run_deadline_s=manifest.run_deadline_s,
-        deduplicate=manifest.deduplicate,
+        runs=manifest.runs,
     )
     return Sweeper(settings, aws_ports(settings, partition="aws", account=account))
 

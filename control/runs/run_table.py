@@ -6,86 +6,32 @@ were. Retiring a region asks of ended runs too, and must not overlook one: it re
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable
 
 from caribou.control.aws import Aws, aws_errors_as
-from caribou.model.errors import OperationFailedError
+from caribou.model.errors import OperationFailedError, UnreachableError
 from caribou.model.names import WorkflowNames
-from caribou.model.run import RunState
-from caribou.runtime.aws import DynamoParking
-from caribou.runtime.clients import Clients, number
-from caribou.runtime.ports import UnreachableError
-from caribou.runtime.run_items import ON_LIST, OPEN_INDEX
-
-_ATTRIBUTES = {"#id": "run_id", "#state": "state", "#regions": "regions", "#deadline": "deadline", "#ended": "ended_at"}
-
-
-@dataclass(frozen=True, slots=True)
-class RunUse:
-    """A run as far as retiring regions goes: its state, the regions of its map but home, and its times (s, UTC)."""
-
-    run_id: str
-    state: str
-    regions: frozenset[str]
-    deadline: float
-    ended_at: float | None = None
-
-    def is_open(self, now_s: float) -> bool:
-        """Whether it may still go on: nothing is sent for a run whose deadline has passed, ended or not."""
-        return self.state == RunState.RUNNING and now_s < self.deadline
-
-    def end_s(self) -> float:
-        """When it ended, for one that is not open any more: its deadline if nobody noted an end since it (re)began."""
-        return self.deadline if self.ended_at is None or self.state == RunState.RUNNING else self.ended_at
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether all of it ended; of a run that failed, other branches may go on for a while."""
-        return self.state == RunState.SUCCEEDED
+from caribou.model.run import RunState, RunUse
+from caribou.runtime.clients import Clients
+from caribou.runtime.run_items import USE_ONLY, open_at, run_use
+from caribou.runtime.sync_items import DynamoParking
 
 
 def run_uses(aws: Aws, names: WorkflowNames, home_region: str) -> tuple[RunUse, ...]:
     """All runs in the run table, read consistently, page by page; none if there is no table yet."""
     client = aws.dynamodb(home_region)
-    pages = client.get_paginator("scan").paginate(
-        TableName=names.run_table,
-        ConsistentRead=True,
-        ProjectionExpression=", ".join(_ATTRIBUTES),
-        ExpressionAttributeNames=_ATTRIBUTES,
-    )
+    pages = client.get_paginator("scan").paginate(TableName=names.run_table, ConsistentRead=True, **USE_ONLY)
     with aws_errors_as(f"Reading the runs in {names.run_table} of {home_region}"):
         try:
-            return tuple(use_of(item) for page in pages for item in page["Items"] if "state" in item)
+            return tuple(use for page in pages for item in page["Items"] if (use := run_use(item)))
         except client.exceptions.ResourceNotFoundException:
             return ()
-
-
-def use_of(item: Mapping[str, Any]) -> RunUse:
-    """The run in a run item, as the low-level client gives it."""
-    return RunUse(
-        run_id=item["run_id"]["S"],
-        state=item["state"]["S"],
-        regions=frozenset(json.loads(item["regions"]["S"]).values()),
-        deadline=float(item["deadline"]["N"]),
-        ended_at=float(item["ended_at"]["N"]) if "ended_at" in item else None,
-    )
 
 
 def open_runs(aws: Aws, names: WorkflowNames, home_region: str, now_s: float) -> int:
     """How many runs are open, by the index; 0 if there is no table yet. One that began a moment ago may be missing."""
     client = aws.dynamodb(home_region)
-    pages = client.get_paginator("query").paginate(
-        TableName=names.run_table,
-        IndexName=OPEN_INDEX,
-        Select="COUNT",
-        KeyConditionExpression="#open = :open",
-        FilterExpression="#state = :running AND deadline > :now",
-        ExpressionAttributeNames={"#open": OPEN_INDEX, "#state": "state"},
-        ExpressionAttributeValues={":open": ON_LIST, ":running": {"S": RunState.RUNNING}, ":now": number(now_s)},
-    )
+    pages = client.get_paginator("query").paginate(TableName=names.run_table, Select="COUNT", **open_at(now_s))
     with aws_errors_as(f"Counting the open runs in {names.run_table} of {home_region}"):
         try:
             return sum(page["Count"] for page in pages)

@@ -16,15 +16,15 @@ from caribou.control.runs.evidence import Listing, RunFacts, Wanted, recent_runs
 from caribou.control.runs.trace import Evidence, Trace, trace_of
 from caribou.model import payload as payloads
 from caribou.model.envelope import Start, StoredPayload, event_bytes
-from caribou.model.errors import InvalidInputError, OperationFailedError
+from caribou.model.errors import InvalidInputError, OperationFailedError, UnreachableError
 from caribou.model.graph import Graph
 from caribou.model.manifest import Manifest
 from caribou.model.names import WorkflowNames
 from caribou.model.run import RunItem, RunState
-from caribou.runtime.aws import DynamoParking, S3PayloadStore
+from caribou.runtime.aws import S3PayloadStore
 from caribou.runtime.clients import Clients
-from caribou.runtime.ports import UnreachableError
 from caribou.runtime.run_items import DynamoRunStore
+from caribou.runtime.sync_items import DynamoParking
 
 __all__ = ["RunItem", "RunState", "Runs"]
 
@@ -120,7 +120,7 @@ class Runs:
 
     def _start(self, run_id: str, text: str) -> Start:
         start = Start(run_id, text)
-        if event_bytes(start.to_text()) <= self.manifest.message_limit_bytes:
+        if event_bytes(start.to_text()) <= self.manifest.runs.message_limit_bytes:
             return start
         store = S3PayloadStore(self._clients, lambda region: self.names.payload_bucket(self.account, region))
         stored = StoredPayload(pointer=store.put(self.manifest.home_region, f"{run_id}/start", text))

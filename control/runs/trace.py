@@ -23,7 +23,7 @@ from functools import cached_property
 from typing import Any
 
 from caribou.model.graph import Edge, Graph, Node
-from caribou.model.record import SKIPPED, RunRecord, SuccessorRecord
+from caribou.model.record import Outcome, RunRecord, SuccessorRecord
 from caribou.model.run import Parked, RunItem, RunState, SyncState
 
 TRACE_SCHEMA = "caribou.trace/1"
@@ -211,7 +211,9 @@ class _Tracer:
     def _is_skipped(self, edge: Edge, skipped_nodes: Iterable[str]) -> bool:
         recorded = self._recorded.get(edge.id)
         noted = edge.id in self._notes(edge.target).reports.skipped
-        return noted or edge.source in skipped_nodes or (recorded is not None and recorded[1].outcome == SKIPPED)
+        return (
+            noted or edge.source in skipped_nodes or (recorded is not None and recorded[1].outcome == Outcome.SKIPPED)
+        )
 
     def _notes(self, node: str) -> Notes:
         return self.evidence.notes.get(node, Notes())
@@ -272,7 +274,7 @@ class _Tracer:
         recorded = self._recorded.get(edge.id)
         if recorded is not None:
             return EdgeTrace(edge.id, edge.target, recorded[1].outcome, recorded[1].payload_bytes)
-        outcome = SKIPPED if self._is_skipped(edge, self._skipped_nodes) else None
+        outcome = Outcome.SKIPPED if self._is_skipped(edge, self._skipped_nodes) else None
         return EdgeTrace(edge.id, edge.target, outcome, 0)
 
     def _critical_path(self) -> frozenset[str]:

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError, WaiterError
 
 from caribou.control.aws import Aws, aws_errors_as, error_code
 from caribou.control.stacks.deployed import DeployedStack, resources
+from caribou.control.stacks.stateful import ResourceType
 from caribou.model.errors import OperationFailedError
 
 _BATCH = 1000  # S3, DeleteObjects
@@ -20,7 +21,7 @@ _GONE = frozenset({"NoSuchBucket", "404"})
 def delete_stack(aws: Aws, stack: DeployedStack, *, empty_buckets: bool) -> None:
     """Delete a stack and wait for its end. Raises OperationFailedError, which says what could not be deleted."""
     if empty_buckets:
-        for bucket in resources(aws, stack, "AWS::S3::Bucket"):
+        for bucket in resources(aws, stack, ResourceType.BUCKET):
             empty_bucket(aws, stack.region, bucket)
     client = aws.cloudformation(stack.region)
     with aws_errors_as(f"Deleting the stack {stack.name} in {stack.region}", f"its events: {stack.id}"):

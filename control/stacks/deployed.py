@@ -16,14 +16,8 @@ from caribou.model.errors import OperationFailedError
 from caribou.model.names import stack_name, workflow_stack_id
 from caribou.model.placement import Placement
 from caribou.model.regions import KNOWN_REGIONS
+from caribou.model.template_contract import METADATA_KEY, PROJECT, Output, Tag
 
-METADATA_KEY = "CaribouPlacement"
-"""Where the home stack's template carries the full placement, as `caribou.stacks.workflow` writes it."""
-
-HOME, REGION, REGISTRATION, CONTROL = "home", "region", "registration", "control"
-"""Roles of stacks: the values of the tag `caribou:role`."""
-
-_TAG = "caribou:"
 _NOT_THERE = frozenset(
     {"DELETE_COMPLETE", "REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"}
 )
@@ -75,12 +69,12 @@ class DeployedWorkflow:
     @property
     def placement_digest(self) -> str:
         """The digest in the home stack's output."""
-        return self.home.outputs.get("PlacementDigest", self.placement.digest)
+        return self.home.outputs.get(Output.PLACEMENT_DIGEST, self.placement.digest)
 
     @property
     def graph_digest(self) -> str | None:
         """The digest of the deployed graph; None if the stack has none."""
-        return self.home.outputs.get("GraphDigest")
+        return self.home.outputs.get(Output.GRAPH_DIGEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +186,8 @@ def stack_of(answer: Mapping[str, Any], region: str) -> DeployedStack:
         id=answer["StackId"],
         name=answer["StackName"],
         region=region,
-        workflow=tags.get("workflow", ""),
-        role=tags.get("role", ""),
+        workflow=tags.get(Tag.WORKFLOW, ""),
+        role=tags.get(Tag.ROLE, ""),
         status=answer["StackStatus"],
         changed_at=changed.astimezone(UTC),
         outputs={output["OutputKey"]: output["OutputValue"] for output in answer.get("Outputs", ())},
@@ -202,9 +196,8 @@ def stack_of(answer: Mapping[str, Any], region: str) -> DeployedStack:
 
 def _is_ours(answer: Mapping[str, Any], stage: str) -> bool:
     tags = _tags(answer)
-    return tags.get("project") == "caribou" and tags.get("stage") == stage
+    return tags.get(Tag.PROJECT) == PROJECT and tags.get(Tag.STAGE) == stage
 
 
 def _tags(answer: Mapping[str, Any]) -> dict[str, str]:
-    pairs = ((tag["Key"], tag["Value"]) for tag in answer.get("Tags", ()))
-    return {key.removeprefix(_TAG): value for key, value in pairs if key.startswith(_TAG)}
+    return {tag["Key"]: tag["Value"] for tag in answer.get("Tags", ())}

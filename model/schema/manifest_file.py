@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from caribou.model.manifest import Limit
+from caribou.model.manifest import Limit, Manifest
 from caribou.model.metric import LimitType, Metric
 from caribou.model.regions import KNOWN_REGIONS
 from caribou.model.schema.findings import finding, near
@@ -22,6 +22,9 @@ LOG_RETENTION_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653),
 )
 """What CloudWatch Logs accepts (PutRetentionPolicy, retentionInDays)."""
+
+_DEFAULT = Manifest("", "", "", functions={})
+"""Whose values are those of the keys that a file leaves out."""
 
 _VARIABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]+")
 _OURS = "CARIBOU_"
@@ -203,23 +206,23 @@ class CaribouSettings(_Section):
 
     schema_: Annotated[Literal["caribou.manifest/1"], Field(alias="schema")] = "caribou.manifest/1"
     """The version of this file's schema."""
-    architecture: Literal["x86_64", "arm64"] = "x86_64"
+    architecture: Literal["x86_64", "arm64"] = _DEFAULT.architecture
     """The functions' processor architecture."""
-    python_version: Literal["3.11", "3.12", "3.13"] = "3.13"
+    python_version: Literal["3.11", "3.12", "3.13"] = _DEFAULT.python_version
     """The functions' Python, in quotes."""
-    home_share: Annotated[float, Field(ge=0, le=1)] = 0.1
+    home_share: Annotated[float, Field(ge=0, le=1)] = _DEFAULT.runs.home_share
     """The share of runs, 0 to 1, that stays at home whatever the placement says, so that home is always measured."""
-    message_limit_bytes: Annotated[int, Field(ge=1024, le=256 * 1024)] = 256 * 1024
+    message_limit_bytes: Annotated[int, Field(ge=1024, le=256 * 1024)] = _DEFAULT.runs.message_limit_bytes
     """The largest message; a payload that does not fit travels through S3. SNS takes 262144 bytes at most."""
-    run_deadline_s: Annotated[int, Field(ge=1, le=14 * 86400)] = 24 * 3600
+    run_deadline_s: Annotated[int, Field(ge=1, le=14 * 86400)] = _DEFAULT.runs.run_deadline_s
     """Seconds after its start when a run that has not ended expires."""
-    deduplicate: bool = True
+    deduplicate: bool = _DEFAULT.runs.deduplicate
     """Whether a plain node runs once however often its message is delivered; false is for idempotent functions."""
-    placement_days: Annotated[int, Field(ge=1, le=366)] = 7
+    placement_days: Annotated[int, Field(ge=1, le=366)] = _DEFAULT.placement_days
     """Days for which a solved placement is valid; after that, runs stay at home."""
     log_retention_days: Annotated[
         int, AfterValidator(_retention), Field(json_schema_extra={"enum": [*LOG_RETENTION_DAYS]})
-    ] = 30
+    ] = _DEFAULT.log_retention_days
     """Days for which the functions' logs are kept; one of the values that CloudWatch Logs has."""
 
 

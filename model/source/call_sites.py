@@ -70,7 +70,7 @@ def reads_predecessors(function: FunctionNode, scope: Scope) -> bool:
     for call in calls:
         if id(call) not in own:
             raise InvalidWorkflowError(
-                f"`{PREDECESSOR_DATA}` stands in a nested function, so it can't be told whether it is called",
+                f"`{PREDECESSOR_DATA}` stands in a nested function, so it can't be known whether it is called",
                 where=scope.where(call),
                 fix=_OUTSIDE,
             )

@@ -31,7 +31,7 @@ class Reading:
     """What was read of a registered function: its invocations in order, and whether it reads predecessors' data.
 
     `helpers` has the definitions that were read in the place of calls, by their targets, and `named` the identities of
-    the names that stand in those calls. `path` leads to the helper that is being read, and `broken_off` tells of one
+    the names that stand in those calls. `path` leads to the helper that is being read, and `broken_off` names one
     that may have returned before its last call.
     """
 
@@ -64,7 +64,7 @@ class _Frame:
 
 
 def read_body(function: FunctionNode, scope: Scope) -> Reading:
-    """The function's invocations in the order in which they are made; InvalidWorkflowError if they can't be told."""
+    """The function's invocations in the order in which they are made; InvalidWorkflowError if they can't be known."""
     check_parameters(function, scope)
     reading = Reading()
     _read_function(function, _Frame(scope, reading), "a registered function")
@@ -126,7 +126,7 @@ def _note(call: ast.Call, frame: _Frame) -> None:
     reading = frame.reading
     if reading.broken_off is not None:
         raise InvalidWorkflowError(
-            f"it can't be told which call this is, since {reading.broken_off} may return before its last call",
+            f"it can't be known which call this is, since {reading.broken_off} may return before its last call",
             where=frame.scope.where(call),
             found=ast.unparse(call),
             fix="let that helper give its calls a condition as third argument, without a `return` before them",

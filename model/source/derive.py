@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from caribou.model.names import MAX_FUNCTION_NAME, WorkflowNames
 from caribou.model.source.calls import Reading, read_body
 from caribou.model.source.imports import Module
 from caribou.model.source.modules import read_program
-from caribou.model.source.program import Program, Registration
+from caribou.model.source.program import Program, RegisteredFunction
 from caribou.model.source.scope import FunctionNode, Scope, Symbol
 from caribou.model.source.stray_calls import check_strays
 from caribou.model.source.unfold import Body, unfold
@@ -39,7 +39,7 @@ _DECORATOR_ARGUMENTS = (
 class _Declared:
     """A registered function as declared, its body not yet read."""
 
-    registration: Registration
+    registered: RegisteredFunction
     function: Function
     where: str
 
@@ -52,25 +52,13 @@ def derive_graph(folder: Path, *, workflow: str | None = None) -> Graph:
     program = read_program(folder)
     name, version = _identity(program, workflow)
     declared = _declared(program, name)
-    readings = [_reading(item.registration, program, declared) for item in declared.values()]
+    readings = [_reading(item.registered, program, declared) for item in declared.values()]
     check_strays(program, readings)
     bodies = [_body(item, reading) for item, reading in zip(declared.values(), readings, strict=True)]
     nodes, edges = unfold(bodies)
     sync = {body.name for body in bodies if body.sync}
-    functions = tuple(_with_sync(item.function, item.function.name in sync) for item in declared.values())
+    functions = tuple(replace(item.function, sync=item.function.name in sync) for item in declared.values())
     return Graph(name, version, functions, nodes, edges)
-
-
-def _with_sync(function: Function, sync: bool) -> Function:  # noqa: FBT001 - a value, not a flag
-    return Function(
-        name=function.name,
-        module=function.module,
-        handler=function.handler,
-        entry_point=function.entry_point,
-        sync=sync,
-        regions_and_providers=function.regions_and_providers,
-        environment_variables=function.environment_variables,
-    )
 
 
 def _identity(program: Program, expected: str | None) -> tuple[str, str]:
@@ -116,9 +104,9 @@ def _declared(program: Program, workflow: str) -> Mapping[str, _Declared]:
     """Every registered function by its symbol's target, in the order of declaration."""
     declared: dict[str, _Declared] = {}
     names: dict[str, str] = {}
-    for target, registration in program.registrations.items():
-        function = _function(registration)
-        where = registration.module.where(registration.node)
+    for target, registered in program.registered.items():
+        function = _function(registered)
+        where = registered.module.where(registered.node)
         _check_function_name(function.name, workflow, where)
         if function.name in names:
             raise InvalidWorkflowError(
@@ -128,7 +116,7 @@ def _declared(program: Program, workflow: str) -> Mapping[str, _Declared]:
                 fix='give one another name: `@workflow.serverless_function(name="...")`',
             )
         names[function.name] = where
-        declared[target] = _Declared(registration, function, where)
+        declared[target] = _Declared(registered, function, where)
     if not declared:
         raise InvalidWorkflowError(
             "the workflow has no registered function",
@@ -150,9 +138,9 @@ def _check_function_name(name: str, workflow: str, where: str) -> None:
         )
 
 
-def _function(registration: Registration) -> Function:
+def _function(registered: RegisteredFunction) -> Function:
     """The function as its decorator declares it; `sync` is known only once its body was read."""
-    module, node, decorator = registration.module, registration.node, registration.decorator
+    module, node, decorator = registered.module, registered.node, registered.decorator
     where = module.where(decorator)
     arguments = _literals(decorator, _DECORATOR_ARGUMENTS, where)
     for key, kind, example in (
@@ -223,8 +211,8 @@ def _literals(call: ast.Call, names: tuple[str, ...], where: str) -> dict[str, A
     return arguments
 
 
-def _reading(registration: Registration, program: Program, declared: Mapping[str, _Declared]) -> Reading:
-    return read_body(registration.node, _scope(registration.node, registration.module, program, declared, {}))
+def _reading(registered: RegisteredFunction, program: Program, declared: Mapping[str, _Declared]) -> Reading:
+    return read_body(registered.node, _scope(registered.node, registered.module, program, declared, {}))
 
 
 def _body(item: _Declared, reading: Reading) -> Body:

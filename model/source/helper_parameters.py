@@ -16,7 +16,7 @@ from caribou.model.source.scope import FunctionNode, Scope, Symbol
 def given_symbols(call: ast.Call, helper: FunctionNode, scope: Scope) -> dict[str, Symbol]:
     """What the helper's parameters stand for in a call; `scope` is the caller's.
 
-    Raises InvalidWorkflowError where it can't be told which parameter gets what.
+    Raises InvalidWorkflowError where it can't be read which parameter gets what.
     """
     given: dict[str, Symbol] = {}
     for name, value in _arguments(call, helper, scope).items():

@@ -24,7 +24,7 @@ from caribou.model.source.imports import (
     modules_of,
     source_of,
 )
-from caribou.model.source.program import Helper, Program, Registration
+from caribou.model.source.program import Helper, Program, RegisteredFunction
 from caribou.model.source.scope import FunctionNode, Symbol
 from caribou.model.source.syntax import bound_in, own_nodes
 
@@ -42,7 +42,7 @@ def read_program(folder: Path) -> Program:
     reader.check_imports()
     for module in reader.modules.values():
         _check_strays(module, reader)
-    return Program(reader.modules, _only_workflow(reader), reader.registrations, reader.helpers)
+    return Program(reader.modules, _only_workflow(reader), reader.registered, reader.helpers)
 
 
 def _only_workflow(reader: _Reader) -> tuple[Module, ast.Call]:
@@ -70,7 +70,7 @@ class _Reader:
     folder: Path
     modules: dict[str, Module] = field(default_factory=dict)
     workflows: list[tuple[Module, ast.Call]] = field(default_factory=list)
-    registrations: dict[str, Registration] = field(default_factory=dict)
+    registered: dict[str, RegisteredFunction] = field(default_factory=dict)
     helpers: dict[str, Helper] = field(default_factory=dict)
     too_early: list[tuple[Module, ast.stmt, Module, str]] = field(default_factory=list)
 
@@ -139,7 +139,7 @@ class _Reader:
                     module.names.pop(name, None)
 
     def _import(self, statement: ast.Import | ast.ImportFrom, module: Module, *, certain: bool = True) -> None:
-        """Load and bind; of two imports in an `if` or a `try` it can't be told which helper a name will stand for."""
+        """Load and bind; of two imports in an `if` or a `try` it can't be known which helper a name will stand for."""
         check_reference_system(statement, module)
         for name in modules_of(statement, module):
             self.load(name)
@@ -174,14 +174,14 @@ class _Reader:
             return
         _check_place(node, module)
         target = f"{module.name}.{node.name}"
-        if target in self.registrations:
+        if target in self.registered:
             raise InvalidWorkflowError(
                 "two registered functions have the same Python name in one module",
                 where=module.where(node),
                 found=node.name,
                 fix="rename one of them",
             )
-        self.registrations[target] = Registration(module, node, decorator)
+        self.registered[target] = RegisteredFunction(module, node, decorator)
         module.names[node.name] = Symbol("function", target)
 
     def _define_plain(self, node: FunctionNode, module: Module) -> None:
@@ -274,7 +274,7 @@ def _is_type_checking(test: ast.expr) -> bool:
 def _check_strays(module: Module, reader: _Reader) -> None:
     """Refuse workflows and registrations anywhere but in their place."""
     in_place = {id(call) for _, call in reader.workflows}
-    in_place |= {id(registration.decorator.func) for registration in reader.registrations.values()}
+    in_place |= {id(function.decorator.func) for function in reader.registered.values()}
     for node in ast.walk(module.tree):
         if id(node) in in_place:
             continue

@@ -13,7 +13,7 @@ from caribou.model.source.syntax import bound_in, own_nodes
 
 
 @dataclass(frozen=True, slots=True)
-class Registration:
+class RegisteredFunction:
     """A function with `@workflow.serverless_function(...)` above it."""
 
     module: Module
@@ -35,7 +35,7 @@ class Program:
 
     modules: Mapping[str, Module]
     workflow: tuple[Module, ast.Call]
-    registrations: Mapping[str, Registration]
+    registered: Mapping[str, RegisteredFunction]
     helpers: Mapping[str, Helper]
 
     def local_names(

@@ -21,7 +21,7 @@ _Names = Mapping[str, Symbol | None]
 def check_strays(program: Program, readings: Sequence[Reading]) -> None:
     """Raise InvalidWorkflowError for a call of the workflow, or of a helper that gets it, that was read nowhere."""
     helpers = {target: helper for reading in readings for target, helper in reading.helpers.items()}
-    bodies = [*(registration.node for registration in program.registrations.values()), *helpers.values()]
+    bodies = [*(function.node for function in program.registered.values()), *helpers.values()]
     read = {id(node) for body in bodies for statement in body.body for node in ast.walk(statement)}
     named = {name for reading in readings for name in reading.named}
     for module in program.modules.values():

@@ -10,9 +10,9 @@ from threading import Lock
 from typing import Any
 
 from caribou.model.envelope import Pointer, Run, StoredPayload
-from caribou.model.errors import InvalidEnvelopeError
+from caribou.model.errors import InvalidEnvelopeError, UnknownRunError, UnreachableError
 from caribou.model.run import NO_RESULTS, FailedEvent, Parked, RunItem, RunState, SyncInputs, SyncState
-from caribou.runtime.ports import Ports, UnknownRunError, UnreachableError
+from caribou.runtime.ports import Ports
 
 
 class InMemoryClock:

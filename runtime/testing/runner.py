@@ -20,16 +20,17 @@ from caribou.model.graph import Graph
 from caribou.model.placement import Placement
 from caribou.model.record import RunRecord
 from caribou.model.run import FailedEvent, RunState
+from caribou.model.run_settings import RunSettings
 from caribou.model.source.derive import derive_graph
 from caribou.runtime.event import unpack
-from caribou.runtime.node import MAX_ATTEMPTS, NodeRunner
+from caribou.runtime.node import MAX_ATTEMPTS, Answer, NodeRunner
 from caribou.runtime.settings import Settings
 from caribou.runtime.testing.memory import InMemoryCloud, Message
 
 _ACCOUNT = "000000000000"
 _HOME_REGION = "us-east-1"
 _MEMORY_MB = 1769
-_DAY_S = 24 * 3600
+_DEFAULT = RunSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class LocalRunner:
     placement: Placement | None = None
     home_region: str = _HOME_REGION
     home_share: float = 0.0
-    message_limit_bytes: int = 256 * 1024
+    message_limit_bytes: int = _DEFAULT.message_limit_bytes
     disorder: Disorder = field(default_factory=Disorder)
     cloud: InMemoryCloud = field(default_factory=InMemoryCloud)
     records: list[RunRecord] = field(default_factory=list, init=False)
@@ -162,9 +163,7 @@ class LocalRunner:
             home_region=self.home_region,
             region=region,
             stage="test",
-            home_share=self.home_share,
-            message_limit_bytes=self.message_limit_bytes,
-            run_deadline_s=_DAY_S,
+            runs=replace(_DEFAULT, home_share=self.home_share, message_limit_bytes=self.message_limit_bytes),
         )
 
     def _watched(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -198,7 +197,7 @@ class LocalRunner:
                 return [replace(invocation, attempt=invocation.attempt + 1)]
             self.cloud.failures.put(_failed(invocation, error))
             return []
-        if answer["state"] == "ran":
+        if answer["state"] == Answer.RAN:
             self._outputs[run_id, node] = self._returned
         return []
 

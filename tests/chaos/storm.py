@@ -38,11 +38,11 @@ from botocore.exceptions import ClientError
 from caribou.local import LocalCloud
 from caribou.local.faults import Call, Cut, FaultProxy, Weather
 from caribou.model.envelope import Start
+from caribou.model.errors import UnreachableError
 from caribou.model.names import WorkflowNames
 from caribou.model.project.workflow import read_workflow
 from caribou.model.run import RunState
 from caribou.runtime.aws import aws_ports
-from caribou.runtime.ports import UnreachableError
 from caribou.runtime.settings import Settings
 from caribou.runtime.sweeping import Sweeper
 
@@ -136,9 +136,7 @@ class Project:
             home_region=HOME,
             region=HOME,
             stage="dev",
-            home_share=manifest.home_share,
-            message_limit_bytes=manifest.message_limit_bytes,
-            run_deadline_s=manifest.run_deadline_s,
+            runs=manifest.runs,
         )
 
     @cache  # noqa: B019 - as above

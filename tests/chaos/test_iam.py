@@ -70,7 +70,7 @@ def name_of_run(share, *, moves):
 @pytest.mark.parametrize("moves", [False, True])
 def test_run_when_iam_is_enforced_then_it_succeeds_at_home_and_where_it_is_placed(guarded, storm, moves):
     """Roles allow what the runtime does: topics, tables and records of three regions."""
-    name = name_of_run(guarded.workflow(storm.SAMPLE).manifest.home_share, moves=moves)
+    name = name_of_run(guarded.workflow(storm.SAMPLE).manifest.runs.home_share, moves=moves)
 
     guarded.start(storm.SAMPLE, {"limit": 1000}, name)
 

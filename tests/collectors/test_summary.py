@@ -6,7 +6,7 @@ import pytest
 
 from caribou.collectors.summary import problem_regions, summarise
 from caribou.model.errors import InvalidRecordError
-from caribou.model.record import REROUTED
+from caribou.model.record import Outcome
 
 GB = 1024**3
 
@@ -110,7 +110,7 @@ def test_latency_when_a_message_was_rerouted_then_it_counts_as_taken_but_is_no_s
     """An unreachable region is an outage, not a latency."""
     graph = make.graph_of([("A", "B")])
     a, b = make.simulate(graph, "r1")
-    rerouted = dataclasses.replace(a, successors=(dataclasses.replace(a.successors[0], outcome=REROUTED),))
+    rerouted = dataclasses.replace(a, successors=(dataclasses.replace(a.successors[0], outcome=Outcome.REROUTED),))
     summary = summarise([rerouted, b, *make.simulate(graph, "r2")], graph, make.manifest_of(graph))
     assert summary.edges[0]["probability"] == 1.0
     assert summary.edges[0]["transfers"][f"{make.HOME}>{make.HOME}"]["latency_s"] == [0.1]

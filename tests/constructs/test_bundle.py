@@ -16,7 +16,7 @@ from caribou.model.errors import InvalidInputError, OperationFailedError
 
 LAMBDA = Platform("x86_64", "3.13", host=False)
 FILES = {"app.py": b"workflow = None\n", "caribou_bundle/__init__.py": b"", "caribou_bundle/workflow.json": b"{}"}
-BASE = Bundle(files=FILES, packages=("model", "runtime"), requirements=(), platform=LAMBDA)
+BASE = Bundle(files=FILES, handlers=("caribou.runtime.handler.handle",), requirements=(), platform=LAMBDA)
 SHOW_MODULES = """
 import json, caribou.runtime.handler
 print(json.dumps({name: getattr(module, "__file__", None) for name, module in sys.modules.items()}))
@@ -68,19 +68,20 @@ def test_digest_when_what_is_not_code_changes_then_it_stays(folder):
         {"platform": replace(LAMBDA, architecture="arm64")},
         {"platform": replace(LAMBDA, python_version="3.12")},
         {"platform": replace(LAMBDA, host=True)},
-        {"packages": ("model",)},
+        {"handlers": ("caribou.runtime.sweeper.handle",)},
+        {"data": ("caribou.collectors.sources.data",)},
     ],
     ids=str,
 )
 def test_digest_when_what_decides_the_content_changes_then_it_changes(change):
-    """Files, requirements, platform, Python and the rooms inside are all part of it."""
+    """Files, requirements, platform, Python and what runs of Caribou are all part of it."""
     assert replace(BASE, **change).digest != BASE.digest
 
 
 def test_digest_when_our_own_source_changes_then_it_changes(monkeypatch):
     """A new Caribou is a new bundle."""
-    before, ours = BASE.digest, bundle_module._caribou_files
-    monkeypatch.setattr(bundle_module, "_caribou_files", lambda rooms: {**ours(rooms), "caribou/new.py": b""})
+    before, ours = BASE.digest, bundle_module.own_files
+    monkeypatch.setattr(bundle_module, "own_files", lambda *of: {**ours(*of), "caribou/new.py": b""})
     assert BASE.digest != before
 
 
@@ -121,7 +122,7 @@ def test_requirements_when_the_file_has_comments_then_only_requirements_are_line
 
 @pytest.mark.usefixtures("cache")
 @pytest.mark.parametrize("architecture", ["x86_64", "arm64"])
-def test_build_when_for_lambda_then_packages_are_its_processors_and_rooms_are_bare(architecture):
+def test_build_when_for_lambda_then_packages_are_its_processors_and_ours_are_bare(architecture):
     """Wheels are Lambda's, whatever this machine is; model.schema and pydantic stay out."""
     platform = Platform(architecture, "3.13", host=False)
     built = replace(BASE, requirements=("markupsafe==3.0.2",), platform=platform).build()

@@ -3,20 +3,14 @@
 import json
 from datetime import UTC, datetime
 
-from caribou.constructs.placement_layer import FILE, PACKAGE, placement_text
+from caribou.constructs.placement_layer import placement_text
 from caribou.model.placement import Placement, Plan
-from caribou.runtime.placement import PLACEMENT_FILE, PLACEMENT_PACKAGE
 
 
 def placement(**origin):
     """A placement of one node, with what a solver says of it."""
     plan = Plan(tuple(range(24)), {"a:entry_point:0": "us-west-2"}, {"status": "optimal", "metrics": {"carbon_g": 1}})
     return Placement("w", "0.0.1", "us-east-1", (plan,), datetime(2026, 1, 8, tzinfo=UTC), origin)
-
-
-def test_layer_when_read_by_the_runtime_then_package_and_file_are_those_it_knows():
-    """Constructs may not import the runtime, so the two names stand twice and this holds them together."""
-    assert (PACKAGE, FILE) == (PLACEMENT_PACKAGE, PLACEMENT_FILE)
 
 
 def test_text_when_read_back_then_it_is_the_placement_without_reports():

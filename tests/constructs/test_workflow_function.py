@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caribou.constructs.workflow_function import FunctionProps, WorkflowFunction, most_visits
-from caribou.constructs.workflow_role import RoleProps, WorkflowRole, functions_told_by
+from caribou.constructs.workflow_role import RoleProps, WorkflowRole, functions_started_by
 from caribou.model.graph import Edge, Function, Graph, Node
 from caribou.model.names import WorkflowNames
 from caribou.model.regions import KNOWN_REGIONS
@@ -27,7 +27,7 @@ def chain(functions):
 
 
 def star(successors):
-    """A graph whose entry tells many successors."""
+    """A graph whose entry has many successors."""
     names = [f"a_successor_with_a_name_{i}" for i in range(successors)]
     nodes = (Node("entry", "entry"), *(Node(name, name) for name in names))
     edges = tuple(Edge("entry", i, name) for i, name in enumerate(names))
@@ -46,7 +46,7 @@ def props(graph, function, folder):
 def test_recursive_loop_when_a_path_visits_a_function_often_then_it_is_allowed(
     stack, resources, visits, expected, empty
 ):
-    """Lambda would stop a run that visits a function about 16 times: past ten it is told that this is meant."""
+    """Lambda would stop a run that visits a function about 16 times: past ten our functions say that this is meant."""
     WorkflowFunction(stack, "F", props(chain(["start", *["again"] * visits]), "again", empty))
     (function,) = resources(stack, "AWS::Lambda::Function")
     assert function["Properties"].get("RecursiveLoop") == expected
@@ -88,10 +88,10 @@ def test_role_when_ten_successors_are_allowed_in_twenty_regions_then_its_policy_
     assert 2_000 < len(document) < POLICY_LIMIT_BYTES
 
 
-def test_functions_told_by_when_a_sync_node_lies_behind_then_it_is_among_them():
+def test_functions_started_by_when_a_sync_node_lies_behind_then_it_is_among_them():
     """A last report or a skip may fire any sync node behind a function, and the entry forwards to itself."""
     nodes = (Node("a", "a"), Node("b", "b"), Node("c", "c"), Node("j", "j", sync=True))
     edges = (Edge("a", 0, "b"), Edge("b", 0, "c"), Edge("b", 1, "j"), Edge("c", 0, "j"))
     graph = Graph("w", "0.0.1", tuple(Function(name, "app", name) for name in "abcj"), nodes, edges)
-    told = {name: functions_told_by(name, graph) for name in "abcj"}
-    assert told == {"a": ("a", "b", "j"), "b": ("c", "j"), "c": ("j",), "j": ()}
+    started = {name: functions_started_by(name, graph) for name in "abcj"}
+    assert started == {"a": ("a", "b", "j"), "b": ("c", "j"), "c": ("j",), "j": ()}

@@ -1,4 +1,4 @@
-"""Envelopes and starts keep what they carry, and damaged ones are told from users' own events."""
+"""Envelopes and starts keep what they carry, and damaged ones are not taken for users' own events."""
 
 import json
 

@@ -11,7 +11,7 @@ from caribou.model.canonical import canonical_json, digest_of
 from caribou.model.errors import InvalidRecordError
 from caribou.model.graph import Edge, Function, Graph, Node
 from caribou.model.names import ControlNames, WorkflowNames, registrations_path, stack_name, workflow_stack_id
-from caribou.model.record import RECORD_SCHEMA, RunRecord, SuccessorRecord
+from caribou.model.record import RECORD_SCHEMA, Outcome, RunRecord, SuccessorRecord
 
 A, B, C = "a:entry_point:0", "b:a_0_0:1", "c:sync:2"
 GRAPH = Graph(
@@ -142,7 +142,7 @@ RECORD = RunRecord(
     redirect=False,
     stays_home=False,
     error=None,
-    successors=(SuccessorRecord(f"{A}#0", B, "us-west-2", "sent", 20, 0.1, 0.01),),
+    successors=(SuccessorRecord(f"{A}#0", B, "us-west-2", Outcome.SENT, 20, 0.1, 0.01),),
 )
 
 
@@ -156,6 +156,8 @@ def test_record_when_it_went_through_json_then_it_is_equal():
     [
         ({"schema": "caribou.record/0"}, f"use records of {RECORD_SCHEMA}"),
         ({"extra": 1}, r"missing or unknown fields \(found: extra\)"),
+        ({"successors": [{"edge": "a#0"}]}, "a successor that can't be read"),
+        ({"successors": [{**RECORD.to_json()["successors"][0], "outcome": "lost"}]}, "'lost' is not a valid Outcome"),
     ],
 )
 def test_record_when_its_schema_or_fields_differ_then_it_is_an_error(change, text):

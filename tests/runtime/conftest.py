@@ -6,6 +6,7 @@ import builders
 import pytest
 
 from caribou.model.placement import ALL_HOURS, Placement, Plan
+from caribou.model.run_settings import RunSettings
 from caribou.runtime import CaribouWorkflow
 from caribou.runtime.settings import Settings
 
@@ -51,19 +52,10 @@ def _placement_of(graph, regions, hours=ALL_HOURS, **fields):
     return Placement(graph.workflow, graph.version, HOME, tuple(plans), **fields)
 
 
-def _settings_of(graph, **changes):
-    """The settings of the entry's function at home."""
-    values = {
-        "graph": graph,
-        "function": graph.entry.function,
-        "home_region": HOME,
-        "region": HOME,
-        "stage": "test",
-        "home_share": 0.1,
-        "message_limit_bytes": 256 * 1024,
-        "run_deadline_s": 3600,
-    }
-    return Settings(**(values | changes))
+def _settings_of(graph, *, region=HOME, function=None, **runs):
+    """The settings of a function, the entry's at home by default; `runs` are settings of the manifest."""
+    settings = RunSettings(**{"run_deadline_s": 3600, **runs})
+    return Settings(graph, graph.entry.function if function is None else function, HOME, region, "test", settings)
 
 
 @pytest.fixture(scope="session")

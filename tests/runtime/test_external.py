@@ -52,20 +52,20 @@ def _emit(event, **arguments):
 
 
 def test_bytes_when_a_body_is_sent_then_its_length_counts(counter):
-    """Headers of any case tell the size of a body."""
+    """Headers of any case give the size of a body."""
     _emit("before-send.s3.PutObject", request=_Request(Content_Length="7"))
     assert counter.total() == 7
 
 
 def test_bytes_when_an_upload_is_chunked_then_its_decoded_length_counts(counter):
-    """Uploads with a checksum at their end tell the body's size in another header."""
+    """Uploads with a checksum at their end give the body's size in another header."""
     request = _Request(transfer_encoding="chunked", X_Amz_Decoded_Content_Length="100")
     _emit("before-send.s3.PutObject", request=request)
     assert counter.total() == 100
 
 
 def test_bytes_when_a_response_comes_then_its_length_counts_but_that_of_a_head_does_not(counter):
-    """A HEAD response tells the length of a body that does not come: downloads ask for it first."""
+    """A HEAD response gives the length of a body that does not come: downloads ask for it first."""
     answer = {"headers": {"content-length": "50"}}
     _emit("response-received.s3.GetObject", response_dict=answer, parsed_response={}, exception=None)
     _emit("response-received.s3.HeadObject", response_dict=answer, parsed_response={}, exception=None)

@@ -51,15 +51,19 @@ def test_function_when_attempts_are_left_then_the_run_is_still_open(graph_of, sc
     assert runner.result("run").state == "RUNNING"
 
 
-def test_function_when_it_fails_after_sending_then_its_record_has_what_was_told(graph_of, script_of):
+def test_function_when_it_fails_after_sending_then_its_record_has_what_was_sent(graph_of, script_of):
     """Sends that have begun are waited for, so that the record doesn't depend on threads."""
     graph = graph_of({"a": "b c d"})
     runner = LocalRunner(graph, script_of(graph, flaky={"a": 1}, skip={"a#1"}).functions)
     result = runner.run("x")
     first, second = (record for record in result.records if record.node == "a")
-    assert [told.outcome for told in first.successors] in (["sent", "skipped", "sent"], ["sent", "skipped"], ["sent"])
-    assert {told.edge for told in first.successors} <= {"a#0", "a#1", "a#2"}
-    assert [told.outcome for told in second.successors] == ["sent", "skipped", "sent"]
+    assert [sent.outcome for sent in first.successors] in (
+        ["sent", "skipped", "sent"],
+        ["sent", "skipped"],
+        ["sent"],
+    )
+    assert {sent.edge for sent in first.successors} <= {"a#0", "a#1", "a#2"}
+    assert [sent.outcome for sent in second.successors] == ["sent", "skipped", "sent"]
     assert sorted(result.nodes) == ["a", "b", "d"]
 
 
@@ -82,7 +86,7 @@ def test_send_when_it_is_slow_and_user_code_fails_then_nothing_is_told_after_the
             Delivery(json.loads(start.text), id="m", request_id="r", from_topic=True), cold_start=False
         )
     assert begun.is_set()
-    assert [told.edge for told in runner.records[0].successors] == ["a#0"]
+    assert [successor.edge for successor in runner.records[0].successors] == ["a#0"]
 
 
 def test_process_when_a_request_failed_then_the_next_one_begins_anew(graph_of, script_of):
@@ -138,7 +142,7 @@ def test_call_when_the_payload_can_not_travel_then_user_code_fails_there(graph_o
 
 
 def test_call_when_it_is_not_the_one_that_was_deployed_then_it_is_refused(graph_of, script_of):
-    """Source and graph that have drifted apart are told at the call, by order and by number."""
+    """Source and graph that have drifted apart are found at the call, by order and by number."""
     graph = graph_of({"a": "b c"})
     script = script_of(graph)
     invoke, named = script.workflow.invoke_serverless_function, script.functions

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 import boto3
 import pytest
 
-from caribou.model.manifest import Manifest
 from caribou.model.record import RECORD_KEY, RunRecord
+from caribou.model.run_settings import RunSettings
+from caribou.model.template_contract import BUNDLE_FILE, BUNDLE_PACKAGE
 from caribou.runtime import handler
-from caribou.runtime.settings import BUNDLE_FILE, BUNDLE_PACKAGE, bundle_text, load_settings
+from caribou.runtime.settings import bundle_text, load_settings
 from caribou.runtime.testing.memory import InMemoryCloud
 
 _APP = """
@@ -34,7 +35,7 @@ def context(tmp_path, monkeypatch, graph_of, request):
     monkeypatch.syspath_prepend(tmp_path)
     graph = graph_of({"a": ""}, name=f"{request.node.name}")
     (tmp_path / BUNDLE_PACKAGE).mkdir()
-    (tmp_path / BUNDLE_PACKAGE / BUNDLE_FILE).write_text(bundle_text(graph, Manifest("w", "0.0.1", "us-east-1", {})))
+    (tmp_path / BUNDLE_PACKAGE / BUNDLE_FILE).write_text(bundle_text(graph, "us-east-1", RunSettings()))
     (tmp_path / BUNDLE_PACKAGE / "__init__.py").touch()
     (tmp_path / "app.py").write_text(_APP)
     for name, value in {"CARIBOU_FUNCTION": "a", "CARIBOU_STAGE": "dev", "AWS_REGION": "us-east-1"}.items():

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from caribou.runtime import CaribouWorkflow
-from caribou.runtime.metadata import cpu_model, wants_metadata
+from caribou.runtime.execution import cpu_model, wants_metadata
 from caribou.runtime.testing import LocalRunner
 
 HOME, AWAY = "us-east-1", "us-west-2"
@@ -64,8 +64,8 @@ def test_function_when_its_second_parameter_must_be_given_then_it_wants_the_meta
 
 
 @pytest.fixture
-def told(graph_of, placement_of):
-    """What two functions, one at home and one elsewhere, are told, and what they ask for."""
+def given(graph_of, placement_of):
+    """What two functions, one at home and one elsewhere, get, and what they ask for."""
     workflow = CaribouWorkflow("flow", "0.0.1")
     seen = {}
 
@@ -84,10 +84,10 @@ def told(graph_of, placement_of):
     return seen
 
 
-def test_metadata_when_a_node_runs_then_it_tells_run_node_and_region(told):
+def test_metadata_when_a_node_runs_then_it_names_run_node_and_region(given):
     """The second argument and the call give the same; each says where its own node runs."""
     for node, region in (("a", HOME), ("b", AWAY)):
-        event, metadata, asked = told[node]
+        event, metadata, asked = given[node]
         assert event == {"x": 1}
         assert metadata == asked
         assert set(metadata) == KEYS
@@ -96,9 +96,9 @@ def test_metadata_when_a_node_runs_then_it_tells_run_node_and_region(told):
         assert metadata["current_provider"] == "aws"
 
 
-def test_metadata_when_a_node_runs_then_its_start_is_utc_in_the_reference_system_s_format(told):
+def test_metadata_when_a_node_runs_then_its_start_is_utc_in_the_reference_system_s_format(given):
     """Code that parses the time goes on to do so."""
-    started = datetime.strptime(told["a"][1]["function_start_time"], "%Y-%m-%d %H:%M:%S,%f%z")
+    started = datetime.strptime(given["a"][1]["function_start_time"], "%Y-%m-%d %H:%M:%S,%f%z")
     assert started.utcoffset() == timedelta(0)
 
 
@@ -111,7 +111,7 @@ def test_metadata_when_a_node_runs_then_its_start_is_utc_in_the_reference_system
     ],
 )
 def test_cpu_model_when_linux_tells_it_then_it_is_the_first_one_named(tmp_path, content, model):
-    """Not every machine tells it, and none must fail for it."""
+    """Not every machine has it, and none must fail for it."""
     path = tmp_path / "cpuinfo"
     if content is not None:
         path.write_text(content)
@@ -169,7 +169,7 @@ def test_event_when_the_payload_is_falsy_then_it_is_what_was_sent(graph_of, payl
 
 def test_process_when_metadata_was_never_asked_for_then_no_file_is_read(graph_of, monkeypatch):
     """It costs nothing where nobody wants it."""
-    monkeypatch.setattr("caribou.runtime.metadata.cpu_model", lambda: pytest.fail("the processor was looked up"))
+    monkeypatch.setattr("caribou.runtime.execution.cpu_model", lambda: pytest.fail("the processor was looked up"))
     seen = []
     runner = _runner(graph_of({"a": "b"}), lambda workflow, b, _: workflow.invoke_serverless_function(b), seen)
     assert runner.run({}).state == "SUCCEEDED"

@@ -1,4 +1,4 @@
-"""How successors are told: the size of messages, unreachable regions, and the hop limit."""
+"""How successors get what is sent: the size of messages, unreachable regions, and the hop limit."""
 
 import json
 import threading
@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from caribou.model.envelope import parse_message
-from caribou.model.errors import InvalidEnvelopeError
+from caribou.model.errors import InvalidEnvelopeError, UnreachableError
 from caribou.model.placement import Placement
 from caribou.runtime.event import Delivery
-from caribou.runtime.outbox import ITEM_PAYLOAD_LIMIT_BYTES, Outbox
+from caribou.runtime.outbox import Outbox
 from caribou.runtime.placement import new_run
-from caribou.runtime.ports import UnreachableError
+from caribou.runtime.sync_node import ITEM_PAYLOAD_LIMIT_BYTES, SyncReports
 from caribou.runtime.testing import InMemoryCloud, LocalRunner
 
 HOME, AWAY = "us-east-1", "us-west-2"
@@ -69,8 +69,9 @@ def test_sync_payload_when_it_is_over_an_item_then_it_rests_in_the_store(graph_o
     """A DynamoDB item holds a payload up to its limit, in bytes."""
     graph = graph_of({"a": "s"}, sync="s")
     outbox, cloud = _outbox(graph, settings_of)
+    reports = SyncReports(outbox.run, graph, HOME, outbox.ports, fire=outbox.fire, end=outbox.end)
     payload = json.dumps("é" * ((ITEM_PAYLOAD_LIMIT_BYTES - 2) // 2) + "x" * extra, ensure_ascii=False)
-    outbox.send(graph.edges[0], payload)
+    assert reports.join(graph.edges[0], payload) == HOME
     assert len(cloud.payloads.objects) == objects
     (stored,) = cloud.syncs.read(HOME, "run", "s").payloads.values()
     assert stored.size_bytes == ITEM_PAYLOAD_LIMIT_BYTES + extra
@@ -84,7 +85,7 @@ def test_large_payload_when_a_retry_sends_another_then_the_first_can_still_be_re
     workflow, runner = script.workflow, LocalRunner(graph, dict(script.functions))
     put = runner.cloud.payloads.put
 
-    def telling(region, key, text):
+    def recording(region, key, text):
         begun.set()
         return put(region, key, text)
 
@@ -97,7 +98,7 @@ def test_large_payload_when_a_retry_sends_another_then_the_first_can_still_be_re
             raise RuntimeError("fails after its first send")
         workflow.invoke_serverless_function(script.functions["c"], number)
 
-    runner.cloud.payloads.put = telling
+    runner.cloud.payloads.put = recording
     runner.functions = script.functions | {"a": changing}
     result = runner.run(None)
     assert result.state == "SUCCEEDED"
@@ -122,8 +123,8 @@ def test_send_when_a_region_is_unreachable_then_it_goes_home(graph_of, script_of
     result = runner.run("x")
     assert {node: result.record(node).region for node in "abc"} == {"a": HOME, "b": HOME, "c": "ca-central-1"}
     assert AWAY not in sent[0]
-    (told,) = result.record("a").successors
-    assert (told.outcome, told.region) == ("rerouted", HOME)
+    (successor,) = result.record("a").successors
+    assert (successor.outcome, successor.region) == ("rerouted", HOME)
     assert result.state == "SUCCEEDED"
 
 

@@ -10,11 +10,12 @@ import boto3
 import pytest
 
 from caribou.model.envelope import Pointer, Run, StoredPayload
-from caribou.model.errors import InvalidEnvelopeError
+from caribou.model.errors import InvalidEnvelopeError, UnknownRunError, UnreachableError
 from caribou.model.run import FailedEvent, Parked, RunItem, RunState, SyncState
-from caribou.runtime.aws import Clients, aws_ports
-from caribou.runtime.ports import UnknownRunError, UnreachableError
-from caribou.runtime.run_items import OPEN_INDEX
+from caribou.model.run_settings import RunSettings
+from caribou.model.template_contract import OPEN_INDEX
+from caribou.runtime.aws import aws_ports
+from caribou.runtime.clients import Clients
 from caribou.runtime.settings import Settings
 from caribou.runtime.testing.memory import InMemoryCloud
 
@@ -90,7 +91,7 @@ class AwsCloud:
         s3.put_object(Bucket=pointer.bucket, Key=pointer.key, Body=b"damaged")
 
     def _settings(self, region):
-        return Settings(self._graph, FUNCTION, HOME, region, "contract", 0.1, 256 * 1024, 3600)
+        return Settings(self._graph, FUNCTION, HOME, region, "contract", RunSettings())
 
     def _make(self, region):
         _table(region, self._names.sync_table, "id", "part")

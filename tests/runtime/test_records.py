@@ -1,4 +1,4 @@
-"""What a run record tells."""
+"""What a run record says."""
 
 import subprocess
 import sys
@@ -46,18 +46,20 @@ def test_record_when_a_run_starts_then_it_tells_who_where_and_how_much(result):
 
 
 def test_record_when_successors_are_told_then_it_has_outcome_region_offset_and_size_of_each(result):
-    """A message, a report to a sync node, and a skip that has nobody to tell."""
-    told = {successor.edge: successor for successor in result.record("a").successors}
-    assert {edge: (s.node, s.region, s.outcome) for edge, s in told.items()} == {
+    """A message, a report to a sync node, and a skip that concerns nobody."""
+    by_edge = {successor.edge: successor for successor in result.record("a").successors}
+    assert {edge: (s.node, s.region, s.outcome) for edge, s in by_edge.items()} == {
         "a#0": ("b", AWAY, "sent"),
         "a#1": ("s", HOME, "joined"),
         "a#2": ("c", None, "skipped"),
     }
-    assert [told[edge].offset_s for edge in sorted(told)] == pytest.approx([1.5, 2.0, 3.0])  # the last is held back
-    sizes = [told[edge].payload_bytes for edge in sorted(told)]
+    assert [by_edge[edge].offset_s for edge in sorted(by_edge)] == pytest.approx(
+        [1.5, 2.0, 3.0]
+    )  # the last is held back
+    sizes = [by_edge[edge].payload_bytes for edge in sorted(by_edge)]
     assert sizes == [len('"é"'.encode()), len('{"$bytes":"eHl6"}'), 0]
     assert result.record("a").bytes_out == sum(sizes)
-    assert all(successor.seconds >= 0 for successor in told.values())
+    assert all(successor.seconds >= 0 for successor in by_edge.values())
 
 
 def test_record_when_a_message_arrived_then_it_tells_the_edge_and_when_it_was_sent(result):
@@ -81,14 +83,14 @@ def test_record_when_written_as_json_then_it_can_be_read_back(result):
 
 
 def test_record_when_a_process_is_warm_then_it_says_so(graph_of, script_of):
-    """A cold start is told of once a process."""
+    """A cold start is noted once a process."""
     graph = graph_of({"a": ""})
     runner = LocalRunner(graph, script_of(graph).functions)
     assert [runner.run("x", f"run-{i}").records[0].cold_start for i in range(3)] == [True, False, False]
 
 
 def test_record_when_a_run_is_of_the_share_that_stays_home_then_it_says_so(graph_of, script_of, placement_of):
-    """Runs at home by choice can be told from those that the placement left there."""
+    """Runs at home by choice differ in their records from those that the placement left there."""
     graph = graph_of({"a": "b"})
     placement = placement_of(graph, {"b": AWAY})
     runner = LocalRunner(graph, script_of(graph).functions, placement=placement, home_share=1.0)

@@ -238,7 +238,7 @@ def test_result_when_a_leaf_returns_then_it_is_kept_with_the_run_if_it_is_a_smal
 
 
 def test_result_when_a_node_is_no_leaf_then_it_is_not_kept(graph_of, script_of):
-    """What travels further is told by payloads."""
+    """What travels further goes in payloads."""
     graph = graph_of({"a": "b"})
     script = script_of(graph)
     calling = script.functions["a"]

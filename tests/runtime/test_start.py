@@ -10,8 +10,9 @@ import pytest
 from caribou.model.envelope import Start
 from caribou.model.errors import InvalidEnvelopeError
 from caribou.model.payload import encode
+from caribou.model.template_contract import PLACEMENT_FILE, PLACEMENT_PACKAGE
 from caribou.runtime.event import Delivery
-from caribou.runtime.placement import PLACEMENT_FILE, PLACEMENT_PACKAGE, load_placement, new_run, share_of
+from caribou.runtime.placement import load_placement, new_run, share_of
 from caribou.runtime.testing import InMemoryCloud, LocalRunner
 
 HOME, AWAY, FAR = "us-east-1", "us-west-2", "ca-central-1"

@@ -62,7 +62,7 @@ def test_event_when_its_run_is_unknown_then_only_a_start_can_go_on(message, erro
 
 @pytest.fixture
 def swept(graph_of, settings_of):
-    """Put events into the queues, sweep; the cloud and what the sweep did. The run has begun unless told otherwise."""
+    """Put events into the queues, sweep; the cloud and what the sweep did. The run has begun, or not `begun`."""
 
     def sweep(*events, state=RUNNING, begun=True, calls=None):
         graph, cloud = graph_of(calls or {"a": "b"}), InMemoryCloud(NOW_S)

@@ -34,7 +34,7 @@ def random_shape(chance):
 
 
 class Chaos:
-    """A schedule by its seed; `run` plays it, checks it, and tells what happened."""
+    """A schedule by its seed; `run` plays it, checks it, and reports what happened."""
 
     def __init__(self, seed):
         self.seed = seed

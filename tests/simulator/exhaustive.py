@@ -88,7 +88,7 @@ class Search:
         self.world.duplicate(event)
 
     def _alike(self, event):
-        """What tells a message from others: that of its node, and its own progress."""
+        """What makes a message differ from others: that of its node, and its own progress."""
         return self._node_key(event.function), self._event_key(event)
 
     def _key(self):
@@ -100,12 +100,19 @@ class Search:
         world = self.world
         inputs = world.cloud.syncs._inputs.get((HOME, "run", SYNC))
         edge = f"{node}#0"
-        told = inputs and (edge in inputs.payloads, edge in inputs.state.taken, edge in inputs.state.skipped)
+        reported = inputs and (edge in inputs.payloads, edge in inputs.state.taken, edge in inputs.state.skipped)
         _, attempt, tries = self._claims().get((HOME, "run", node), (None, -1, 0))
         events = [event for event in world.pending if event.function == node]
         events += [process.event for process in world.processes if process.event.function == node]
         is_skipping = edge in world.plan.skip
-        return node == SYNC, is_skipping, told, attempt, tries, frozenset(Counter(map(self._event_key, events)).items())
+        return (
+            node == SYNC,
+            is_skipping,
+            reported,
+            attempt,
+            tries,
+            frozenset(Counter(map(self._event_key, events)).items()),
+        )
 
     def _event_key(self, event):
         owner, *_ = self._claims().get((HOME, "run", event.function), (None, -1, 0))
@@ -113,7 +120,7 @@ class Search:
         return event.tries, owner == event.request_id, log
 
     def _log_key(self, process):
-        """How far a process has come: of the state that a report told it, only whether it was complete matters."""
+        """How far a process has come: of the state that a report gave it, only whether it was complete matters."""
         return tuple(
             answer.reported() == len(self.world.graph.in_edges(SYNC))
             if hasattr(answer, "reported")

@@ -20,14 +20,15 @@ from random import Random
 
 from caribou.model import payload as payloads
 from caribou.model.envelope import Envelope, Start, parse_message
-from caribou.model.errors import InvalidEnvelopeError
+from caribou.model.errors import InvalidEnvelopeError, UnreachableError
 from caribou.model.graph import Edge, Function, Graph, Node
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.run import FailedEvent, RunState
+from caribou.model.run_settings import RunSettings
 from caribou.runtime import CaribouWorkflow
 from caribou.runtime.event import Delivery, json_or_text
 from caribou.runtime.node import MAX_ATTEMPTS, NodeRunner
-from caribou.runtime.ports import Ports, UnreachableError
+from caribou.runtime.ports import Ports
 from caribou.runtime.settings import Settings
 from caribou.runtime.sweeping import Sweeper
 from caribou.runtime.testing.memory import InMemoryCloud
@@ -456,10 +457,7 @@ class World:
                 HOME,
                 region,
                 "test",
-                0.0,
-                self.message_limit_bytes,
-                self.deadline_s,
-                self.deduplicate,
+                RunSettings(0.0, self.message_limit_bytes, self.deadline_s, self.deduplicate),
             )
         return self._settings[key]
 

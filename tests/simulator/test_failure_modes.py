@@ -116,7 +116,7 @@ def test_04_winner_when_it_dies_between_deciding_and_sending_then_the_sync_node_
 
 
 def test_04_winner_when_it_dies_three_times_then_the_run_fails_and_a_redrive_fires_the_sync_node():
-    """What keeps dying is given up, is told, and is not lost."""
+    """What keeps dying is given up, is reported, and is not lost."""
     world = _world()
     world.fault = lambda process, operation: (
         Fault.KILLED if (process.label, operation.name) == (f"c@{HOME}", "bus.publish") else Fault.NONE
@@ -148,7 +148,7 @@ def test_05_branches_when_skipped_then_every_sync_node_hears_of_it(skip, ran):
 
 
 def test_06_predecessor_when_it_fails_for_good_then_siblings_are_kept_and_a_redrive_continues():
-    """The run is FAILED with the node; what the sibling told is not told again."""
+    """The run is FAILED with the node; what the sibling sent is not sent again."""
     world = _world(bad={"b"})
     world.start()
     item = _ends(world, FAILED).item()
@@ -164,7 +164,7 @@ def test_06_predecessor_when_it_fails_for_good_then_siblings_are_kept_and_a_redr
 
 
 def test_06_predecessor_when_it_fails_after_its_last_call_then_the_run_does_not_succeed():
-    """The last edge is told only once user code has returned."""
+    """The last edge is sent only once user code has returned."""
     world = _world(graph_of({"a": "b"}), bad={"a"})
     world.start()
     _ends(world, FAILED)

@@ -187,7 +187,7 @@ def test_names_when_the_stage_makes_a_function_too_long_then_it_is_refused(new_p
 
 
 def test_names_when_the_folder_has_another_than_the_workflow_then_it_is_refused(new_project, refusal):
-    """A copied folder is told, instead of two workflows of one name."""
+    """A copied folder is refused, instead of two workflows of one name."""
     root = new_project("city_tour")
     shutil.copytree(root / "workflows" / "city_tour", root / "workflows" / "copy")
     assert "copy: holds a workflow of another name (found: city_tour)" in refusal(root)

@@ -197,7 +197,7 @@ def test_sweeper_when_deployed_then_it_runs_each_minute_at_home_and_nowhere_else
     assert not moved.resources(WEST_STACK, "AWS::Scheduler::Schedule")
 
 
-def test_sweeper_when_its_role_is_read_then_it_may_empty_every_queue_and_tell_every_function(moved):
+def test_sweeper_when_its_role_is_read_then_it_may_empty_every_queue_and_start_every_function(moved):
     """Each function's topic and queue, in the allowed regions; home's tables; and no other workflow's."""
     text = json.dumps(sweeper_rights(moved))
     for function in ("start", "near", "far", "join"):
@@ -238,14 +238,14 @@ def test_roles_when_they_name_any_region_then_a_condition_names_the_allowed_ones
 
 
 def test_roles_when_a_function_has_successors_then_their_topics_are_named_in_full(home):
-    """`near` may tell `join`; `start` its successors, the sync node behind them, and itself."""
+    """`near` may start `join`; `start` its successors, the sync node behind them, and itself."""
 
-    def told(function):
+    def started(function):
         return set(re.findall(rf"{PREFIX}-([a-z_]+)\"", json.dumps(rights(home, HOME_STACK, function))))
 
-    assert told("near") == {"join"}
-    assert told("start") == {"start", "near", "far", "join"}
-    assert told("join") == set()
+    assert started("near") == {"join"}
+    assert started("start") == {"start", "near", "far", "join"}
+    assert started("join") == set()
 
 
 def test_migration_when_deployed_then_home_changes_in_layer_outputs_and_metadata_only(home, moved):

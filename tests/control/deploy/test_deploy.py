@@ -7,8 +7,8 @@ import pytest
 
 from caribou.cli.cdk_deployer import arguments_of
 from caribou.control.deploy.checks import PlacedWorkflow, Situation, is_same_place, refuse
-from caribou.control.deploy.planning import CONTROL_PLANE, DeployRequest
-from caribou.control.stacks.deployed import METADATA_KEY, DeployedStack, DeployedWorkflow
+from caribou.control.deploy.planning import DeployRequest
+from caribou.control.stacks.deployed import DeployedStack, DeployedWorkflow
 from caribou.model.errors import InvalidInputError, OperationFailedError
 
 HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"
@@ -114,11 +114,3 @@ def test_cdk_when_a_deployment_is_requested_then_its_arguments_say_it(request_, 
 def test_cdk_when_tables_are_to_be_adopted_then_its_arguments_say_so():
     """What an earlier deployment left behind is taken over."""
     assert "--import-existing-resources" in arguments_of(DeployRequest("w", adopt=True))
-
-
-def test_constants_when_the_stacks_have_them_too_then_they_agree():
-    """The control room may not import the stacks, so it repeats two of their words."""
-    from caribou.stacks import control_plane, workflow
-
-    assert METADATA_KEY == workflow.METADATA_KEY
-    assert CONTROL_PLANE == control_plane.STACK_ID

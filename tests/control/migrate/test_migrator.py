@@ -15,8 +15,8 @@ from caribou.control.workflows import KnownWorkflow
 from caribou.model.errors import OperationFailedError
 from caribou.model.placement import Placement
 from caribou.model.run import Parked
-from caribou.runtime.aws import DynamoParking
 from caribou.runtime.clients import Clients
+from caribou.runtime.sync_items import DynamoParking
 
 pytestmark = pytest.mark.local_cloud
 HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from caribou.collectors.log_collection import LATE_S
 from caribou.control.deploy.steps import Action
 from caribou.control.migrate.retirement import HomeFacts, RegionStackFacts, Rules, decide
-from caribou.control.runs.run_table import RunUse
-from caribou.model.limits import MAX_EVENT_AGE_S
 from caribou.model.placement import ALL_HOURS, Placement, Plan
+from caribou.model.run import RunState, RunUse
+from caribou.model.template_contract import MAX_EVENT_AGE_S
 
 HOME, WEST = "us-east-1", "us-west-2"
 FLIP_S = 1_000_000.0
@@ -41,7 +41,7 @@ def decided(home=None, region=None, uses=(), now_s=LATER_S, rules=RULES):
 
 def run(state="RUNNING", regions=(WEST,), deadline=LATER_S + 1000, ended_at=None):
     """A run whose map names regions."""
-    return RunUse("r1", state, frozenset(regions), deadline, ended_at)
+    return RunUse("r1", RunState(state), frozenset(regions), deadline, ended_at)
 
 
 def test_region_when_every_condition_holds_then_it_is_retired():

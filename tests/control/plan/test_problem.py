@@ -14,7 +14,7 @@ from caribou.control.plan.problem import build_problem
 from caribou.model.errors import InvalidProblemError
 from caribou.model.graph import Edge, Function, Graph, Node
 from caribou.model.manifest import FunctionSettings, Limit, Manifest, RegionRules
-from caribou.model.record import JOINED, SENT, SKIPPED, RunRecord, SuccessorRecord
+from caribou.model.record import Outcome, RunRecord, SuccessorRecord
 from caribou.model.schema.problem_file import parse_problem
 
 HOME = "us-west-1"
@@ -87,11 +87,11 @@ def record_of(run_id, node, started_at, successors=(), **changes):
 
 def run_of(run_id, at, *, work=True):
     """The records of one run, with or without work."""
-    to_work = SuccessorRecord("start#0", "work", HOME, SENT if work else SKIPPED, 50, 0.5, 0.02)
-    to_end = SuccessorRecord("start#1", "end", HOME, JOINED, 50, 0.6, 0.02)
+    to_work = SuccessorRecord("start#0", "work", HOME, Outcome.SENT if work else Outcome.SKIPPED, 50, 0.5, 0.02)
+    to_end = SuccessorRecord("start#1", "end", HOME, Outcome.JOINED, 50, 0.6, 0.02)
     records = [record_of(run_id, "start", at, (to_work, to_end))]
     if work:
-        joined = SuccessorRecord("work#0", "end", HOME, JOINED, 50, 0.9, 0.02)
+        joined = SuccessorRecord("work#0", "end", HOME, Outcome.JOINED, 50, 0.9, 0.02)
         records.append(record_of(run_id, "work", at + 0.6, (joined,), edge="start#0", sent_at=at + 0.51))
     sent_at = at + (1.51 if work else 0.61)
     return [*records, record_of(run_id, "end", sent_at + 0.1, sent_at=sent_at)]
@@ -135,7 +135,7 @@ def test_problem_when_a_branch_was_never_taken_then_it_is_valid_too(graph, manif
 
 def test_problem_when_an_edge_into_a_sync_node_is_always_skipped_then_it_is_valid_too(graph, manifest):
     """Nothing ever came over work → end, and the run of start alone is no sample of it."""
-    skipped = SuccessorRecord("work#0", "end", None, SKIPPED, 0, 0.9, 0.02)
+    skipped = SuccessorRecord("work#0", "end", None, Outcome.SKIPPED, 0, 0.9, 0.02)
     records = [
         dataclasses.replace(record, successors=(skipped,)) if record.node == "work" else record
         for record in run_of("run", START)

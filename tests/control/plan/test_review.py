@@ -16,7 +16,7 @@ from caribou.control.placement_bucket import PlacementBox
 from caribou.control.plan.finish import Clocks
 from caribou.control.plan.review import MIN_RUNS, Reviewer
 from caribou.control.workflows import KnownWorkflow
-from caribou.model.record import SENT, RunRecord, SuccessorRecord
+from caribou.model.record import Outcome, RunRecord, SuccessorRecord
 
 pytestmark = pytest.mark.local_cloud
 HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"
@@ -78,7 +78,7 @@ def executed(number, node, workflow, successors=()):
 def with_runs(tables, workflow, count):
     """Tables with the records of so many runs."""
     for number in range(count):
-        sent = SuccessorRecord(f"{ENTRY}#0", LAST, HOME, SENT, 100, 1.98, 0.02)
+        sent = SuccessorRecord(f"{ENTRY}#0", LAST, HOME, Outcome.SENT, 100, 1.98, 0.02)
         records = [executed(number, ENTRY, workflow, (sent,)), executed(number, LAST, workflow)]
         tables.records.put_records(records, keep_days=30)
     return tables

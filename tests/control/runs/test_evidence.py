@@ -10,9 +10,9 @@ from caribou.model.envelope import Run, StoredPayload
 from caribou.model.graph import Edge, Function, Graph, Node
 from caribou.model.record import RECORD_KEY, RunRecord
 from caribou.model.run import RunItem, RunState, SyncState
-from caribou.runtime.aws import DynamoClaims, DynamoSyncStore
 from caribou.runtime.clients import Clients
 from caribou.runtime.run_items import DynamoRunStore
+from caribou.runtime.sync_items import DynamoClaims, DynamoSyncStore
 
 pytestmark = pytest.mark.local_cloud
 HOME, WEST = "us-east-1", "us-west-2"

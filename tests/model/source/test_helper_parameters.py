@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from caribou.model.errors import InvalidWorkflowError
 from caribou.model.source.calls import MAX_HELPERS
 from caribou.model.source.derive import derive_graph
+from caribou.runtime import CaribouWorkflow
 from caribou.runtime.testing import load_functions
-from caribou.runtime.workflow import CaribouWorkflow
 
 HEAD = """\
 from caribou.runtime import CaribouWorkflow
@@ -229,7 +229,7 @@ def test_edge_when_it_is_a_helper_s_then_conditions_are_those_of_all_bodies_arou
 def test_call_when_a_helper_may_have_left_out_some_before_it_then_it_is_refused(tmp_path, body, helper):
     """The runtime counts: a call that comes after one that was left out would be taken for that one."""
     message = error_of(tmp_path, two_helpers(body, helper))
-    assert "it can't be told which call this is, since `fifth` at " in message
+    assert "it can't be known which call this is, since `fifth` at " in message
     assert "may return before its last call" in message
 
 
@@ -458,7 +458,7 @@ def derived(folder: Path):
     try:
         return derive_graph(folder)
     except InvalidWorkflowError as error:
-        if "it can't be told which call this is" in str(error):
+        if "it can't be known which call this is" in str(error):
             return None
         raise
 

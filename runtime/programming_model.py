@@ -85,7 +85,7 @@ class CaribouWorkflow:
         return self._execution().run_id
 
     def get_caribou_metadata(self) -> dict[str, Any]:
-        """What the reference system tells of an execution: `run_id`, `current_region`, `cpu_model` and more.
+        """What the reference system reports of an execution: `run_id`, `current_region`, `cpu_model` and more.
 
         A registered function with a second parameter that has no default gets the same there.
         """

@@ -10,10 +10,10 @@ from constructs import Construct
 from caribou.model.graph import Graph
 from caribou.model.manifest import Manifest
 from caribou.model.names import WorkflowNames
-from caribou.model.registration import Registration as Content
+from caribou.model.registration import Registration
 
 
-class Registration(Construct):
+class RegistrationParameter(Construct):
     """The parameter `/caribou/<stage>/workflows/<name>`."""
 
     def __init__(
@@ -24,7 +24,7 @@ class Registration(Construct):
             self,
             "Parameter",
             parameter_name=names.registration,
-            string_value=json.dumps(Content.of(graph, manifest).to_json(), sort_keys=True),
+            string_value=json.dumps(Registration.of(graph, manifest).to_json(), sort_keys=True),
             tier=ssm.ParameterTier.INTELLIGENT_TIERING,
             description=f"Caribou workflow {graph.workflow}",
         )

@@ -9,15 +9,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from aws_cdk import CfnOutput, Environment, Stack, Tags
+from aws_cdk import CfnOutput, Environment, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from caribou.constructs.bundle import Bundle, Platform, workflow_bundle
 from caribou.constructs.placement_layer import PlacementLayer
-from caribou.constructs.registration import Registration
+from caribou.constructs.registration_parameter import RegistrationParameter
 from caribou.constructs.run_state import RunState
-from caribou.constructs.sweeper import Sweeper
+from caribou.constructs.scheduled_function import ScheduledFunction, ScheduledProps
+from caribou.constructs.sweeper import sweeper_props
 from caribou.constructs.sync_state import SyncState
 from caribou.constructs.workflow_function import FunctionProps, WorkflowFunction
 from caribou.constructs.workflow_role import RoleProps
@@ -26,11 +27,18 @@ from caribou.model.graph import Graph
 from caribou.model.names import WorkflowNames, stack_name, workflow_stack_id
 from caribou.model.placement import Placement
 from caribou.model.project.workflow import MANIFEST, Workflow
-from caribou.runtime.settings import BUNDLE_FILE, BUNDLE_PACKAGE, FUNCTION_VARIABLE, STAGE_VARIABLE, bundle_text
-from caribou.stacks.naming import REGISTRATION_PART
-
-METADATA_KEY = "CaribouPlacement"
-"""Where the template of `Workflow-<name>` carries the full placement."""
+from caribou.model.template_contract import (
+    BUNDLE_FILE,
+    BUNDLE_PACKAGE,
+    FUNCTION_VARIABLE,
+    METADATA_KEY,
+    REGISTRATION_PART,
+    STAGE_VARIABLE,
+    Output,
+    StackRole,
+)
+from caribou.runtime.settings import bundle_text
+from caribou.stacks.tags import tag
 
 
 @dataclass(frozen=True)
@@ -56,10 +64,8 @@ class Deployment:
     def bundle(self) -> Bundle:
         """The code of every function of the workflow: the same in every region."""
         workflow, manifest = self.workflow, self.workflow.manifest
-        ours = {
-            f"{BUNDLE_PACKAGE}/__init__.py": b"",
-            f"{BUNDLE_PACKAGE}/{BUNDLE_FILE}": bundle_text(workflow.graph, manifest).encode(),
-        }
+        text = bundle_text(workflow.graph, manifest.home_region, manifest.runs)
+        ours = {f"{BUNDLE_PACKAGE}/__init__.py": b"", f"{BUNDLE_PACKAGE}/{BUNDLE_FILE}": text.encode()}
         return workflow_bundle(
             workflow.folder, Platform.of_target(manifest.architecture, manifest.python_version), ours
         )
@@ -96,10 +102,10 @@ class Deployment:
             layers=layers,
         )
 
-    def sweeper_props(self, code: lambda_.Code) -> FunctionProps:
+    def sweeper_props(self, code: lambda_.Code) -> ScheduledProps:
         """What decides the sweeper: the entry's, without user code's environment."""
         props = self.function_props(self.workflow.graph.entry.function, code)
-        return replace(props, environment={STAGE_VARIABLE: self.stage})
+        return sweeper_props(replace(props, environment={STAGE_VARIABLE: self.stage}))
 
 
 class WorkflowStack(Stack):
@@ -113,7 +119,7 @@ class WorkflowStack(Stack):
             **_stack_props(deployment, None, manifest.home_region),
             description=f"Caribou workflow {name}, at home",
         )
-        _tag(self, deployment, "home")
+        tag(self, deployment.stage, StackRole.HOME, name)
         placement = PlacementLayer(self, "Placement", deployment.placement)
         self.runs = RunState(self, "Runs", names=deployment.names)
         self.syncs = SyncState(self, "Syncs", names=deployment.names, keep=True)
@@ -122,17 +128,17 @@ class WorkflowStack(Stack):
             layers = (placement.layer,) if function.name == deployment.workflow.graph.entry.function else ()
             props = deployment.function_props(function.name, code, layers)
             WorkflowFunction(self, _function_id(function.name), props)
-        Sweeper(self, "Sweeper", deployment.sweeper_props(code))
-        self._tell(deployment.placement, deployment.workflow.graph)
+        ScheduledFunction(self, "Sweeper", deployment.sweeper_props(code))
+        self._publish(deployment.placement, deployment.workflow.graph)
 
-    def _tell(self, placement: Placement, graph: Graph) -> None:
+    def _publish(self, placement: Placement, graph: Graph) -> None:
         """Say in outputs and metadata which placement is deployed: the migrator believes these, not a file."""
-        CfnOutput(self, "PlacementDigest", value=placement.digest)
-        CfnOutput(self, "PlacementRegions", value=",".join(sorted(placement.regions)))
+        CfnOutput(self, Output.PLACEMENT_DIGEST, value=placement.digest)
+        CfnOutput(self, Output.PLACEMENT_REGIONS, value=",".join(sorted(placement.regions)))
         expiry = placement.expires_at.isoformat() if placement.expires_at else "never"
-        CfnOutput(self, "PlacementExpiresAt", value=expiry)
-        CfnOutput(self, "GraphDigest", value=graph.digest)
-        CfnOutput(self, "WorkflowVersion", value=graph.version)
+        CfnOutput(self, Output.PLACEMENT_EXPIRES_AT, value=expiry)
+        CfnOutput(self, Output.GRAPH_DIGEST, value=graph.digest)
+        CfnOutput(self, Output.WORKFLOW_VERSION, value=graph.version)
         self.template_options.metadata = {METADATA_KEY: placement.to_json()}
 
 
@@ -147,16 +153,16 @@ class RegionStack(Stack):
             **_stack_props(deployment, region, region),
             description=f"Caribou workflow {name}, its functions in {region}",
         )
-        _tag(self, deployment, "region")
+        tag(self, deployment.stage, StackRole.REGION, name)
         SyncState(self, "Syncs", names=deployment.names, keep=False)
         code = deployment.bundle.code(self)
         for function in deployment.placement.functions_in(region, deployment.workflow.graph):
             WorkflowFunction(self, _function_id(function), deployment.function_props(function, code))
-        CfnOutput(self, "HomeRegion", value=deployment.workflow.manifest.home_region)
+        CfnOutput(self, Output.HOME_REGION, value=deployment.workflow.manifest.home_region)
 
 
 class RegistrationStack(Stack):
-    """`Workflow-<name>-registration`: tells the control plane of the workflow, in the control region."""
+    """`Workflow-<name>-registration`: makes the workflow known to the control plane, in the control region."""
 
     def __init__(self, scope: Construct, deployment: Deployment) -> None:
         name, part = deployment.workflow.name, REGISTRATION_PART
@@ -166,9 +172,10 @@ class RegistrationStack(Stack):
             **_stack_props(deployment, part, deployment.control_region),
             description=f"Caribou workflow {name}, known to the control plane",
         )
-        _tag(self, deployment, "registration")
+        tag(self, deployment.stage, StackRole.REGISTRATION, name)
         workflow = deployment.workflow
-        Registration(self, "Registration", names=deployment.names, graph=workflow.graph, manifest=workflow.manifest)
+        graph, manifest = workflow.graph, workflow.manifest
+        RegistrationParameter(self, "Registration", names=deployment.names, graph=graph, manifest=manifest)
 
 
 def add_workflow(scope: Construct, deployment: Deployment) -> WorkflowStack:
@@ -191,16 +198,6 @@ def _stack_props(deployment: Deployment, part: str | None, region: str) -> dict[
         "env": Environment(region=region),
         "cross_region_references": False,
     }
-
-
-def _tag(stack: Stack, deployment: Deployment, role: str) -> None:
-    for key, value in (
-        ("project", "caribou"),
-        ("workflow", deployment.workflow.name),
-        ("stage", deployment.stage),
-        ("role", role),
-    ):
-        Tags.of(stack).add(f"caribou:{key}", value)
 
 
 def _policy_document(path: Path) -> dict[str, Any]:

@@ -1,0 +1,68 @@
+"""What synth writes into templates and bundles, and what deployed functions and the tools read there: one spelling.
+
+A name changed here leaves what is deployed unread until it is deployed again.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class StackRole(StrEnum):
+    """What a stack of ours is for: the value of its tag `caribou:role`."""
+
+    HOME = "home"
+    REGION = "region"
+    REGISTRATION = "registration"
+    CONTROL = "control"
+
+
+class Tag(StrEnum):
+    """The tags by which our stacks are found among an account's; control's has no workflow."""
+
+    PROJECT = "caribou:project"
+    WORKFLOW = "caribou:workflow"
+    STAGE = "caribou:stage"
+    ROLE = "caribou:role"
+
+
+PROJECT = "caribou"
+"""The value of the tag `caribou:project`."""
+
+
+class Output(StrEnum):
+    """The outputs of stacks: of home's, of a region's (`HOME_REGION`), of the control plane's (`PLACEMENT_BUCKET`)."""
+
+    PLACEMENT_DIGEST = "PlacementDigest"
+    PLACEMENT_REGIONS = "PlacementRegions"
+    PLACEMENT_EXPIRES_AT = "PlacementExpiresAt"
+    GRAPH_DIGEST = "GraphDigest"
+    WORKFLOW_VERSION = "WorkflowVersion"
+    HOME_REGION = "HomeRegion"
+    PLACEMENT_BUCKET = "PlacementBucket"
+
+
+METADATA_KEY = "CaribouPlacement"
+"""Where the Metadata of home's template carries the whole placement."""
+
+REGISTRATION_PART = "registration"
+"""What stands in the name of a registration's stack where a region's name stands in others'."""
+
+BUNDLE_PACKAGE, BUNDLE_FILE = "caribou_bundle", "workflow.json"
+"""Where a bundle carries its workflow's graph and settings."""
+
+PLACEMENT_PACKAGE, PLACEMENT_FILE = "caribou_placement", "placement.json"
+"""Where the layer of the home entry carries the placement."""
+
+NODE_HANDLER = "caribou.runtime.handler.handle"
+SWEEPER_HANDLER = "caribou.runtime.sweeper.handle"
+
+FUNCTION_VARIABLE, STAGE_VARIABLE = "CARIBOU_FUNCTION", "CARIBOU_STAGE"
+"""Environment variables of the functions; the sweeper is none of the workflow's and lacks the first."""
+
+OPEN_INDEX = "open"
+"""The run table's sparse index, by the attribute of the same name: only items on the sweeper's list have its key, so
+that an idle workflow's list costs nothing."""
+
+MAX_EVENT_AGE_S = 6 * 3600
+"""How long Lambda keeps trying to start an asynchronous invocation: its maximum, which every function here gets."""
