@@ -23,10 +23,9 @@ from caribou.collectors.workflow import Sync, SyncReport, sync
 from caribou.control.aws import telling
 from caribou.control.plan.problem import build_problem
 from caribou.model.errors import InvalidInputError, InvalidRecordError, OperationFailedError
-from caribou.model.names import ControlNames
 from caribou.model.project.workflow import read_workflow
 from caribou.model.record import RunRecord
-from caribou.model.registration import Registration
+from caribou.model.registration import ControlNames, Registration
 from caribou.model.schema.problem_file import parse_problem
 
 _file = click.Path(dir_okay=False, path_type=Path)

@@ -24,7 +24,7 @@ from caribou.control.stacks.deployed import DeployedStack, resources
 from caribou.control.target import Target
 from caribou.control.workflows import Subject
 from caribou.model.errors import CaribouError, InvalidInputError, OperationFailedError
-from caribou.model.names import ControlNames
+from caribou.model.registration import ControlNames
 from caribou.report.plan_table import plan_table
 
 

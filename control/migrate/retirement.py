@@ -24,8 +24,8 @@ from datetime import UTC, datetime
 from enum import Enum
 
 from caribou.collectors.workflow import LATE_S
+from caribou.control.runs.run_table import RunUse
 from caribou.model.placement import Placement
-from caribou.model.run import RunUse
 from caribou.model.template_contract import MAX_EVENT_AGE_S
 
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from caribou.collectors.workflow import LATE_S
 from caribou.control.migrate.retirement import HomeFacts, RegionFacts, Rules, Verdict, decide
+from caribou.control.runs.run_table import RunUse
 from caribou.model.placement import ALL_HOURS, Placement, Plan
-from caribou.model.run import RunState, RunUse
+from caribou.model.run import RunState
 from caribou.model.template_contract import MAX_EVENT_AGE_S
 
 HOME, WEST = "us-east-1", "us-west-2"
