@@ -27,9 +27,8 @@ from caribou.control.stacks.deployed import DeployedStack, resources
 from caribou.control.target import Target
 from caribou.control.workflows import KnownWorkflow, known_workflows
 from caribou.model.errors import InvalidInputError
-from caribou.model.names import ControlNames
 from caribou.model.project.workflow import Workflow, read_workflow, workflow_folders
-from caribou.model.registration import Registration
+from caribou.model.registration import ControlNames, Registration
 
 
 class ControlPlane:

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from caribou.control.aws import Aws, aws_errors_as, error_code
 from caribou.control.target import Target
 from caribou.model.errors import OperationFailedError
-from caribou.model.names import ControlNames
+from caribou.model.registration import ControlNames
 
 SOLVED, APPLIED = "solved.json", "applied.json"
 

@@ -85,31 +85,6 @@ class WorkflowNames:
         return f"{registrations_path(self.stage)}/{self.workflow}"
 
 
-@dataclass(frozen=True, slots=True)
-class ControlNames:
-    """The fixed names of the control plane at one stage."""
-
-    stage: str = DEFAULT_STAGE
-
-    @property
-    def fact_table(self) -> str:
-        """Table of collected facts: partition key `kind` (carbon, provider, performance), sort key `region`."""
-        return f"caribou-{self.stage}-facts-{TABLE_GENERATION}"
-
-    @property
-    def record_table(self) -> str:
-        """Table of run records and log cursors: partition key `workflow`, sort key `id`."""
-        return f"caribou-{self.stage}-records-{TABLE_GENERATION}"
-
-    def placement_bucket(self, account: str, region: str) -> str:
-        """Bucket of solved placements: `<workflow>/solved.json`."""
-        return f"caribou-{self.stage}-placements-{account}-{region}"
-
-    def collector(self, collector: str) -> str:
-        """Name of a collector's Lambda function."""
-        return f"caribou-{self.stage}-collector-{collector}"
-
-
 def registrations_path(stage: str = DEFAULT_STAGE) -> str:
     """The SSM path under which workflows are registered."""
     return f"/caribou/{stage}/workflows"

@@ -1,4 +1,7 @@
-"""A workflow's registration: what the control plane knows of it, one SSM parameter in the control region."""
+"""The control plane: its parts' names, and what it knows of a workflow, one SSM parameter in the control region.
+
+Functions import neither.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,35 @@ from typing import Any
 from caribou.model.errors import InvalidInputError
 from caribou.model.graph import Graph
 from caribou.model.manifest import Manifest
-from caribou.model.names import WorkflowNames
+from caribou.model.names import DEFAULT_STAGE, TABLE_GENERATION, WorkflowNames
 from caribou.model.regions import KNOWN_REGIONS
 
 REGISTRATION_SCHEMA = "caribou.registration/1"
+
+
+@dataclass(frozen=True, slots=True)
+class ControlNames:
+    """The fixed names of the control plane at one stage."""
+
+    stage: str = DEFAULT_STAGE
+
+    @property
+    def fact_table(self) -> str:
+        """Table of collected facts: partition key `kind` (carbon, provider, performance), sort key `region`."""
+        return f"caribou-{self.stage}-facts-{TABLE_GENERATION}"
+
+    @property
+    def record_table(self) -> str:
+        """Table of run records and log cursors: partition key `workflow`, sort key `id`."""
+        return f"caribou-{self.stage}-records-{TABLE_GENERATION}"
+
+    def placement_bucket(self, account: str, region: str) -> str:
+        """Bucket of solved placements: `<workflow>/solved.json`."""
+        return f"caribou-{self.stage}-placements-{account}-{region}"
+
+    def collector(self, collector: str) -> str:
+        """Name of a collector's Lambda function."""
+        return f"caribou-{self.stage}-collector-{collector}"
 
 
 @dataclass(frozen=True, slots=True)

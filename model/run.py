@@ -72,30 +72,6 @@ class RunItem:
 
 
 @dataclass(frozen=True, slots=True)
-class RunUse:
-    """A run as far as retiring regions goes: its state, the regions of its map but home, and its times (s, UTC)."""
-
-    run_id: str
-    state: RunState
-    regions: frozenset[str]
-    deadline: float
-    ended_at: float | None = None
-
-    def is_open(self, now_s: float) -> bool:
-        """Whether it may still go on: nothing is sent for a run whose deadline has passed, ended or not."""
-        return self.state is RunState.RUNNING and now_s < self.deadline
-
-    def end_s(self) -> float:
-        """When it ended, for one that is not open any more: its deadline if nobody noted an end since it (re)began."""
-        return self.deadline if self.ended_at is None or self.state is RunState.RUNNING else self.ended_at
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether all of it ended; of a run that failed, other branches may go on for a while."""
-        return self.state is RunState.SUCCEEDED
-
-
-@dataclass(frozen=True, slots=True)
 class FailedEvent:
     """An event that Lambda gave up, or SNS could not hand over, as it lies in a function's failure queue.
 

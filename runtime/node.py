@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from caribou.model import payload as payloads
 from caribou.model.envelope import Envelope, Run, Start, event_bytes
@@ -42,9 +42,8 @@ class Answer(StrEnum):
     """Another delivery owns the node."""
 
 
-@dataclass(slots=True)
-class Meter:
-    """What an execution used, for its record; `external_started` is what user code had moved before."""
+class Meter(NamedTuple):
+    """What the meters said when an execution began: the clock, this process's CPU time, the bytes of user code."""
 
     started_at: float
     cpu_started_s: float
@@ -202,8 +201,7 @@ class NodeRunner:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Ended:
+class _Ended(NamedTuple):
     """How an execution ended."""
 
     attempt: int

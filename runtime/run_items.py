@@ -9,7 +9,7 @@ from typing import Any
 
 from caribou.model.envelope import Run
 from caribou.model.errors import UnknownRunError
-from caribou.model.run import NO_RESULTS, RunItem, RunState, RunUse
+from caribou.model.run import NO_RESULTS, RunItem, RunState
 from caribou.model.template_contract import OPEN_INDEX
 from caribou.runtime.clients import Clients, got, number, reaching
 
@@ -28,7 +28,7 @@ ON_LIST: Mapping[str, Any] = {
 """A query of the sweeper's list."""
 _USE = {"#id": "run_id", "#state": "state", "#regions": "regions", "#deadline": "deadline", "#ended": "ended_at"}
 USE_ONLY: Mapping[str, Any] = {"ProjectionExpression": ", ".join(_USE), "ExpressionAttributeNames": _USE}
-"""What a scan reads of each item for `run_use`."""
+"""What a scan reads of each item for `use_in`."""
 
 
 class DynamoRunStore:
@@ -181,17 +181,17 @@ def run_item(item: Mapping[str, Any]) -> RunItem:
     )
 
 
-def run_use(item: Mapping[str, Any]) -> RunUse | None:
-    """The use of regions in an item that `USE_ONLY` has read; None for one that is no run's."""
+def use_in(item: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The values in an item that `USE_ONLY` has read, by their names; None for one that is no run's, as the lock."""
     if "state" not in item:
         return None
-    return RunUse(
-        run_id=item["run_id"]["S"],
-        state=RunState(item["state"]["S"]),
-        regions=frozenset(json.loads(item["regions"]["S"]).values()),
-        deadline=float(item["deadline"]["N"]),
-        ended_at=float(item["ended_at"]["N"]) if "ended_at" in item else None,
-    )
+    return {
+        "run_id": item["run_id"]["S"],
+        "state": RunState(item["state"]["S"]),
+        "regions": frozenset(json.loads(item["regions"]["S"]).values()),
+        "deadline": float(item["deadline"]["N"]),
+        "ended_at": float(item["ended_at"]["N"]) if "ended_at" in item else None,
+    }
 
 
 def begun_since(since_s: float, state: RunState | None = None) -> dict[str, Any]:

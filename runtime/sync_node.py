@@ -11,7 +11,6 @@ may have died in between; the claim of the sync node drops the second message.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from caribou.model.envelope import Run, StoredPayload
 from caribou.model.graph import Edge, Graph, Node
@@ -23,51 +22,56 @@ ITEM_PAYLOAD_LIMIT_BYTES = 300_000
 """Payloads up to this size rest in the sync table: a DynamoDB item holds 400 KB, its other attributes are small."""
 
 
-@dataclass(frozen=True, slots=True)
 class SyncReports:
     """The reports of one run's edges to sync nodes. Every step may be repeated: the first report of an edge stands.
 
     `fire` starts a sync node by a message, `end` notes leaves that will not run.
     """
 
-    run: Run
-    graph: Graph
-    home_region: str
-    ports: Ports
-    fire: Callable[[Node], None]
-    end: Callable[[tuple[str, ...]], None]
+    def __init__(
+        self,
+        run: Run,
+        graph: Graph,
+        home_region: str,
+        ports: Ports,
+        *,
+        fire: Callable[[Node], None],
+        end: Callable[[tuple[str, ...]], None],
+    ) -> None:
+        self._run, self._graph, self._home_region, self._ports = run, graph, home_region, ports
+        self._fire, self._end = fire, end
 
     def join(self, edge: Edge, payload: str) -> str:
         """Report that an edge was taken, after its encoded payload; the region that has them."""
-        region, run_id = self._region(edge), self.run.run_id
-        self.ports.syncs.put_payload(region, run_id, edge.target, edge.id, self._stored(region, edge, payload))
-        state = self.ports.syncs.report(region, run_id, edge.target, edge.id, taken=True)
+        region, run_id = self._region(edge), self._run.run_id
+        self._ports.syncs.put_payload(region, run_id, edge.target, edge.id, self._stored(region, edge, payload))
+        state = self._ports.syncs.report(region, run_id, edge.target, edge.id, taken=True)
         self._fire_if_complete(edge.target, state)
         return region
 
     def skip(self, edge: Edge) -> None:
         """Let everyone know who waits for something behind an edge that it will not come."""
-        self._skip(reach_of_skipped((edge,), self.graph))
+        self._skip(reach_of_skipped((edge,), self._graph))
 
     def _skip(self, skips: Skips) -> None:
         """Report that edges will not be taken, and note the leaves that will not run."""
         for edge in skips.sync_edges:
-            state = self.ports.syncs.report(self._region(edge), self.run.run_id, edge.target, edge.id, taken=False)
+            state = self._ports.syncs.report(self._region(edge), self._run.run_id, edge.target, edge.id, taken=False)
             self._fire_if_complete(edge.target, state)
-        self.end(skips.leaves)
+        self._end(skips.leaves)
 
     def _stored(self, region: str, edge: Edge, payload: str) -> StoredPayload:
         if len(payload.encode()) <= ITEM_PAYLOAD_LIMIT_BYTES:
             return StoredPayload(text=payload)
-        return StoredPayload(pointer=self.ports.stored(region, (self.run.run_id, edge.target, edge.id), payload))
+        return StoredPayload(pointer=self._ports.stored(region, (self._run.run_id, edge.target, edge.id), payload))
 
     def _fire_if_complete(self, node: str, state: SyncState) -> None:
-        if state.reported() < len(self.graph.in_edges(node)):
+        if state.reported() < len(self._graph.in_edges(node)):
             return
         if state.taken:
-            self.fire(self.graph.node(node))
+            self._fire(self._graph.node(node))
         else:
-            self._skip(reach_of_skipped_node(node, self.graph))
+            self._skip(reach_of_skipped_node(node, self._graph))
 
     def _region(self, edge: Edge) -> str:
-        return self.run.region_of(edge.target, self.home_region)
+        return self._run.region_of(edge.target, self._home_region)

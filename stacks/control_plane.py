@@ -15,7 +15,8 @@ from caribou.constructs.acknowledge import acknowledge
 from caribou.constructs.bundle import Bundle, Platform
 from caribou.constructs.naming import arn
 from caribou.constructs.scheduled_function import ScheduledFunction, ScheduledProps
-from caribou.model.names import CONTROL_PLANE_STACK_ID, ControlNames, registrations_path, stack_name
+from caribou.model.names import CONTROL_PLANE_STACK_ID, registrations_path, stack_name
+from caribou.model.registration import ControlNames
 from caribou.model.template_contract import STAGE_VARIABLE, Output, StackRole
 from caribou.stacks.tags import tag
 

@@ -11,9 +11,10 @@ from caribou.control.aws import Aws
 from caribou.control.stacks.deployed import find_stack
 from caribou.control.target import Target
 from caribou.control.workflows import KnownWorkflow
-from caribou.model.names import ControlNames, WorkflowNames, stack_name, workflow_stack_id
+from caribou.model.names import WorkflowNames, stack_name, workflow_stack_id
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.project.workflow import read_workflow
+from caribou.model.registration import ControlNames
 from caribou.model.template_contract import OPEN_INDEX
 
 HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"

@@ -25,8 +25,8 @@ from datetime import UTC, datetime
 
 from caribou.collectors.log_collection import LATE_S
 from caribou.control.deploy.steps import Action
+from caribou.control.runs.run_table import RunUse
 from caribou.model.placement import Placement
-from caribou.model.run import RunUse
 from caribou.model.template_contract import MAX_EVENT_AGE_S
 
 

@@ -7,14 +7,39 @@ were. Retiring a region asks of ended runs too, and must not overlook one: it re
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from caribou.control.aws import Aws, aws_errors_as
 from caribou.model.errors import OperationFailedError, UnreachableError
 from caribou.model.names import WorkflowNames
-from caribou.model.run import RunState, RunUse
+from caribou.model.run import RunState
 from caribou.runtime.clients import Clients
-from caribou.runtime.run_items import USE_ONLY, open_at, run_use
+from caribou.runtime.run_items import USE_ONLY, open_at, use_in
 from caribou.runtime.sync_items import DynamoParking
+
+
+@dataclass(frozen=True, slots=True)
+class RunUse:
+    """A run as far as retiring regions goes: its state, the regions of its map but home, and its times (s, UTC)."""
+
+    run_id: str
+    state: RunState
+    regions: frozenset[str]
+    deadline: float
+    ended_at: float | None = None
+
+    def is_open(self, now_s: float) -> bool:
+        """Whether it may still go on: nothing is sent for a run whose deadline has passed, ended or not."""
+        return self.state is RunState.RUNNING and now_s < self.deadline
+
+    def end_s(self) -> float:
+        """When it ended, for one that is not open any more: its deadline if nobody noted an end since it (re)began."""
+        return self.deadline if self.ended_at is None or self.state is RunState.RUNNING else self.ended_at
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether all of it ended; of a run that failed, other branches may go on for a while."""
+        return self.state is RunState.SUCCEEDED
 
 
 def run_uses(aws: Aws, names: WorkflowNames, home_region: str) -> tuple[RunUse, ...]:
@@ -23,7 +48,7 @@ def run_uses(aws: Aws, names: WorkflowNames, home_region: str) -> tuple[RunUse, 
     pages = client.get_paginator("scan").paginate(TableName=names.run_table, ConsistentRead=True, **USE_ONLY)
     with aws_errors_as(f"Reading the runs in {names.run_table} of {home_region}"):
         try:
-            return tuple(use for page in pages for item in page["Items"] if (use := run_use(item)))
+            return tuple(RunUse(**use) for page in pages for item in page["Items"] if (use := use_in(item)))
         except client.exceptions.ResourceNotFoundException:
             return ()
 

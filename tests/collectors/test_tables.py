@@ -25,9 +25,9 @@ from caribou.collectors.registrations import SsmRegistry, registration_of
 from caribou.collectors.sources.registry import SOURCES
 from caribou.collectors.sources.snapshot import packaged_facts
 from caribou.model.errors import InvalidInputError, InvalidRecordError
-from caribou.model.names import ControlNames, WorkflowNames
+from caribou.model.names import WorkflowNames
 from caribou.model.record import RECORD_KEY
-from caribou.model.registration import Registration
+from caribou.model.registration import ControlNames, Registration
 
 CONTROL = "us-west-2"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

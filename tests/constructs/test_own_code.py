@@ -69,7 +69,9 @@ def test_own_files_when_a_package_has_data_then_its_files_come_along_and_its_scr
     folder = Path(caribou_folder(), "collectors", "sources", "data")
     data = {path.relative_to(folder).as_posix() for path in folder.rglob("*.json")}
     bundled = {
-        path.removeprefix("caribou/collectors/sources/data/") for path in own_files(COLLECTORS, DATA) if "/data/" in path
+        path.removeprefix("caribou/collectors/sources/data/")
+        for path in own_files(COLLECTORS, DATA)
+        if "/data/" in path
     }
     assert bundled == {*data, "__init__.py", "carbon/LICENSE.md"}
 

@@ -8,8 +8,8 @@ import pytest
 from caribou.control.migrate.pending import judge
 from caribou.control.placement_bucket import Pending, PlacementBox
 from caribou.control.target import Target
-from caribou.model.names import ControlNames
 from caribou.model.placement import Placement
+from caribou.model.registration import ControlNames
 
 HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import pytest
 
 from caribou.control.inventory import inventory
-from caribou.control.runs.run_table import open_runs
+from caribou.control.runs.run_table import RunUse, open_runs
 from caribou.control.stacks.deployed import DeployedStack, Found, deployed_workflow, find_stacks, home_stack, stack_of
 from caribou.model.errors import OperationFailedError
-from caribou.runtime.run_items import run_use
+from caribou.runtime.run_items import use_in
 
 HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"
 
@@ -128,7 +128,7 @@ def test_run_when_its_deadline_has_passed_then_it_is_not_open_and_ended_then(att
         "deadline": {"N": "10"},
         **attributes,
     }
-    use = run_use(item)
+    use = RunUse(**use_in(item))
     assert use.regions == {WEST}
     assert [use.is_open(now_s) for now_s in (9.0, 10.0)] == [True, False]
     assert use.end_s() == 10.0
