@@ -4,6 +4,8 @@ import hashlib
 import io
 import json
 import os
+import shutil
+import threading
 import uuid
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -66,6 +68,29 @@ def test_link_when_the_archive_is_broken_then_nothing_half_unpacked_stays(store,
     with pytest.raises(zipfile.BadZipFile):
         store.link(folder / "code.zip", folder / "code")
     assert list((tmp_path / "caribou-code").iterdir()) == []
+
+
+def test_link_when_other_processes_end_meanwhile_then_it_is_made_all_the_same(store, tmp_path):
+    """Their folders go while the store looks through them: a start that failed for that would cost an attempt."""
+    over = threading.Event()
+
+    def come_and_go():
+        while not over.is_set():
+            for i in range(20):
+                folder = tmp_path / f"ministack-lambda-passing-{i}"
+                folder.mkdir()
+                (folder / "code").symlink_to(tmp_path)
+            for i in range(20):
+                shutil.rmtree(tmp_path / f"ministack-lambda-passing-{i}")
+
+    with ThreadPoolExecutor(1) as pool:
+        passing = pool.submit(come_and_go)
+        try:
+            texts = [(linked(store, tmp_path, str(i), "same") / "app.py").read_text() for i in range(50)]
+        finally:
+            over.set()
+        passing.result()
+    assert texts == ["same"] * 50
 
 
 HANDLER = """
