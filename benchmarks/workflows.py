@@ -54,8 +54,8 @@ REGIONS = ("us-east-1", "us-west-2", "ca-central-1")
 ARCHITECTURES = ("x86_64", "arm64")
 _BEGIN, _END = "<!-- table: begin -->\n", "<!-- table: end -->\n"
 SAMPLE = "input.json"
-_RUN_LIMIT_S = 240.0
-_SETTLE_S = 30.0
+_LIMIT_S = 900.0
+"""How long to wait for a run's end, and for its records after that, before it is taken for lost."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def _run(samples: Samples, name: str, placed: Mapping[str, str]) -> Ran:
     """Run a sample; every node that ran was where it is placed, or at home."""
     workflow, home = samples.workflow, samples.workflow.manifest.home_region
     runs = Runs(workflow.graph, workflow.manifest, stage(ROOT), samples.account)
-    item = runs.wait(runs.start(samples.payload(name), _follower(workflow)), limit_s=_RUN_LIMIT_S)
+    item = runs.wait(runs.start(samples.payload(name), _follower(workflow)), limit_s=_LIMIT_S)
     run_id = item.run.run_id
     assert item.state is RunState.SUCCEEDED, f"{name}: run {run_id} failed at {item.failed_node}: {item.error}"
     records = tuple(record for record in _records(runs, item) if not record.redirect)
@@ -191,8 +191,8 @@ def _follower(workflow: Workflow) -> str:
 
 
 def _records(runs: Runs, item: RunItem) -> tuple[RunRecord, ...]:
-    evidence = runs.evidence(item, settle_s=_SETTLE_S)
-    unsettled = f"run {item.run.run_id} left no record of some node in {_SETTLE_S:.0f} s"
+    evidence = runs.evidence(item, settle_s=_LIMIT_S)
+    unsettled = f"run {item.run.run_id} left no record of some node in {_LIMIT_S:.0f} s"
     assert trace_of(evidence).is_settled, unsettled
     return evidence.records
 

@@ -1,8 +1,9 @@
-"""What tests of several rooms make: graphs, and where the project is."""
+"""What tests of several rooms make: graphs and placements, and where the project is."""
 
 from pathlib import Path
 
 from caribou.model.graph import Edge, Function, Graph, Node
+from caribou.model.placement import ALL_HOURS, Placement, Plan
 
 ROOT = Path(__file__).resolve().parents[1]
 """The project's folder."""
@@ -25,3 +26,9 @@ def graph_of(calls, sync="", functions=None, name="flow"):
             Edge(source, i, target) for source, targets in calls.items() for i, target in enumerate(targets.split())
         ),
     )
+
+
+def placement_of(graph, moved, home="us-east-1", **fields):
+    """A placement for the whole day: some nodes in the regions given, the others at home."""
+    plan = Plan(ALL_HOURS, {node.name: moved.get(node.name, home) for node in graph.nodes})
+    return Placement(graph.workflow, graph.version, home, (plan,), **fields)
