@@ -199,20 +199,24 @@ def _records(runs: Runs, item: RunItem) -> tuple[RunRecord, ...]:
 
 def _outputs(workflow: Workflow, samples: Samples, item: RunItem) -> dict[str, bytes]:
     """What the run left: its objects in S3, or, of a workflow without a bucket, what its leaves returned."""
-    s3 = boto3.client("s3", region_name=workflow.manifest.home_region)
-    listing = samples.folder / "objects.json"
-    if not listing.is_file():
+    if not samples.objects():
         assert item.results, f"{workflow.name}: its leaves returned nothing"
         return {leaf: text.encode() for leaf, text in item.results.items()}
-    prefix = f"output/{item.run.run_id}/"
-    found = {}
-    for bucket in sorted({entry["bucket"] for entry in samples.read(listing)}):
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-            for entry in page.get("Contents", []):
-                content = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
-                found[entry["Key"].removeprefix(prefix)] = content
-    assert found, f"{workflow.name}: nothing below {prefix}"
+    found = objects_of(samples, item.run.run_id)
+    assert found, f"{workflow.name}: run {item.run.run_id} put no objects into its buckets"
     return found
+
+
+def objects_of(samples: Samples, run_id: str) -> dict[str, bytes]:
+    """The objects that a run left in the samples' buckets, below `output/<run id>/`, by the rest of their keys."""
+    s3 = boto3.client("s3", region_name=samples.workflow.manifest.home_region)
+    pages, prefix = s3.get_paginator("list_objects_v2"), f"output/{run_id}/"
+    return {
+        entry["Key"].removeprefix(prefix): s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+        for bucket in sorted({entry.bucket for entry in samples.objects()})
+        for page in pages.paginate(Bucket=bucket, Prefix=prefix)
+        for entry in page.get("Contents", [])
+    }
 
 
 def _away_bytes(workflow: Workflow, records: Sequence[RunRecord]) -> int:

@@ -11,9 +11,10 @@ from waiting import eventually
 pytestmark = pytest.mark.local_cloud
 
 
-def test_demo_run_whole_moves_the_workflow_and_leaves_nothing_behind(lone_project):
+@pytest.mark.parametrize("workflow", ["small_sync_example", pytest.param("image_processing", marks=pytest.mark.slow)])
+def test_demo_run_whole_moves_the_workflow_and_leaves_nothing_behind(lone_project, workflow):
     """The demo goes through the loop, its functions run in the regions of the plan it wrote, and its cloud is gone."""
-    shown = lone_project.run("caribou", "demo")
+    shown = lone_project.run("caribou", "demo", "--workflow", workflow)
 
     placement = json.loads((lone_project.root / "solved.json").read_text())
     moved = {region for plan in placement["plans"] for region in plan["regions"].values()} - {"us-east-1"}
@@ -25,6 +26,7 @@ def test_demo_run_whole_moves_the_workflow_and_leaves_nothing_behind(lone_projec
     assert not Path(_state_of(shown)).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_demo_interrupted_while_it_deploys_leaves_no_process_behind(lone_project, kind):
     """Ctrl-C, and a polite kill, end the demo with everything it started."""
@@ -49,6 +51,7 @@ def test_demo_interrupted_while_it_deploys_leaves_no_process_behind(lone_project
     assert_nothing_left(_state_of(shown))
 
 
+@pytest.mark.slow
 def test_demo_where_a_step_fails_says_what_and_leaves_no_process_behind(lone_project):
     """A workflow that fails makes the demo fail with the workflow's own error, and the cloud is stopped."""
     sample = lone_project.root / "workflows/small_sync_example/samples/input.json"

@@ -111,6 +111,7 @@ def test_run_that_failed_goes_on_after_redrive_with_what_its_siblings_had_done(p
     assert name in [run["run_id"] for run in listed]
 
 
+@pytest.mark.slow
 def test_run_whose_function_is_killed_by_its_time_limit_fails_there_and_says_so(project):
     """Nothing in the function can report it: the sweeper does, from what Lambda gave up."""
     payload = json.dumps({"mode": "sleep", "parameter": ""})

@@ -116,6 +116,7 @@ def reader(tmp_path):
     subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, timeout=BACKSTOP_S)
 
 
+@pytest.mark.slow
 def test_tutorial_when_it_is_followed_then_everything_comes_out_as_it_says(reader):
     """From an empty folder to a node that runs in another region."""
     for block in blocks_of(DOCS.read_text(encoding="utf-8"), "Tutorial"):
