@@ -68,8 +68,8 @@ _NAMES = {
     ),
     "ministack.services.sqs": ("_queue_by_arn", "_ensure_msg_fields", "queue_delay"),
 }
-_TOLD_ERROR = '"error": str(e), "trace"'
-_TOLD_ERROR_WITH_TYPE = '"error": str(e), "error_type": type(e).__name__, "trace"'
+_ERROR = '"error": str(e), "trace"'
+_ERROR_WITH_TYPE = '"error": str(e), "error_type": type(e).__name__, "trace"'
 _TIMED_OUT = "Task timed out after "
 _EXITED = "Runtime exited with error: signal: killed"
 
@@ -89,7 +89,7 @@ def close_gaps(app: App) -> App:
     _deliver_topics_asynchronously(sns, lambda_svc)
     _dispatch_events_asynchronously(eventbridge, lambda_svc)
     threading.Thread(target=_trim_forever, args=(runtime,), daemon=True, name="caribou-trim").start()
-    return _telling_request_ids(app)
+    return _with_request_ids(app)
 
 
 def _checked(module: str, names: tuple[str, ...]) -> ModuleType:
@@ -161,9 +161,11 @@ def _keep_error_types(lambda_svc: Any, runtime: Any) -> None:
     MiniStack drops a function's whole pool when one of its processes dies at its start, with the invocations in it:
     here that is an error of this invocation only.
     """
-    if runtime._PYTHON_WORKER_SCRIPT.count(_TOLD_ERROR) != 1:
-        raise RuntimeError("MiniStack's worker tells errors in another way: local/gaps.py was written for another one")
-    runtime._PYTHON_WORKER_SCRIPT = runtime._PYTHON_WORKER_SCRIPT.replace(_TOLD_ERROR, _TOLD_ERROR_WITH_TYPE)
+    if runtime._PYTHON_WORKER_SCRIPT.count(_ERROR) != 1:
+        raise RuntimeError(
+            "MiniStack's worker reports errors in another way: local/gaps.py was written for another one"
+        )
+    runtime._PYTHON_WORKER_SCRIPT = runtime._PYTHON_WORKER_SCRIPT.replace(_ERROR, _ERROR_WITH_TYPE)
     invoke, execute = runtime.Worker.invoke, lambda_svc._execute_function_warm
     failed: contextvars.ContextVar[dict[str, str] | None] = contextvars.ContextVar("failed", default=None)
 
@@ -174,21 +176,21 @@ def _keep_error_types(lambda_svc: Any, runtime: Any) -> None:
             _logger.warning("%s did not start: %s", self.func_name, error)
             result = {"status": "error", "error": str(error), "log": str(error)}
         if result.get("status") != "ok":
-            failed.set(_as_lambda_tells(result, str(args[1])))
+            failed.set(_as_lambda_reports(result, str(args[1])))
         return result
 
-    def execute_and_tell(func: dict[str, Any], event: object, request_id: str) -> dict[str, Any]:
+    def execute_and_report(func: dict[str, Any], event: object, request_id: str) -> dict[str, Any]:
         failed.set(None)
         result: dict[str, Any] = execute(func, event, request_id)
-        told = failed.get()
-        return {**result, "body": told} if told is not None and result.get("error") else result
+        error = failed.get()
+        return {**result, "body": error} if error is not None and result.get("error") else result
 
     runtime.Worker.invoke = invoke_and_note
-    lambda_svc._execute_function_warm = execute_and_tell
+    lambda_svc._execute_function_warm = execute_and_report
 
 
-def _as_lambda_tells(result: dict[str, Any], request_id: str) -> dict[str, str]:
-    """An error as Lambda's response payload has it. A process that died told no type."""
+def _as_lambda_reports(result: dict[str, Any], request_id: str) -> dict[str, str]:
+    """An error as Lambda's response payload has it. A process that died gave no type."""
     said, kind = str(result.get("error")), result.get("error_type")
     if kind is not None:
         return {"errorMessage": said, "errorType": kind, "requestId": request_id}
@@ -263,19 +265,19 @@ def _keep_request_ids(lambda_svc: Any) -> None:
 
         return contextvars.copy_context().run(run)
 
-    async def invoke_and_tell_id(*args: Any, **options: Any) -> Any:
+    async def invoke_with_id(*args: Any, **options: Any) -> Any:
         _request_id.set(new_id())
         return await invoke(*args, **options)
 
     lambda_svc.new_uuid = take_id
     lambda_svc._execute_function = execute_with_id
-    lambda_svc._invoke = invoke_and_tell_id
+    lambda_svc._invoke = invoke_with_id
 
 
-def _telling_request_ids(app: App) -> App:
+def _with_request_ids(app: App) -> App:
     """The app, with the invocation's id in the response to Invoke, where MiniStack writes one of its own."""
 
-    async def tell(scope: Any, receive: Any, send: Any) -> None:
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
         _request_id.set(None)
 
         async def send_with_id(message: dict[str, Any]) -> None:
@@ -287,7 +289,7 @@ def _telling_request_ids(app: App) -> App:
 
         await app(scope, receive, send_with_id)
 
-    return tell
+    return answer
 
 
 def _queue_asynchronous_invocations(lambda_svc: Any) -> None:

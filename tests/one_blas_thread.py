@@ -1,6 +1,6 @@
 """A plugin of pytest's: one thread for numpy, as in the workflows' manifests, set before anything has loaded numpy.
 
-On a busy machine two threads wait for each other ten times as long; two processes of tests on two cores have it fastest.
+Two threads wait for each other ten times as long on a busy machine; two processes of tests on two cores want one.
 It stands in pyproject.toml's options, since another plugin (pytest-randomly) loads numpy before any conftest.
 """
 

@@ -134,7 +134,7 @@ class _Maker:
         return sum(target == node for _, target, _ in self.edges) > 1
 
     def _ended(self, index):
-        """Pairs (predecessor, sync node) that are told when an edge is skipped."""
+        """Pairs (predecessor, sync node) that get a notice when an edge is skipped."""
         source, target, _ = self.edges[index]
         if self._is_sync(target):
             return [(source, target)]
@@ -143,7 +143,7 @@ class _Maker:
     def _edge(self, index):
         source, target, call = self.edges[index]
         probability = self.rng.choice([0.3, 0.7, 1.0])
-        told = self._ended(index) if probability < 1 else []
+        ended = self._ended(index) if probability < 1 else []
         sync = {"response_gb": self._size(), "message_gb": self._size()} if self._is_sync(target) else None
         return {
             "from": source,
@@ -152,7 +152,7 @@ class _Maker:
             "probability": probability,
             "transfers": self._transfers(),
             "sync": sync,
-            "on_skip": [self._notice(*pair) for pair in told],
+            "on_skip": [self._notice(*pair) for pair in ended],
         }
 
     def _notice(self, predecessor, sync_node):

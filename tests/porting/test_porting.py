@@ -84,7 +84,7 @@ def port(tmp_path):
 
 @pytest.mark.parametrize(("name", "file"), [(name, "app.py") for name in NAMES] + [("harvest", "src/press.py")])
 def test_workflow_when_its_import_is_as_it_was_then_the_error_names_the_line_and_what_to_write(port, name, file):
-    """Whoever forgets the line is told; what it says to write is all that is changed for the other tests."""
+    """Whoever forgets the line gets an error; what it says to write is all that is changed for the other tests."""
     folder = port(name)
     path = folder / file
     path.write_text((WORKFLOWS / name / file).read_text())
@@ -196,11 +196,11 @@ def test_survey_when_every_function_takes_two_arguments_then_each_gets_its_own_m
         assert counted["answers"] == [["Why?", who] for who in ((1, 2, 3) if everyone else (1, 2))]
         assert (counted["event"], counted["of"]) == ({}, "survey-0.0.1")
         assert result.outputs["Ask:Ask-All_0_0:1"]["where"] == region
-    told = {
+    keys = {
         *("workflow_name", "run_id", "current_instance_name", "current_provider", "current_region"),
         *("cpu_model", "function_start_time"),
     }
-    assert home.outputs["Ask-All:entry_point:0"]["told"] == sorted(told)
+    assert home.outputs["Ask-All:entry_point:0"]["metadata"] == sorted(keys)
 
 
 @pytest.mark.parametrize(

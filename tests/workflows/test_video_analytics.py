@@ -384,7 +384,7 @@ def grey_clip(tmp_path):
 
 @pytest.mark.parametrize(("count", "parts"), [(13, 4), (13, 3), (12, 4), (5, 4), (4, 4), (7, 1), (29, 2)])
 def test_cut_when_the_parts_are_decoded_then_has_each_frame_once(frames, grey_clip, count, parts):
-    """Each frame tells its number by its grey, through three codecs."""
+    """Each frame shows its number by its grey, through three codecs."""
     clip, seen = grey_clip(count), {}
     for part in range(1, parts + 1):
         cut = frames.cut(clip, part, parts)
