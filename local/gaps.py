@@ -162,9 +162,7 @@ def _keep_error_types(lambda_svc: Any, runtime: Any) -> None:
     here that is an error of this invocation only.
     """
     if runtime._PYTHON_WORKER_SCRIPT.count(_ERROR) != 1:
-        raise RuntimeError(
-            "MiniStack's worker reports errors in another way: local/gaps.py was written for another one"
-        )
+        raise RuntimeError("MiniStack's worker has other errors: local/gaps.py was written for another one")
     runtime._PYTHON_WORKER_SCRIPT = runtime._PYTHON_WORKER_SCRIPT.replace(_ERROR, _ERROR_WITH_TYPE)
     invoke, execute = runtime.Worker.invoke, lambda_svc._execute_function_warm
     failed: contextvars.ContextVar[dict[str, str] | None] = contextvars.ContextVar("failed", default=None)

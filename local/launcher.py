@@ -41,7 +41,7 @@ _LOOPBACK = "127.0.0.1"
 
 
 def main(arguments: list[str]) -> None:
-    """Claim the state folder, open the log, bind, fork; the parent writes down where the server is, the child serves."""
+    """Claim the state folder, open the log, bind, fork; the parent notes where the server is, the child serves."""
     state, account = Path(arguments[0]), arguments[1]
     lock = _claimed(state / "server.lock")
     _empty(Path(os.environ["TMPDIR"]))
@@ -52,9 +52,7 @@ def main(arguments: list[str]) -> None:
         _certificate_and_key()  # made before anyone asks for it
     if pid := os.fork():
         certificate = _certificate_and_key()[0] if _speaks_tls() else None
-        _write_down(
-            state, {"pid": pid, "port": listener.getsockname()[1], "account": account, "certificate": certificate}
-        )
+        _note(state, {"pid": pid, "port": listener.getsockname()[1], "account": account, "certificate": certificate})
         os._exit(0)
     os.setsid()
     if "--leashed" in arguments[2:]:
@@ -115,7 +113,7 @@ def _bound(port: int) -> socket.socket:
     return listener
 
 
-def _write_down(state: Path, server: dict[str, object]) -> None:
+def _note(state: Path, server: dict[str, object]) -> None:
     draft = state / "server.json.new"
     draft.write_text(json.dumps(server))
     draft.replace(state / "server.json")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import boto3
 import pytest
 from builders import graph_of
+from waiting import BACKSTOP_S
 
 from caribou.collectors import handlers
 from caribou.collectors.facts import DynamoFactTable, Fact, InMemoryFactTable, collect, read_facts
@@ -48,7 +49,7 @@ def made_table(name, keys):
         AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
         BillingMode="PAY_PER_REQUEST",
     )
-    client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 10})
+    client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": int(BACKSTOP_S)})
     return name
 
 
