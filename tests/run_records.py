@@ -9,7 +9,7 @@ from caribou.model.manifest import FunctionSettings, Manifest, RegionRules
 from caribou.model.record import JOINED, SENT, SKIPPED, SuccessorRecord
 
 AWAY = "ca-central-1"
-REPORT_S = 0.02
+SEND_S = 0.02
 DELIVERY_S = 0.1
 DURATION_S = record_of("A").duration_s
 START = record_of("A").started_at
@@ -30,7 +30,7 @@ def manifest_of(graph, regions=(HOME, AWAY), **changes):
 def simulate(graph, run_id="run-1", *, skipped=(), regions=None, started_at=START):
     """The records of one run: calls one second after a node's start, and 0.1 s after each other.
 
-    A sync node starts when the last of its edges has reported; reports take REPORT_S, deliveries DELIVERY_S.
+    A sync node starts when the last of its edges has reported; reports take SEND_S, deliveries DELIVERY_S.
     """
     regions = regions or {}
     starts = {graph.entry.name: (started_at, None, None)}  # node to start, sent_at, edge
@@ -39,7 +39,7 @@ def simulate(graph, run_id="run-1", *, skipped=(), regions=None, started_at=STAR
     for node in graph.nodes:
         for edge in graph.in_edges(node.name):
             if node.sync and edge.id not in reports:
-                reports[edge.id] = (started_at, False)  # a skip further up has reported it
+                reports[edge.id] = (started_at, False)  # notified by a skip further up
         if node.sync:
             taken = [reports[edge.id] for edge in graph.in_edges(node.name)]
             if any(was_taken for _, was_taken in taken):
@@ -54,16 +54,16 @@ def simulate(graph, run_id="run-1", *, skipped=(), regions=None, started_at=STAR
             call = at + offset_s
             if edge.id in skipped:
                 outcome = SKIPPED
-                reports[edge.id] = (call + REPORT_S, False)
+                reports[edge.id] = (call + SEND_S, False)
             elif graph.node(edge.target).sync:
                 outcome = JOINED
-                reports[edge.id] = (call + REPORT_S, True)
+                reports[edge.id] = (call + SEND_S, True)
             else:
                 outcome = SENT
                 starts[edge.target] = (call + DELIVERY_S, call, edge.id)
             size = 0 if outcome == SKIPPED else 512
             region = None if outcome == SKIPPED else regions.get(edge.target, HOME)
-            successors.append(SuccessorRecord(edge.id, edge.target, region, outcome, size, offset_s, REPORT_S))
+            successors.append(SuccessorRecord(edge.id, edge.target, region, outcome, size, offset_s, SEND_S))
         records.append(
             record_of(
                 node.name,
@@ -82,7 +82,7 @@ class Runs:
     """The factories above, and that of single records."""
 
     HOME, AWAY, START = HOME, AWAY, START
-    REPORT_S, DELIVERY_S, DURATION_S = REPORT_S, DELIVERY_S, DURATION_S
+    SEND_S, DELIVERY_S, DURATION_S = SEND_S, DELIVERY_S, DURATION_S
     manifest_of = staticmethod(manifest_of)
     record_of = staticmethod(record_of)
     simulate = staticmethod(simulate)

@@ -187,8 +187,8 @@ def test_redirector_when_no_start_was_forwarded_then_it_follows_from_messages_at
     graph = graph_of({"A": "B"}, name="example")
     summary = summarise(make.simulate(graph), graph, make.manifest_of(graph))
     redirector = summary.entry["redirector"]
-    assert redirector["runs"][make.HOME]["duration_s"] == [pytest.approx(2 * make.REPORT_S)]
-    assert redirector["runs"][make.HOME]["call_offset_s"] == {"A": [pytest.approx(make.REPORT_S)]}
+    assert redirector["runs"][make.HOME]["duration_s"] == [pytest.approx(2 * make.SEND_S)]
+    assert redirector["runs"][make.HOME]["call_offset_s"] == {"A": [pytest.approx(make.SEND_S)]}
     assert redirector["transfers"] == {f"{make.HOME}>{make.HOME}": {"payload_gb": [1024 / GB], "latency_s": [0.1]}}
     assert summary.provenance["redirector"] == "derived from messages at home"
 
