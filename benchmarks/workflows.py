@@ -54,8 +54,8 @@ REGIONS = ("us-east-1", "us-west-2", "ca-central-1")
 ARCHITECTURES = ("x86_64", "arm64")
 _BEGIN, _END = "<!-- table: begin -->\n", "<!-- table: end -->\n"
 SAMPLE = "input.json"
-_RUN_LIMIT_S = 240.0
-_SETTLE_S = 30.0
+_LIMIT_S = 900.0
+"""How long to wait for a run's end, and for its records after that, before it is taken for lost."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def _run(samples: Samples, name: str, placed: Mapping[str, str]) -> Ran:
     """Run a sample; every node that ran was where it is placed, or at home."""
     workflow, home = samples.workflow, samples.workflow.manifest.home_region
     runs = Runs(workflow.graph, workflow.manifest, stage(ROOT), samples.account)
-    item = runs.wait(runs.start(samples.payload(name), _follower(workflow)), limit_s=_RUN_LIMIT_S)
+    item = runs.wait(runs.start(samples.payload(name), _follower(workflow)), limit_s=_LIMIT_S)
     run_id = item.run.run_id
     assert item.state is RunState.SUCCEEDED, f"{name}: run {run_id} failed at {item.failed_node}: {item.error}"
     records = tuple(record for record in _records(runs, item) if not record.redirect)
@@ -193,28 +193,32 @@ def _follower(workflow: Workflow) -> str:
 
 
 def _records(runs: Runs, item: RunItem) -> tuple[RunRecord, ...]:
-    evidence = runs.evidence(item, settle_s=_SETTLE_S)
-    unsettled = f"run {item.run.run_id} left no record of some node in {_SETTLE_S:.0f} s"
+    evidence = runs.evidence(item, settle_s=_LIMIT_S)
+    unsettled = f"run {item.run.run_id} left no record of some node in {_LIMIT_S:.0f} s"
     assert trace_of(evidence).is_settled, unsettled
     return evidence.records
 
 
 def _outputs(workflow: Workflow, samples: Samples, item: RunItem) -> dict[str, bytes]:
     """What the run left: its objects in S3, or, of a workflow without a bucket, what its leaves returned."""
-    s3 = boto3.client("s3", region_name=workflow.manifest.home_region)
-    listing = samples.folder / "objects.json"
-    if not listing.is_file():
+    if not samples.objects():
         assert item.results, f"{workflow.name}: its leaves returned nothing"
         return {leaf: text.encode() for leaf, text in item.results.items()}
-    prefix = f"output/{item.run.run_id}/"
-    found = {}
-    for bucket in sorted({entry["bucket"] for entry in samples.read(listing)}):
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-            for entry in page.get("Contents", []):
-                content = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
-                found[entry["Key"].removeprefix(prefix)] = content
-    assert found, f"{workflow.name}: nothing below {prefix}"
+    found = objects_of(samples, item.run.run_id)
+    assert found, f"{workflow.name}: run {item.run.run_id} put no objects into its buckets"
     return found
+
+
+def objects_of(samples: Samples, run_id: str) -> dict[str, bytes]:
+    """The objects that a run left in the samples' buckets, below `output/<run id>/`, by the rest of their keys."""
+    s3 = boto3.client("s3", region_name=samples.workflow.manifest.home_region)
+    pages, prefix = s3.get_paginator("list_objects_v2"), f"output/{run_id}/"
+    return {
+        entry["Key"].removeprefix(prefix): s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+        for bucket in sorted({entry.bucket for entry in samples.objects()})
+        for page in pages.paginate(Bucket=bucket, Prefix=prefix)
+        for entry in page.get("Contents", [])
+    }
 
 
 def _away_bytes(workflow: Workflow, records: Sequence[RunRecord]) -> int:

@@ -28,7 +28,8 @@ DEFAULT_REGIONS = (aws.DEFAULT_REGION, "us-west-2")
 DEFAULT_ACCOUNT = "000000000000"
 HOST = "127.0.0.1"
 _ACCOUNT_DIGITS = 12
-_START_LIMIT_S = 60.0
+_START_LIMIT_S = 600.0
+"""For a server that lives and never answers: one that ends is noticed at once, a busy machine is waited for."""
 _STOP_LIMIT_S = 10.0
 _POLL_S = 0.05
 _LAUNCHER = Path(__file__).resolve().with_name("launcher.py")
@@ -236,7 +237,7 @@ class LocalCloud:
             raise OperationFailedError(f"cdk bootstrap {' '.join(targets)} failed. Its log, {log}, ends: {_tail(log)}")
 
     def stop(self) -> None:
-        """End the server and every function's process; does nothing if it has ended."""
+        """End the server and every function's process, and wait for that; does nothing if it has ended."""
         while self._clients:
             self._clients.popitem()[1].close()
         if self._is_mine():

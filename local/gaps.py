@@ -68,8 +68,8 @@ _NAMES = {
     ),
     "ministack.services.sqs": ("_queue_by_arn", "_ensure_msg_fields", "queue_delay"),
 }
-_WORKER_ERROR = '"error": str(e), "trace"'
-_WORKER_ERROR_WITH_TYPE = '"error": str(e), "error_type": type(e).__name__, "trace"'
+_ERROR = '"error": str(e), "trace"'
+_ERROR_WITH_TYPE = '"error": str(e), "error_type": type(e).__name__, "trace"'
 _TIMED_OUT = "Task timed out after "
 _EXITED = "Runtime exited with error: signal: killed"
 
@@ -161,11 +161,9 @@ def _keep_error_types(lambda_svc: Any, runtime: Any) -> None:
     MiniStack drops a function's whole pool when one of its processes dies at its start, with the invocations in it:
     here that is an error of this invocation only.
     """
-    if runtime._PYTHON_WORKER_SCRIPT.count(_WORKER_ERROR) != 1:
-        raise RuntimeError(
-            "MiniStack's worker reports errors in another way: local/gaps.py was written for another one"
-        )
-    runtime._PYTHON_WORKER_SCRIPT = runtime._PYTHON_WORKER_SCRIPT.replace(_WORKER_ERROR, _WORKER_ERROR_WITH_TYPE)
+    if runtime._PYTHON_WORKER_SCRIPT.count(_ERROR) != 1:
+        raise RuntimeError("MiniStack's worker has other errors: local/gaps.py was written for another one")
+    runtime._PYTHON_WORKER_SCRIPT = runtime._PYTHON_WORKER_SCRIPT.replace(_ERROR, _ERROR_WITH_TYPE)
     invoke, execute = runtime.Worker.invoke, lambda_svc._execute_function_warm
     failed: contextvars.ContextVar[dict[str, str] | None] = contextvars.ContextVar("failed", default=None)
 
@@ -176,20 +174,20 @@ def _keep_error_types(lambda_svc: Any, runtime: Any) -> None:
             _logger.warning("%s did not start: %s", self.func_name, error)
             result = {"status": "error", "error": str(error), "log": str(error)}
         if result.get("status") != "ok":
-            failed.set(_as_lambda_says(result, str(args[1])))
+            failed.set(_as_lambda_reports(result, str(args[1])))
         return result
 
-    def execute_with_error_type(func: dict[str, Any], event: object, request_id: str) -> dict[str, Any]:
+    def execute_and_report(func: dict[str, Any], event: object, request_id: str) -> dict[str, Any]:
         failed.set(None)
         result: dict[str, Any] = execute(func, event, request_id)
-        body = failed.get()
-        return {**result, "body": body} if body is not None and result.get("error") else result
+        error = failed.get()
+        return {**result, "body": error} if error is not None and result.get("error") else result
 
     runtime.Worker.invoke = invoke_and_note
-    lambda_svc._execute_function_warm = execute_with_error_type
+    lambda_svc._execute_function_warm = execute_and_report
 
 
-def _as_lambda_says(result: dict[str, Any], request_id: str) -> dict[str, str]:
+def _as_lambda_reports(result: dict[str, Any], request_id: str) -> dict[str, str]:
     """An error as Lambda's response payload has it. A process that died gave no type."""
     said, kind = str(result.get("error")), result.get("error_type")
     if kind is not None:

@@ -9,6 +9,7 @@ Runs on MiniStack's own Python, where there is no `caribou`: standard library on
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -78,10 +79,17 @@ class CodeStore:
 
     def _unused(self) -> list[Path]:
         """The folders that no process links to, the one used last first."""
-        links = self._processes.glob("ministack-lambda-*/*")
-        used = {link.readlink() for link in links if link.is_symlink()}
+        used = self._used()
         unused = [folder for folder in self._folder.iterdir() if folder not in used]
         return sorted(unused, key=lambda folder: folder.stat().st_mtime, reverse=True)
+
+    def _used(self) -> set[Path]:
+        """The folders that processes link to. MiniStack removes the folder of one that has ended at any time."""
+        used: set[Path] = set()
+        for process in self._processes.glob("ministack-lambda-*"):
+            with contextlib.suppress(FileNotFoundError):
+                used.update(link.readlink() for link in process.iterdir() if link.is_symlink())
+        return used
 
     @staticmethod
     def _remove(folders: Iterable[Path]) -> None:

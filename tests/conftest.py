@@ -2,8 +2,6 @@
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as two processes of tests on two cores have it fastest
-
 import boto3
 import pytest
 

@@ -5,6 +5,7 @@ import zlib
 from dataclasses import dataclass, field, replace
 
 import pytest
+from waiting import BACKSTOP_S
 
 from caribou.collectors.registrations import Registration
 from caribou.control.aws import Aws
@@ -171,7 +172,7 @@ class World:
             Tags=[{"Key": f"caribou:{key}", "Value": value} for key, value in tags.items()],
         )
         waiter = "stack_create_complete" if exists is None else "stack_update_complete"
-        client.get_waiter(waiter).wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+        client.get_waiter(waiter).wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": int(BACKSTOP_S)})
         return find_stack(self.aws, name, region)
 
 

@@ -1,35 +1,18 @@
-"""Graphs, manifests and run records that look as the runtime writes them."""
+"""Manifests, and the records of whole runs as the runtime writes them."""
 
 import dataclasses
 
 import pytest
+from builders import HOME, graph_of, record_of
 
-from caribou.model.graph import Edge, Function, Graph, Node
 from caribou.model.manifest import FunctionSettings, Manifest, RegionRules
-from caribou.model.record import Outcome, RunRecord, SuccessorRecord
+from caribou.model.record import Outcome, SuccessorRecord
 
-HOME, AWAY = "us-east-1", "ca-central-1"
+AWAY = "ca-central-1"
 SEND_S = 0.02
 DELIVERY_S = 0.1
-DURATION_S = 2.0
-START = 1_700_000_000.0
-
-
-def graph_of(edges, sync=(), conditional=()):
-    """A graph out of (source, target) pairs, a function a node; the names' order is topological, entry first."""
-    names = sorted({name for pair in edges for name in pair})
-    calls = dict.fromkeys(names, 0)
-    made = []
-    for source, target in edges:
-        made.append(Edge(source, calls[source], target, conditional=(source, target) in conditional))
-        calls[source] += 1
-    return Graph(
-        workflow="example",
-        version="0.0.1",
-        functions=tuple(Function(n, "app", n, entry_point=n == names[0], sync=n in sync) for n in names),
-        nodes=tuple(Node(n, n, sync=n in sync) for n in names),
-        edges=tuple(made),
-    )
+DURATION_S = record_of("A").duration_s
+START = record_of("A").started_at
 
 
 def manifest_of(graph, regions=(HOME, AWAY), **changes):
@@ -42,35 +25,6 @@ def manifest_of(graph, regions=(HOME, AWAY), **changes):
         functions={function.name: settings for function in graph.functions},
     )
     return dataclasses.replace(manifest, **changes)
-
-
-def record_of(node, **changes):
-    """A record of a node that calls nobody."""
-    record = RunRecord(
-        run_id="run-1",
-        workflow="example",
-        workflow_version="0.0.1",
-        node=node,
-        function=node,
-        region=HOME,
-        placement="digest",
-        attempt=1,
-        cold_start=False,
-        started_at=START,
-        duration_s=DURATION_S,
-        cpu_s=DURATION_S / 4,
-        memory_mb=1769,
-        bytes_in=1024,
-        bytes_out=0,
-        external_bytes=2048,
-        edge=None,
-        sent_at=None,
-        redirect=False,
-        stays_home=False,
-        error=None,
-        successors=(),
-    )
-    return dataclasses.replace(record, **changes)
 
 
 def simulate(graph, run_id="run-1", *, skipped=(), regions=None, started_at=START):
@@ -125,11 +79,10 @@ def simulate(graph, run_id="run-1", *, skipped=(), regions=None, started_at=STAR
 
 
 class Runs:
-    """The factories above, for tests."""
+    """The factories above, and that of single records."""
 
     HOME, AWAY, START = HOME, AWAY, START
     SEND_S, DELIVERY_S, DURATION_S = SEND_S, DELIVERY_S, DURATION_S
-    graph_of = staticmethod(graph_of)
     manifest_of = staticmethod(manifest_of)
     record_of = staticmethod(record_of)
     simulate = staticmethod(simulate)
@@ -143,11 +96,11 @@ class Runs:
 
 @pytest.fixture
 def make():
-    """Factories of graphs, manifests and records."""
+    """Factories of manifests and records."""
     return Runs
 
 
 @pytest.fixture
 def diamond():
     """A → B → D and A → C → D, A → B conditional, D a sync node."""
-    return graph_of([("A", "B"), ("A", "C"), ("B", "D"), ("C", "D")], sync=("D",), conditional={("A", "B")})
+    return graph_of({"A": "B C", "B": "D", "C": "D"}, sync="D", conditional="A#0", name="example")

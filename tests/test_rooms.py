@@ -11,6 +11,7 @@ from pathlib import Path
 
 import constructs
 import pytest
+from scripts import script
 
 import caribou
 
@@ -79,11 +80,7 @@ SAME_PACKAGE = {"botocore": "boto3", "pydantic_core": "pydantic"}
 @pytest.fixture(scope="module")
 def structure():
     """The script that draws folders: benchmarks/structure.py."""
-    spec = importlib.util.spec_from_file_location("structure", ROOT / "benchmarks" / "structure.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["structure"] = module  # its dataclasses look there for their module
-    spec.loader.exec_module(module)
-    return module
+    return script("structure")
 
 
 def sources(room):

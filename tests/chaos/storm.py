@@ -1,7 +1,5 @@
 """A storm over two workflows on the local cloud: everything that may go wrong goes wrong, and then it is counted.
 
-    uv run python tests/chaos/storm.py --runs 500 --seed 7
-
 Runs start at a steady pace. Meanwhile, by the seed: messages are delivered again, through their topics or by invoking
 their functions with the same event; workers are killed with SIGKILL, most of them in the middle of user code; regions
 are cut off, refusing, silent or with 503; calls are throttled; calls are done whose callers hear no answer; user code
@@ -11,18 +9,14 @@ weather clears. Every run must then end, the failed ones be redriven to their en
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import heapq
 import importlib.util
 import json
 import os
 import random
-import shutil
 import signal
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 import uuid
@@ -34,195 +28,17 @@ from pathlib import Path
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from builders import ROOT
+from deployed import HOME, NORTH, SAMPLE, STORM, WEST
+from faults import Call, Cut, Weather
+from waiting import BACKSTOP_S, eventually
 
-from caribou.local import LocalCloud
-from caribou.local.faults import Call, Cut, FaultProxy, Weather
-from caribou.model.envelope import Start
 from caribou.model.errors import UnreachableError
-from caribou.model.names import WorkflowNames
-from caribou.model.project.workflow import read_workflow
 from caribou.model.run import RunState
-from caribou.runtime.aws import aws_ports
-from caribou.runtime.settings import Settings
-from caribou.runtime.sweeping import Sweeper
 
-HERE = Path(__file__).resolve().parent
-REPOSITORY = HERE.parents[1]
-HOME, WEST, NORTH = REGIONS = ("us-east-1", "us-west-2", "ca-central-1")
-STORM, SAMPLE = "storm", "small_sync_example"
-PLACED = {
-    STORM: {"left": NORTH, "right": WEST, "late": NORTH, "join": NORTH, "last": WEST},
-    SAMPLE: {"second_function": WEST, "sync_function": NORTH, "second_sync_function": WEST},
-}
-"""The workflows of a storm, and where their functions are placed; all others are at home."""
-CALMLY_PLACED = {"sizes": {"keep": NORTH}, "crowd": {"gather": NORTH}}
-POLL_S = 0.1
+WORKFLOWS = (STORM, SAMPLE)
 STRAGGLES_S = 6.0
 MOST_STRAGGLERS = 30
-
-
-def eventually(check, limit_s, what):
-    """What the check returned when it was true at last."""
-    give_up = time.monotonic() + limit_s
-    while not (answer := check()):
-        if time.monotonic() > give_up:
-            raise TimeoutError(f"{what}: not within {limit_s:.0f} s")
-        time.sleep(POLL_S)
-    return answer
-
-
-@dataclass(eq=False)
-class Project:
-    """Two workflows deployed over three regions of a local cloud; `folder` is where storm notes its executions."""
-
-    cloud: LocalCloud
-    folder: Path
-    root: Path
-
-    @classmethod
-    def deployed(cls, cloud, root, *workflows):
-        """A project in an empty folder, with its workflows deployed where PLACED says."""
-        project = cls(cloud, root / "notes", root)
-        (project.folder / "busy").mkdir(parents=True)
-        for name in ("app.py", "cdk.json"):
-            shutil.copy(REPOSITORY / name, root)
-        for workflow in workflows:
-            project._copy(workflow)
-            project._place(workflow)
-        project.cdk("deploy", *(f"Workflow-{workflow}" for workflow in workflows), "--concurrency", "4")
-        return project
-
-    def _copy(self, workflow):
-        source = HERE / "workflows" / workflow
-        source = source if source.exists() else REPOSITORY / "workflows" / workflow
-        folder = self.root / "workflows" / workflow
-        shutil.copytree(source, folder, ignore=shutil.ignore_patterns("__pycache__"))
-        manifest = folder / ".caribou" / "config.yml"
-        manifest.write_text(manifest.read_text().replace("@folder@", str(self.folder)))
-
-    def _place(self, workflow):
-        definition, places = self.workflow(workflow), {**PLACED, **CALMLY_PLACED}[workflow]
-        regions = {n.name: places.get(n.function, HOME) for n in definition.graph.nodes}
-        placement = {
-            "schema": "caribou.placement/1",
-            "workflow": workflow,
-            "workflow_version": definition.graph.version,
-            "home_region": HOME,
-            "expires_at": "2999-01-01T00:00:00Z",
-            "plans": [{"hours": list(range(24)), "regions": regions}],
-        }
-        (definition.folder / ".caribou" / "placement.json").write_text(json.dumps(placement))
-
-    def cdk(self, *arguments):
-        """Run `cdk`, to its good end."""
-        command = [str(Path(sys.prefix) / "bin" / "cdk"), *arguments, "--require-approval", "never"]
-        environment = {**self.cloud.env(), "PYTHONUNBUFFERED": "1"}
-        done = subprocess.run(
-            command, cwd=self.root, env=environment, capture_output=True, text=True, timeout=280, check=False
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-
-    @cache  # noqa: B019 - projects are few and live as long as the test
-    def workflow(self, name):
-        """The workflow as it is deployed."""
-        return read_workflow(self.root / "workflows" / name)
-
-    def settings(self, name):
-        """A workflow's settings, as seen at home."""
-        manifest, graph = self.workflow(name).manifest, self.workflow(name).graph
-        return Settings(
-            graph=graph,
-            function=graph.entry.function,
-            home_region=HOME,
-            region=HOME,
-            stage="dev",
-            runs=manifest.runs,
-        )
-
-    @cache  # noqa: B019 - as above
-    def sweeper(self, name):
-        """The sweeper, in this process, past the proxy: for a person's redrive."""
-        return Sweeper(self.settings(name), aws_ports(self.settings(name), partition="aws", account=self.cloud.account))
-
-    @cache  # noqa: B019 - as above
-    def sweeper_function(self, name):
-        """The deployed sweeper's name."""
-        prefix = f"Workflow-{name.replace('_', '-')}-Sweeper"
-        pages = self.cloud.client("lambda").get_paginator("list_functions").paginate()
-        return next(
-            f["FunctionName"] for page in pages for f in page["Functions"] if f["FunctionName"].startswith(prefix)
-        )
-
-    def sweep(self, name):
-        """Invoke the deployed sweeper; what it counted, or the error that it ended with."""
-        answer = self.cloud.client("lambda").invoke(FunctionName=self.sweeper_function(name), Payload=b"{}")
-        return json.loads(answer["Payload"].read())
-
-    def topic(self, name, function, region=HOME):
-        """The ARN of a function's topic."""
-        return f"arn:aws:sns:{region}:{self.cloud.account}:{WorkflowNames(name).topic(function)}"
-
-    def start(self, name, payload, run_id):
-        """Start a run under a name."""
-        message = Start(run_id, json.dumps(payload, ensure_ascii=False)).to_text()
-        topic = self.topic(name, self.workflow(name).graph.entry.function)
-        self.cloud.client("sns").publish(TopicArn=topic, Message=message)
-
-    def states(self, name):
-        """All run items, by run."""
-        pages = self.cloud.client("dynamodb").get_paginator("scan").paginate(TableName=WorkflowNames(name).run_table)
-        return {item["run_id"]["S"]: item for page in pages for item in page["Items"]}
-
-    def state(self, name, run_id):
-        """A run's state; None if it has not begun."""
-        item = self.sweeper(name).ports.runs.get(run_id)
-        return None if item is None else item.state
-
-    def ended(self, name, run_id, limit_s=60):
-        """The state in which a run has ended, while the sweeper is called."""
-
-        def look():
-            self.sweep(name)
-            state = self.state(name, run_id)
-            return state if state not in (None, RunState.RUNNING) else None
-
-        return eventually(look, limit_s, f"the end of run {run_id}")
-
-    def claims(self, name):
-        """Claims of every region: (run, node, region) to the tries that were made under it."""
-        found = {}
-        for region in REGIONS:
-            pages = self.cloud.client("dynamodb", region).get_paginator("scan")
-            for page in pages.paginate(TableName=WorkflowNames(name).sync_table):
-                for item in page["Items"]:
-                    if item["part"]["S"] == "claim":
-                        run, _, node = item["id"]["S"].partition("#")
-                        tries = [int(value["N"]) for key, value in item.items() if key.startswith("tries_")]
-                        found[run, node, region] = sum(tries)
-        return found
-
-    def lines(self, name):
-        """Every line of JSON that the workflow's functions wrote to their logs."""
-        for region in REGIONS:
-            logs = self.cloud.client("logs", region)
-            prefix = f"/aws/lambda/{WorkflowNames(name).function('')}"
-            for group in logs.describe_log_groups(logGroupNamePrefix=prefix)["logGroups"]:
-                pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"])
-                for event in (event for page in pages for event in page["events"]):
-                    for line in event["message"].splitlines():
-                        with contextlib.suppress(ValueError):
-                            value = json.loads(line)
-                            if isinstance(value, dict):
-                                yield value
-
-    def records(self, name):
-        """The run records of a workflow."""
-        return [line["caribou_record"] for line in self.lines(name) if "caribou_record" in line]
-
-    def notes(self, run_id):
-        """What storm's functions noted of a run, in order."""
-        path = self.folder / f"{run_id}.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 @dataclass
@@ -347,7 +163,7 @@ class Campaign:
     def _guarded(self, work):
         try:
             work()
-        except Exception as error:  # noqa: BLE001 - told by the main thread
+        except Exception as error:  # noqa: BLE001 - the main thread raises it
             self.errors.append(f"{work.__name__}: {error!r}")
 
     def _start_all(self):
@@ -368,7 +184,7 @@ class Campaign:
 
     def _ended(self):
         found = {}
-        for workflow in PLACED:
+        for workflow in WORKFLOWS:
             found.update(self.project.states(workflow))
         return {run for run, item in found.items() if item["state"]["S"] != RunState.RUNNING}
 
@@ -455,7 +271,7 @@ class Campaign:
         session = boto3.Session(
             aws_access_key_id=self.project.cloud.account, aws_secret_access_key="test", region_name=region
         )
-        config = Config(read_timeout=70, retries={"max_attempts": 1})
+        config = Config(read_timeout=BACKSTOP_S, retries={"max_attempts": 1})
         key = (threading.get_ident(), service, region)
         if key not in self._clients:
             self._clients[key] = session.client(service, endpoint_url=self.project.cloud.endpoint, config=config)
@@ -463,13 +279,13 @@ class Campaign:
 
     def _await_ends(self):
         names = {planned.run_id for planned in self.planned}
-        with contextlib.suppress(TimeoutError):
-            eventually(lambda: not names - self._ended(), 180 + len(names), "the end of all runs")
+        with contextlib.suppress(AssertionError):  # they are counted as lost
+            eventually(lambda: not names - self._ended(), "the end of all runs")
 
-    def _redrive(self, limit_s=240):
+    def _redrive(self):
         """Heal user code, then redrive what failed until it has succeeded."""
         failed = {}
-        states = {workflow: self.project.states(workflow) for workflow in PLACED}
+        states = {workflow: self.project.states(workflow) for workflow in WORKFLOWS}
         for planned in self.planned:
             item = states[planned.workflow].get(planned.run_id)
             state = item["state"]["S"] if item else None
@@ -484,7 +300,7 @@ class Campaign:
                 self.report.lost.append(f"{planned.run_id}: {state}")
         (self.project.folder / "healed").touch()
         self.report.redriven = len(failed)
-        give_up = time.monotonic() + limit_s
+        give_up = time.monotonic() + BACKSTOP_S
         while failed and time.monotonic() < give_up:
             for run_id, planned in list(failed.items()):
                 state = self.project.state(planned.workflow, run_id)
@@ -510,7 +326,7 @@ class Campaign:
             self.report.wrong.append(f"{planned.run_id} failed without a node")
 
     def _count(self):
-        for workflow in PLACED:
+        for workflow in WORKFLOWS:
             records = [record for record in self.project.records(workflow) if not record["redirect"]]
             self.report.executions += len(records)
             done = Counter((r["run_id"], r["node"], r["attempt"]) for r in records if not r["error"])
@@ -562,7 +378,7 @@ def sample_output(payload):
 
 @cache
 def _sample_functions():
-    spec = importlib.util.spec_from_file_location("chaos_sample", REPOSITORY / "workflows" / SAMPLE / "app.py")
+    spec = importlib.util.spec_from_file_location("chaos_sample", ROOT / "workflows" / SAMPLE / "app.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -577,39 +393,3 @@ def workers_of(cloud):
             if group == cloud.pid and b"ministack-lambda-caribou-" in (stat.parent / "cmdline").read_bytes():
                 found.append(int(stat.parent.name))
     return found
-
-
-@contextlib.contextmanager
-def project_in_a_storm(root, *workflows):
-    """A project behind a proxy: (project, proxy). The environment of this process leads to the cloud meanwhile."""
-    with contextlib.ExitStack() as stack:
-        proxy = stack.enter_context(FaultProxy.start())
-        cloud = stack.enter_context(LocalCloud.start(root / "cloud", regions=REGIONS, settings=proxy.settings()))
-        proxy.lead_to(cloud.endpoint)
-        (root / "project").mkdir()
-        yield Project.deployed(cloud, root / "project", *workflows), proxy
-
-
-def main():
-    """Run a storm, and print its report."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=500)
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
-    arguments = parser.parse_args()
-    with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="caribou-storm-"))
-        project, proxy = stack.enter_context(project_in_a_storm(Path(folder), STORM, SAMPLE))
-        os.environ.update(project.cloud.variables())
-        campaign = Campaign(project, proxy, arguments.seed, arguments.runs)
-        proxy.observe(campaign.observe)
-        report = campaign.run()
-        sys.stdout.write(report.to_text() + "\n")
-        if report.lost or report.double_fired or report.wrong:
-            keep = Path(tempfile.mkdtemp(prefix="caribou-storm-kept-"))
-            shutil.copytree(project.folder, keep / "notes")
-            shutil.copy(project.cloud.log, keep)
-            sys.exit(f"kept in {keep}")
-
-
-if __name__ == "__main__":
-    main()

@@ -5,6 +5,7 @@ import json
 import zipfile
 
 import pytest
+from deployed import HOME, NORTH, REGIONS, SAMPLE, Deployed
 
 from caribou.local import LocalCloud
 from caribou.model.names import WorkflowNames
@@ -28,12 +29,12 @@ DENIED = {"sns": "AuthorizationError", "dynamodb": "AccessDeniedException", "s3"
 
 
 @pytest.fixture(scope="module")
-def guarded(storm, tmp_path_factory):
+def guarded(tmp_path_factory):
     """The example workflow, placed over three regions, where nobody may do what no policy allows."""
     root = tmp_path_factory.mktemp("guarded")
-    with LocalCloud.start(root / "cloud", regions=storm.REGIONS, enforce_iam=True) as cloud:
+    with LocalCloud.start(root / "cloud", regions=REGIONS, enforce_iam=True) as cloud:
         (root / "project").mkdir()
-        project = storm.Project.deployed(cloud, root / "project", storm.SAMPLE)
+        project = Deployed.over_three_regions(cloud, root / "project", SAMPLE)
         with pytest.MonkeyPatch.context() as patch:
             for name, value in cloud.variables().items():
                 patch.setenv(name, value)
@@ -41,10 +42,10 @@ def guarded(storm, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def probe(guarded, storm):
-    """Makes a call with the role of `second_function`, and tells how it ended."""
+def probe(guarded):
+    """Makes a call with the role of `second_function`, and returns how it ended."""
     functions = guarded.cloud.client("lambda")
-    role = functions.get_function_configuration(FunctionName=f"caribou-dev-{storm.SAMPLE}-second_function")["Role"]
+    role = functions.get_function_configuration(FunctionName=f"caribou-dev-{SAMPLE}-second_function")["Role"]
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
         archive.writestr("app.py", PROBE)
@@ -68,42 +69,42 @@ def name_of_run(share, *, moves):
 
 
 @pytest.mark.parametrize("moves", [False, True])
-def test_run_when_iam_is_enforced_then_it_succeeds_at_home_and_where_it_is_placed(guarded, storm, moves):
+def test_run_when_iam_is_enforced_then_it_succeeds_at_home_and_where_it_is_placed(guarded, moves):
     """Roles allow what the runtime does: topics, tables and records of three regions."""
-    name = name_of_run(guarded.workflow(storm.SAMPLE).manifest.runs.home_share, moves=moves)
+    name = name_of_run(guarded.workflow(SAMPLE).manifest.runs.home_share, moves=moves)
 
-    guarded.start(storm.SAMPLE, {"limit": 1000}, name)
+    guarded.start(SAMPLE, {"limit": 1000}, name)
 
-    assert guarded.ended(storm.SAMPLE, name) == "SUCCEEDED"
-    records = [record for record in guarded.records(storm.SAMPLE) if record["run_id"] == name]
-    assert {record["region"] for record in records} == (set(storm.REGIONS) if moves else {storm.HOME})
+    assert guarded.ended(SAMPLE, name) == "SUCCEEDED"
+    records = [record for record in guarded.records(SAMPLE) if record["run_id"] == name]
+    assert {record["region"] for record in records} == (set(REGIONS) if moves else {HOME})
 
 
-def test_sweeper_when_iam_is_enforced_then_it_may_do_what_it_does(guarded, storm):
+def test_sweeper_when_iam_is_enforced_then_it_may_do_what_it_does(guarded):
     """A message that is left over from a run that has ended is received, looked up and dropped."""
-    guarded.start(storm.SAMPLE, {"limit": -1}, "guarded-fails")
+    guarded.start(SAMPLE, {"limit": -1}, "guarded-fails")
 
-    assert guarded.ended(storm.SAMPLE, "guarded-fails") == "FAILED"
-    item = guarded.sweeper(storm.SAMPLE).ports.runs.get("guarded-fails")
+    assert guarded.ended(SAMPLE, "guarded-fails") == "FAILED"
+    item = guarded.sweeper(SAMPLE).ports.runs.get("guarded-fails")
     assert item.failed_node.startswith("initial_function")
     assert "ValueError" in item.error
 
 
-def test_role_when_the_topic_is_a_successors_then_it_may_publish(guarded, storm, probe):
-    """`second_function` tells `sync_function`, in each region that is allowed."""
-    for region in (storm.HOME, storm.NORTH):
-        topic = guarded.topic(storm.SAMPLE, "sync_function", region)
+def test_role_when_the_topic_is_a_successors_then_it_may_publish(guarded, probe):
+    """`second_function` publishes to `sync_function`, in each region that is allowed."""
+    for region in (HOME, NORTH):
+        topic = guarded.topic(SAMPLE, "sync_function", region)
         assert probe("sns", region, "publish", TopicArn=topic, Message="{}") == "allowed"
 
 
-def test_role_when_the_topic_is_no_successors_then_it_may_not_publish(guarded, storm, probe):
-    """`second_function` never tells the entry."""
-    topic = guarded.topic(storm.SAMPLE, "initial_function")
+def test_role_when_the_topic_is_no_successors_then_it_may_not_publish(guarded, probe):
+    """`second_function` never publishes to the entry."""
+    topic = guarded.topic(SAMPLE, "initial_function")
 
-    assert probe("sns", storm.HOME, "publish", TopicArn=topic, Message="{}") == DENIED["sns"]
+    assert probe("sns", HOME, "publish", TopicArn=topic, Message="{}") == DENIED["sns"]
 
 
-def test_role_when_the_table_is_its_own_then_it_may_read_it_and_no_other_workflows(guarded, storm, probe):
+def test_role_when_the_table_is_its_own_then_it_may_read_it_and_no_other_workflows(guarded, probe):
     """Sync state and runs of another workflow are out of reach."""
     other = WorkflowNames("other")
     for table in (other.sync_table, other.run_table):
@@ -112,17 +113,17 @@ def test_role_when_the_table_is_its_own_then_it_may_read_it_and_no_other_workflo
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         )  # fmt: skip
         for call in ("get_item", "delete_item"):
-            said = probe("dynamodb", storm.HOME, call, TableName=table, Key={"id": {"S": "x"}})
+            said = probe("dynamodb", HOME, call, TableName=table, Key={"id": {"S": "x"}})
             assert said == DENIED["dynamodb"]
     own = {"id": {"S": "x"}, "part": {"S": "y"}}
-    table = WorkflowNames(storm.SAMPLE).sync_table
-    assert probe("dynamodb", storm.HOME, "get_item", TableName=table, Key=own) == "allowed"
-    assert probe("dynamodb", storm.HOME, "delete_item", TableName=table, Key=own) == DENIED["dynamodb"]
+    table = WorkflowNames(SAMPLE).sync_table
+    assert probe("dynamodb", HOME, "get_item", TableName=table, Key=own) == "allowed"
+    assert probe("dynamodb", HOME, "delete_item", TableName=table, Key=own) == DENIED["dynamodb"]
 
 
-def test_role_when_the_region_is_outside_the_manifest_then_it_may_do_nothing_there(guarded, storm, probe):
+def test_role_when_the_region_is_outside_the_manifest_then_it_may_do_nothing_there(guarded, probe):
     """A topic, a table and a bucket of the right names, in a region that the manifest does not allow."""
-    names, account = WorkflowNames(storm.SAMPLE), guarded.cloud.account
+    names, account = WorkflowNames(SAMPLE), guarded.cloud.account
     topic = guarded.cloud.client("sns", ELSEWHERE).create_topic(Name=names.topic("sync_function"))["TopicArn"]
     guarded.cloud.client("dynamodb", ELSEWHERE).create_table(
         TableName=names.sync_table, BillingMode="PAY_PER_REQUEST",

@@ -2,17 +2,17 @@
 
 import hashlib
 import json
-import os
 
 import pytest
+from deployed import CROWD, NORTH, SIZES
 
 from caribou.control.runs.runs import Runs
 from caribou.model import payload as payloads
 from caribou.model.envelope import Start, event_bytes
+from caribou.model.names import WorkflowNames
 from caribou.model.run import RunState
 
 pytestmark = pytest.mark.local_cloud
-slow = pytest.mark.skipif("CARIBOU_CHAOS_RUNS" not in os.environ, reason="slow: set CARIBOU_CHAOS_RUNS")
 
 LIMIT = 256 * 1024
 
@@ -31,9 +31,9 @@ def bytes_of(size, run_id):
 
 def started(place, payload, run_id):
     """Start a run of `sizes` as a client does, and wait for its end; what its functions noted."""
-    workflow = place.project.workflow("sizes")
+    workflow = place.project.workflow(SIZES)
     Runs(workflow.graph, workflow.manifest, "dev", place.project.cloud.account).start(payload, run_id)
-    assert place.project.ended("sizes", run_id, limit_s=120) is RunState.SUCCEEDED
+    assert place.project.ended(SIZES, run_id) is RunState.SUCCEEDED
     return place.project.notes(run_id)
 
 
@@ -56,22 +56,22 @@ def test_payload_when_its_message_is_about_the_limit_then_it_arrives_as_it_was(c
     assert_kept(started(calm, payload, run_id), payload)
 
 
-def test_payload_when_it_has_50_mb_then_it_travels_through_s3_and_its_digest_is_checked(calm, storm):
+def test_payload_when_it_has_50_mb_then_it_travels_through_s3_and_its_digest_is_checked(calm):
     """Each hop puts it into its region's bucket."""
     payload = "0123456789" * 5_000_000
 
     assert_kept(started(calm, payload, "fifty"), payload)
-    bucket = storm.WorkflowNames("sizes").payload_bucket(calm.project.cloud.account, storm.NORTH)
-    objects = calm.project.cloud.client("s3", storm.NORTH).list_objects_v2(Bucket=bucket, Prefix="fifty/")["Contents"]
+    bucket = WorkflowNames(SIZES).payload_bucket(calm.project.cloud.account, NORTH)
+    objects = calm.project.cloud.client("s3", NORTH).list_objects_v2(Bucket=bucket, Prefix="fifty/")["Contents"]
     assert [item["Size"] for item in objects] == [len(json.dumps(payload))]
 
 
-@slow
+@pytest.mark.slow
 def test_sync_node_when_a_hundred_predecessors_bring_300_kb_each_then_it_runs_once_with_all(calm):
     """30 MB of payloads, one for each edge, in the order of the edges."""
-    calm.project.start("crowd", None, "crowd")
+    calm.project.start(CROWD, None, "crowd")
 
-    assert calm.project.ended("crowd", "crowd", limit_s=150) is RunState.SUCCEEDED
+    assert calm.project.ended(CROWD, "crowd") is RunState.SUCCEEDED
     (note,) = calm.project.notes("crowd")
     assert [name for name, _ in note["came"]] == [f"{i:03}" for i in range(100)]
     assert {size for _, size in note["came"]} == {300_003}

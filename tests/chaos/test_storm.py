@@ -5,15 +5,16 @@ import random
 import sys
 
 import pytest
+from storm import Campaign
 
 pytestmark = pytest.mark.local_cloud
 
 
-def test_storm_when_everything_goes_wrong_then_no_run_is_lost_and_no_sync_node_fires_twice(calm, storm):
+def test_storm_when_everything_goes_wrong_then_no_run_is_lost_and_no_sync_node_fires_twice(calm):
     """The short form of the storm; CARIBOU_CHAOS_RUNS makes it longer, CARIBOU_CHAOS_SEED the same again."""
     runs = int(os.environ.get("CARIBOU_CHAOS_RUNS", "30"))
     seed = int(os.environ.get("CARIBOU_CHAOS_SEED", random.SystemRandom().randrange(10**6)))
-    campaign = storm.Campaign(calm.project, calm.proxy, seed, runs)
+    campaign = Campaign(calm.project, calm.proxy, seed, runs)
     calm.proxy.observe(campaign.observe)
     try:
         report = campaign.run()

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from builders import graph_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,22 +15,23 @@ FACTS = packaged_facts(datetime(2026, 5, 1, tzinfo=UTC))
 
 @st.composite
 def shapes(draw):
-    """Edges of a DAG of up to 7 nodes as pairs of names, in topological order of the sources; pairs may repeat."""
+    """A DAG of up to 7 nodes: each to those it calls, in topological order; it may call one more than once."""
     size = draw(st.integers(2, 7))
     edges = [(draw(st.integers(0, target - 1)), target) for target in range(1, size)]
     edges += [
         (source, draw(st.integers(source + 1, size - 1)))
         for source in draw(st.lists(st.integers(0, size - 2), max_size=5))
     ]
-    return [(f"n{source}", f"n{target}") for source, target in sorted(edges)]
+    return {f"n{node}": [f"n{target}" for source, target in sorted(edges) if source == node] for node in range(size)}
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(edges=shapes(), data=st.data())
-def test_problem_of_any_dag_when_runs_skip_any_edges_then_it_is_valid_and_counts_what_was_taken(make, edges, data):
+@given(calls=shapes(), data=st.data())
+def test_problem_of_any_dag_when_runs_skip_any_edges_then_it_is_valid_and_counts_what_was_taken(make, calls, data):
     """Nodes with several edges are sync nodes; regions differ by run; probabilities are shares of executions."""
-    targets = [target for _, target in edges]
-    graph = make.graph_of(edges, sync={target for target in targets if targets.count(target) > 1})
+    called = [target for targets in calls.values() for target in targets]
+    sync = " ".join(target for target in calls if called.count(target) > 1)
+    graph = graph_of({node: " ".join(targets) for node, targets in calls.items()}, sync, name="example")
     ids = [edge.id for edge in graph.edges]
     runs = []
     for i in range(data.draw(st.integers(1, 4))):

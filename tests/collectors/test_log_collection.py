@@ -5,6 +5,7 @@ import json
 
 import pytest
 from botocore.exceptions import ClientError
+from builders import graph_of
 
 from caribou.collectors.log_collection import LATE_S, LogCollection, collect_logs, read_to, record_in
 from caribou.collectors.logs import InMemoryLogReader, LogEvent, is_not_enabled
@@ -40,7 +41,7 @@ def event_of(record, delay_s=0.0):
 @pytest.fixture
 def records(make):
     """The records of a run of A and B."""
-    return make.simulate(make.graph_of([("A", "B")]))
+    return make.simulate(graph_of({"A": "B"}, name="example"))
 
 
 @pytest.fixture

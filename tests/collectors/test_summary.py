@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+from builders import graph_of
 
 from caribou.collectors.summary import problem_regions, summarise
 from caribou.model.errors import InvalidRecordError
@@ -13,7 +14,7 @@ GB = 1024**3
 
 def test_summary_of_a_chain_when_one_run_was_seen_then_figures_are_those_of_its_records(make):
     """Durations, sizes in GB of 1024³, call offsets and latencies come straight out of the records."""
-    graph = make.graph_of([("A", "B")])
+    graph = graph_of({"A": "B"}, name="example")
     summary = summarise(make.simulate(graph), graph, make.manifest_of(graph))
     assert summary.nodes["A"]["runs"] == {
         make.HOME: {"duration_s": [2.0], "external_data_gb": [2048 / GB], "call_offset_s": {"B": [1.0]}}
@@ -68,7 +69,7 @@ def test_join_latency_when_the_last_report_was_slow_then_only_its_edge_is_late(m
 
 def test_samples_when_runs_went_to_another_region_then_they_stand_under_that_region_and_route(make):
     """A moved node has runs there; home has what stayed."""
-    graph = make.graph_of([("A", "B")])
+    graph = graph_of({"A": "B"}, name="example")
     records = make.simulate(graph, "r1") + make.simulate(graph, "r2", regions={"B": make.AWAY})
     summary = summarise(records, graph, make.manifest_of(graph))
     assert set(summary.nodes["B"]["runs"]) == {make.HOME, make.AWAY}
@@ -78,7 +79,7 @@ def test_samples_when_runs_went_to_another_region_then_they_stand_under_that_reg
 
 def test_samples_when_a_node_never_ran_at_home_then_home_takes_them_over_and_provenance_says_so(make):
     """The model needs home: it gets what was observed elsewhere, and the provenance names the node."""
-    graph = make.graph_of([("A", "B")])
+    graph = graph_of({"A": "B"}, name="example")
     summary = summarise(make.simulate(graph, regions={"B": make.AWAY}), graph, make.manifest_of(graph))
     runs = summary.nodes["B"]["runs"]
     assert runs[make.HOME] == runs[make.AWAY]
@@ -87,7 +88,7 @@ def test_samples_when_a_node_never_ran_at_home_then_home_takes_them_over_and_pro
 
 def test_attempts_when_the_first_failed_then_the_last_counts_and_the_latency_is_the_first_ones(make):
     """A retry waits a minute; that minute is no latency, and the failed attempt's duration no sample."""
-    graph = make.graph_of([("A", "B")])
+    graph = graph_of({"A": "B"}, name="example")
     a, b = make.simulate(graph)
     failed = dataclasses.replace(b, error="ValueError: no", duration_s=0.1)
     retried = dataclasses.replace(b, attempt=2, started_at=b.started_at + 60, duration_s=3.0)
@@ -99,7 +100,7 @@ def test_attempts_when_the_first_failed_then_the_last_counts_and_the_latency_is_
 
 def test_latency_when_the_sender_was_retried_after_it_had_sent_then_it_is_not_negative(make):
     """The message left at the first attempt: its latency is the send's and the delivery's."""
-    graph = make.graph_of([("A", "B")])
+    graph = graph_of({"A": "B"}, name="example")
     a, b = make.simulate(graph)
     retried = dataclasses.replace(a, attempt=2, started_at=a.started_at + 60)
     summary = summarise([retried, b], graph, make.manifest_of(graph))
@@ -108,7 +109,7 @@ def test_latency_when_the_sender_was_retried_after_it_had_sent_then_it_is_not_ne
 
 def test_latency_when_a_message_was_rerouted_then_it_counts_as_taken_but_is_no_sample(make):
     """An unreachable region is an outage, not a latency."""
-    graph = make.graph_of([("A", "B")])
+    graph = graph_of({"A": "B"}, name="example")
     a, b = make.simulate(graph, "r1")
     rerouted = dataclasses.replace(a, successors=(dataclasses.replace(a.successors[0], outcome=Outcome.REROUTED),))
     summary = summarise([rerouted, b, *make.simulate(graph, "r2")], graph, make.manifest_of(graph))
@@ -118,7 +119,7 @@ def test_latency_when_a_message_was_rerouted_then_it_counts_as_taken_but_is_no_s
 
 def test_latency_when_a_message_came_after_hours_then_it_is_no_sample(make):
     """Parked and sent again after an outage: not what a placement changes."""
-    graph = make.graph_of([("A", "B")])
+    graph = graph_of({"A": "B"}, name="example")
     a, b = make.simulate(graph, "r1")
     records = [a, dataclasses.replace(b, started_at=b.started_at + 7200), *make.simulate(graph, "r2")]
     summary = summarise(records, graph, make.manifest_of(graph))
@@ -139,7 +140,7 @@ def test_latency_when_a_message_came_after_hours_then_it_is_no_sample(make):
 )
 def test_records_when_they_are_of_another_program_then_they_are_left_out_with_the_reason(make, change, reason):
     """Only this workflow, version, graph, memory and regions count; the provenance says what was left out and why."""
-    graph = make.graph_of([("A", "B")])
+    graph = graph_of({"A": "B"}, name="example")
     alien = dataclasses.replace(make.simulate(graph, "alien")[0], **change)
     summary = summarise([*make.simulate(graph), alien], graph, make.manifest_of(graph))
     assert summary.nodes["A"]["runs"][make.HOME]["duration_s"] == [2.0]
@@ -148,7 +149,7 @@ def test_records_when_they_are_of_another_program_then_they_are_left_out_with_th
 
 def test_runs_when_there_are_more_than_asked_for_then_the_newest_count(make):
     """Of three runs the two newest are samples."""
-    graph = make.graph_of([("A", "B")])
+    graph = graph_of({"A": "B"}, name="example")
     records = [r for i in range(3) for r in make.simulate(graph, f"r{i}", started_at=make.START + 100 * i)]
     summary = summarise(records, graph, make.manifest_of(graph), newest_runs=2)
     assert len(summary.entry["payload_gb"]) == 2
@@ -167,7 +168,7 @@ def test_node_when_no_run_led_to_it_then_it_stays_home_without_runs_and_is_named
 @pytest.mark.parametrize("lost", ["A", "B"])
 def test_node_when_it_was_called_but_never_observed_then_the_error_names_it_and_what_to_do(make, lost):
     """A problem without a node's runs would be a guess."""
-    graph = make.graph_of([("A", "B")])
+    graph = graph_of({"A": "B"}, name="example")
     records = [record for record in make.simulate(graph) if record.node != lost]
     with pytest.raises(InvalidRecordError, match=rf"node {lost} has no successful run.*reach {lost}"):
         summarise(records, graph, make.manifest_of(graph))
@@ -175,7 +176,7 @@ def test_node_when_it_was_called_but_never_observed_then_the_error_names_it_and_
 
 def test_edges_when_two_of_a_node_have_the_same_target_then_each_has_a_key_of_its_own(make):
     """`call` is the key in `call_offset_s`, unique among the node's edges."""
-    graph = make.graph_of([("A", "D"), ("A", "D")], sync=("D",))
+    graph = graph_of({"A": "D D"}, sync="D", name="example")
     summary = summarise(make.simulate(graph), graph, make.manifest_of(graph))
     assert [edge["call"] for edge in summary.edges] == ["D#0", "D#1"]
     assert summary.nodes["A"]["runs"][make.HOME]["call_offset_s"] == {"D#0": [1.0], "D#1": [1.1]}
@@ -183,7 +184,7 @@ def test_edges_when_two_of_a_node_have_the_same_target_then_each_has_a_key_of_it
 
 def test_redirector_when_no_start_was_forwarded_then_it_follows_from_messages_at_home(make):
     """Two calls as long as the entry's send; the delivery is that of a plain message."""
-    graph = make.graph_of([("A", "B")])
+    graph = graph_of({"A": "B"}, name="example")
     summary = summarise(make.simulate(graph), graph, make.manifest_of(graph))
     redirector = summary.entry["redirector"]
     assert redirector["runs"][make.HOME]["duration_s"] == [pytest.approx(2 * make.SEND_S)]
@@ -194,7 +195,7 @@ def test_redirector_when_no_start_was_forwarded_then_it_follows_from_messages_at
 
 def test_redirector_when_the_entry_calls_nobody_then_it_is_assumed_and_said_so(make):
     """A workflow of one node has no message to go by."""
-    graph = make.graph_of([("A", "A")])
+    graph = graph_of({"A": "A"}, name="example")
     graph = dataclasses.replace(graph, edges=())
     summary = summarise(make.simulate(graph), graph, make.manifest_of(graph))
     assert summary.provenance["redirector"] == "assumed"
@@ -203,7 +204,7 @@ def test_redirector_when_the_entry_calls_nobody_then_it_is_assumed_and_said_so(m
 
 def test_redirector_when_starts_were_forwarded_then_it_is_what_was_observed(make):
     """The hop's duration, when in it the message left, and the delivery to where the entry is placed."""
-    graph = make.graph_of([("A", "B")])
+    graph = graph_of({"A": "B"}, name="example")
     away = {"A": make.AWAY, "B": make.AWAY}
     moved = make.simulate(graph, "r2", regions=away, started_at=make.START + 1)
     moved[0] = dataclasses.replace(moved[0], sent_at=make.START + 0.9)
@@ -230,6 +231,6 @@ def test_summary_when_the_order_of_records_changes_then_it_is_the_same(make, dia
 
 def test_regions_of_a_problem_when_functions_allow_different_ones_then_all_and_home_are_there(make):
     """In the order of the known regions, each once."""
-    graph = make.graph_of([("A", "B")])
+    graph = graph_of({"A": "B"}, name="example")
     manifest = make.manifest_of(graph, regions=(make.AWAY,))
     assert problem_regions(manifest) == (make.HOME, make.AWAY)

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 import boto3
 import pytest
+from builders import graph_of
+from waiting import BACKSTOP_S
 
 from caribou.collectors import handlers
 from caribou.collectors.bodies import KINDS, CarbonBody
@@ -49,7 +51,7 @@ def made_table(name, keys):
         AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
         BillingMode="PAY_PER_REQUEST",
     )
-    client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 10})
+    client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": int(BACKSTOP_S)})
     return name
 
 
@@ -100,7 +102,7 @@ def test_fact_when_an_item_is_none_then_the_error_says_what_to_run():
 
 def test_record_table_when_the_same_records_are_written_twice_then_they_are_there_once(record_table, make):
     """The overlap of two collections writes what is there."""
-    records = make.simulate(make.graph_of([("A", "B")]))
+    records = make.simulate(graph_of({"A": "B"}, name="example"))
     record_table.put_records([*records, *records], 30)
     record_table.put_records(records, 30)
     assert record_table.records("example") == records
@@ -135,7 +137,7 @@ def test_record_item_when_made_then_its_key_is_its_own_and_it_expires(make):
 
 def test_record_lines_when_written_then_they_are_read_back(make):
     """What `log_sync -o` writes, `problem --records` reads."""
-    records = make.simulate(make.graph_of([("A", "B")]))
+    records = make.simulate(graph_of({"A": "B"}, name="example"))
     assert read_record_lines(write_record_lines(records).split("\n"), "file") == records
 
 

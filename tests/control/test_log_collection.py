@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError
+from builders import record_of
 
 from caribou.collectors.logs import InMemoryLogReader, LogEvent
 from caribou.collectors.records import InMemoryRecordTable
@@ -13,7 +14,7 @@ from caribou.control.log_collection import RecordCollector, function_names
 from caribou.control.stacks.deployed import DeployedStack
 from caribou.control.workflows import MAX_TIMEOUT_S, KnownWorkflow, known_workflows
 from caribou.model.names import WorkflowNames
-from caribou.model.record import RECORD_KEY, RunRecord
+from caribou.model.record import RECORD_KEY
 
 HOME, WEST = "us-east-1", "us-west-2"
 NAMES = WorkflowNames("example")
@@ -24,30 +25,7 @@ STACK = DeployedStack("arn", "s", WEST, "example", "region", "CREATE_COMPLETE", 
 
 def logged():
     """A log event with a run record."""
-    record = RunRecord(
-        run_id="r1",
-        workflow="example",
-        workflow_version="0.0.1",
-        node="old:first_0_0:1",
-        function="old",
-        region=WEST,
-        placement="p",
-        attempt=1,
-        cold_start=False,
-        started_at=NOW_S - 10,
-        duration_s=1.0,
-        cpu_s=0.5,
-        memory_mb=512,
-        bytes_in=1,
-        bytes_out=1,
-        external_bytes=0,
-        edge=None,
-        sent_at=None,
-        redirect=False,
-        stays_home=False,
-        error=None,
-        successors=(),
-    )
+    record = record_of("old:first_0_0:1", function="old", region=WEST, started_at=NOW_S - 10, duration_s=1.0)
     return LogEvent(int((NOW_S - 9) * 1000), json.dumps({RECORD_KEY: asdict(record)}))
 
 

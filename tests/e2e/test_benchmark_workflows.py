@@ -3,40 +3,35 @@
 Two are run always, the others if their folder is not the one that was last seen: see docs/benchmark-workflows.md.
 """
 
-import importlib.util
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from builders import ROOT
+from scripts import script
+from waiting import BACKSTOP_S
 
-ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "benchmarks" / "workflows.py"
 ALWAYS = ("map_reduce", "text_2_speech_censoring")
 LAMBDA_BYTES = 250 * 1024 * 1024  # AWS Lambda quotas: function code and layers, unpacked
 REMEDY = "uv run benchmarks/workflows.py --write"
 
 
-def loaded():
-    """The script as a module."""
-    spec = importlib.util.spec_from_file_location("benchmark_workflows", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+FOLDERS = {name: ROOT / "workflows" / name for name in script("workflows").NINE}
+NOTED = script("workflows").noted()
 
 
-SCRIPT_MODULE = loaded()
-FOLDERS = {name: ROOT / "workflows" / name for name in SCRIPT_MODULE.NINE}
-NOTED = SCRIPT_MODULE.noted()
-CHANGED = [name for name, f in FOLDERS.items() if name not in NOTED or NOTED[name].digest != SCRIPT_MODULE.digest_of(f)]
-
-
+@pytest.mark.slow
 @pytest.mark.local_cloud
 def test_workflows_when_split_over_three_regions_then_each_leaves_the_same_as_at_home():
     """The command says so, and fails otherwise. Its cloud enforces IAM, so that their policies are enough, too."""
-    names = sorted({*ALWAYS, *CHANGED})
-    done = subprocess.run([sys.executable, SCRIPT, *names], capture_output=True, text=True, timeout=1500, check=False)
+    digest_of = script("workflows").digest_of
+    changed = [name for name, f in FOLDERS.items() if name not in NOTED or NOTED[name].digest != digest_of(f)]
+    names = sorted({*ALWAYS, *changed})
+    limit_s = BACKSTOP_S * len(names)
+    done = subprocess.run(
+        [sys.executable, SCRIPT, *names], capture_output=True, text=True, timeout=limit_s, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert [name for name in names if f"{name}: equal outputs at home and in " not in done.stdout] == []
 
@@ -44,7 +39,7 @@ def test_workflows_when_split_over_three_regions_then_each_leaves_the_same_as_at
 def test_noted_when_compared_with_the_folder_then_has_each_workflow():
     """What was seen is written down for all nine, and the page shows it."""
     assert set(NOTED) == set(FOLDERS), REMEDY
-    assert SCRIPT_MODULE.table(NOTED) in SCRIPT_MODULE.PAGE.read_text(), REMEDY
+    assert script("workflows").table(NOTED) in script("workflows").PAGE.read_text(), REMEDY
 
 
 @pytest.mark.parametrize("name", sorted(NOTED))

@@ -1,13 +1,15 @@
 """Moving a workflow there and back, as an operator does it by hand, with runs in flight across both flips."""
 
 import json
-import shutil
 import textwrap
-import time
 
 import pytest
+from builders import placement_of
+from local_project import Project
+from waiting import eventually
 
 from caribou.model.names import WorkflowNames
+from caribou.model.project.workflow import read_workflow
 
 pytestmark = pytest.mark.local_cloud
 
@@ -59,46 +61,31 @@ caribou: {{home_share: 0}}
 
 
 @pytest.fixture
-def cloud(local_cloud):
-    """An account of its own in the session's cloud."""
-    account = local_cloud.as_account("444455556666")
-    account.bootstrap((HOME, AWAY, "us-west-2"))
-    return account
-
-
-@pytest.fixture
-def project(lone_project, cloud):
-    """The project at the cloud, with one workflow: a function that takes its time calls another."""
-    shutil.rmtree(lone_project.root / "workflows")
-    folder = lone_project.root / "workflows" / WORKFLOW
+def project(tmp_path, local_cloud):
+    """A project at the cloud, with one workflow: a function that takes its time calls another."""
+    project = Project.in_folder(tmp_path, local_cloud)
+    folder = tmp_path / "workflows" / WORKFLOW
     (folder / ".caribou").mkdir(parents=True)
     (folder / "app.py").write_text(textwrap.dedent(SOURCE))
     (folder / ".caribou" / "config.yml").write_text(MANIFEST)
-    placement = {
-        "schema": "caribou.placement/1",
-        "workflow": WORKFLOW,
-        "workflow_version": "0.0.1",
-        "home_region": HOME,
-        "expires_at": "2999-01-01T00:00:00Z",
-        "plans": [{"hours": list(range(24)), "regions": {ENTRY: HOME, LAST: AWAY}}],
-    }
-    (lone_project.root / "solved.json").write_text(json.dumps(placement))
-    lone_project.environment.update(cloud.variables())
-    return lone_project
+    placement = placement_of(read_workflow(folder).graph, {LAST: AWAY})
+    (tmp_path / "solved.json").write_text(json.dumps(placement.to_json()))
+    return project
 
 
-def test_moving_there_and_back_ends_each_run_where_it_began_and_retires_only_what_was_left(project, cloud):
+def test_moving_there_and_back_ends_each_run_where_it_began_and_retires_only_what_was_left(project, local_cloud):
     """A run keeps the placement that it started with; going home and migrating removes the other region's stack.
 
     A run is in flight until it may land.
     """
-    project.run("cdk", "deploy", "CaribouControlPlane", f"Workflow-{WORKFLOW}", "--require-approval", "never")
+    cloud = local_cloud
+    project.deploy("CaribouControlPlane", f"Workflow-{WORKFLOW}")
     begun_at_home = _start(project, cloud, "begun-at-home")
-    project.run("cdk", "deploy", f"Workflow-{WORKFLOW}", "-c", "placement=solved.json", "--require-approval", "never")
+    project.deploy(f"Workflow-{WORKFLOW}", "-c", "placement=solved.json")
     assert begun_at_home.regions_when_ended(cloud) == {ENTRY: HOME, LAST: HOME}
 
     begun_away = _start(project, cloud, "begun-away")
-    project.run("cdk", "deploy", f"Workflow-{WORKFLOW}", "-c", "placement=home", "--require-approval", "never")
+    project.deploy(f"Workflow-{WORKFLOW}", "-c", "placement=home")
     still_open = project.run("caribou", "run_deployment_migrator", WORKFLOW, "--wait-seconds", "0")
     assert "begun-away" in still_open or "open run" in still_open
     assert begun_away.regions_when_ended(cloud) == {ENTRY: HOME, LAST: AWAY}
@@ -117,8 +104,8 @@ class _Run:
         """Let it land; where its nodes ran, by its records, once it has succeeded."""
         cloud.client("ssm", HOME).put_parameter(Name=f"/may-land/{self.name}", Value="yes", Type="String")
         table = cloud.client("dynamodb", HOME)
-        _eventually(lambda: self._state(table) == "SUCCEEDED")
-        return _eventually(lambda: self._records(cloud))
+        eventually(lambda: self._state(table) == "SUCCEEDED", f"the end of {self.name}")
+        return eventually(lambda: self._records(cloud), f"the records of {self.name}")
 
     def _state(self, table):
         item = table.get_item(TableName=WorkflowNames(WORKFLOW).run_table, Key={"run_id": {"S": self.name}})
@@ -148,7 +135,7 @@ def _start(project, cloud, name):
     """Start a run, and see that it has begun."""
     project.run("caribou", "run", WORKFLOW, "-a", "{}", "--name", name)
     table, key = cloud.client("dynamodb", HOME), {"run_id": {"S": name}}
-    _eventually(lambda: table.get_item(TableName=WorkflowNames(WORKFLOW).run_table, Key=key).get("Item"))
+    eventually(lambda: table.get_item(TableName=WorkflowNames(WORKFLOW).run_table, Key=key).get("Item"), name)
     return _Run(name)
 
 
@@ -159,11 +146,3 @@ def _stacks(cloud):
             if stack["StackStatus"] != "DELETE_COMPLETE":
                 found.add((region, stack["StackName"]))
     return found
-
-
-def _eventually(check, limit_s=60):
-    give_up = time.monotonic() + limit_s
-    while not (answer := check()):
-        assert time.monotonic() < give_up, "it did not happen"
-        time.sleep(0.2)
-    return answer

@@ -3,35 +3,19 @@
 import json
 import re
 import shlex
-import shutil
 
 import pytest
+from local_project import Project
+from waiting import eventually
 
 pytestmark = pytest.mark.local_cloud
 
-WORKFLOW, HOME, CONTROL = "flow", "us-east-1", "us-west-2"
+WORKFLOW, HOME = "flow", "us-east-1"
 
 
-@pytest.fixture
-def cloud(local_cloud):
-    """An account of its own in the session's cloud."""
-    account = local_cloud.as_account("666677776666")
-    account.bootstrap((HOME, CONTROL))
-    return account
-
-
-@pytest.fixture
-def empty_project(lone_project, cloud):
-    """An empty folder, at the cloud."""
-    for path in lone_project.root.iterdir():
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    lone_project.environment.update(cloud.variables())
-    return lone_project
-
-
-def test_new_workflow_when_written_into_an_empty_folder_then_keeps_what_its_readme_promises(empty_project, cloud):
+def test_new_workflow_when_written_into_an_empty_folder_then_keeps_what_its_readme_promises(tmp_path, local_cloud):
     """The commands of the README, as they stand there and in its order; then a run without letters."""
-    project = empty_project
+    project = Project.in_empty_folder(tmp_path, local_cloud)
     project.run("caribou", "new_workflow", WORKFLOW)
     folder = project.root / "workflows" / WORKFLOW
     commands = commands_in((folder / "README.md").read_text())
@@ -48,7 +32,7 @@ def test_new_workflow_when_written_into_an_empty_folder_then_keeps_what_its_read
     assert all("SUCCEEDED" in output for output in (first, second))
     assert ("skipped" in first, "skipped" in second) == (False, True)
     assert 'summarise:sync:3 returned {"words":10}' in second
-    summaries = logged_summaries(cloud)
+    summaries = eventually(lambda: logged_summaries(local_cloud, count=2), "the summaries of both runs")
     assert [summary["words"] for summary in summaries] == [10, 10]
     assert [summary.get("letters", {}).get("e") for summary in summaries] == [7, None]
 
@@ -59,10 +43,11 @@ def commands_in(readme):
     return [shlex.split(line) for block in blocks for line in block.splitlines()]
 
 
-def logged_summaries(cloud):
-    """The lines of `summarise` in its log that have words in them, in the order of their times."""
+def logged_summaries(cloud, count):
+    """The lines of `summarise` in its log that have words in them, in the order of their times, once all are there."""
     logs = cloud.client("logs", HOME)
     (group,) = logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/caribou-dev-{WORKFLOW}-summarise")["logGroups"]
     events = logs.filter_log_events(logGroupName=group["logGroupName"], filterPattern='"words"')["events"]
     found = [json.loads(event["message"]) for event in sorted(events, key=lambda event: event["timestamp"])]
-    return [line for line in found if "words" in line]
+    summaries = [line for line in found if "words" in line]
+    return summaries if len(summaries) >= count else []

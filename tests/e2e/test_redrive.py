@@ -1,10 +1,10 @@
 """Runs that fail, as their owner meets them: what failed, what is kept, and going on once it is mended."""
 
 import json
-import shutil
-import time
 
 import pytest
+from local_project import Project
+from waiting import eventually
 
 from caribou.model.names import WorkflowNames
 
@@ -25,8 +25,8 @@ workflow = CaribouWorkflow(name="mending", version="0.0.1")
 @workflow.serverless_function(name="begin", entry_point=True)
 def begin(event):
     workflow.invoke_serverless_function(left, "from begin")
-    workflow.invoke_serverless_function(right, event)
-    workflow.invoke_serverless_function(never, "not this time", event["mode"] == "other")
+    workflow.invoke_serverless_function(right, event, event["mode"] == "read")
+    workflow.invoke_serverless_function(doze, event, event["mode"] == "sleep")
 
 
 @workflow.serverless_function(name="left")
@@ -34,19 +34,17 @@ def left(event):
     workflow.invoke_serverless_function(join, {"side": "left"})
 
 
-@workflow.serverless_function(
-    name="right", regions_and_providers={"providers": {"aws": {"config": {"timeout": 3, "memory": 256}}}}
-)
+@workflow.serverless_function(name="right")
 def right(event):
-    if event["mode"] == "sleep":
-        time.sleep(30)
     value = boto3.client("ssm").get_parameter(Name=event["parameter"])["Parameter"]["Value"]
     workflow.invoke_serverless_function(join, {"side": "right", "value": value})
 
 
-@workflow.serverless_function(name="never")
-def never(event):
-    pass
+@workflow.serverless_function(
+    name="doze", regions_and_providers={"providers": {"aws": {"config": {"timeout": 3, "memory": 256}}}}
+)
+def doze(event):
+    time.sleep(600)
 
 
 @workflow.serverless_function(name="join")
@@ -69,79 +67,67 @@ POLICY = {
 
 
 @pytest.fixture(scope="module")
-def cloud(local_cloud):
-    """An account of its own in the session's cloud."""
-    account = local_cloud.as_account("333344445555")
-    account.bootstrap((HOME, "us-west-2"))
-    return account
-
-
-@pytest.fixture(scope="module")
-def project(project_in, tmp_path_factory, cloud):
-    """The project at the cloud, with the workflow deployed."""
-    project = project_in(tmp_path_factory.mktemp("project"))
-    shutil.rmtree(project.root / "workflows")
+def project(tmp_path_factory, local_cloud):
+    """A project at the cloud, with the workflow deployed."""
+    project = Project.in_folder(tmp_path_factory.mktemp("project"), local_cloud)
     folder = project.root / "workflows" / WORKFLOW
     (folder / ".caribou").mkdir(parents=True)
     (folder / "app.py").write_text(SOURCE)
     (folder / ".caribou" / "config.yml").write_text(MANIFEST)
     (folder / ".caribou" / "policy.json").write_text(json.dumps(POLICY))
-    project.environment.update(cloud.variables())
     project.run("caribou", "deploy", WORKFLOW)
     return project
 
 
-def test_run_that_failed_goes_on_after_redrive_with_what_its_siblings_had_done(project, cloud):
+def test_run_that_failed_goes_on_after_redrive_with_what_its_siblings_had_done(project, local_cloud):
     """It says where and why it failed; mended and redriven, the sync node has each input, and ran once."""
     name, parameter = "mended", "/mending/value"
     payload = json.dumps({"mode": "read", "parameter": parameter})
     said = project.run("caribou", "run", WORKFLOW, "-a", payload, "--name", name, "--wait", code=1)
     assert "Run mended failed at right:begin_0_1:2: ParameterNotFound" in said
 
-    failed = _trace(project, name, lambda trace: _states(trace)["left"] == "ran")
+    failed = _trace(project, name, lambda t: _states(t)["left"] == "ran" and _node(t, "right")["attempts"] == 3)
     assert failed["state"] == "FAILED"
     assert "ParameterNotFound" in failed["error"]
     assert _states(failed) == {
         "begin": "ran",
         "left": "ran",
         "right": "failed",
-        "never": "skipped",
+        "doze": "skipped",
         "join": "waiting",
     }
-    assert _node(failed, "right")["attempts"] == 3
     assert _node(failed, "join")["reported"] == 1
 
-    cloud.client("ssm", HOME).put_parameter(Name=parameter, Type="String", Value="mended")
+    local_cloud.client("ssm", HOME).put_parameter(Name=parameter, Type="String", Value="mended")
     project.run("caribou", "redrive", name, "--wait")
-    shown = project.run("caribou", "trace", name)
-    assert "Run mended of mending: SUCCEEDED" in shown
-    mended = _trace(project, name)
+    mended = _trace(project, name, lambda trace: _states(trace)["join"] == "ran")
+    assert "Run mended of mending: SUCCEEDED" in project.run("caribou", "trace", name)
     assert _states(mended) == {**_states(failed), "right": "ran", "join": "ran"}
     assert _node(mended, "right")["attempts"] == 4
     assert _critical(mended) == ["begin", "right", "join"]
-    assert _joined(cloud, name) == [[{"side": "left"}, {"side": "right", "value": "mended"}]]
+    assert _joined(local_cloud, name) == [[{"side": "left"}, {"side": "right", "value": "mended"}]]
 
     listed = json.loads(project.run("caribou", "runs", WORKFLOW, "--state", "SUCCEEDED", "--since", "1h", "--json"))
     assert name in [run["run_id"] for run in listed]
 
 
+@pytest.mark.slow
 def test_run_whose_function_is_killed_by_its_time_limit_fails_there_and_says_so(project):
-    """Nothing in the function can tell of it: the sweeper does, from what Lambda gave up."""
+    """Nothing in the function can report it: the sweeper does, from what Lambda gave up."""
     payload = json.dumps({"mode": "sleep", "parameter": ""})
     said = project.run("caribou", "run", WORKFLOW, "-a", payload, "--name", "slow", "--wait", code=1)
-    assert "Run slow failed at right:begin_0_1:2" in said
+    assert "Run slow failed at doze:begin_0_2:3" in said
     assert "imed out" in said
 
-    trace = _trace(project, "slow")
-    assert _node(trace, "right")["state"] == "failed"
-    assert _node(trace, "right")["is_parked"]
-    assert "imed out" in _node(trace, "right")["error"]
+    doze = _node(_trace(project, "slow", lambda trace: _node(trace, "doze")["is_parked"]), "doze")
+    assert doze["state"] == "failed"
+    assert "imed out" in doze["error"]
     assert "caribou redrive slow" in project.run("caribou", "trace", "slow", "--workflow", WORKFLOW)
 
 
-def test_run_that_succeeded_or_is_not_known_is_not_redriven(project, cloud):
+def test_run_that_succeeded_or_is_not_known_is_not_redriven(project, local_cloud):
     """What can't go on is one message each, and exit code 2."""
-    cloud.client("ssm", HOME).put_parameter(Name="/mending/there", Type="String", Value="there")
+    local_cloud.client("ssm", HOME).put_parameter(Name="/mending/there", Type="String", Value="there")
     payload = json.dumps({"mode": "read", "parameter": "/mending/there"})
     shown = project.run("caribou", "run", WORKFLOW, "-a", payload, "--name", "good", "--wait")
     assert "Run good of mending: SUCCEEDED" in shown
@@ -150,18 +136,14 @@ def test_run_that_succeeded_or_is_not_known_is_not_redriven(project, cloud):
     assert "there is no such run" in project.run("caribou", "trace", "nobody", code=2)
 
 
-def _trace(project, run_id, check=lambda _: True, limit_s=30):
-    """The run's trace, once it is there and the check holds: logs come a moment late."""
-    give_up = time.monotonic() + limit_s
-    while True:
-        try:
-            trace = json.loads(project.run("caribou", "trace", run_id, "--json"))
-        except AssertionError:  # it has not begun
-            trace = None
-        if trace is not None and check(trace):
-            return trace
-        assert time.monotonic() < give_up, trace
-        time.sleep(0.2)
+def _trace(project, run_id, check):
+    """The run's trace, once the check holds: logs come a moment late."""
+
+    def look():
+        trace = json.loads(project.run("caribou", "trace", run_id, "--json"))
+        return trace if check(trace) else None
+
+    return eventually(look, f"the trace of {run_id}")
 
 
 def _node(trace, function):

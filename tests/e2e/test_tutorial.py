@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from waiting import BACKSTOP_S
 
 pytestmark = pytest.mark.local_cloud
 
@@ -70,7 +71,7 @@ class Reader:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=200,
+            timeout=BACKSTOP_S,
             check=False,
         )
         assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
@@ -111,11 +112,11 @@ def reader(tmp_path):
     environment["PATH"] = f"{Path(sys.prefix) / 'bin'}{os.pathsep}{os.environ['PATH']}"
     reader = Reader(folder, environment)
     yield reader
-    subprocess.run(
-        ["caribou", "local", "down"], cwd=folder, env=environment, check=False, capture_output=True, timeout=60
-    )
+    command = ["caribou", "local", "down"]
+    subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, timeout=BACKSTOP_S)
 
 
+@pytest.mark.slow
 def test_tutorial_when_it_is_followed_then_everything_comes_out_as_it_says(reader):
     """From an empty folder to a node that runs in another region."""
     for block in blocks_of(DOCS.read_text(encoding="utf-8"), "Tutorial"):

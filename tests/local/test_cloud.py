@@ -1,48 +1,25 @@
-import contextlib
 import io
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from waiting import eventually
 
 from caribou.cli.local import local
 from caribou.local import LocalCloud
 from caribou.local.cloud import HOST
+from caribou.local.processes import members
 from caribou.model.errors import InvalidInputError, OperationFailedError
 
 pytestmark = pytest.mark.local_cloud
 
 SLEEPER = "import time\ndef handler(event, context):\n    time.sleep(600)\n"
-
-
-def group_members(pgid):
-    """Pids of the living processes of a group; those that have ended and wait to be reaped don't count."""
-    if not Path("/proc/self/stat").exists():
-        rows = subprocess.run(["ps", "-axo", "pid=,pgid=,stat="], capture_output=True, text=True, check=True).stdout
-        return [int(p) for p, g, s in (row.split() for row in rows.splitlines()) if int(g) == pgid and s[0] != "Z"]
-    members = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            state, _ppid, group = stat.read_text().rpartition(")")[2].split()[:3]
-            if int(group) == pgid and state != "Z":
-                members.append(int(stat.parent.name))
-    return members
-
-
-def eventually(condition, limit_s=20.0):
-    """What the condition returned when it was true at last."""
-    give_up = time.monotonic() + limit_s
-    while not (found := condition()):
-        assert time.monotonic() < give_up, "waited in vain"
-        time.sleep(0.05)
-    return found
 
 
 def start_sleeper(cloud):
@@ -56,7 +33,7 @@ def start_sleeper(cloud):
         Handler="app.handler", Code={"ZipFile": code.getvalue()},
     )  # fmt: skip
     functions.invoke(FunctionName="sleeper", InvocationType="Event", Payload=b"{}")
-    eventually(lambda: len(group_members(cloud.pid)) > 1)
+    eventually(lambda: len(members(cloud.pid)) > 1, "the function's process")
 
 
 def listening_addresses(port):
@@ -100,7 +77,7 @@ def test_stop_leaves_no_process_and_a_restart_has_the_same_port(tmp_path):
     """Stopping ends running functions too and their code's copies; the same state gives the same endpoint again."""
     with LocalCloud.start(tmp_path, regions=()) as first:
         start_sleeper(first)
-    assert eventually(lambda: not group_members(first.pid))
+    assert members(first.pid) == []
     assert not (tmp_path / "tmp").exists()
     assert LocalCloud.attach(tmp_path) is None
 
@@ -151,7 +128,7 @@ def test_an_error_while_it_is_used_stops_it(tmp_path):
     assert not clouds[0].is_running()
 
 
-def test_a_server_that_does_not_start_is_told_with_its_log(tmp_path):
+def test_a_server_that_does_not_start_is_reported_with_its_log(tmp_path):
     """The message names the log and quotes its end; nothing stays behind."""
     with pytest.raises(OperationFailedError, match=r"(?s)server\.log, ends: .*nonsense"):
         LocalCloud.start(tmp_path, regions=(), settings={"LAMBDA_WARM_TTL_SECONDS": "nonsense"})
@@ -175,7 +152,7 @@ def test_a_parent_that_is_killed_takes_its_cloud_with_it(tmp_path, end):
 
         parent.send_signal(end)
 
-        assert eventually(lambda: not group_members(cloud.pid))
+        eventually(lambda: not members(cloud.pid), "the end of all of its processes")
     cloud.stop()
 
 

@@ -4,6 +4,8 @@ import hashlib
 import io
 import json
 import os
+import shutil
+import threading
 import uuid
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -68,16 +70,42 @@ def test_link_when_the_archive_is_broken_then_nothing_half_unpacked_stays(store,
     assert list((tmp_path / "caribou-code").iterdir()) == []
 
 
+def test_link_when_other_processes_end_meanwhile_then_it_is_made_all_the_same(store, tmp_path):
+    """Their folders go while the store looks through them: a start that failed for that would cost an attempt."""
+    over = threading.Event()
+
+    def come_and_go():
+        while not over.is_set():
+            for i in range(20):
+                folder = tmp_path / f"ministack-lambda-passing-{i}"
+                folder.mkdir()
+                (folder / "code").symlink_to(tmp_path)
+            for i in range(20):
+                shutil.rmtree(tmp_path / f"ministack-lambda-passing-{i}")
+
+    with ThreadPoolExecutor(1) as pool:
+        passing = pool.submit(come_and_go)
+        try:
+            texts = [(linked(store, tmp_path, str(i), "same") / "app.py").read_text() for i in range(50)]
+        finally:
+            over.set()
+        passing.result()
+    assert texts == ["same"] * 50
+
+
+# Returns when two executions have begun, so that two processes are needed.
 HANDLER = """
 import os, time
 def handler(event, _):
-    time.sleep(event)
+    open(os.path.join(event["folder"], event["name"]), "x").close()
+    while len(os.listdir(event["folder"])) < 2:
+        time.sleep(0.05)
     return [os.getpid(), os.path.realpath(__file__)]
 """
 
 
 @pytest.mark.local_cloud
-def test_functions_when_they_run_then_their_processes_share_their_code(local_cloud):
+def test_functions_when_they_run_then_their_processes_share_their_code(local_cloud, tmp_path):
     """On the real emulator: two processes of a function run the same file, under the digest of its archive."""
     code, name = io.BytesIO(), f"shared-{uuid.uuid4().hex[:8]}"
     with zipfile.ZipFile(code, "w") as archive:
@@ -85,13 +113,16 @@ def test_functions_when_they_run_then_their_processes_share_their_code(local_clo
     functions = local_cloud.client("lambda")
     role = f"arn:aws:iam::{local_cloud.account}:role/r"
     source = {"ZipFile": code.getvalue()}
-    functions.create_function(FunctionName=name, Runtime="python3.13", Handler="app.handler", Role=role, Code=source)
+    functions.create_function(
+        FunctionName=name, Runtime="python3.13", Handler="app.handler", Role=role, Code=source, Timeout=900
+    )
 
-    def invoke(sleep_s):
-        return json.load(functions.invoke(FunctionName=name, Payload=json.dumps(sleep_s))["Payload"])
+    def invoke(execution):
+        event = {"folder": str(tmp_path), "name": execution}
+        return json.load(functions.invoke(FunctionName=name, Payload=json.dumps(event))["Payload"])
 
     with ThreadPoolExecutor(2) as pool:
-        (one, its_file), (other, others_file) = pool.map(invoke, [1.0, 1.0])
+        (one, its_file), (other, others_file) = pool.map(invoke, ["one", "other"])
     assert one != other
     assert its_file == others_file
     assert its_file.endswith(f"/caribou-code/{hashlib.sha256(code.getvalue()).hexdigest()}/app.py")

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import BACKSTOP_S
 
 from caribou.local import tools
 from caribou.model.cache import cache_folder
@@ -89,13 +90,13 @@ print(tools.installed("tool-1", Path("proof"), build))
     for process in both:
         process.stdin.write("go\n")
         process.stdin.flush()
-    outputs = [process.communicate(timeout=30)[0].strip() for process in both]
+    outputs = [process.communicate(timeout=BACKSTOP_S)[0].strip() for process in both]
 
     assert outputs == [str(cache / "tool-1")] * 2
     assert (tmp_path / "builds").read_text() == "x"
 
 
-def test_a_failing_command_is_told_with_its_output(tmp_path):
+def test_a_failing_command_is_reported_with_its_output(tmp_path):
     """The message of a failed installation has the command and what it said."""
     with pytest.raises(OperationFailedError, match=r"ended with 3: out of disk"):
         tools._run([sys.executable, "-c", "import sys; print('out of disk', file=sys.stderr); sys.exit(3)"], tmp_path)

@@ -1,24 +1,21 @@
 """Workflows in the reference system's style, its import lines changed and nothing else: they must run as they are."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from math import inf
 from pathlib import Path
 
 import pytest
+from builders import placement_of
+from local_project import Project
 
 from caribou.model.errors import InvalidWorkflowError
-from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.project.workflow import read_workflow
 from caribou.model.source.derive import derive_graph
 from caribou.runtime.execution import Execution
 from caribou.runtime.testing import Disorder, LocalRunner, load_functions, run_folder
 
-REPOSITORY = Path(__file__).parents[2]
 WORKFLOWS = Path(__file__).parent / "workflows"
 HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"
 ITS_IMPORT = re.compile(r"^from (caribou\.deployment|multi_x_serverless)\..* import (\w+)$", re.MULTILINE)
@@ -87,7 +84,7 @@ def port(tmp_path):
 
 @pytest.mark.parametrize(("name", "file"), [(name, "app.py") for name in NAMES] + [("harvest", "src/press.py")])
 def test_workflow_when_its_import_is_as_it_was_then_the_error_names_the_line_and_what_to_write(port, name, file):
-    """Whoever forgets the line is told; what it says to write is all that is changed for the other tests."""
+    """Whoever forgets the line gets an error; what it says to write is all that is changed for the other tests."""
     folder = port(name)
     path = folder / file
     path.write_text((WORKFLOWS / name / file).read_text())
@@ -120,8 +117,8 @@ def test_manifest_when_ported_then_every_setting_is_read(port):
 
 
 def _split(graph, moved):
-    regions = {node.name: moved.get(node.function, HOME) for node in graph.nodes}
-    return Placement(graph.workflow, graph.version, HOME, (Plan(tuple(ALL_HOURS), regions),))
+    """A placement of some functions elsewhere, with all their nodes."""
+    return placement_of(graph, {node.name: moved[node.function] for node in graph.nodes if node.function in moved})
 
 
 def _runs(folder, payload, moved):
@@ -199,11 +196,11 @@ def test_survey_when_every_function_takes_two_arguments_then_each_gets_its_own_m
         assert counted["answers"] == [["Why?", who] for who in ((1, 2, 3) if everyone else (1, 2))]
         assert (counted["event"], counted["of"]) == ({}, "survey-0.0.1")
         assert result.outputs["Ask:Ask-All_0_0:1"]["where"] == region
-    told = {
+    keys = {
         *("workflow_name", "run_id", "current_instance_name", "current_provider", "current_region"),
         *("cpu_model", "function_start_time"),
     }
-    assert home.outputs["Ask-All:entry_point:0"]["told"] == sorted(told)
+    assert home.outputs["Ask-All:entry_point:0"]["metadata"] == sorted(keys)
 
 
 @pytest.mark.parametrize(
@@ -259,34 +256,20 @@ def test_workflow_when_a_helper_gets_it_in_a_loop_then_the_error_says_what_to_wr
 @pytest.fixture
 def project(tmp_path, local_cloud):
     """A project at the local cloud with the post office, ported, and a placement that moves most of it."""
-    cloud = local_cloud.as_account("777788889999")
-    cloud.bootstrap((HOME, WEST))
-    for name in ("app.py", "cdk.json"):
-        shutil.copy(REPOSITORY / name, tmp_path)
+    project = Project.in_folder(tmp_path, local_cloud)
     folder = ported("post_office", tmp_path / "workflows")
     moved = {"Weigh": WEST, "Stamp": WEST, "Sort-Mail": WEST, "Archive": WEST}
     placement = _split(derive_graph(folder), moved)
     (tmp_path / "split.json").write_text(json.dumps(placement.to_json()))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_"))}
-    environment |= cloud.variables()
-
-    def run(program, *arguments):
-        command = [str(Path(sys.prefix) / "bin" / program), *arguments]
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200, check=False
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
-
-    return run
+    return project
 
 
 @pytest.mark.local_cloud
 def test_post_office_when_deployed_and_split_then_it_runs_as_in_this_process(project):
     """Lambda, SNS and DynamoDB take names with hyphens, and a run over two regions gives what one at home does."""
-    project("cdk", "deploy", "Workflow-post_office", "-c", "placement=split.json", "--require-approval", "never")
+    project.deploy("Workflow-post_office", "-c", "placement=split.json")
     started = ("run", "post_office", "--wait", "--json", "-a", '"{\\"sender\\": \\"Ada\\", \\"parcel\\": true}"')
-    trace = json.loads(project("caribou", *started))
+    trace = json.loads(project.run("caribou", *started))
     assert trace["state"] == "SUCCEEDED"
     ran_in = {node["node"]: node["region"] for node in trace["nodes"]}
     assert set(ran_in) == set(POST_OFFICE)

@@ -18,11 +18,13 @@ from enum import Enum, auto
 from functools import cached_property
 from random import Random
 
+import builders
+
 from caribou.model import payload as payloads
 from caribou.model.envelope import Envelope, Start, parse_message
 from caribou.model.errors import InvalidEnvelopeError, UnreachableError
-from caribou.model.graph import Edge, Function, Graph, Node
-from caribou.model.placement import ALL_HOURS, Placement, Plan
+from caribou.model.graph import Graph
+from caribou.model.placement import Placement
 from caribou.model.run import FailedEvent, RunState
 from caribou.model.run_settings import RunSettings
 from caribou.runtime import CaribouWorkflow
@@ -98,26 +100,14 @@ class Event:
 
 
 def graph_of(calls, sync=""):
-    """A graph out of `{"a": "b c", …}`, entry first; each node has a function of its own name."""
-    names = list(dict.fromkeys([*calls, *(target for targets in calls.values() for target in targets.split())]))
-    synced = set(sync.split())
-    return Graph(
-        workflow="flow",
-        version="0.0.1",
-        functions=tuple(Function(n, "app", n, entry_point=n == names[0], sync=n in synced) for n in names),
-        nodes=tuple(Node(n, n, sync=n in synced) for n in names),
-        edges=tuple(
-            Edge(source, i, target, conditional=True)
-            for source, targets in calls.items()
-            for i, target in enumerate(targets.split())
-        ),
-    )
+    """A graph, see builders.py, each of whose edges may be skipped."""
+    graph = builders.graph_of(calls, sync)
+    return replace(graph, edges=tuple(replace(edge, conditional=True) for edge in graph.edges))
 
 
 def placement_of(graph, regions=None):
     """A placement for all hours; nodes that are not named are at home."""
-    everywhere = {node.name: HOME for node in graph.nodes} | (regions or {})
-    return Placement(graph.workflow, graph.version, HOME, (Plan(tuple(ALL_HOURS), everywhere),))
+    return builders.placement_of(graph, regions or {}, HOME)
 
 
 def expected_nodes(graph, skip):

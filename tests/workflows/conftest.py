@@ -1,6 +1,5 @@
 """The benchmark workflows: their modules as Lambda would load them, and whole runs in this process beside a real S3."""
 
-import ctypes
 import fnmatch
 import importlib.util
 import json
@@ -8,18 +7,17 @@ import sys
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-import boto3
-import numpy as np
 import pytest
 from botocore.client import BaseClient
+from builders import ROOT
+from scripts import script
 
 from caribou.cli.samples import Samples
 from caribou.model.project.workflow import read_workflow
 from caribou.runtime.testing import LocalRunner, RunResult, load_functions
 
-WORKFLOWS = Path(__file__).parents[2] / "workflows"
+WORKFLOWS = ROOT / "workflows"
 
 
 @pytest.fixture
@@ -53,22 +51,6 @@ def filled():
         return json.loads(text.replace("${account}", account).replace("${home_region}", "us-east-1"))
 
     return filled
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """One thread for numpy, as in the manifests: on a busy machine, two wait for each other ten times as long.
-
-    tests/conftest.py sets the variable for that, but pytest-randomly has loaded numpy before, unless xdist is used.
-    """
-    found = [*(Path(np.__file__).parents[1] / "numpy.libs").glob("libscipy_openblas64_*")]
-    blas = ctypes.CDLL(str(found[0])) if found else None  # elsewhere than on Linux it has another name
-    before = blas.scipy_openblas_get_num_threads64_() if blas else 0
-    if blas:
-        blas.scipy_openblas_set_num_threads64_(1)
-    yield
-    if blas:
-        blas.scipy_openblas_set_num_threads64_(before)
 
 
 @dataclass(frozen=True)
@@ -105,7 +87,7 @@ def play(local_cloud, led_to, monkeypatch):
         assert result.state == "SUCCEEDED", result.errors
         assert needed, "the functions never asked AWS for anything: the hook does not see it"
         assert needed - allowed(workflow, needed) == set()
-        return Played(run_id, result, written(samples, workflow.manifest.home_region, f"output/{run_id}/"))
+        return Played(run_id, result, script("workflows").objects_of(samples, run_id))
 
     return play
 
@@ -172,16 +154,3 @@ def permissions_in(folder, manifest):
 def listed(value):
     """The value as a list: a policy may have one text in the place of a list of one."""
     return [value] if isinstance(value, str) else value
-
-
-def written(samples, home, prefix):
-    """The objects below a prefix in the samples' buckets, by the rest of their keys."""
-    s3 = boto3.client("s3", region_name=home)
-    buckets = {entry["bucket"] for entry in samples.read(samples.folder / "objects.json")}
-    pages = s3.get_paginator("list_objects_v2")
-    return {
-        entry["Key"].removeprefix(prefix): s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
-        for bucket in sorted(buckets)
-        for page in pages.paginate(Bucket=bucket, Prefix=prefix)
-        for entry in page.get("Contents", [])
-    }

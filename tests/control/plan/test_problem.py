@@ -5,6 +5,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from builders import graph_of, record_of
 
 from caribou.collectors.bodies import KINDS
 from caribou.collectors.facts import InMemoryFactTable, collect, read_facts
@@ -12,9 +13,8 @@ from caribou.collectors.sources.registry import SOURCES
 from caribou.collectors.sources.snapshot import packaged_facts
 from caribou.control.plan.problem import build_problem
 from caribou.model.errors import InvalidProblemError
-from caribou.model.graph import Edge, Function, Graph, Node
 from caribou.model.manifest import FunctionSettings, Limit, Manifest, RegionRules
-from caribou.model.record import Outcome, RunRecord, SuccessorRecord
+from caribou.model.record import Outcome, SuccessorRecord
 from caribou.model.schema.problem_file import parse_problem
 
 HOME = "us-west-1"
@@ -25,14 +25,7 @@ START = 1_782_000_000.0
 @pytest.fixture
 def graph():
     """Start → work → end and start → end, the first conditional; end is a sync node."""
-    names = ("start", "work", "end")
-    return Graph(
-        workflow="example",
-        version="0.0.1",
-        functions=tuple(Function(n, "app", n, entry_point=n == "start", sync=n == "end") for n in names),
-        nodes=tuple(Node(n, n, sync=n == "end") for n in names),
-        edges=(Edge("start", 0, "work", conditional=True), Edge("start", 1, "end"), Edge("work", 0, "end")),
-    )
+    return graph_of({"start": "work end", "work": "end"}, sync="end", conditional="start#0", name="example")
 
 
 @pytest.fixture
@@ -54,47 +47,22 @@ def manifest(graph):
     )
 
 
-def record_of(run_id, node, started_at, successors=(), **changes):
-    """A record of a node at home."""
-    return dataclasses.replace(
-        RunRecord(
-            run_id=run_id,
-            workflow="example",
-            workflow_version="0.0.1",
-            node=node,
-            function=node,
-            region=HOME,
-            placement="digest",
-            attempt=1,
-            cold_start=False,
-            started_at=started_at,
-            duration_s=1.0,
-            cpu_s=0.2,
-            memory_mb=1024,
-            bytes_in=100,
-            bytes_out=0,
-            external_bytes=0,
-            edge=None,
-            sent_at=None,
-            redirect=False,
-            stays_home=False,
-            error=None,
-            successors=successors,
-        ),
-        **changes,
-    )
+def executed(run_id, node, started_at, successors=(), **changes):
+    """A record of a second's work at home."""
+    usual = {"region": HOME, "duration_s": 1.0, "cpu_s": 0.2, "memory_mb": 1024, "bytes_in": 100, "external_bytes": 0}
+    return record_of(node, run_id=run_id, started_at=started_at, successors=successors, **(usual | changes))
 
 
 def run_of(run_id, at, *, work=True):
     """The records of one run, with or without work."""
     to_work = SuccessorRecord("start#0", "work", HOME, Outcome.SENT if work else Outcome.SKIPPED, 50, 0.5, 0.02)
     to_end = SuccessorRecord("start#1", "end", HOME, Outcome.JOINED, 50, 0.6, 0.02)
-    records = [record_of(run_id, "start", at, (to_work, to_end))]
+    records = [executed(run_id, "start", at, (to_work, to_end))]
     if work:
         joined = SuccessorRecord("work#0", "end", HOME, Outcome.JOINED, 50, 0.9, 0.02)
-        records.append(record_of(run_id, "work", at + 0.6, (joined,), edge="start#0", sent_at=at + 0.51))
+        records.append(executed(run_id, "work", at + 0.6, (joined,), edge="start#0", sent_at=at + 0.51))
     sent_at = at + (1.51 if work else 0.61)
-    return [*records, record_of(run_id, "end", sent_at + 0.1, sent_at=sent_at)]
+    return [*records, executed(run_id, "end", sent_at + 0.1, sent_at=sent_at)]
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@
 import json
 
 import pytest
+from builders import graph_of, record_of
 
 from caribou.collectors.logs import InMemoryLogReader, LogEvent
 from caribou.control.runs.evidence import RunFacts, Wanted, recent_runs
 from caribou.model.envelope import Run, StoredPayload
-from caribou.model.graph import Edge, Function, Graph, Node
-from caribou.model.record import RECORD_KEY, RunRecord
+from caribou.model.record import RECORD_KEY
 from caribou.model.run import RunItem, RunState, SyncState
 from caribou.runtime.clients import Clients
 from caribou.runtime.run_items import DynamoRunStore
@@ -16,13 +16,7 @@ from caribou.runtime.sync_items import DynamoClaims, DynamoSyncStore
 
 pytestmark = pytest.mark.local_cloud
 HOME, WEST = "us-east-1", "us-west-2"
-GRAPH = Graph(
-    "w",
-    "0.0.1",
-    (Function("a", "app", "a", entry_point=True), Function("b", "app", "b"), Function("s", "app", "s", sync=True)),
-    (Node("a", "a"), Node("b", "b"), Node("s", "s", sync=True)),
-    (Edge("a", 0, "b"), Edge("a", 1, "s"), Edge("b", 0, "s")),
-)
+GRAPH = graph_of({"a": "b s", "b": "s"}, sync="s", name="w")
 
 
 def run(run_id="r", started_at=100.0, regions=None):
@@ -32,31 +26,7 @@ def run(run_id="r", started_at=100.0, regions=None):
 
 def record(node, run_id="r", region=HOME, **fields):
     """A run record."""
-    values = {
-        "run_id": run_id,
-        "workflow": "w",
-        "workflow_version": "0.0.1",
-        "node": node,
-        "function": node,
-        "region": region,
-        "placement": "p",
-        "attempt": 1,
-        "cold_start": False,
-        "started_at": 101.0,
-        "duration_s": 1.0,
-        "cpu_s": 0.1,
-        "memory_mb": 128,
-        "bytes_in": 1,
-        "bytes_out": 1,
-        "external_bytes": 0,
-        "edge": None,
-        "sent_at": None,
-        "redirect": False,
-        "stays_home": False,
-        "error": None,
-        "successors": (),
-    }
-    return RunRecord(**(values | fields))
+    return record_of(node, **({"run_id": run_id, "region": region, "workflow": "w", "started_at": 101.0} | fields))
 
 
 def event(of, at_s=101.0):

@@ -1,10 +1,10 @@
 """Going on with a run that failed, by the sweeper's own code, in memory."""
 
 import pytest
+from builders import graph_of
 
 from caribou.control.runs.redrive import redrive
 from caribou.model.errors import InvalidInputError, OperationFailedError
-from caribou.model.graph import Edge, Function, Graph, Node
 from caribou.model.placement import Placement
 from caribou.runtime import CaribouWorkflow
 from caribou.runtime.placement import new_run
@@ -12,13 +12,7 @@ from caribou.runtime.sweeping import Sweeper
 from caribou.runtime.testing import LocalRunner, RunState
 
 HOME = "us-east-1"
-GRAPH = Graph(
-    "flow",
-    "0.0.1",
-    (Function("a", "app", "a", entry_point=True), Function("b", "app", "b")),
-    (Node("a", "a"), Node("b", "b")),
-    (Edge("a", 0, "b"),),
-)
+GRAPH = graph_of({"a": "b"})
 
 
 class World:

@@ -3,10 +3,9 @@
 from dataclasses import replace
 
 import pytest
+from builders import graph_of, placement_of
 
 from caribou.control.runs.trace import Evidence, NodeState, Notes, trace_of
-from caribou.model.graph import Edge, Function, Graph, Node
-from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.run import Parked, SyncState
 from caribou.runtime import CaribouWorkflow
 from caribou.runtime.testing import LocalRunner, RunState
@@ -22,21 +21,14 @@ class Play:
     """
 
     def __init__(self, calls, *, sync="", skip=(), broken=(), takes=None, placed=None, down=()):
-        names = list(dict.fromkeys([*calls, *(t for targets in calls.values() for t in targets.split())]))
-        self.graph = Graph(
-            "flow",
-            "0.0.1",
-            tuple(Function(n, "app", n, entry_point=n == names[0], sync=n in sync.split()) for n in names),
-            tuple(Node(n, n, sync=n in sync.split()) for n in names),
-            tuple(Edge(s, i, t) for s, targets in calls.items() for i, t in enumerate(targets.split())),
-        )
+        self.graph = graph_of(calls, sync)
         self.skip, self.broken, self.takes = set(skip), set(broken), takes or {}
         self.workflow = CaribouWorkflow("flow", "0.0.1")
         self.functions = {}
         for node in self.graph.nodes:
             self.functions[node.name] = self.workflow.serverless_function(name=node.name)(self._function(node))
-        plan = Plan(ALL_HOURS, dict.fromkeys(names, HOME) | (placed or {}))
-        self.runner = LocalRunner(self.graph, self.functions, Placement("flow", "0.0.1", HOME, (plan,)))
+        placement = placement_of(self.graph, placed or {}, HOME)
+        self.runner = LocalRunner(self.graph, self.functions, placement)
         self.runner.cloud.unreachable.update(down)
 
     def _function(self, node):

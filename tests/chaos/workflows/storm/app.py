@@ -23,12 +23,12 @@ workflow = CaribouWorkflow(name="storm", version="0.0.1")
 
 
 class StormError(Exception):
-    """What user code raises when it is told to."""
+    """What user code raises when it is ordered to."""
 
 
 @workflow.serverless_function(name="start", entry_point=True)
 def start(event: dict[str, Any]) -> None:
-    """Tells four: two that go to the sync node, one whose branch is nested, and the sync node itself."""
+    """Calls four: two that go to the sync node, one whose branch is nested, and the sync node itself."""
     with executing("start", event):
         workflow.invoke_serverless_function(left, event)
         workflow.invoke_serverless_function(right, event, event["right"])
@@ -66,7 +66,7 @@ def late(event: dict[str, Any]) -> None:
 
 @workflow.serverless_function(name="join")
 def join(event: object) -> None:  # noqa: ARG001 - a sync node reads its predecessors' data
-    """Waits for all, and tells the last node who came."""
+    """Waits for all, and passes on to the last node who came."""
     data = workflow.get_predecessor_data()
     with executing("join", data[0], came=[item["from"] for item in data]):
         came = [[item["from"], len(item.pop("text", ""))] for item in data]
@@ -75,7 +75,7 @@ def join(event: object) -> None:  # noqa: ARG001 - a sync node reads its predece
 
 @workflow.serverless_function(name="last")
 def last(event: dict[str, Any]) -> None:
-    """Notes what it was told: the output of the run."""
+    """Notes what came: the output of the run."""
     with executing("last", event, output=event["came"]):
         pass
 

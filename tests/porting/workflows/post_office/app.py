@@ -76,7 +76,7 @@ def front_desk(event: dict[str, Any], metadata: dict[str, Any]) -> dict[str, Any
 
 @workflow.serverless_function(name="Weigh")
 def weigh(event: str) -> dict[str, Any]:
-    """Get a text, and tell one sync node twice."""
+    """Get a text, and call one sync node twice."""
     workflow.invoke_serverless_function(sort_mail, {"item": event, "grams": grams_of(event)})
     workflow.invoke_serverless_function(sort_mail, {"item": event, "fragile": event.endswith("parcel")}, True)  # noqa: FBT003
     return {"status": 200}

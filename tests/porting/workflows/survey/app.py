@@ -24,7 +24,7 @@ def ask_all(event, context):
     payload["who"] = 3
     workflow.invoke_serverless_function(ask, payload, event.get("everyone", True))
 
-    return {"status": 200, "told": sorted(context)}
+    return {"status": 200, "metadata": sorted(context)}
 
 
 @workflow.serverless_function(name="Ask")

@@ -72,13 +72,13 @@ class Call:
 
 
 class FaultProxy:
-    """A proxy in a thread of its own. `weather` may be set at any time; `counts` tells how many calls met what."""
+    """A proxy in a thread of its own. `weather` may be set at any time; `counts` has how many calls met what."""
 
     def __init__(self, seed: int = 0) -> None:
         self.weather = Weather()
         self.counts: Counter[str] = Counter()
         self.port = 0
-        self._chance = random.Random(seed)  # noqa: S311 - faults, not secrets
+        self._chance = random.Random(seed)
         self._observer: Callable[[Call], None] | None = None
         self._target: tuple[str, int] | None = None
         self._serving: set[asyncio.Task[None]] = set()
@@ -103,7 +103,7 @@ class FaultProxy:
         self._target = (address.hostname or _HOST, address.port or 80)
 
     def observe(self, observer: Callable[[Call], None] | None) -> None:
-        """Have an observer told of each call that was done, in the proxy's thread; None ends that."""
+        """Call an observer with each call that was done, in the proxy's thread; None ends that."""
         self._observer = observer
 
     def stop(self) -> None:

@@ -7,10 +7,12 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
+from faults import Cut, FaultProxy, Weather
+from waiting import BACKSTOP_S
 
-from caribou.local.faults import Cut, FaultProxy, Weather
-
-ONCE = Config(retries={"total_max_attempts": 1}, read_timeout=0.5, connect_timeout=0.5)
+ONCE = Config(retries={"total_max_attempts": 1}, read_timeout=BACKSTOP_S)
+IMPATIENT = ONCE.merge(Config(read_timeout=0.5))
+"""For a call that never gets an answer."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -58,17 +60,17 @@ def proxy(server):
         yield proxy
 
 
-def list_tables(proxy, region, service="dynamodb"):
+def list_tables(proxy, region, service="dynamodb", config=ONCE):
     """A call of DynamoDB through the proxy; its client is closed."""
     session = boto3.Session(aws_access_key_id="1", aws_secret_access_key="2", region_name=region)
-    client = session.client(service, endpoint_url=proxy.settings()["AWS_ENDPOINT_URL"], config=ONCE)
+    client = session.client(service, endpoint_url=proxy.settings()["AWS_ENDPOINT_URL"], config=config)
     try:
         return client.list_tables()["TableNames"] if service == "dynamodb" else client.list_topics()
     finally:
         client.close()
 
 
-def test_proxy_when_the_weather_is_fine_then_calls_pass_and_the_observer_is_told(proxy, server):
+def test_proxy_when_the_weather_is_fine_then_calls_pass_and_the_observer_gets_them(proxy, server):
     """What comes back is the server's answer; the call's region and service are read from its signature."""
     calls = []
     proxy.observe(calls.append)
@@ -88,7 +90,7 @@ def test_proxy_when_a_region_is_cut_off_then_its_calls_fail_undone_and_others_pa
     proxy.weather = Weather(cut={"eu-west-1": cut})
 
     with pytest.raises(error):
-        list_tables(proxy, "eu-west-1")
+        list_tables(proxy, "eu-west-1", config=IMPATIENT if cut is Cut.SILENT else ONCE)
 
     assert server.seen == []
     assert list_tables(proxy, "us-east-1") == []
@@ -119,7 +121,7 @@ def test_proxy_when_a_call_is_unanswered_then_it_is_done_all_the_same(proxy, ser
 
 def test_proxy_when_a_body_comes_in_chunks_or_after_a_question_then_it_passes_whole(proxy, server):
     """Two requests on one connection, the first with `Expect: 100-continue`, its answer in chunks."""
-    connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=BACKSTOP_S)
     try:
         for body, headers in (("chunks", {"Expect": "100-continue"}), ("plain", {})):
             connection.request("POST", "/", body, headers)
