@@ -89,7 +89,7 @@ def test_trace_when_a_node_ran_elsewhere_then_both_regions_are_shown():
     assert "it began with another graph" in text
 
 
-def test_runs_when_shown_then_a_row_tells_each():
+def test_runs_when_shown_then_each_has_a_row():
     """State, time, placement, and where one failed."""
     failed = replace(DONE, state=RunState.FAILED, failed_node="b", error="ValueError")
     home = replace(DONE, run=replace(RUN, run_id="r2", stays_home=True))

@@ -95,7 +95,7 @@ def test_solve_when_the_picture_can_not_be_written_then_says_so_and_the_placemen
     assert problem_file.with_name("solved.json").exists()
 
 
-def test_solve_when_options_are_given_then_the_solver_has_them_and_the_file_tells(problem_file):
+def test_solve_when_options_are_given_then_the_solver_has_them_and_the_file_has_them(problem_file):
     """No region but home is left, so everything stays there."""
     run(problem_file, "--max-regions", 0, "--switching-penalty", 0.01, "--time-limit", 60)
     placement = read_placement(problem_file.with_name("solved.json"))

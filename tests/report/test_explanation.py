@@ -83,7 +83,7 @@ def test_words_when_neighbours_pull_then_name_the_strong_ones_and_the_direction(
         ({"region": HOME, "hours": (0, 1, 5)}, "b runs in us-east-1 (home), 00-01, 05:"),
     ],
 )
-def test_words_when_there_is_more_to_tell_then_have_a_line_for_it(fields, line):
+def test_words_when_there_is_more_to_say_then_have_a_line_for_it(fields, line):
     """The redirect, what is not allowed, and hours."""
     assert line in words(WORSE, **fields)
 

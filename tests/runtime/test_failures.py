@@ -67,7 +67,7 @@ def test_function_when_it_fails_after_sending_then_its_record_has_what_was_sent(
     assert sorted(result.nodes) == ["a", "b", "d"]
 
 
-def test_send_when_it_is_slow_and_user_code_fails_then_nothing_is_told_after_the_record(graph_of, script_of):
+def test_send_when_it_is_slow_and_user_code_fails_then_nothing_is_sent_after_the_record(graph_of, script_of):
     """A send in flight at the failure is in the record, and none runs on into the next request."""
     graph = graph_of({"a": "b c"})
     runner = LocalRunner(graph, script_of(graph, flaky={"a": 1}).functions)

@@ -110,7 +110,7 @@ def test_metadata_when_a_node_runs_then_its_start_is_utc_in_the_reference_system
         (None, ""),
     ],
 )
-def test_cpu_model_when_linux_tells_it_then_it_is_the_first_one_named(tmp_path, content, model):
+def test_cpu_model_when_linux_has_it_then_it_is_the_first_one_named(tmp_path, content, model):
     """Not every machine has it, and none must fail for it."""
     path = tmp_path / "cpuinfo"
     if content is not None:

@@ -186,7 +186,7 @@ def _run(run_id, regions=None):
     return Run(run_id, "0.0.1", "graph", "placement", regions or {}, 1_700_000_000.123456, 1_700_003_600.5)
 
 
-def test_clock_when_asked_then_it_tells_seconds_since_1970(ports):
+def test_clock_when_asked_then_it_says_seconds_since_1970(ports):
     """Times are UTC seconds, and don't go back."""
     first = ports.clock.now()
     assert abs(first - time.time()) < 60

@@ -33,7 +33,7 @@ def result(graph_of, script_of, placement_of):
     return runner.run({"k": 1})
 
 
-def test_record_when_a_run_starts_then_it_tells_who_where_and_how_much(result):
+def test_record_when_a_run_starts_then_it_has_who_where_and_how_much(result):
     """Names, version, digest, region, sizes and times of the first node."""
     record = result.record("a")
     assert (record.workflow, record.workflow_version, record.function) == ("flow", "0.0.1", "a")
@@ -45,7 +45,7 @@ def test_record_when_a_run_starts_then_it_tells_who_where_and_how_much(result):
     assert record.bytes_in == len('{"k":1}')
 
 
-def test_record_when_successors_are_told_then_it_has_outcome_region_offset_and_size_of_each(result):
+def test_record_when_successors_are_handed_over_to_then_it_has_outcome_region_offset_and_size_of_each(result):
     """A message, a report to a sync node, and a skip that concerns nobody."""
     by_edge = {successor.edge: successor for successor in result.record("a").successors}
     assert {edge: (s.node, s.region, s.outcome) for edge, s in by_edge.items()} == {
@@ -62,7 +62,7 @@ def test_record_when_successors_are_told_then_it_has_outcome_region_offset_and_s
     assert all(successor.seconds >= 0 for successor in by_edge.values())
 
 
-def test_record_when_a_message_arrived_then_it_tells_the_edge_and_when_it_was_sent(result):
+def test_record_when_a_message_arrived_then_it_has_the_edge_and_when_it_was_sent(result):
     """Both ends of an edge can be matched."""
     record = result.record("b")
     assert (record.edge, record.region, record.bytes_in) == ("a#0", AWAY, len('"é"'.encode()))

@@ -355,7 +355,7 @@ def shown(summary):
     return output.getvalue()
 
 
-def test_view_when_runs_ended_in_all_ways_then_tells_a_person():
+def test_view_when_runs_ended_in_all_ways_then_a_person_reads_so():
     """Counts, times with and without regions, failures, and no warning as long as starts are in time."""
     text = shown(summary_of(MIXED))
     assert "14 runs: 6 succeeded, 4 failed, 1 expired, 1 unfinished, 2 not started" in text
@@ -461,7 +461,7 @@ def test_command_when_all_runs_succeed_then_writes_what_it_prints(project, capsy
     assert data == json.loads(capsys.readouterr().out)
 
 
-def test_command_when_a_thread_raises_what_nobody_expected_then_tells_and_writes_the_result(project, offline, capsys):
+def test_command_when_a_thread_raises_what_nobody_expected_then_prints_and_writes_the_result(project, offline, capsys):
     """It is a failure among the others."""
     offline.refused, offline.refusal = {1}, KeyError("x")
     assert caribou(*LOAD, "-o", "load.json") == 1
@@ -474,7 +474,7 @@ def test_command_when_a_thread_raises_what_nobody_expected_then_tells_and_writes
 
 @pytest.mark.usefixtures("offline")
 @pytest.mark.parametrize(("error", "ends"), [(KeyboardInterrupt(), SystemExit), (RuntimeError("no"), RuntimeError)])
-def test_command_when_driving_is_cut_short_then_tells_and_writes_what_was_there(
+def test_command_when_driving_is_cut_short_then_prints_and_writes_what_was_there(
     project, monkeypatch, capsys, error, ends
 ):
     """By a person, or by what nobody expected, which is not hidden."""
@@ -535,7 +535,7 @@ def cloud(local_cloud, led_to):
 
 
 @pytest.mark.local_cloud
-def test_command_when_one_of_twenty_runs_fails_then_tells_of_all_and_of_the_one(project, cloud, capsys):  # noqa: ARG001 - both are where the command works
+def test_command_when_one_of_twenty_runs_fails_then_prints_all_and_the_one(project, cloud, capsys):  # noqa: ARG001 - both are where the command works
     """The whole way: twenty runs within a second, of which one has a payload that the entry refuses."""
     load = ("load", "small_sync_example")
     assert caribou(*load, "-a", "{}", "--rate", "1/s", "--duration", "9") == 1

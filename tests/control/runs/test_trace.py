@@ -103,7 +103,7 @@ def test_trace_when_all_edges_of_a_sync_node_are_skipped_then_it_and_what_follow
     assert trace.node("b").edges[0].outcome == "skipped"
 
 
-def test_trace_when_a_node_failed_then_it_tells_the_exception_and_what_waits_behind_it():
+def test_trace_when_a_node_failed_then_it_shows_the_exception_and_what_waits_behind_it():
     """Siblings' results are kept, the node that failed has its error, the path leads to it."""
     trace = Play(DIAMOND, sync="s", broken={"c"}).trace(notes={"s": Notes(0, SyncState(taken=frozenset({"b#0"})))})
     assert states(trace) == {"a": "ran", "b": "ran", "c": "failed", "s": "waiting", "z": "waiting"}
@@ -128,7 +128,7 @@ def test_trace_when_a_message_is_parked_then_its_node_says_why():
     ("tries", "last_attempt", "state"),
     [(0, 0, "waiting"), (1, 0, "running"), (1, 1, "retrying"), (2, 1, "running")],
 )
-def test_trace_when_a_run_is_open_then_claims_and_errors_tell_what_a_node_does(tries, last_attempt, state):
+def test_trace_when_a_run_is_open_then_claims_and_errors_show_what_a_node_does(tries, last_attempt, state):
     """Claimed and nothing heard of: running. The last try raised, and the next has not claimed: retrying."""
     evidence = Play({"a": "b"}, broken={"b"}).evidence(notes={"b": Notes(tries)})
     records = tuple(one for one in evidence.records if one.node == "a" or one.attempt <= last_attempt)

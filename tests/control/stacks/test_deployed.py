@@ -49,7 +49,7 @@ def test_home_when_there_is_none_then_there_is_none(world):
 
 
 @pytest.mark.local_cloud
-def test_placement_when_the_template_tells_none_then_it_is_an_error(world, placed):
+def test_placement_when_the_template_has_none_then_it_is_an_error(world, placed):
     """A stack that someone made by hand is not guessed about."""
     home = world.home(placed())
     body = json.dumps({"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})

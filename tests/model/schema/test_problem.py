@@ -123,7 +123,7 @@ def test_problem_when_an_earlier_version_wrote_it_then_the_price_that_nothing_re
 
 
 def test_problem_when_marginal_intensity_is_given_then_is_read_and_else_is_none():
-    """It is optional: nobody tells it for some regions."""
+    """It is optional: nobody publishes it for some regions."""
     path = ("regions", AWAY, "carbon_intensity_g_per_kwh", "marginal")
     regions = parse_problem(changed(valid(), path, 476.7)).regions
     assert regions[AWAY].carbon_intensity_g_per_kwh.marginal == 476.7
@@ -174,7 +174,7 @@ WRONG = {
     "no observed message": (("edges", 3, "transfers"), {}, "edges[3].transfers"),
     "several edges without a join": (("edges", 3, "sync"), None, "edges[3].sync"),
     "untold sync node": (("edges", 0, "on_skip"), [], "edges[0].on_skip"),
-    "told of another edge": (("edges", 1, "on_skip"), [notice("work", "merge")], "edges[1].on_skip"),
+    "notified of another edge": (("edges", 1, "on_skip"), [notice("work", "merge")], "edges[1].on_skip"),
     "no redirector": (("entry", "redirector"), None, "entry.redirector"),
     "redirector unseen at home": (("entry", "redirector", "runs"), {}, "entry.redirector.runs.us-east-1"),
     "redirector without messages": (("entry", "redirector", "transfers"), {}, "entry.redirector.transfers"),
@@ -249,7 +249,7 @@ def test_file_when_not_a_problem_then_raises_with_its_path(tmp_path, content, me
 
 
 def test_file_when_missing_then_raises(tmp_path):
-    """A wrong path is told."""
+    """A wrong path is named."""
     with pytest.raises(InvalidProblemError, match="can't be read"):
         read_problem(tmp_path / "none.json")
     with pytest.raises(InvalidPlacementError, match="can't be read"):
