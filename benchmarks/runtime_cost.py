@@ -32,10 +32,10 @@ from unittest.mock import patch
 import boto3
 
 from caribou.local import LocalCloud
-from caribou.model.envelope import Start
 from caribou.model.graph import Edge, Function, Graph, Node
 from caribou.model.placement import Placement
-from caribou.model.record import RunRecord
+from caribou.model.run.envelope import Start
+from caribou.model.run.record import RunRecord
 from caribou.model.run_settings import RunSettings
 from caribou.model.template_contract import OPEN_INDEX
 from caribou.runtime import CaribouWorkflow

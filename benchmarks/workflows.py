@@ -39,7 +39,7 @@ from caribou.local.tools import cdk_env
 from caribou.model.errors import CaribouError
 from caribou.model.placement import PLACEMENT_SCHEMA
 from caribou.model.project.workflow import Workflow, read_workflow, workflow_folders
-from caribou.model.record import RunRecord
+from caribou.model.run.record import RunRecord
 from caribou.runtime.placement import share_of
 
 ROOT = Path(__file__).resolve().parents[1]

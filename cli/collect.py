@@ -25,7 +25,7 @@ from caribou.collectors.sources.snapshot import packaged_facts
 from caribou.control.plan.problem import build_problem
 from caribou.model.errors import InvalidRecordError, OperationFailedError
 from caribou.model.project.workflow import read_workflow
-from caribou.model.record import RunRecord
+from caribou.model.run.record import RunRecord
 from caribou.model.schema.problem_file import parse_problem
 
 _file = click.Path(dir_okay=False, path_type=Path)

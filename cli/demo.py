@@ -26,7 +26,7 @@ from caribou.local.cloud import LocalCloud
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.placement import Placement
 from caribou.model.project.workflow import Workflow, read_workflow
-from caribou.model.record import RunRecord
+from caribou.model.run.record import RunRecord
 from caribou.model.schema.placement import read_placement
 from caribou.model.schema.problem_file import read_problem
 from caribou.report.demo_tables import comparison_table, regions_table

@@ -20,8 +20,8 @@ from typing import Any
 
 from caribou.collectors.observed import TAKEN, Observed, Run, gigabytes, seconds
 from caribou.model.graph import Edge, Graph
-from caribou.model.record import Outcome, RunRecord, SuccessorRecord
-from caribou.model.skips import reach_of_skipped
+from caribou.model.run.record import Outcome, RunRecord, SuccessorRecord
+from caribou.model.run.skips import reach_of_skipped
 
 Json = dict[str, Any]
 

@@ -20,8 +20,8 @@ from caribou.collectors.logs import LogEvent, LogReader
 from caribou.collectors.records import DAY_S, Cursor, RecordTable, parse_record
 from caribou.model.errors import InvalidRecordError, OperationFailedError
 from caribou.model.names import DEFAULT_STAGE, WorkflowNames
-from caribou.model.record import RECORD_KEY, RunRecord
 from caribou.model.registration import Registration
+from caribou.model.run.record import RECORD_KEY, RunRecord
 
 LATE_S = 600
 """How long after it happened an event may still appear in CloudWatch: mostly seconds, ten minutes to be safe."""

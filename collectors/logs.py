@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from caribou.collectors.clients import logs_of
 from caribou.model.errors import OperationFailedError
-from caribou.model.record import RECORD_KEY
+from caribou.model.run.record import RECORD_KEY
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from caribou.model.graph import Edge, Graph
-from caribou.model.record import Outcome, RunRecord, SuccessorRecord
+from caribou.model.run.record import Outcome, RunRecord, SuccessorRecord
 
 NEWEST_RUNS = 500
 """Runs that a summary is made of, at most: older ones say less of what comes."""

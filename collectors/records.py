@@ -18,7 +18,7 @@ from boto3.dynamodb.conditions import Key
 
 from caribou.collectors.clients import table_of
 from caribou.model.errors import InvalidRecordError
-from caribou.model.record import RunRecord
+from caribou.model.run.record import RunRecord
 
 Item = dict[str, Any]
 DAY_S = 24 * 3600

@@ -25,8 +25,8 @@ from caribou.collectors.observed import (
 from caribou.model.errors import InvalidRecordError
 from caribou.model.graph import Graph
 from caribou.model.manifest import Manifest
-from caribou.model.record import RunRecord
 from caribou.model.regions import KNOWN_REGIONS
+from caribou.model.run.record import RunRecord
 
 Json = dict[str, Any]
 

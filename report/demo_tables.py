@@ -9,7 +9,7 @@ from statistics import mean
 from rich.table import Table
 
 from caribou.model.metric import Metric
-from caribou.model.record import RunRecord
+from caribou.model.run.record import RunRecord
 from caribou.solver import Estimate, Evaluation
 
 

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from caribou.model.envelope import Pointer
 from caribou.model.errors import InvalidEnvelopeError
 from caribou.model.names import WorkflowNames
-from caribou.model.run import FailedEvent
+from caribou.model.run.envelope import Pointer
+from caribou.model.run.item import FailedEvent
 from caribou.runtime.clients import Clients, reaching
 from caribou.runtime.event import unpack
 from caribou.runtime.ports import Ports

@@ -7,8 +7,8 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from caribou.model import payload as payloads
-from caribou.model.envelope import Envelope, Start, parse_message
+from caribou.model.run import payload as payloads
+from caribou.model.run.envelope import Envelope, Start, parse_message
 
 
 @dataclass(frozen=True, slots=True)

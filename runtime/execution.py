@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from caribou.model import payload as payloads
 from caribou.model.errors import InvalidWorkflowError
 from caribou.model.graph import Edge, Graph
-from caribou.model.record import Outcome, SuccessorRecord
+from caribou.model.run import payload as payloads
+from caribou.model.run.record import Outcome, SuccessorRecord
 from caribou.runtime.outbox import Handover, Outbox
 from caribou.runtime.settings import Settings
 from caribou.runtime.sync_node import SyncReports

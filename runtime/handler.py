@@ -10,7 +10,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from caribou.model.record import RECORD_KEY, RunRecord
+from caribou.model.run.record import RECORD_KEY, RunRecord
 from caribou.runtime.aws import aws_ports
 from caribou.runtime.event import unpack
 from caribou.runtime.external import ExternalBytes

@@ -13,11 +13,11 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from caribou.model import payload as payloads
-from caribou.model.envelope import Envelope, Run, Start, event_bytes
 from caribou.model.errors import InvalidEnvelopeError, UnreachableError
 from caribou.model.placement import Placement
-from caribou.model.record import RunRecord, SuccessorRecord
+from caribou.model.run import payload as payloads
+from caribou.model.run.envelope import Envelope, Run, Start, event_bytes
+from caribou.model.run.record import RunRecord, SuccessorRecord
 from caribou.runtime.event import Delivery, message_of
 from caribou.runtime.execution import Execution, threads, wants_metadata
 from caribou.runtime.outbox import Outbox

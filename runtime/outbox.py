@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from caribou.model.envelope import Envelope, Run, StoredPayload, event_bytes
 from caribou.model.errors import UnreachableError
 from caribou.model.graph import Edge, Node
-from caribou.model.record import Outcome
-from caribou.model.run import NO_RESULTS
+from caribou.model.run.envelope import Envelope, Run, StoredPayload, event_bytes
+from caribou.model.run.item import NO_RESULTS
+from caribou.model.run.record import Outcome
 from caribou.runtime.ports import Ports
 from caribou.runtime.settings import Settings
 

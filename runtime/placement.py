@@ -8,9 +8,9 @@ import json
 import logging
 from datetime import UTC, datetime
 
-from caribou.model.envelope import Run
 from caribou.model.errors import InvalidPlacementError
 from caribou.model.placement import Placement
+from caribou.model.run.envelope import Run
 from caribou.model.template_contract import PLACEMENT_FILE, PLACEMENT_PACKAGE
 from caribou.runtime.settings import Settings
 

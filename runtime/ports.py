@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from caribou.model.envelope import Pointer, Run, StoredPayload
-from caribou.model.run import NO_RESULTS, FailedEvent, Parked, RunItem, SyncInputs, SyncState
+from caribou.model.run.envelope import Pointer, Run, StoredPayload
+from caribou.model.run.item import NO_RESULTS, FailedEvent, Parked, RunItem, SyncInputs, SyncState
 
 
 class Bus(Protocol):

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from caribou.model.envelope import Run
 from caribou.model.errors import UnknownRunError
-from caribou.model.run import NO_RESULTS, RunItem, RunState
+from caribou.model.run.envelope import Run
+from caribou.model.run.item import NO_RESULTS, RunItem, RunState
 from caribou.model.template_contract import OPEN_INDEX
 from caribou.runtime.clients import Clients, got, number, reaching
 

@@ -19,10 +19,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 
-from caribou.model.envelope import Envelope, Start
 from caribou.model.errors import CaribouError, InvalidEnvelopeError, UnreachableError
 from caribou.model.placement import Placement
-from caribou.model.run import START_NODE, FailedEvent, Parked, RunItem, RunState
+from caribou.model.run.envelope import Envelope, Start
+from caribou.model.run.item import START_NODE, FailedEvent, Parked, RunItem, RunState
 from caribou.runtime.event import json_or_text, message_of
 from caribou.runtime.placement import new_run
 from caribou.runtime.ports import Ports

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from caribou.model.envelope import Pointer, StoredPayload, pointer_to_json
-from caribou.model.run import Parked, SyncInputs, SyncState
+from caribou.model.run.envelope import Pointer, StoredPayload, pointer_to_json
+from caribou.model.run.item import Parked, SyncInputs, SyncState
 from caribou.runtime.clients import Clients, got, queried, reaching
 
 _DAY_S = 24 * 3600

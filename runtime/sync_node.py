@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from caribou.model.envelope import Run, StoredPayload
 from caribou.model.graph import Edge, Graph, Node
-from caribou.model.run import SyncState
-from caribou.model.skips import Skips, reach_of_skipped, reach_of_skipped_node
+from caribou.model.run.envelope import Run, StoredPayload
+from caribou.model.run.item import SyncState
+from caribou.model.run.skips import Skips, reach_of_skipped, reach_of_skipped_node
 from caribou.runtime.ports import Ports
 
 ITEM_PAYLOAD_LIMIT_BYTES = 300_000

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from caribou.model.graph import Edge, Function, Graph, Node
 from caribou.model.placement import ALL_HOURS, Placement, Plan
-from caribou.model.record import RunRecord
+from caribou.model.run.record import RunRecord
 
 ROOT = Path(__file__).resolve().parents[1]
 """The project's folder."""

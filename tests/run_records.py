@@ -6,7 +6,7 @@ import pytest
 from builders import HOME, graph_of, record_of
 
 from caribou.model.manifest import FunctionSettings, Manifest, RegionRules
-from caribou.model.record import Outcome, SuccessorRecord
+from caribou.model.run.record import Outcome, SuccessorRecord
 
 AWAY = "ca-central-1"
 SEND_S = 0.02

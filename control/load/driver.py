@@ -24,9 +24,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from caribou.control.aws import Aws
 from caribou.control.runs.runs import Runs
-from caribou.model import payload as payloads
 from caribou.model.errors import OperationFailedError
-from caribou.model.run import RunItem, RunState
+from caribou.model.run import payload as payloads
+from caribou.model.run.item import RunItem, RunState
 from caribou.runtime.run_items import run_item
 
 THREADS = 10

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from caribou.control.load.driver import LoadedRun, Outcome
-from caribou.model.run import START_NODE, RunState
+from caribou.model.run.item import START_NODE, RunState
 
 MOST_FAILURES = 10
 

@@ -16,8 +16,8 @@ from caribou.model.errors import InvalidProblemError
 from caribou.model.graph import Graph
 from caribou.model.manifest import Limit, Manifest
 from caribou.model.metric import Metric
-from caribou.model.record import RunRecord
 from caribou.model.regions import KNOWN_REGIONS
+from caribou.model.run.record import RunRecord
 
 PROBLEM_SCHEMA = "caribou.problem/1"
 TAIL_PERCENTILE = 95

@@ -20,7 +20,7 @@ from caribou.control.workflows import KnownWorkflow
 from caribou.model.errors import InvalidInputError
 from caribou.model.placement import Placement
 from caribou.model.project.workflow import Workflow
-from caribou.model.record import RunRecord
+from caribou.model.run.record import RunRecord
 from caribou.model.schema.problem import Problem
 from caribou.model.schema.problem_file import parse_problem
 

@@ -17,8 +17,8 @@ from caribou.control.runs.trace import Evidence, Notes
 from caribou.model.errors import InvalidRecordError
 from caribou.model.graph import Graph
 from caribou.model.names import WorkflowNames
-from caribou.model.record import RunRecord
-from caribou.model.run import Parked, RunItem, RunState
+from caribou.model.run.item import Parked, RunItem, RunState
+from caribou.model.run.record import RunRecord
 from caribou.runtime.node import MAX_ATTEMPTS
 from caribou.runtime.run_items import begun_since, open_since, run_item
 from caribou.runtime.sync_items import claim_key, claim_of, state_key, state_of

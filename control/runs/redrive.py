@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from caribou.model.errors import InvalidInputError, OperationFailedError, UnreachableError
 from caribou.model.graph import Graph
 from caribou.model.manifest import Manifest
-from caribou.model.run import Parked, RunState
+from caribou.model.run.item import Parked, RunState
 from caribou.runtime.aws import aws_ports
 from caribou.runtime.settings import Settings
 from caribou.runtime.sweeping import Sweeper

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from caribou.control.aws import Aws, aws_errors_as
 from caribou.model.errors import OperationFailedError, UnreachableError
 from caribou.model.names import WorkflowNames
-from caribou.model.run import RunState
+from caribou.model.run.item import RunState
 from caribou.runtime.clients import Clients
 from caribou.runtime.run_items import USE_ONLY, open_at, use_in
 from caribou.runtime.sync_items import DynamoParking

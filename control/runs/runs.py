@@ -14,13 +14,13 @@ from caribou.collectors.logs import CloudWatchLogReader
 from caribou.control.aws import Aws
 from caribou.control.runs.evidence import Listing, RunFacts, Wanted, recent_runs
 from caribou.control.runs.trace import Evidence, Trace, trace_of
-from caribou.model import payload as payloads
-from caribou.model.envelope import Start, StoredPayload, event_bytes
 from caribou.model.errors import InvalidInputError, OperationFailedError, UnreachableError
 from caribou.model.graph import Graph
 from caribou.model.manifest import Manifest
 from caribou.model.names import WorkflowNames
-from caribou.model.run import RunItem, RunState
+from caribou.model.run import payload as payloads
+from caribou.model.run.envelope import Start, StoredPayload, event_bytes
+from caribou.model.run.item import RunItem, RunState
 from caribou.runtime.aws import S3PayloadStore
 from caribou.runtime.clients import Clients
 from caribou.runtime.run_items import DynamoRunStore

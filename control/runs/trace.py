@@ -23,8 +23,8 @@ from functools import cached_property
 from typing import Any
 
 from caribou.model.graph import Edge, Graph, Node
-from caribou.model.record import Outcome, RunRecord, SuccessorRecord
-from caribou.model.run import Parked, RunItem, RunState, SyncState
+from caribou.model.run.item import Parked, RunItem, RunState, SyncState
+from caribou.model.run.record import Outcome, RunRecord, SuccessorRecord
 
 TRACE_SCHEMA = "caribou.trace/1"
 

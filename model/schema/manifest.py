@@ -6,7 +6,7 @@ Everything that is wrong, in the file or in a decorator's override, is an Invali
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,13 @@ from caribou.model.errors import InvalidManifestError
 from caribou.model.graph import Function, Graph
 from caribou.model.manifest import FunctionSettings, Manifest, RegionRules
 from caribou.model.metric import Metric
-from caribou.model.run_settings import RunSettings
-from caribou.model.schema.manifest_file import EnvironmentVariable, ManifestFile, ProviderRegion, RegionsAndProviders
+from caribou.model.schema.manifest_file import (
+    DEFAULT,
+    EnvironmentVariable,
+    ManifestFile,
+    ProviderRegion,
+    RegionsAndProviders,
+)
 from caribou.model.schema.parsing import json_schema, validated
 
 MANIFEST_FILE = Path(".caribou", "config.yml")
@@ -68,7 +73,7 @@ def parse_manifest(data: object, where: str, graph: Graph) -> Manifest:
         priority=tuple(file.constraints.priority_order or Metric),
         iam_policy_file=file.iam_policy_file,
         estimated_invocations_per_month=file.num_calls_in_one_month if estimate is None else estimate,
-        runs=RunSettings(**{field.name: getattr(settings, field.name) for field in fields(RunSettings)}),
+        runs=replace(DEFAULT.runs, **{field.name: getattr(settings, field.name) for field in fields(DEFAULT.runs)}),
         architecture=settings.architecture,
         python_version=settings.python_version,
         placement_days=settings.placement_days,

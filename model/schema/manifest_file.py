@@ -23,7 +23,7 @@ LOG_RETENTION_DAYS = (
 )
 """What CloudWatch Logs accepts (PutRetentionPolicy, retentionInDays)."""
 
-_DEFAULT = Manifest("", "", "", functions={})
+DEFAULT = Manifest("", "", "", functions={})
 """Whose values are those of the keys that a file leaves out."""
 
 _VARIABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]+")
@@ -206,23 +206,23 @@ class CaribouSettings(_Section):
 
     schema_: Annotated[Literal["caribou.manifest/1"], Field(alias="schema")] = "caribou.manifest/1"
     """The version of this file's schema."""
-    architecture: Literal["x86_64", "arm64"] = _DEFAULT.architecture
+    architecture: Literal["x86_64", "arm64"] = DEFAULT.architecture
     """The functions' processor architecture."""
-    python_version: Literal["3.11", "3.12", "3.13"] = _DEFAULT.python_version
+    python_version: Literal["3.11", "3.12", "3.13"] = DEFAULT.python_version
     """The functions' Python, in quotes."""
-    home_share: Annotated[float, Field(ge=0, le=1)] = _DEFAULT.runs.home_share
+    home_share: Annotated[float, Field(ge=0, le=1)] = DEFAULT.runs.home_share
     """The share of runs, 0 to 1, that stays at home whatever the placement says, so that home is always measured."""
-    message_limit_bytes: Annotated[int, Field(ge=1024, le=256 * 1024)] = _DEFAULT.runs.message_limit_bytes
+    message_limit_bytes: Annotated[int, Field(ge=1024, le=256 * 1024)] = DEFAULT.runs.message_limit_bytes
     """The largest message; a payload that does not fit travels through S3. SNS takes 262144 bytes at most."""
-    run_deadline_s: Annotated[int, Field(ge=1, le=14 * 86400)] = _DEFAULT.runs.run_deadline_s
+    run_deadline_s: Annotated[int, Field(ge=1, le=14 * 86400)] = DEFAULT.runs.run_deadline_s
     """Seconds after its start when a run that has not ended expires."""
-    deduplicate: bool = _DEFAULT.runs.deduplicate
+    deduplicate: bool = DEFAULT.runs.deduplicate
     """Whether a plain node runs once however often its message is delivered; false is for idempotent functions."""
-    placement_days: Annotated[int, Field(ge=1, le=366)] = _DEFAULT.placement_days
+    placement_days: Annotated[int, Field(ge=1, le=366)] = DEFAULT.placement_days
     """Days for which a solved placement is valid; after that, runs stay at home."""
     log_retention_days: Annotated[
         int, AfterValidator(_retention), Field(json_schema_extra={"enum": [*LOG_RETENTION_DAYS]})
-    ] = _DEFAULT.log_retention_days
+    ] = DEFAULT.log_retention_days
     """Days for which the functions' logs are kept; one of the values that CloudWatch Logs has."""
 
 

@@ -7,7 +7,7 @@ The product's own code routes, joins and skips; only what is outside the process
 and messages that come twice or in any order, make a `LocalRunner` yourself. Nothing of this folder is bundled.
 """
 
-from caribou.model.run import RunItem, RunState
+from caribou.model.run.item import RunItem, RunState
 from caribou.runtime.testing.memory import InMemoryClock, InMemoryCloud
 from caribou.runtime.testing.runner import Disorder, LocalRunner, RunResult, load_functions, run_folder, run_workflow
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 
-from caribou.model.envelope import Pointer, Run, StoredPayload
 from caribou.model.errors import InvalidEnvelopeError, UnknownRunError, UnreachableError
-from caribou.model.run import NO_RESULTS, FailedEvent, Parked, RunItem, RunState, SyncInputs, SyncState
+from caribou.model.run.envelope import Pointer, Run, StoredPayload
+from caribou.model.run.item import NO_RESULTS, FailedEvent, Parked, RunItem, RunState, SyncInputs, SyncState
 from caribou.runtime.ports import Ports
 
 

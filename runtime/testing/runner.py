@@ -14,12 +14,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from caribou.model import payload as payloads
-from caribou.model.envelope import Envelope, Run, Start, parse_message
 from caribou.model.graph import Graph
 from caribou.model.placement import Placement
-from caribou.model.record import RunRecord
-from caribou.model.run import FailedEvent, RunState
+from caribou.model.run import payload as payloads
+from caribou.model.run.envelope import Envelope, Run, Start, parse_message
+from caribou.model.run.item import FailedEvent, RunState
+from caribou.model.run.record import RunRecord
 from caribou.model.run_settings import RunSettings
 from caribou.model.source.derive import derive_graph
 from caribou.runtime.event import unpack

@@ -14,10 +14,10 @@ from local_project import Project
 from waiting import eventually
 
 from caribou.local import LocalCloud
-from caribou.model.envelope import Start
 from caribou.model.names import WorkflowNames
 from caribou.model.project.workflow import read_workflow
-from caribou.model.run import RunState
+from caribou.model.run.envelope import Start
+from caribou.model.run.item import RunState
 from caribou.runtime.aws import aws_ports
 from caribou.runtime.settings import Settings
 from caribou.runtime.sweeping import Sweeper

@@ -34,7 +34,7 @@ from faults import Call, Cut, Weather
 from waiting import BACKSTOP_S, eventually
 
 from caribou.model.errors import UnreachableError
-from caribou.model.run import RunState
+from caribou.model.run.item import RunState
 
 WORKFLOWS = (STORM, SAMPLE)
 STRAGGLES_S = 6.0

@@ -13,7 +13,7 @@ from waiting import BACKSTOP_S, eventually
 
 from caribou.control.runs.redrive import redrive
 from caribou.model.names import WorkflowNames
-from caribou.model.run import RunState
+from caribou.model.run.item import RunState
 from caribou.runtime.sweeping import Swept
 
 pytestmark = pytest.mark.local_cloud

@@ -7,10 +7,10 @@ import pytest
 from deployed import CROWD, NORTH, SIZES
 
 from caribou.control.runs.runs import Runs
-from caribou.model import payload as payloads
-from caribou.model.envelope import Start, event_bytes
 from caribou.model.names import WorkflowNames
-from caribou.model.run import RunState
+from caribou.model.run import payload as payloads
+from caribou.model.run.envelope import Start, event_bytes
+from caribou.model.run.item import RunState
 
 pytestmark = pytest.mark.local_cloud
 

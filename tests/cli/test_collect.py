@@ -15,8 +15,8 @@ from caribou.collectors.registrations import Registration
 from caribou.model.errors import InvalidInputError, InvalidRecordError, OperationFailedError
 from caribou.model.names import WorkflowNames
 from caribou.model.project.workflow import read_workflow
-from caribou.model.record import RECORD_KEY
 from caribou.model.registration import ControlNames
+from caribou.model.run.record import RECORD_KEY
 from caribou.model.schema.problem_file import read_problem
 
 WORKFLOWS = Path(__file__).parents[2] / "workflows"

@@ -11,9 +11,9 @@ from caribou.cli.main import main
 from caribou.cli.runs import run_json, seconds_of
 from caribou.cli.trace_view import runs_table, trace_view
 from caribou.control.runs.trace import EdgeTrace, NodeState, NodeTrace, Trace
-from caribou.model.envelope import Run
 from caribou.model.errors import InvalidInputError
-from caribou.model.run import RunItem, RunState
+from caribou.model.run.envelope import Run
+from caribou.model.run.item import RunItem, RunState
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HOME = "us-east-1"

@@ -13,8 +13,8 @@ from caribou.collectors.records import DAY_S, InMemoryRecordTable
 from caribou.collectors.registrations import InMemoryRegistry, registered, registration_of
 from caribou.model.errors import InvalidInputError, InvalidRecordError
 from caribou.model.names import WorkflowNames
-from caribou.model.record import RECORD_KEY
 from caribou.model.registration import Registration
+from caribou.model.run.record import RECORD_KEY
 
 REGISTRATION = Registration(
     workflow="example",

@@ -7,7 +7,7 @@ from builders import graph_of
 
 from caribou.collectors.summary import problem_regions, summarise
 from caribou.model.errors import InvalidRecordError
-from caribou.model.record import Outcome
+from caribou.model.run.record import Outcome
 
 GB = 1024**3
 

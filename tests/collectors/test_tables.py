@@ -28,8 +28,8 @@ from caribou.collectors.sources.registry import SOURCES
 from caribou.collectors.sources.snapshot import packaged_facts
 from caribou.model.errors import InvalidInputError, InvalidRecordError
 from caribou.model.names import WorkflowNames
-from caribou.model.record import RECORD_KEY
 from caribou.model.registration import ControlNames, Registration
+from caribou.model.run.record import RECORD_KEY
 
 CONTROL = "us-west-2"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -14,7 +14,7 @@ from caribou.control.log_collection import RecordCollector, function_names
 from caribou.control.stacks.deployed import DeployedStack
 from caribou.control.workflows import MAX_TIMEOUT_S, KnownWorkflow, known_workflows
 from caribou.model.names import WorkflowNames
-from caribou.model.record import RECORD_KEY
+from caribou.model.run.record import RECORD_KEY
 
 HOME, WEST = "us-east-1", "us-west-2"
 NAMES = WorkflowNames("example")

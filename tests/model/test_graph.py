@@ -11,8 +11,8 @@ from caribou.model.canonical import canonical_json, digest_of
 from caribou.model.errors import InvalidRecordError
 from caribou.model.graph import Edge, Function, Graph, Node
 from caribou.model.names import WorkflowNames, registrations_path, stack_name, workflow_stack_id
-from caribou.model.record import RECORD_SCHEMA, Outcome, RunRecord, SuccessorRecord
 from caribou.model.registration import ControlNames
+from caribou.model.run.record import RECORD_SCHEMA, Outcome, RunRecord, SuccessorRecord
 
 A, B, C = "a:entry_point:0", "b:a_0_0:1", "c:sync:2"
 GRAPH = Graph(

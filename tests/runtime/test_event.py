@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from caribou.model.envelope import Start
+from caribou.model.run.envelope import Start
 from caribou.runtime.event import json_or_text, message_of, unpack
 
 TOPIC = "caribou-dev-flow-a"

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import boto3
 import pytest
 
-from caribou.model.record import RECORD_KEY, RunRecord
+from caribou.model.run.record import RECORD_KEY, RunRecord
 from caribou.model.run_settings import RunSettings
 from caribou.model.template_contract import BUNDLE_FILE, BUNDLE_PACKAGE
 from caribou.runtime import handler

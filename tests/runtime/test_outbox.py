@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from caribou.model.envelope import parse_message
 from caribou.model.errors import InvalidEnvelopeError, UnreachableError
 from caribou.model.placement import Placement
+from caribou.model.run.envelope import parse_message
 from caribou.runtime.event import Delivery
 from caribou.runtime.outbox import Outbox
 from caribou.runtime.placement import new_run

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import boto3
 import pytest
 
-from caribou.model.envelope import Pointer, Run, StoredPayload
 from caribou.model.errors import InvalidEnvelopeError, UnknownRunError, UnreachableError
-from caribou.model.run import FailedEvent, Parked, RunItem, RunState, SyncState
+from caribou.model.run.envelope import Pointer, Run, StoredPayload
+from caribou.model.run.item import FailedEvent, Parked, RunItem, RunState, SyncState
 from caribou.model.run_settings import RunSettings
 from caribou.model.template_contract import OPEN_INDEX
 from caribou.runtime.aws import aws_ports

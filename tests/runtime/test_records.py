@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from caribou.model.record import RunRecord
+from caribou.model.run.record import RunRecord
 from caribou.runtime import CaribouWorkflow
 from caribou.runtime.testing import InMemoryCloud, LocalRunner
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from caribou.model import payload as payloads
+from caribou.model.run import payload as payloads
 from caribou.runtime import CaribouWorkflow
 from caribou.runtime.execution import MAX_RESULT_BYTES, MAX_RESULTS_BYTES
 from caribou.runtime.testing import Disorder, LocalRunner

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from caribou.model.envelope import Start
 from caribou.model.errors import InvalidEnvelopeError
-from caribou.model.payload import encode
+from caribou.model.run.envelope import Start
+from caribou.model.run.payload import encode
 from caribou.model.template_contract import PLACEMENT_FILE, PLACEMENT_PACKAGE
 from caribou.runtime.event import Delivery
 from caribou.runtime.placement import load_placement, new_run, share_of

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from caribou.model.envelope import Envelope, Run, Start
-from caribou.model.run import START_NODE, FailedEvent, RunItem, RunState
+from caribou.model.run.envelope import Envelope, Run, Start
+from caribou.model.run.item import START_NODE, FailedEvent, RunItem, RunState
 from caribou.runtime.sweeping import Action, Sweeper, Swept, decide
 from caribou.runtime.testing.memory import InMemoryCloud
 

@@ -7,7 +7,7 @@ from random import Random
 
 from simulated import REGIONS, TO_THE_END, Fault, Plan_, Violation, World, graph_of, placement_of
 
-from caribou.model.run import RunState
+from caribou.model.run.item import RunState
 
 SHAPES = {
     "chain": graph_of({"a": "b", "b": "c", "c": "d"}),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from simulated import HOME, Plan_, Violation, World, graph_of
 
-from caribou.model.run import RunState
+from caribou.model.run.item import RunState
 
 SYNC = "s"
 

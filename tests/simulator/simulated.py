@@ -20,12 +20,12 @@ from random import Random
 
 import builders
 
-from caribou.model import payload as payloads
-from caribou.model.envelope import Envelope, Start, parse_message
 from caribou.model.errors import InvalidEnvelopeError, UnreachableError
 from caribou.model.graph import Graph
 from caribou.model.placement import Placement
-from caribou.model.run import FailedEvent, RunState
+from caribou.model.run import payload as payloads
+from caribou.model.run.envelope import Envelope, Start, parse_message
+from caribou.model.run.item import FailedEvent, RunState
 from caribou.model.run_settings import RunSettings
 from caribou.runtime import CaribouWorkflow
 from caribou.runtime.event import Delivery, json_or_text

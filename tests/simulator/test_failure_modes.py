@@ -23,9 +23,9 @@ from simulated import (
     placement_of,
 )
 
-from caribou.model.envelope import Start, parse_message
 from caribou.model.placement import ALL_HOURS, Placement, Plan
-from caribou.model.run import RunState
+from caribou.model.run.envelope import Start, parse_message
+from caribou.model.run.item import RunState
 
 DIAMOND = graph_of({"a": "b c", "b": "s", "c": "s", "s": "d"}, "s")
 SUCCEEDED, FAILED, EXPIRED = RunState.SUCCEEDED, RunState.FAILED, RunState.EXPIRED

@@ -6,7 +6,7 @@ import pytest
 from chaos import SHAPES, Chaos, play
 from simulated import TO_THE_END, Fault, Plan_, World, graph_of, placement_of, seed_of_environment
 
-from caribou.model.run import RunState
+from caribou.model.run.item import RunState
 
 SCHEDULES, BLOCK = 10_000, 250
 

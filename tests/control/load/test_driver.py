@@ -21,7 +21,7 @@ from caribou.control.load.arrivals import MAX_RUNS, Replay, poisson, replayed
 from caribou.control.load.driver import LOOK_RUNS, LOOK_S, Load, LoadedRun, Outcome
 from caribou.control.load.summary import Spread, percentile, summary_of
 from caribou.model.errors import InvalidInputError, OperationFailedError
-from caribou.model.run import RunState
+from caribou.model.run.item import RunState
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 HOME, WEST = "us-east-1", "us-west-2"

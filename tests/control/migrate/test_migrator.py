@@ -14,7 +14,7 @@ from caribou.control.stacks.lock import deploy_lock
 from caribou.control.workflows import KnownWorkflow
 from caribou.model.errors import OperationFailedError
 from caribou.model.placement import Placement
-from caribou.model.run import Parked
+from caribou.model.run.item import Parked
 from caribou.runtime.clients import Clients
 from caribou.runtime.sync_items import DynamoParking
 

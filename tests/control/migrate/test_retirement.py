@@ -11,7 +11,7 @@ from caribou.control.deploy.steps import Action
 from caribou.control.migrate.retirement import HomeFacts, RegionStackFacts, Rules, decide
 from caribou.control.runs.run_table import RunUse
 from caribou.model.placement import ALL_HOURS, Placement, Plan
-from caribou.model.run import RunState
+from caribou.model.run.item import RunState
 from caribou.model.template_contract import MAX_EVENT_AGE_S
 
 HOME, WEST = "us-east-1", "us-west-2"

@@ -14,7 +14,7 @@ from caribou.collectors.sources.snapshot import packaged_facts
 from caribou.control.plan.problem import build_problem
 from caribou.model.errors import InvalidProblemError
 from caribou.model.manifest import FunctionSettings, Limit, Manifest, RegionRules
-from caribou.model.record import Outcome, SuccessorRecord
+from caribou.model.run.record import Outcome, SuccessorRecord
 from caribou.model.schema.problem_file import parse_problem
 
 HOME = "us-west-1"

@@ -16,7 +16,7 @@ from caribou.control.placement_bucket import PlacementBox
 from caribou.control.plan.finish import Clocks
 from caribou.control.plan.review import MIN_RUNS, Reviewer
 from caribou.control.workflows import KnownWorkflow
-from caribou.model.record import Outcome, RunRecord, SuccessorRecord
+from caribou.model.run.record import Outcome, RunRecord, SuccessorRecord
 
 pytestmark = pytest.mark.local_cloud
 HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"

@@ -7,9 +7,9 @@ from builders import graph_of, record_of
 
 from caribou.collectors.logs import InMemoryLogReader, LogEvent
 from caribou.control.runs.evidence import RunFacts, Wanted, recent_runs
-from caribou.model.envelope import Run, StoredPayload
-from caribou.model.record import RECORD_KEY
-from caribou.model.run import RunItem, RunState, SyncState
+from caribou.model.run.envelope import Run, StoredPayload
+from caribou.model.run.item import RunItem, RunState, SyncState
+from caribou.model.run.record import RECORD_KEY
 from caribou.runtime.clients import Clients
 from caribou.runtime.run_items import DynamoRunStore
 from caribou.runtime.sync_items import DynamoClaims, DynamoSyncStore

@@ -6,7 +6,7 @@ import pytest
 from builders import graph_of, placement_of
 
 from caribou.control.runs.trace import Evidence, NodeState, Notes, trace_of
-from caribou.model.run import Parked, SyncState
+from caribou.model.run.item import Parked, SyncState
 from caribou.runtime import CaribouWorkflow
 from caribou.runtime.testing import LocalRunner, RunState
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caribou.model.errors import InvalidPayloadError
-from caribou.model.payload import decode, encode, encode_within
+from caribou.model.run.payload import decode, encode, encode_within
 
 _texts = st.text(st.characters(exclude_categories=["Cs"]))
 _keys = st.one_of(_texts, st.sampled_from(["$bytes", "$float", "$", "$$", "$$bytes", "bytes", ""]))

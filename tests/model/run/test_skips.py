@@ -2,7 +2,7 @@
 
 from builders import graph_of
 
-from caribou.model.skips import reach_of_skipped, reach_of_skipped_node
+from caribou.model.run.skips import reach_of_skipped, reach_of_skipped_node
 
 
 def _reached(skips):

@@ -7,8 +7,8 @@ from builders import graph_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caribou.model.envelope import MAX_RUN_ID_BYTES, Envelope, Pointer, Run, Start, parse_message
 from caribou.model.errors import InvalidEnvelopeError
+from caribou.model.run.envelope import MAX_RUN_ID_BYTES, Envelope, Pointer, Run, Start, parse_message
 
 _names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 _times = st.floats(min_value=0, max_value=4e9)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from caribou.model.envelope import Run, StoredPayload
+from caribou.model.run.envelope import Run, StoredPayload
 
 
 @dataclass(frozen=True, slots=True)
