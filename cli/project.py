@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from caribou.model.errors import InvalidInputError
-from caribou.model.names import DEFAULT_CONTROL_REGION, DEFAULT_STAGE, checked_control_region, checked_stage
+from caribou.model.names import (
+    CONTROL_REGION_KEY,
+    DEFAULT_CONTROL_REGION,
+    DEFAULT_STAGE,
+    STAGE_KEY,
+    checked_control_region,
+    checked_stage,
+)
 from caribou.model.project.workflow import workflow_folders
 
 
@@ -45,14 +52,14 @@ def workflow_folder(name: str, root: Path | None = None) -> Path:
 
 def control_region(root: Path) -> str:
     """The region of the control plane: context key `caribou:control_region` of `cdk.json`, else us-west-2."""
-    key = "caribou:control_region"
+    key = CONTROL_REGION_KEY
     region = context_text(root, key, DEFAULT_CONTROL_REGION)
     return checked_control_region(region, f"{root / 'cdk.json'}: context {key}")
 
 
 def stage(root: Path) -> str:
     """The stage: context key `caribou:stage` of `cdk.json`, else the default one."""
-    key = "caribou:stage"
+    key = STAGE_KEY
     return checked_stage(context_text(root, key, DEFAULT_STAGE), f"{root / 'cdk.json'}: context {key}")
 
 

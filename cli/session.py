@@ -1,8 +1,10 @@
 """What the verbs share that talk to AWS: the project that the user is in, where it is deployed, and who is asked there.
 
-with session() as here:
-for known in here.chosen("video_analytics"):
-...
+    with session() as here:
+        for known in here.chosen("video_analytics"):
+            ...
+
+Its clients are closed at the end of the `with`.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from caribou.control.aws import Aws, aws_errors_as
 from caribou.control.log_collection import RecordCollector, function_names
 from caribou.control.runs.runs import Runs
 from caribou.control.stacks.deployed import DeployedStack, resources
+from caribou.control.stacks.stateful import ResourceType
 from caribou.control.target import Target
 from caribou.control.workflows import KnownWorkflow, known_workflows
 from caribou.model.errors import InvalidInputError
@@ -102,7 +105,7 @@ class Session:
         return RecordCollector(CloudWatchLogReader(), table, self.target.stage, self._functions_of)
 
     def _functions_of(self, stack: DeployedStack) -> Sequence[str]:
-        groups = resources(self.aws, stack, "AWS::Logs::LogGroup")
+        groups = resources(self.aws, stack, ResourceType.LOG_GROUP)
         return function_names(self.target.names(stack.workflow), groups)
 
 

@@ -23,6 +23,7 @@ from caribou.collectors.records import DynamoRecordTable
 from caribou.collectors.registrations import SsmRegistry, registered
 from caribou.collectors.sources.registry import DEFAULT_SOURCE, source_of
 from caribou.model.errors import OperationFailedError
+from caribou.model.template_contract import FACT_TABLE_VARIABLE, RECORD_TABLE_VARIABLE, SOURCE_VARIABLE, STAGE_VARIABLE
 
 Answer = dict[str, Any]
 logger = logging.getLogger(__name__)
@@ -46,12 +47,12 @@ def performance_handler(event: Mapping[str, Any], context: object) -> Answer:  #
 
 def workflow_handler(event: Mapping[str, Any], context: object) -> Answer:  # noqa: ARG001
     """Collect the run records of every registered workflow, or of `event["workflow"]`."""
-    region, stage = os.environ["AWS_REGION"], os.environ["CARIBOU_STAGE"]
+    region, stage = os.environ["AWS_REGION"], os.environ[STAGE_VARIABLE]
     registrations, wrong = registered(SsmRegistry(stage, region))
     wanted = [r for r in registrations if event.get("workflow") in (None, r.workflow)]
     work = LogCollection(
         logs=CloudWatchLogReader(),
-        table=DynamoRecordTable(os.environ["CARIBOU_RECORD_TABLE"], region),
+        table=DynamoRecordTable(os.environ[RECORD_TABLE_VARIABLE], region),
         now_s=datetime.now(UTC).timestamp(),
         stage=stage,
     )
@@ -59,8 +60,8 @@ def workflow_handler(event: Mapping[str, Any], context: object) -> Answer:  # no
 
 
 def _collected(kind: Kind) -> Answer:
-    table = DynamoFactTable(os.environ["CARIBOU_FACT_TABLE"], os.environ["AWS_REGION"])
-    source = source_of(kind, os.environ.get("CARIBOU_SOURCE", DEFAULT_SOURCE), "environment variable CARIBOU_SOURCE")
+    table = DynamoFactTable(os.environ[FACT_TABLE_VARIABLE], os.environ["AWS_REGION"])
+    source = source_of(kind, os.environ.get(SOURCE_VARIABLE, DEFAULT_SOURCE), f"environment variable {SOURCE_VARIABLE}")
     count = collect(source, table, datetime.now(UTC))
     answer = {"kind": kind, "facts": count, "source": source.origin}
     logger.info(json.dumps({"message": "facts collected", **answer}))

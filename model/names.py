@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from caribou.model.errors import InvalidInputError
 from caribou.model.regions import KNOWN_REGIONS
 
+STAGE_KEY, CONTROL_REGION_KEY = "caribou:stage", "caribou:control_region"
+"""Context keys of `cdk.json`: the stage, and the region of the control plane."""
 DEFAULT_STAGE = "dev"
 DEFAULT_CONTROL_REGION = "us-west-2"
 CONTROL_PLANE_STACK_ID = "CaribouControlPlane"

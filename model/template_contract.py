@@ -60,6 +60,10 @@ SWEEPER_HANDLER = "caribou.runtime.sweeper.handle"
 FUNCTION_VARIABLE, STAGE_VARIABLE = "CARIBOU_FUNCTION", "CARIBOU_STAGE"
 """Environment variables of the functions; the sweeper is none of the workflow's and lacks the first."""
 
+FACT_TABLE_VARIABLE, RECORD_TABLE_VARIABLE = "CARIBOU_FACT_TABLE", "CARIBOU_RECORD_TABLE"
+SOURCE_VARIABLE = "CARIBOU_SOURCE"
+"""Environment variables of the collectors, beside the stage; one of facts has the name of its source."""
+
 OPEN_INDEX = "open"
 """The run table's sparse index, by the attribute of the same name: only items on the sweeper's list have its key, so
 that an idle workflow's list costs nothing."""

@@ -10,11 +10,17 @@ from aws_cdk import App
 from caribou.collectors.bodies import KINDS, Kind
 from caribou.collectors.sources.registry import DEFAULT_SOURCE, source_key, source_of
 from caribou.model.errors import InvalidInputError
-from caribou.model.names import DEFAULT_CONTROL_REGION, DEFAULT_STAGE, checked_control_region, checked_stage
+from caribou.model.names import (
+    CONTROL_REGION_KEY,
+    DEFAULT_CONTROL_REGION,
+    DEFAULT_STAGE,
+    STAGE_KEY,
+    checked_control_region,
+    checked_stage,
+)
 
 PLACEMENT, WORKFLOW = "placement", "workflow"
-STAGE, CONTROL_REGION = "caribou:stage", "caribou:control_region"
-_KEYS = (PLACEMENT, WORKFLOW, STAGE, CONTROL_REGION, *(source_key(kind) for kind in KINDS))
+_KEYS = (PLACEMENT, WORKFLOW, STAGE_KEY, CONTROL_REGION_KEY, *(source_key(kind) for kind in KINDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +41,9 @@ class Context:
 def read_context(app: App) -> Context:
     """The app's context. Raises InvalidInputError for a key of ours that does not exist, or for a wrong value."""
     given = _texts(app.node.get_all_context())
-    stage = checked_stage(given.get(STAGE, DEFAULT_STAGE), f"context key {STAGE}")
-    region = checked_control_region(given.get(CONTROL_REGION, DEFAULT_CONTROL_REGION), f"context key {CONTROL_REGION}")
+    stage = checked_stage(given.get(STAGE_KEY, DEFAULT_STAGE), f"context key {STAGE_KEY}")
+    chosen = given.get(CONTROL_REGION_KEY, DEFAULT_CONTROL_REGION)
+    region = checked_control_region(chosen, f"context key {CONTROL_REGION_KEY}")
     sources = {kind: _source(kind, given) for kind in KINDS}
     return Context(given.get(PLACEMENT), given.get(WORKFLOW), stage, region, sources)
 

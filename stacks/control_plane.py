@@ -17,7 +17,14 @@ from caribou.constructs.naming import arn
 from caribou.constructs.scheduled_function import ScheduledFunction, ScheduledProps
 from caribou.model.names import CONTROL_PLANE_STACK_ID, registrations_path, stack_name
 from caribou.model.registration import ControlNames
-from caribou.model.template_contract import STAGE_VARIABLE, Output, StackRole
+from caribou.model.template_contract import (
+    FACT_TABLE_VARIABLE,
+    RECORD_TABLE_VARIABLE,
+    SOURCE_VARIABLE,
+    STAGE_VARIABLE,
+    Output,
+    StackRole,
+)
 from caribou.stacks.tags import tag
 
 _EVERY_H = {"carbon": 24, "provider": 24, "performance": 24, "workflow": 1}
@@ -40,7 +47,7 @@ class ControlPlaneStack(Stack):
         self.facts = self._table("Facts", self._names.fact_table, "kind", "region")
         self.records = self._table("Records", self._names.record_table, "workflow", "id")
         self.placements = self._placement_bucket()
-        self._add_collectors({kind: {"CARIBOU_SOURCE": source} for kind, source in sources.items()})
+        self._add_collectors({kind: {SOURCE_VARIABLE: source} for kind, source in sources.items()})
         CfnOutput(self, Output.PLACEMENT_BUCKET, value=self.placements.bucket_name)
 
     def _table(self, construct_id: str, name: str, partition: str, sort: str) -> dynamodb.Table:
@@ -76,8 +83,8 @@ class ControlPlaneStack(Stack):
         code = collector_bundle().code(self)
         environment = {
             STAGE_VARIABLE: self._stage,
-            "CARIBOU_FACT_TABLE": self._names.fact_table,
-            "CARIBOU_RECORD_TABLE": self._names.record_table,
+            FACT_TABLE_VARIABLE: self._names.fact_table,
+            RECORD_TABLE_VARIABLE: self._names.record_table,
         }
         for name, every_h in _EVERY_H.items():
             writes = self.records if name == "workflow" else self.facts
