@@ -1,31 +1,47 @@
 """What every test may use, and how tests are spread over processes."""
 
 import os
+from pathlib import PurePosixPath
 
 import boto3
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from caribou.local import LocalCloud
 
 TOGETHER = ("chaos", "solver", "stacks")
 """Folders whose tests share what takes long to make: each goes to one process as a whole."""
-LONGEST_FIRST = ("chaos", "e2e", "local")
+LONGEST_FIRST = ("chaos", "e2e", "solver", "stacks", "local")
 """Folders that are begun first, so that no process is left with a long one at the end."""
 
 
+class ByFile(LoadScopeScheduling):
+    """Spreads tests over processes: a file, or a folder of TOGETHER, stays in one.
+
+    In place of `--dist loadgroup`, whose groups pytest-xdist 3.8 writes where pytest 9.2 does not look any more.
+    """
+
+    def _split_scope(self, nodeid):
+        path = nodeid.partition("::")[0]
+        return _folder(path) if _folder(path) in TOGETHER else path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Asked for with `-n`."""
+    return ByFile(config, log)
+
+
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config, items):
-    """Group tests for `pytest -n 2 --dist loadgroup`: a file, or a folder of TOGETHER, stays in one process."""
-    for item in items:
-        folder = _folder(item, config)
-        item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else str(item.path)))
-    items.sort(key=lambda item: _rank(_folder(item, config)))
+def pytest_collection_modifyitems(items):
+    """Begin with what takes longest, after pytest-randomly has shuffled."""
+    items.sort(key=lambda item: _rank(_folder(item.nodeid)))
 
 
-def _folder(item, config):
+def _folder(nodeid):
     """The folder below tests/ that a test is in; a user's own test elsewhere is in none."""
-    root = config.rootpath / "tests"
-    return item.path.relative_to(root).parts[0] if item.path.is_relative_to(root) else ""
+    head, *rest = PurePosixPath(nodeid.partition("::")[0]).parts
+    return rest[0] if head == "tests" and len(rest) > 1 else ""
 
 
 def _rank(folder):
