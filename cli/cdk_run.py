@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from caribou.local.processes import end_group
 from caribou.local.tools import cdk_command, cdk_env
 from caribou.model.errors import OperationFailedError
 
@@ -37,7 +36,7 @@ def run_cdk(arguments: Sequence[str], *, root: Path, log: Path) -> None:
         try:
             code = process.wait()
         except BaseException:
-            _end(process)
+            end_group(process.pid, lambda: process.poll() is None, _END_LIMIT_S)
             raise
     if code != 0:
         said = log.read_bytes()[begin:].decode(errors="replace").strip().splitlines()
@@ -45,12 +44,3 @@ def run_cdk(arguments: Sequence[str], *, root: Path, log: Path) -> None:
             f"`cdk {' '.join(arguments)}` failed; what was deployed before still serves. Its output ({log}) ends:\n"
             + "\n".join(said[-_TAIL_LINES:])
         )
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    for kind in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, kind)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_END_LIMIT_S)
-            return
