@@ -91,7 +91,9 @@ def _missing(what: str, region: str, kind: Kind) -> InvalidProblemError:
     return InvalidProblemError(
         what,
         where=f"region {region}",
-        fix=f"run `caribou data_collect {kind}`" if known else "leave the region out: Caribou has no data on it",
+        fix=f"run `caribou data_collect {kind}`; if the chosen source lacks the region, choose another or leave it out"
+        if known
+        else "leave the region out: Caribou has no data on it",
     )
 
 

@@ -48,7 +48,7 @@ def test_source_when_added_to_the_registry_then_it_is_chosen_by_its_name(monkeyp
 
 
 def test_keys_when_made_then_each_kind_has_its_own():
-    """As docs/commands.md lists them."""
+    """As docs/data.md lists them."""
     assert [source_key(kind) for kind in KINDS] == [
         "caribou:carbon_source",
         "caribou:provider_source",
