@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from math import inf
 from typing import NamedTuple
 
 
@@ -39,19 +40,81 @@ class Metric(StrEnum):
         """Whether it differs by the hour at which the run starts."""
         return _FACTS[self].by_hour
 
+    @property
+    def meaning(self) -> str:
+        """What a limit on it bounds, with the unit."""
+        return _FACTS[self].meaning
+
+    @property
+    def difference(self) -> str:
+        """What more of it is called: `2 mg more carbon`; empty where the unit says it."""
+        return _FACTS[self].difference
+
+    @property
+    def shows_tail(self) -> bool:
+        """Whether a change of it is shown in the tail; else in the mean."""
+        return _FACTS[self].by_tail
+
+    def shown(self, value: float, digits: int = 3) -> str:
+        """A value of it to so many digits, in the unit that suits its size."""
+        facts = _FACTS[self]
+        if value >= facts.small_below:
+            return f"{_number(value, digits)} {facts.unit}"
+        return f"{_number(value * facts.small_per_unit, digits)} {facts.small_unit}"
+
 
 class _Facts(NamedTuple):
+    """What is known of a metric; values below `small_below` are shown in the small unit."""
+
     unit: str
     words: str
     heading: str
-    by_hour: bool
+    meaning: str
+    difference: str
+    small_unit: str
+    small_per_unit: float
+    small_below: float = 0.1
+    by_hour: bool = False
+    by_tail: bool = False
 
 
 _FACTS: Mapping[Metric, _Facts] = {
-    Metric.CARBON: _Facts("g", "carbon", "operational carbon, g CO2eq", by_hour=True),
-    Metric.COST: _Facts("USD", "cost", "cost, USD", by_hour=False),
-    Metric.RUNTIME: _Facts("s", "run time", "run time, s", by_hour=False),
+    Metric.CARBON: _Facts(
+        unit="g",
+        words="carbon",
+        heading="operational carbon, g CO2eq",
+        meaning="g CO2eq (operational) of a run.",
+        difference="carbon",
+        small_unit="mg",
+        small_per_unit=1e3,
+        by_hour=True,
+    ),
+    Metric.COST: _Facts(
+        unit="USD",
+        words="cost",
+        heading="cost, USD",
+        meaning="USD of a run.",
+        difference="",
+        small_unit="USD a million runs",
+        small_per_unit=1e6,
+        small_below=inf,
+    ),
+    Metric.RUNTIME: _Facts(
+        unit="s",
+        words="run time",
+        heading="run time, s",
+        meaning="Seconds from the start of a run to the end of its last node.",
+        difference="tail run time",
+        small_unit="ms",
+        small_per_unit=1e3,
+        by_tail=True,
+    ),
 }
+
+
+def _number(value: float, digits: int) -> str:
+    """So many digits, without an exponent: 28.21, 1,094."""
+    return f"{float(f'{value:.{digits}g}'):,.10g}"
 
 
 class LimitKind(StrEnum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from caribou.model.metric import Metric, limit_named
 from caribou.report.hours import hours_text
@@ -36,7 +36,7 @@ def _summary(reason: Reason, objective: Metric) -> str:
 def _why(reason: Reason, home: str, objective: Metric) -> Iterator[str]:
     for move in reason.moves:
         where = f"{move.region} (home)" if move.region == home else move.region
-        yield f"In {where}: {_changes(move.change, move.objective)}{_against(move)}."
+        yield f"In {where}: {_changes(move.change, objective, move.objective)}{_against(move)}."
     if reason.moves:
         yield from _pulls(reason.pulls, reason.moves[0], objective)
     if reason.hop is not None:
@@ -59,54 +59,28 @@ def _against(move: Move) -> str:
 
 def _broken(name: str, value: float, limit: float) -> str:
     kind, metric = limit_named(name)
-    shown = _SHOWN[metric]
-    return (
-        f"the {kind.bounds} of {metric.words} would be {shown(value, 5)}, above its {kind} limit of {shown(limit, 5)}"
-    )
+    shown, allowed = metric.shown(value, 5), metric.shown(limit, 5)
+    return f"the {kind.bounds} of {metric.words} would be {shown}, above its {kind} limit of {allowed}"
 
 
 def _pulls(pulls: Iterable[Pull], move: Move, objective: Metric) -> Iterator[str]:
-    whole = abs(move.change.carbon_g if objective == Metric.CARBON else move.change.cost_usd)
-    shown = _grams if objective == Metric.CARBON else _usd
+    whole = abs(move.change[objective])
     for pull in [pull for pull in pulls if abs(pull.amount) >= PULLS_FROM * whole][:PULLS_SHOWN]:
         there = "more" if pull.amount > 0 else "less"
         keeps = "keeps it here" if pull.amount > 0 else f"draws it to {move.region}"
-        yield f"Its traffic with {pull.node} {keeps}: {shown(abs(pull.amount))} {there} if it ran in {move.region}."
+        amount = objective.shown(abs(pull.amount))
+        yield f"Its traffic with {pull.node} {keeps}: {amount} {there} if it ran in {move.region}."
 
 
-def _changes(change: Change, objective: float | None = None) -> str:
-    share = "" if objective is None else f" ({objective:+.1%} of home's)"
-    parts = (
-        _change(change.carbon_g, _grams, "more carbon{}", "less carbon{}").format(share),
-        _change(change.cost_usd, _usd, "more", "less"),
-        _change(change.runtime_tail_s, _seconds, "more tail run time", "less tail run time"),
-    )
-    return ", ".join(part for part in parts if part) or "nothing changes"
+def _changes(change: Change, objective: Metric | None = None, share: float = 0.0) -> str:
+    """The changes that there are; that of the objective with its share of home's."""
+    shares = {objective: f" ({share:+.1%} of home's)"}
+    parts = [_change(metric, value) + shares.get(metric, "") for metric, value in change.items() if value]
+    return ", ".join(parts) or "nothing changes"
 
 
-def _change(value: float, shown: Callable[[float], str], above: str, below: str) -> str:
-    return f"{shown(abs(value))} {below if value < 0 else above}" if value else ""
-
-
-def _grams(grams: float, digits: int = 3) -> str:
-    return f"{_number(grams, digits)} g" if grams >= 0.1 else f"{_number(grams * 1e3, digits)} mg"
-
-
-def _usd(usd: float, digits: int = 3) -> str:
-    return f"{_number(usd * 1e6, digits)} USD a million runs"
-
-
-def _seconds(seconds: float, digits: int = 3) -> str:
-    return f"{_number(seconds, digits)} s" if seconds >= 0.1 else f"{_number(seconds * 1e3, digits)} ms"
-
-
-_SHOWN: Mapping[Metric, Callable[..., str]] = {Metric.CARBON: _grams, Metric.COST: _usd, Metric.RUNTIME: _seconds}
-"""How a value of a metric is written, in the unit that suits its size."""
-
-
-def _number(value: float, digits: int) -> str:
-    """So many digits, without an exponent: 28.21, 1,094."""
-    return f"{float(f'{value:.{digits}g}'):,.10g}"
+def _change(metric: Metric, value: float) -> str:
+    return f"{metric.shown(abs(value))} {'less' if value < 0 else 'more'} {metric.difference}".rstrip()
 
 
 def _listed(words: Iterable[str]) -> str:

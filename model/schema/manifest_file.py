@@ -108,7 +108,7 @@ class Constraint(_Section):
     type: Word[LimitType]
     """`absolute`: in the metric's unit. `relative`: per cent of the same metric with every node at home."""
     value: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    """cost in USD, runtime in s, carbon in g CO2eq a run; or per cent, where 110 is ten per cent over home."""
+    """In the metric's unit; or per cent, where 110 is ten per cent over home."""
 
     @model_validator(mode="after")
     def _check_unit(self) -> Self:
@@ -127,12 +127,9 @@ class Constraint(_Section):
 class Limits(_Section):
     """A limit, or null, for each metric."""
 
-    cost: Constraint | None = None
-    """USD of a run."""
-    runtime: Constraint | None = None
-    """Seconds from the start of a run to the end of its last node."""
-    carbon: Constraint | None = None
-    """g CO2eq (operational) of a run."""
+    __annotations__ = {
+        metric: Annotated[Constraint | None, Field(default=None, description=metric.meaning)] for metric in Metric
+    }
 
     def by_metric(self) -> dict[Metric, Limit]:
         """The limits that are set."""
@@ -148,7 +145,7 @@ class Constraints(_Section):
     soft_resource_constraints: Annotated[Limits, _section(Limits)] = Limits()
     """Limits on the mean; placements that break fewer are better."""
     priority_order: list[Word[Metric]] | None = None
-    """The metrics, most important first; carbon, cost, runtime if not given."""
+    """The metrics, most important first; in the order in which they are listed here if not given."""
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:

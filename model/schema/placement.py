@@ -51,9 +51,7 @@ class EstimateFile(StrictModel):
 class EachMetric(StrictModel, Generic[T]):
     """One of something for each metric, by `Metric.field`."""
 
-    carbon_g: T
-    cost_usd: T
-    runtime_s: T
+    __annotations__ = {metric.field: T for metric in Metric}  # type: ignore[misc]  # what each field is, for pydantic
 
 
 class MetricsFile(EachMetric[EstimateFile]):

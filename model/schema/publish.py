@@ -1,4 +1,4 @@
-"""Writes the JSON Schemas of problem and placement: `uv run python -m caribou.model.schema.publish docs/schemas`."""
+"""Writes the JSON Schemas of the files: `uv run python -m caribou.model.schema.publish docs/schemas`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from caribou.model.schema.manifest import manifest_json_schema
 from caribou.model.schema.placement import placement_json_schema
 from caribou.model.schema.problem_file import problem_json_schema
 
@@ -18,8 +19,13 @@ def schema_text(schema: dict[str, Any]) -> str:
 
 def publish(folder: Path) -> None:
     """Write the schemas into a folder."""
-    (folder / "problem.schema.json").write_text(schema_text(problem_json_schema()), encoding="utf-8")
-    (folder / "placement.schema.json").write_text(schema_text(placement_json_schema()), encoding="utf-8")
+    schemas = {
+        "manifest": manifest_json_schema(),
+        "problem": problem_json_schema(),
+        "placement": placement_json_schema(),
+    }
+    for name, schema in schemas.items():
+        (folder / f"{name}.schema.json").write_text(schema_text(schema), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from caribou.solver.simulation.evaluation import check_sampling, place_positions
 from caribou.solver.simulation.evaluator import Evaluator, Scores
 from caribou.solver.simulation.lower_bounds import LowerBounds
 from caribou.solver.simulation.precision import EPSILON
-from caribou.solver.simulation.random_streams import Floats, Ints
+from caribou.solver.simulation.random_streams import Ints
 
 MOVES = 3
 """How many moves of a node are scored, besides the one home."""
@@ -44,13 +44,8 @@ class MoveVerdict(StrEnum):
     BETTER = "better"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A difference of what a run takes: mean carbon, mean cost, tail run time; negative is less."""
-
-    carbon_g: float
-    cost_usd: float
-    runtime_tail_s: float
+Change = Mapping[Metric, float]
+"""What a run takes more, by metric; less if negative. Of a metric that `shows_tail` it is the tail, else the mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,15 +273,12 @@ def _moved(places: Ints, node: int, region: int) -> Ints:
 
 def _change(before: Scores, after: Scores, rows: Sequence[tuple[int, int]]) -> Change:
     """The mean change over (row, hour)."""
+    return {metric: _mean_change(metric, before, after, rows) for metric in Metric}
 
-    def mean(values: Iterable[Floats]) -> float:
-        return float(np.mean(list(values)))
 
-    return Change(
-        mean(after.mean(Metric.CARBON, hour)[row] - before.mean(Metric.CARBON, hour)[row] for row, hour in rows),
-        mean(after.mean(Metric.COST, hour)[row] - before.mean(Metric.COST, hour)[row] for row, hour in rows),
-        mean(after.tail(Metric.RUNTIME, hour)[row] - before.tail(Metric.RUNTIME, hour)[row] for row, hour in rows),
-    )
+def _mean_change(metric: Metric, before: Scores, after: Scores, rows: Sequence[tuple[int, int]]) -> float:
+    old, new = (scores.tail if metric.shows_tail else scores.mean for scores in (before, after))
+    return float(np.mean([new(metric, hour)[row] - old(metric, hour)[row] for row, hour in rows]))
 
 
 def _dirt(problem: Problem, region: str) -> float:

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from caribou.model.metric import LimitKind, Metric
 from caribou.solver.search.objective import Bound
-from caribou.solver.simulation.evaluator import Evaluator, Part
+from caribou.solver.simulation.evaluator import Evaluator
+from caribou.solver.simulation.measures import Part
 from caribou.solver.simulation.precision import SINGLE_EPSILON
 from caribou.solver.simulation.random_streams import Bools, Floats, Ints
 from caribou.solver.simulation.timing import Delay

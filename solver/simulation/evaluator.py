@@ -15,12 +15,12 @@ import numpy as np
 
 from caribou.model.metric import Metric
 from caribou.model.schema.problem import Problem
-from caribou.solver.simulation.carbon_and_cost import DAY, CarbonAndCost, Rates
+from caribou.solver.simulation.carbon_and_cost import DAY
 from caribou.solver.simulation.lower_bounds import LowerBounds
+from caribou.solver.simulation.measures import MEASURES, Batch, Part
 from caribou.solver.simulation.precision import EPSILON
 from caribou.solver.simulation.random_streams import Floats, Ints, RandomStreams
 from caribou.solver.simulation.scenarios import Scenarios
-from caribou.solver.simulation.timing import Joins, Timing
 
 CHUNK = 65_536  # samples times placements that are worked on at once: what fits a core's cache
 HOUR_AXIS = tuple(range(DAY + 1))
@@ -70,46 +70,6 @@ def _at(values: Floats, hour: int) -> Floats:
 
 
 @dataclass(frozen=True)
-class Part:
-    """One part of the sample, and everything that scores placements on it."""
-
-    scenarios: Scenarios
-
-    @cached_property
-    def carbon_and_cost(self) -> CarbonAndCost:
-        """What the runs emit and cost, whatever the order of events."""
-        return CarbonAndCost(self.scenarios, Rates.of(self.scenarios.problem))
-
-    @cached_property
-    def timing(self) -> Timing:
-        """When things happen in the runs."""
-        return Timing(self.scenarios, self.carbon_and_cost.redirected)
-
-    @cached_property
-    def joins(self) -> Joins:
-        """What depends on the order of events."""
-        return Joins(self.timing, self.carbon_and_cost.rates)
-
-    @cached_property
-    def node_usd(self) -> tuple[Floats, ...]:
-        """Cost (R, S) of each node."""
-        return tuple(self.carbon_and_cost.node_usd(v) for v in range(len(self.scenarios.position)))
-
-    def cost_usd(self, places: Ints, joins_usd: Floats) -> Floats:
-        """Cost (B, S)."""
-        nodes = sum(self.node_usd[v][places[:, v]] for v in range(places.shape[1]))
-        return np.asarray(nodes + self.carbon_and_cost.pair_usd(places) + joins_usd)
-
-    def details(self, places: Ints, hours: Sequence[int]) -> RunByRun:
-        """One placement (1, N), run by run."""
-        timeline = self.timing.of(places)
-        cost = self.cost_usd(places, self.joins.usd(places, timeline))
-        at = np.array(hours, dtype=np.intp)
-        carbon = self.carbon_and_cost.grams(places[0], at) + self.joins.grams(places, timeline, at)
-        return {Metric.CARBON: carbon, Metric.COST: cost[0], Metric.RUNTIME: timeline.runtime_s[0]}
-
-
-@dataclass(frozen=True)
 class Evaluator:
     """Scores placements of a problem. A placement is a row of region positions, nodes in topological order.
 
@@ -144,28 +104,22 @@ class Evaluator:
 
     def details(self, places: Ints, hours: Sequence[int]) -> RunByRun:
         """One placement (N,) run by run, those that stay home last."""
-        moved = self.part.details(places[np.newaxis], hours)
+        moved = _run_by_run(self.part, places, hours)
         if self._staying is None:
             return moved
-        home = self._staying.details(self.home[np.newaxis], hours)
+        home = _run_by_run(self._staying, self.home, hours)
         return {metric: np.concatenate([runs, home[metric]], axis=-1) for metric, runs in moved.items()}
 
     def lower_bounds(self, metric: Metric, hour: int, allowed: tuple[Ints, ...] | None = None) -> LowerBounds:
         """Lower bounds on the mean of a metric at an hour; that on run time is the same for all placements."""
-        tables, kept = self.part.carbon_and_cost.means, 1 - self._stay_count / self.samples
-        constant = self._stay_mean(metric, hour) * (1 - kept)
-        if metric == Metric.CARBON:
-            nodes, joint = tables.node_g[hour], tables.pair_g[hour]
-        elif metric == Metric.COST:
-            nodes, joint = tables.node_usd, tables.pair_usd
-        else:
-            nodes, joint = np.zeros_like(tables.node_usd), np.zeros_like(tables.pair_usd)
-            constant += self.part.timing.fastest_s * kept
-        return LowerBounds(constant, nodes * kept, tables.pairs, joint * kept, allowed or self.allowed)
+        floor, kept = MEASURES[metric].floor(self.part, hour), 1 - self._stay_count / self.samples
+        constant = self._stay_mean(metric, hour) * (1 - kept) + floor.constant * kept
+        pairs = self.part.carbon_and_cost.means.pairs
+        return LowerBounds(constant, floor.nodes * kept, pairs, floor.pairs * kept, allowed or self.allowed)
 
     def moved_runs(self, metric: Metric, places: Ints) -> Floats:
-        """Cost or run time of the runs that are moved, by a placement (N,): (S,)."""
-        return self.part.details(places[np.newaxis], ())[metric]
+        """A metric of the runs that are moved, by a placement (N,): (S,); of one that does not differ by hour."""
+        return np.asarray(MEASURES[metric].runs(Batch(self.part, places[np.newaxis]), ())[0])
 
     def most_above(self, metric: Metric, limit: float) -> int:
         """How many of the moved runs may cost or take more than a limit on the tail; below 0 if those at home break it.
@@ -204,13 +158,15 @@ class Evaluator:
         """The runs that stay home, at all hours."""
         if self._staying is None:
             return {metric: np.zeros((len(HOUR_AXIS), 0) if metric.by_hour else 0) for metric in Metric}
-        return self._staying.details(self.home[np.newaxis], HOUR_AXIS)
+        return _run_by_run(self._staying, self.home, HOUR_AXIS)
 
     def _stay_mean(self, metric: Metric, hour: int) -> float:
-        if self._stay_count == 0:
-            return 0.0
-        stay = self._stay[metric]
-        return float((stay[hour] if metric.by_hour else stay).mean())
+        means = self._stay_means(metric)
+        return float(means[hour] if means.ndim else means)
+
+    def _stay_means(self, metric: Metric) -> Floats:
+        """Means over the runs that stay home: (H,) of a metric that differs by hour, else (); 0 where none stay."""
+        return np.asarray(self._stay[metric].mean(axis=-1) if self._stay_count else 0.0)
 
     def _mixed(self, moved: Floats, stay: Floats | float) -> Floats:
         """The mean over all runs from that of the moved ones and that of those that stay home."""
@@ -220,33 +176,25 @@ class Evaluator:
         return np.asarray(moved * (1 - share) + np.asarray(stay) * share)
 
     def _score(self, places: Ints) -> Scores:
-        part = self.part
-        timeline = part.timing.of(places)
-        joins_usd = part.joins.usd(places, timeline)
-        carbon = part.carbon_and_cost.means.grams_by_hour(places) + part.joins.mean_grams(places, timeline)
-        cost = part.carbon_and_cost.means.usd(places) + joins_usd.mean(axis=1)
-        stay_g = self._stay[Metric.CARBON].mean(axis=1) if self._stay_count else 0.0
-        return Scores(
-            {
-                Metric.CARBON: self._mixed(carbon, stay_g),
-                Metric.COST: self._mixed(cost, self._stay_mean(Metric.COST, 0)),
-                Metric.RUNTIME: self.mixed_runtime_s(timeline.runtime_s.mean(axis=1)),
-            },
-            {metric: self._tail(metric, places, timeline.runtime_s, joins_usd) for metric in self.tails},
-        )
+        batch = Batch(self.part, places)
+        means = {metric: self._mixed(MEASURES[metric].means(batch), self._stay_means(metric)) for metric in Metric}
+        return Scores(means, {metric: self._tail(metric, batch) for metric in self.tails})
 
-    def _tail(self, metric: Metric, places: Ints, runtime_s: Floats, joins_usd: Floats) -> Floats:
-        if metric == Metric.RUNTIME:
-            return self.percentile(runtime_s, self._stay[metric])
-        if metric == Metric.COST:
-            return self.percentile(self.part.cost_usd(places, joins_usd), self._stay[metric])
-        rows = [self.part.details(row[np.newaxis], HOUR_AXIS)[metric] for row in places]
-        stay = self._stay[metric]
+    def _tail(self, metric: Metric, batch: Batch) -> Floats:
+        runs, stay = MEASURES[metric].runs(batch, HOUR_AXIS), self._stay[metric]
+        if not metric.by_hour:
+            return self.percentile(runs, stay)
         return np.array(
-            [[self.percentile(g[np.newaxis], s)[0] for g, s in zip(row, stay, strict=True)] for row in rows]
+            [[self.percentile(g[np.newaxis], s)[0] for g, s in zip(row, stay, strict=True)] for row in runs]
         )
 
     def percentile(self, moved: Floats, stay: Floats) -> Floats:
         """The tail percentile (B,) of runs (B, S) together with those that stay home (S',)."""
         together = np.concatenate([moved, np.broadcast_to(stay, (len(moved), len(stay)))], axis=1)
         return np.asarray(np.percentile(together, self.problem.objective.tail_percentile, axis=1))
+
+
+def _run_by_run(part: Part, places: Ints, hours: Sequence[int]) -> RunByRun:
+    """One placement (N,) on the runs of a part."""
+    batch = Batch(part, places[np.newaxis])
+    return {metric: np.asarray(MEASURES[metric].runs(batch, hours)[0]) for metric in Metric}

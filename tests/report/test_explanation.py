@@ -4,11 +4,18 @@ import pytest
 
 from caribou.model.metric import Metric
 from caribou.report.explanation import explanation
-from caribou.solver.analysis.explanation import Change, Move, Pull, Reason
+from caribou.solver.analysis.explanation import Move, Pull, Reason
 
 HOME, WEST, NORTH = "us-east-1", "us-west-2", "ca-central-1"
-WORSE = Move(HOME, Change(0.0012, 5e-6, -0.25), 0.112, {})
-FORBIDDEN = Move(NORTH, Change(-0.25, 0.0, 1.5), -0.05, {"hard.runtime": (11.234, 10.9)})
+
+
+def change(*values):
+    """A change of each metric."""
+    return dict(zip(Metric, values, strict=True))
+
+
+WORSE = Move(HOME, change(0.0012, 5e-6, -0.25), 0.112, {})
+FORBIDDEN = Move(NORTH, change(-0.25, 0.0, 1.5), -0.05, {"hard.runtime": (11.234, 10.9)})
 
 
 def reason(*moves, **fields):
@@ -60,7 +67,7 @@ def test_words_when_a_worse_move_breaks_limits_too_then_say_both():
 
 def test_words_when_a_better_region_is_known_then_say_that_nothing_forbids_it():
     """An unfinished solve does not pass for a finished one."""
-    text = words(Move(NORTH, Change(-0.001, 0.0, 0.0), -0.1, {}))
+    text = words(Move(NORTH, change(-0.001, 0.0, 0.0), -0.1, {}))
     assert "a better region is known" in text
     assert "Nothing forbids it" in text
 
@@ -77,7 +84,7 @@ def test_words_when_neighbours_pull_then_name_the_strong_ones_and_the_direction(
 @pytest.mark.parametrize(
     ("fields", "line"),
     [
-        ({"hop": Change(0.0001, 2e-6, 0.3)}, "redirected, which takes 0.1 mg more carbon, 2 USD a million runs more"),
+        ({"hop": change(0.0001, 2e-6, 0.3)}, "redirected, which takes 0.1 mg more carbon, 2 USD a million runs more"),
         ({"not_allowed": (NORTH,), "cleaner": (NORTH,)}, "Not allowed, though electricity is cleaner: ca-central-1."),
         ({"not_allowed": (NORTH, HOME)}, "Not allowed, and no cleaner: ca-central-1 and us-east-1."),
         ({"region": HOME, "hours": (0, 1, 5)}, "b runs in us-east-1 (home), 00-01, 05:"),
@@ -102,4 +109,4 @@ def test_words_when_cost_comes_first_then_speak_of_cost():
 
 def test_words_when_nothing_changes_then_say_that():
     """Equal regions."""
-    assert "In ca-central-1: nothing changes." in words(Move(NORTH, Change(0.0, 0.0, 0.0), 0.0, {}))
+    assert "In ca-central-1: nothing changes." in words(Move(NORTH, change(0.0, 0.0, 0.0), 0.0, {}))

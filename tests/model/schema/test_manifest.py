@@ -230,7 +230,7 @@ CONFIG = "regions_and_providers.providers.aws.config"
             "workflow_nam",
             "is not a known key (found: workflow_nam). To fix: perhaps workflow_n",
         ),
-        (f"{HARD}.foo", 1, f"{HARD}.foo", "is not a known key (found: foo). To fix: use one of cost, runtime, carbon"),
+        (f"{HARD}.foo", 1, f"{HARD}.foo", "is not a known key (found: foo). To fix: use one of carbon, cost, runtime"),
         (f"{HARD}.carbn", 1, f"{HARD}.carbn", "perhaps carbon is meant"),
         ("caribou.home_shar", 1, "caribou.home_shar", "perhaps home_share is meant"),
         ("caribou.schem", "x", "caribou.schem", "perhaps schema is meant"),

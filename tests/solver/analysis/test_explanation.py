@@ -34,9 +34,9 @@ def test_reason_when_nothing_else_is_better_then_each_move_says_what_it_would_ad
     (move,) = reason.moves
     here, there = (evaluate(problem, {"a": WEST, "b": region}, samples=SAMPLES).placed for region in (WEST, HOME))
     assert (move.region, move.verdict, reason.hours) == (HOME, "worse", ALL_HOURS)
-    assert move.change.carbon_g == pytest.approx(there[Metric.CARBON].mean - here[Metric.CARBON].mean)
-    assert move.change.cost_usd == pytest.approx(there[Metric.COST].mean - here[Metric.COST].mean)
-    assert move.change.runtime_tail_s == pytest.approx(there[Metric.RUNTIME].p95 - here[Metric.RUNTIME].p95)
+    assert move.change[Metric.CARBON] == pytest.approx(there[Metric.CARBON].mean - here[Metric.CARBON].mean)
+    assert move.change[Metric.COST] == pytest.approx(there[Metric.COST].mean - here[Metric.COST].mean)
+    assert move.change[Metric.RUNTIME] == pytest.approx(there[Metric.RUNTIME].p95 - here[Metric.RUNTIME].p95)
 
 
 def test_reason_when_a_limit_forbids_a_better_region_then_names_it_with_value_and_limit(instances):
@@ -45,7 +45,7 @@ def test_reason_when_a_limit_forbids_a_better_region_then_names_it_with_value_an
     data["objective"]["hard"] = {"runtime": {"type": "relative", "value": 100}}
     move = reasons(data)["b", HOME].moves[0]
     assert (move.region, move.verdict) == (WEST, "forbidden")
-    assert move.change.carbon_g < 0
+    assert move.change[Metric.CARBON] < 0
     value, limit = move.breaks["hard.runtime"]
     assert value > limit
 
@@ -102,9 +102,9 @@ def test_reason_when_the_entry_is_elsewhere_then_says_what_the_redirect_takes(in
     """The hop: a run of the redirector, its message, and the way there; at home there is none."""
     found = reasons(instances.chain(), placed((ALL_HOURS, WEST, WEST)))
     hop = found["a", WEST].hop
-    assert hop.runtime_tail_s == pytest.approx(0.15 + 0.1 + 0.06)
-    assert hop.carbon_g > 0
-    assert hop.cost_usd > 0
+    assert hop[Metric.RUNTIME] == pytest.approx(0.15 + 0.1 + 0.06)
+    assert hop[Metric.CARBON] > 0
+    assert hop[Metric.COST] > 0
     assert found["b", WEST].hop is None
 
 
