@@ -22,7 +22,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import cycle
 from pathlib import Path
 
@@ -240,10 +240,11 @@ def _difference(one: Ran, other: Ran) -> str:
 
 def _bundle_bytes(workflow: Workflow, architecture: str) -> int:
     """The size of the bundle for Lambda. Raises InvalidInputError if that is more than Lambda takes."""
-    from caribou.constructs.bundle import Platform, size_bytes, workflow_bundle  # noqa: PLC0415 - starts Node.js, found first
+    from caribou.constructs.bundle import size_bytes, workflow_bundle  # noqa: PLC0415 - starts Node.js, found first
+    from caribou.constructs.target_platform import Platform  # noqa: PLC0415
 
-    platform = Platform(architecture, workflow.manifest.python_version, host=False)
-    return size_bytes(workflow_bundle(workflow.folder, platform).build())
+    bundle = workflow_bundle(workflow.folder, Platform(architecture, workflow.manifest.python_version, host=False))
+    return size_bytes(replace(bundle, lock=bundle.packages.resolved()).build())  # for either architecture
 
 
 @contextmanager

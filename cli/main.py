@@ -25,6 +25,7 @@ class Verb(NamedTuple):
 
 VERBS = {
     "new_workflow": Verb("new_workflow", "new_workflow", "Write a new workflow that works, to start from."),
+    "lock": Verb("lock", "lock", "Write down which packages the functions of WORKFLOW get, each in one version."),
     "deploy": Verb(
         "deploy",
         "deploy",

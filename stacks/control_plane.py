@@ -12,9 +12,11 @@ from constructs import Construct
 
 from caribou.collectors.bodies import Kind
 from caribou.constructs.acknowledge import acknowledge
-from caribou.constructs.bundle import Bundle, Platform
+from caribou.constructs.bundle import Bundle
+from caribou.constructs.lock import Packages
 from caribou.constructs.naming import arn
 from caribou.constructs.scheduled_function import ScheduledFunction, ScheduledProps
+from caribou.constructs.target_platform import Platform
 from caribou.model.names import CONTROL_PLANE_STACK_ID, registrations_path, stack_name
 from caribou.model.registration import ControlNames
 from caribou.model.template_contract import (
@@ -118,10 +120,8 @@ class ControlPlaneStack(Stack):
 def collector_bundle() -> Bundle:
     """The code of the collectors: standard library and boto3, with their data."""
     return Bundle(
-        files={},
+        packages=Packages(Platform.of_target("x86_64", "3.13")),
         handlers=tuple(map(_handler, _EVERY_H)),
-        requirements=(),
-        platform=Platform.of_target("x86_64", "3.13"),
         data=("caribou.collectors.sources.data",),
     )
 

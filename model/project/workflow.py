@@ -11,7 +11,7 @@ from caribou.model.manifest import Manifest
 from caribou.model.placement import Placement
 from caribou.model.regions import KNOWN_REGIONS
 from caribou.model.schema.manifest import read_manifest
-from caribou.model.source.derive import derive_graph
+from caribou.model.source.derive import check_grammar, derive_graph
 
 MANIFEST = Path(".caribou", "config.yml")
 COMMITTED_PLACEMENT = Path(".caribou", "placement.json")
@@ -65,7 +65,9 @@ def read_workflow(folder: Path) -> Workflow:
             found=graph.workflow,
             fix=f"call the folder {graph.workflow}, or the workflow {folder.name}",
         )
-    return Workflow(folder, graph, read_manifest(folder, graph))
+    manifest = read_manifest(folder, graph)
+    check_grammar(folder, manifest.python_version)
+    return Workflow(folder, graph, manifest)
 
 
 def workflow_folders(root: Path) -> tuple[Path, ...]:

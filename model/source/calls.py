@@ -89,7 +89,7 @@ def _read(statements: Sequence[ast.stmt], frame: _Frame) -> None:
 
 def _read_with(statement: ast.With, frame: _Frame) -> None:
     """A `with` is read like its body, but one that swallows errors may skip what is in it."""
-    if any(suppresses(item.context_expr) for item in statement.items):
+    if any(suppresses(item.context_expr, frame.scope.suppressing) for item in statement.items):
         check_none(statement, frame.scope)
         _follow(statement, frame)
     else:
@@ -99,7 +99,7 @@ def _read_with(statement: ast.With, frame: _Frame) -> None:
 
 def _follow(statement: ast.stmt, frame: _Frame) -> None:
     """What the statement means for those after it: none is reached, or perhaps none."""
-    if frame.ended_at is None and always_ends(statement):
+    if frame.ended_at is None and always_ends(statement, frame.scope.suppressing):
         frame.ended_at = statement.lineno
     if frame.returned_at is None and may_return(statement):
         frame.returned_at = len(frame.reading.calls)

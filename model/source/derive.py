@@ -21,6 +21,7 @@ from caribou.model.names import MAX_FUNCTION_NAME, WorkflowNames
 from caribou.model.source.calls import Reading, read_body
 from caribou.model.source.imports import Module
 from caribou.model.source.modules import read_program
+from caribou.model.source.parsing import is_older
 from caribou.model.source.program import Program, RegisteredFunction
 from caribou.model.source.scope import FunctionNode, Scope, Symbol
 from caribou.model.source.stray_calls import check_strays
@@ -59,6 +60,12 @@ def derive_graph(folder: Path, *, workflow: str | None = None) -> Graph:
     sync = {body.name for body in bodies if body.sync}
     functions = tuple(replace(item.function, sync=item.function.name in sync) for item in declared.values())
     return Graph(name, version, functions, nodes, edges)
+
+
+def check_grammar(folder: Path, python_version: str) -> None:
+    """Raise InvalidWorkflowError for source that this Python reads and the one that will run it does not."""
+    if is_older(python_version):
+        read_program(folder, python_version)
 
 
 def _identity(program: Program, expected: str | None) -> tuple[str, str]:
@@ -243,4 +250,5 @@ def _scope(
         where=module.where,
         definition=lambda target: program.helpers[target].node,
         inside=inside,
+        suppressing=module.suppressing,
     )

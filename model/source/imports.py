@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from caribou.model.errors import InvalidWorkflowError
 from caribou.model.source.scope import Symbol
+from caribou.model.source.syntax import exported, suppressors
 
 WORKFLOW_CLASS = "CaribouWorkflow"
 RUNTIME = "caribou.runtime"
@@ -17,7 +19,7 @@ ITS_OLD_NAME, OLD_CLASS = "multi_x_serverless", "MultiXServerlessWorkflow"
 CLASS_SYMBOL = Symbol("class", f"{RUNTIME}.{WORKFLOW_CLASS}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Module:
     """A module of the workflow: its dotted name, its file, and what its names stand for."""
 
@@ -25,6 +27,16 @@ class Module:
     path: Path
     tree: ast.Module
     names: dict[str, Symbol] = field(default_factory=dict)
+
+    @cached_property
+    def suppressing(self) -> frozenset[str]:
+        """The names in it that stand for `contextlib.suppress`."""
+        return suppressors(self.tree)
+
+    @cached_property
+    def exported(self) -> frozenset[str] | None:
+        """The names that `__all__` lists; None if there is none, or none that can be read."""
+        return exported(self.tree)
 
     def where(self, node: ast.AST) -> str:
         """File and line of a node, as errors show them."""
@@ -73,7 +85,12 @@ def imported(
     if source == RUNTIME:
         offered[WORKFLOW_CLASS] = CLASS_SYMBOL
     if any(alias.name == "*" for alias in statement.names):
-        return {name: symbol for name, symbol in offered.items() if not name.startswith("_")}
+        listed = modules[source].exported if source in modules else None
+        return {
+            name: symbol
+            for name, symbol in offered.items()
+            if (not name.startswith("_") if listed is None else name in listed)
+        }
     for alias in statement.names:
         submodule = f"{source}.{alias.name}"
         if alias.name not in offered and submodule in {RUNTIME, *modules}:

@@ -8,7 +8,6 @@ values, other packages) are not in it.
 from __future__ import annotations
 
 import ast
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,17 +23,23 @@ from caribou.model.source.imports import (
     modules_of,
     source_of,
 )
+from caribou.model.source.parsing import parsed
 from caribou.model.source.program import Helper, Program, RegisteredFunction
+from caribou.model.source.rebinding import bindings, check_rebinding
 from caribou.model.source.scope import FunctionNode, Symbol
-from caribou.model.source.syntax import bound_in, own_nodes
+from caribou.model.source.syntax import own_nodes
 
 APP = "app"
 REGISTER = "serverless_function"
+_WITH_STATEMENTS = (
+    *(ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.With, ast.AsyncWith, ast.Match),
+    *(ast.ExceptHandler, ast.match_case),
+)
 
 
-def read_program(folder: Path) -> Program:
-    """Read `app.py` in the folder and what it imports from there. Raises InvalidWorkflowError."""
-    reader = _Reader(folder)
+def read_program(folder: Path, python_version: str | None = None) -> Program:
+    """Read `app.py` in the folder and what it imports from there, as that Python would. Raises InvalidWorkflowError."""
+    reader = _Reader(folder, python_version)
     if reader.load(APP) is None:
         raise InvalidWorkflowError(
             "the workflow has no app.py", where=str(folder), fix="write the workflow's code in app.py in that folder"
@@ -42,6 +47,7 @@ def read_program(folder: Path) -> Program:
     reader.check_imports()
     for module in reader.modules.values():
         _check_strays(module, reader)
+    check_rebinding(reader.modules, reader.registered)
     return Program(reader.modules, _only_workflow(reader), reader.registered, reader.helpers)
 
 
@@ -68,6 +74,7 @@ class _Reader:
     """Executes modules in the abstract, each once, in the order of their imports."""
 
     folder: Path
+    python_version: str | None = None
     modules: dict[str, Module] = field(default_factory=dict)
     workflows: list[tuple[Module, ast.Call]] = field(default_factory=list)
     registered: dict[str, RegisteredFunction] = field(default_factory=dict)
@@ -82,7 +89,7 @@ class _Reader:
         path = self._path(name)
         if path is None or (parent and self._path(parent) and self.load(parent) is None):
             return None
-        module = Module(name, path, _parsed(path))
+        module = Module(name, path, parsed(path, self.python_version))
         self.modules[name] = module
         for statement in module.tree.body:
             self._execute(statement, module)
@@ -104,7 +111,12 @@ class _Reader:
     def _path(self, name: str) -> Path | None:
         base = self.folder.joinpath(*name.split("."))
         candidates = (base / "__init__.py", base.with_suffix(".py"))
-        return next((path for path in candidates if path.is_file()), None)
+        found = next((path for path in candidates if path.is_file()), None)
+        if found is not None and not found.resolve().is_relative_to(self.folder.resolve()):
+            raise InvalidWorkflowError(
+                "leads out of the workflow's folder", where=str(found), fix="put the file itself into the folder"
+            )
+        return found
 
     def _execute(self, statement: ast.stmt, module: Module) -> None:
         match statement:
@@ -118,24 +130,25 @@ class _Reader:
                 self._define(statement, module)
             case ast.ClassDef():
                 module.names.pop(statement.name, None)
+            case ast.AnnAssign():
+                pass  # a name without a value
             case ast.If() if _is_type_checking(statement.test):
                 self._execute_nested(statement.orelse, module)
             case _:
                 self._execute_nested(ast.iter_child_nodes(statement), module)
 
     def _execute_nested(self, nodes: Iterator[ast.AST] | Sequence[ast.AST], module: Module) -> None:
-        """Inside `if`, `try`, `with` at the top level: imports count, and what they may have replaced is forgotten."""
+        """In compound statements at the top level: imports count, and what names may have stood for is forgotten."""
         for node in nodes:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 self._import(node, module, certain=False)
-            elif isinstance(node, ast.If | ast.Try | ast.With):
+            elif isinstance(node, ast.If):
                 self._execute(node, module)
-            elif isinstance(node, ast.ExceptHandler):
-                self._execute_nested(node.body, module)
-            elif isinstance(node, FunctionNode | ast.ClassDef):
-                module.names.pop(node.name, None)
-            elif isinstance(node, ast.stmt):
-                for name in bound_in(node):
+            elif isinstance(node, _WITH_STATEMENTS):
+                module.names.pop(getattr(node, "name", None) or "", None)
+                self._execute_nested(ast.iter_child_nodes(node), module)
+            else:
+                for name, _ in bindings(node):
                     module.names.pop(name, None)
 
     def _import(self, statement: ast.Import | ast.ImportFrom, module: Module, *, certain: bool = True) -> None:
@@ -197,22 +210,6 @@ class _Reader:
                     check_reference_system(node, module)
                     for name in modules_of(node, module):
                         self.load(name)
-
-
-def _parsed(path: Path) -> ast.Module:
-    try:
-        return ast.parse(path.read_bytes(), filename=str(path))
-    except SyntaxError as error:
-        raise InvalidWorkflowError(
-            f"this is not Python: {error.msg}",
-            where=f"{path}:{error.lineno or 1}",
-            found=(error.text or "").strip() or None,
-            fix=f"correct the syntax, which is read as that of Python {'.'.join(map(str, sys.version_info[:2]))}",
-        ) from None
-    except (OSError, ValueError, RecursionError, MemoryError) as error:
-        raise InvalidWorkflowError(
-            f"this can't be read as Python: {error}", where=f"{path}:1", fix="correct the file"
-        ) from None
 
 
 def _bind(module: Module, name: str, symbol: Symbol | None) -> None:

@@ -30,7 +30,7 @@ class Scope:
 
     `registered` gives the workflow's name for a function by its symbol's target; `where` a node's file and line;
     `definition` and `inside` a helper by its symbol's target: its `def`, and its scope, given what its parameters
-    stand for.
+    stand for. `suppressing` are the names of what swallows errors as the head of a `with`.
     """
 
     resolve: Callable[[str], Symbol | None]
@@ -38,6 +38,7 @@ class Scope:
     where: Callable[[ast.AST], str]
     definition: Callable[[str], FunctionNode]
     inside: Callable[[str, Mapping[str, Symbol]], Scope]
+    suppressing: frozenset[str]
 
     def symbol(self, node: ast.expr) -> Symbol | None:
         """What an expression stands for: only a bare name stands for something."""

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_SUPPRESS = frozenset({"suppress"})
 
 
 def own_nodes(root: ast.AST) -> Iterator[ast.AST]:
@@ -38,9 +39,59 @@ def bound_in(root: ast.AST) -> Iterator[str]:
                 yield from (alias.asname or alias.name.partition(".")[0] for alias in aliases)
 
 
-def suppresses(expression: ast.expr) -> bool:
-    """Whether the expression, the head of a `with`, swallows errors: `suppress(...)` or `contextlib.suppress(...)`."""
-    return isinstance(expression, ast.Call) and ast.unparse(expression.func).split(".")[-1] == "suppress"
+def suppresses(expression: ast.expr, names: frozenset[str] = _SUPPRESS) -> bool:
+    """Whether the expression, the head of a `with`, swallows errors: `suppress(...)` or `contextlib.suppress(...)`.
+
+    `names` are all that stand for `suppress` in the module: see `suppressors`.
+    """
+    return isinstance(expression, ast.Call) and _last_name(expression.func) in names
+
+
+def suppressors(module: ast.Module) -> frozenset[str]:
+    """The names that stand for `contextlib.suppress` in a module: its own, and those that it gets there."""
+    names = set(_SUPPRESS)
+    for node in ast.walk(module):
+        match node:
+            case ast.ImportFrom(module="contextlib", names=aliases):
+                names |= {alias.asname for alias in aliases if alias.asname and alias.name in names}
+            case ast.Assign(targets=targets, value=value) if _last_name(value) in names:
+                names |= {target.id for target in targets if isinstance(target, ast.Name)}
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value) if _last_name(value) in names:
+                names.add(name)
+            case ast.ClassDef(name=name, bases=bases) if names.intersection(map(_last_name, bases)):
+                names.add(name)
+    return frozenset(names)
+
+
+def exported(module: ast.Module) -> frozenset[str] | None:
+    """The names in `__all__`; None if there is none, or one that is not written out as literals."""
+    found: set[str] | None = None
+    for statement in module.body:
+        match statement:
+            case (
+                ast.Assign(targets=[ast.Name(id="__all__")], value=value)
+                | ast.AnnAssign(target=ast.Name(id="__all__"), value=ast.expr() as value)
+            ):
+                found = _texts(value)
+            case ast.AugAssign(target=ast.Name(id="__all__"), value=value):
+                more = _texts(value)
+                found = None if found is None or more is None else found | more
+    return None if found is None else frozenset(found)
+
+
+def _texts(expression: ast.expr) -> set[str] | None:
+    if not isinstance(expression, ast.List | ast.Tuple):
+        return None
+    values = [each.value for each in expression.elts if isinstance(each, ast.Constant)]
+    texts = {value for value in values if isinstance(value, str)}
+    return texts if len(values) == len(expression.elts) else None
+
+
+def _last_name(expression: ast.expr) -> str:
+    """The name, or the last part of a dotted name; empty for another expression."""
+    if isinstance(expression, ast.Attribute):
+        return expression.attr
+    return expression.id if isinstance(expression, ast.Name) else ""
 
 
 def may_return(statement: ast.stmt) -> bool:
@@ -48,30 +99,27 @@ def may_return(statement: ast.stmt) -> bool:
     return not isinstance(statement, SCOPES) and any(isinstance(node, ast.Return) for node in own_nodes(statement))
 
 
-def always_ends(statement: ast.stmt) -> bool:
-    """Whether the function always ends in the statement, by `return` or `raise`."""
+def always_ends(statement: ast.stmt, suppressing: frozenset[str] = _SUPPRESS) -> bool:
+    """Whether the function always ends in the statement, by `return` or `raise`; `suppressing` as for `suppresses`."""
+
+    def one_ends(statements: Sequence[ast.stmt]) -> bool:
+        return any(always_ends(each, suppressing) for each in statements)
+
     match statement:
         case ast.If():
-            return _one_ends(statement.body) and _one_ends(statement.orelse)
+            return one_ends(statement.body) and one_ends(statement.orelse)
         case ast.With():
-            return _one_ends(statement.body) and not any(suppresses(item.context_expr) for item in statement.items)
+            swallows = any(suppresses(item.context_expr, suppressing) for item in statement.items)
+            return one_ends(statement.body) and not swallows
         case ast.While(test=ast.Constant(value=value)) if value:
             return not any(isinstance(node, ast.Break) for node in own_nodes(statement))
         case ast.Try():
-            return _try_ends(statement)
+            straight = one_ends(statement.body) or one_ends(statement.orelse)
+            handled = all(one_ends(handler.body) for handler in statement.handlers)
+            return one_ends(statement.finalbody) or (straight and handled)
         case ast.Match():
             last = statement.cases[-1]
             catches_all = isinstance(last.pattern, ast.MatchAs) and last.pattern.pattern is None and last.guard is None
-            return catches_all and all(_one_ends(case.body) for case in statement.cases)
+            return catches_all and all(one_ends(case.body) for case in statement.cases)
         case _:
             return isinstance(statement, ast.Return | ast.Raise)
-
-
-def _one_ends(statements: Sequence[ast.stmt]) -> bool:
-    return any(always_ends(statement) for statement in statements)
-
-
-def _try_ends(statement: ast.Try) -> bool:
-    straight = _one_ends(statement.body) or _one_ends(statement.orelse)
-    handled = all(_one_ends(handler.body) for handler in statement.handlers)
-    return _one_ends(statement.finalbody) or (straight and handled)

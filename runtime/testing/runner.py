@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from caribou.model.errors import InvalidWorkflowError
 from caribou.model.graph import Graph
 from caribou.model.placement import Placement
 from caribou.model.run import payload as payloads
@@ -169,7 +170,10 @@ class LocalRunner:
     def _watched(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def watched(*arguments: object) -> object:
-            self._returned = function(*arguments)
+            try:
+                self._returned = function(*arguments)
+            except SystemExit as error:  # it ends the function's process, not that of the test
+                raise RuntimeError(f"the function ended its process with {error.code}: Runtime.ExitError") from error
             return self._returned
 
         return watched
@@ -217,9 +221,17 @@ def _failed(invocation: _Invocation, error: Exception) -> FailedEvent:
         message=message.text,
         message_id=invocation.message_id,
         error_type=type(error).__name__,
-        error=str(error),
+        error=_text(error),
         handle=invocation.request_id,
     )
+
+
+def _text(error: Exception) -> str:
+    """What an exception says, if it can say anything."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - user code's own method
+        return type(error).__name__
 
 
 def run_folder(folder: Path, payload: object, *, placement: Placement | None = None) -> RunResult:
@@ -250,12 +262,20 @@ def load_functions(folder: Path, graph: Graph) -> Mapping[str, Callable[..., Any
     """The functions of the workflow in a folder, by their registered names; its modules are imported afresh.
 
     The modules are not left in `sys.modules`, where two workflows' `app` would meet. They are there while a function
-    runs, so that it may import at that moment what it alone needs.
+    runs, so that it may import at that moment what it alone needs. Raises InvalidWorkflowError if they end it.
     """
     modules = _Modules(folder)
-    with modules.importable():
-        importlib.import_module("app")  # first, as in Lambda
-        loaded = {function.module: importlib.import_module(function.module) for function in graph.functions}
+    try:
+        with modules.importable():
+            importlib.import_module("app")  # first, as in Lambda
+            loaded = {function.module: importlib.import_module(function.module) for function in graph.functions}
+    except SystemExit as error:
+        raise InvalidWorkflowError(
+            "ends the process when it is imported",
+            where=str(folder / "app.py"),
+            found=f"exit code {error.code}",
+            fix='put what only a script does under `if __name__ == "__main__":`',
+        ) from error
     return {f.name: modules.running(getattr(loaded[f.module], f.handler)) for f in graph.functions}
 
 

@@ -1,4 +1,6 @@
-"""Stacks to build constructs in, without an app of ours around them."""
+"""Stacks to build constructs in, without an app of ours around them; caches; packages to install."""
+
+import zipfile
 
 import pytest
 from aws_cdk import App, Environment, Stack
@@ -32,3 +34,32 @@ def empty(tmp_path):
     folder = tmp_path / "empty"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache of Caribou's; uv's own stays, so nothing is downloaded twice."""
+    monkeypatch.setenv("CARIBOU_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def wheel():
+    """Write a wheel into a folder: `files` by their paths in it, `scripts` to be installed as programs."""
+
+    def write(folder, name, version="1", *, files=None, scripts=None):
+        folder.mkdir(parents=True, exist_ok=True)
+        information = f"{name}-{version}.dist-info"
+        members = {f"{name}/__init__.py": f"VERSION = {version!r}\n"} if files is None else dict(files)
+        members |= {f"{name}-{version}.data/scripts/{script}": text for script, text in (scripts or {}).items()}
+        head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        members |= {f"{information}/METADATA": head}
+        members |= {f"{information}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"}
+        members |= {f"{information}/RECORD": "".join(f"{path},,\n" for path in [*members, f"{information}/RECORD"])}
+        path = folder / f"{name}-{version}-py3-none-any.whl"
+        with zipfile.ZipFile(path, "w") as archive:
+            for member, text in members.items():
+                archive.writestr(zipfile.ZipInfo(member), text)
+        return path
+
+    return write

@@ -261,12 +261,12 @@ def with_policy(new_project, document):
     return root
 
 
-def test_requirements_when_they_cannot_be_installed_then_the_message_is_uvs(new_project, new_app, now):
+def test_requirements_when_they_cannot_be_met_then_the_message_is_uvs(new_project, new_app, now):
     """A requirement that does not exist is a message, not a traceback out of the CDK."""
     root = new_project("city_tour")
-    (root / "workflows" / "city_tour" / "requirements.txt").write_text("./no-such-folder-here\n")
+    (root / "workflows" / "city_tour" / "requirements.txt").write_text("no-such-package-here==1\n")
     app = new_app(**{"aws:cdk:bundling-stacks": [HOME_STACK], "workflow": "city_tour"})
-    with pytest.raises(CaribouError, match=r"The requirements can't be installed(.|\n)*no-such-folder-here"):
+    with pytest.raises(CaribouError, match=r"requirements\.txt: can't be met(.|\n)*no-such-package-here"):
         add_stacks(app, root, now)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from caribou.model.errors import InvalidWorkflowError
 from caribou.model.schema.manifest import parse_manifest
-from caribou.model.source.derive import derive_graph
+from caribou.model.source.derive import check_grammar, derive_graph
 from caribou.model.source.unfold import MAX_NODES
 
 HEAD = """\
@@ -391,6 +391,40 @@ MODULE_ERRORS = {
     },
     "asynchronous": (entry_with(BOTH).replace("def store", "async def store"), "is asynchronous"),
     "syntax": (HEAD + "def (:\n", f"app.py:{HEAD_LINES + 1}: this is not Python"),
+    **{
+        f"compiled_{i}": (entry_with(body + "\n" + BOTH), f"app.py:{BODY_LINE + line}: this is not Python: {text}")
+        for i, (body, line, text) in enumerate(
+            (
+                ("if event:\n    break", 1, "'break' outside loop"),
+                ("x = await fetch(event)", 0, "'await' outside async function"),
+                ("n = 1\nglobal n", 1, "name 'n' is assigned to before global declaration"),
+                ("from os import *", 0, "import * only allowed at module level"),
+            )
+        )
+    },
+    "parameter_twice": (entry_with(BOTH).replace("start(event)", "start(event, event)"), "duplicate argument 'event'"),
+    "late_future": (HEAD + "from __future__ import annotations\n", "must occur at the beginning of the file"),
+    "decorator_above": (
+        entry_with(BOTH, STEPS.replace("@workflow", "@retry\n@workflow", 1)),
+        "a second decorator, which may call it twice, never, or under another name (found: @retry)",
+    ),
+    "decorator_below": (
+        entry_with(BOTH, STEPS.replace("()\ndef", "()\n@tracer.capture\ndef", 1)),
+        "a second decorator, which may call it twice, never, or under another name (found: @tracer.capture)",
+    ),
+    **{
+        f"rebound_{i}": (entry_with(BOTH) + below + "\n", "the name of a registered function is bound again")
+        for i, below in enumerate(
+            (
+                *("start = 1", "start: int = 1", "start += 1", "del start", "x, (*start, y) = z", "(start := 1)"),
+                *("for start in x: pass", "while (start := x): pass", "with x as start: pass", "import start"),
+                *("try:\n    pass\nexcept E as start:\n    pass", "from x import y as start", "class start: pass"),
+                *("match x:\n    case [start]: pass", "def start(): pass", "if x:\n    start = 1"),
+                *("[start := x for x in y]", "def f():\n    global start\n    start = 1", "import app\napp.start = 1"),
+                *("try:\n    pass\nfinally:\n    for x in y:\n        del start",),
+            )
+        )
+    },
     "null_byte": ("x = '\0'\n", "null bytes"),
     "reference_import": (
         HEAD.replace("caribou.runtime", "caribou.deployment.client"),
@@ -415,6 +449,80 @@ def test_module_when_it_breaks_a_rule_then_the_error_says_so(tmp_path, case):
     message = error_of(tmp_path, app)
     assert text in message
     assert "app.py:" in message or case == "no_workflow"
+
+
+@pytest.mark.parametrize(
+    ("line", "steps"),
+    [
+        *((line, "") for line in ("x = [start for start in y]", "start: object", "def f():\n    start = 1")),
+        *((line, "") for line in ("if TYPE_CHECKING:\n    from x import start", "x = lambda start: 1", "x.start = 1")),
+        ("from steps import *", "__all__ = ['other']\n__all__ += ['more']\nstart = other = more = 1\n"),
+        ("from steps import *", "_start = other = 1\n"),
+    ],
+)
+def test_name_of_a_function_when_it_is_not_bound_again_then_it_is_taken(tmp_path, line, steps):
+    """Variables of comprehensions, functions and lambdas are others; `__all__` keeps a star import's names back."""
+    assert graph_of(tmp_path, f"{entry_with(BOTH)}\n{line}\n", steps=steps).entry.function == "start"
+
+
+@pytest.mark.parametrize(
+    "steps", ["start = 1", "def start(): pass", "__all__ = ['start']", "from os import path as start"]
+)
+def test_name_of_a_function_when_a_star_import_brings_it_then_it_is_refused(tmp_path, steps):
+    """What `from steps import *` binds stands in steps."""
+    assert "bound again" in error_of(tmp_path, f"{entry_with(BOTH)}\nfrom steps import *\n", steps=steps)
+
+
+@pytest.mark.parametrize(
+    ("imports", "head"),
+    [
+        ("from contextlib import suppress as quiet", "quiet(ValueError)"),
+        ("import contextlib as c", "c.suppress(ValueError)"),
+        ("import contextlib\nquiet = contextlib.suppress", "quiet(ValueError)"),
+        ("from contextlib import suppress as s\nquiet: type = s", "quiet(ValueError)"),
+        ("from contextlib import suppress\nclass Quiet(suppress): pass", "Quiet(ValueError)"),
+    ],
+)
+def test_call_when_it_stands_in_a_with_that_swallows_errors_then_its_name_does_not_matter(tmp_path, imports, head):
+    """A call that is skipped by an error would send the next payload on its edge."""
+    app = entry_with(f"with {head}:\n    workflow.invoke_serverless_function(resize)\n" + BOTH.splitlines()[1])
+    assert "which may skip it" in error_of(tmp_path, f"{imports}\n{app}")
+    ends = entry_with(f"with {head}:\n    raise ValueError\n" + BOTH)
+    assert len(graph_of(tmp_path, f"{imports}\n{ends}").edges) == 2
+
+
+def test_grammar_when_it_is_newer_than_the_python_that_runs_it_then_it_is_refused(tmp_path):
+    """The manifest's Python counts, not the one that deploys: `type` statements came with 3.12, `match` with 3.10."""
+    folder = write(tmp_path, app=entry_with("match event:\n    case 1:\n        pass\n" + BOTH))
+    check_grammar(folder, "3.11")
+    with pytest.raises(InvalidWorkflowError, match=r"app\.py.*read as that of Python 3\.9"):
+        check_grammar(folder, "3.9")
+    write(tmp_path, app="type Text = str\n" + entry_with(BOTH))
+    with pytest.raises(InvalidWorkflowError, match=r"app\.py:1: .*read as that of Python 3\.11"):
+        reads_for(tmp_path, "3.11")
+
+
+def reads_for(folder, python_version):
+    """Read a workflow as synth does: as this Python, then as the manifest's, if that is older."""
+    derive_graph(folder)
+    check_grammar(folder, python_version)
+
+
+def test_module_when_it_lies_elsewhere_then_it_is_not_read(tmp_path):
+    """A folder of somebody else's may link to any file of ours."""
+    write(tmp_path, secret="x = 1")
+    (tmp_path / "flow").mkdir()
+    (tmp_path / "flow" / "app.py").symlink_to("../secret.py")
+    with pytest.raises(InvalidWorkflowError, match="leads out of the workflow's folder"):
+        derive_graph(tmp_path / "flow")
+
+
+def test_module_when_it_is_no_source_then_it_is_not_read(tmp_path):
+    """Nobody wrote ten megabytes; a sparse file takes no disk, and would take all memory."""
+    with (tmp_path / "app.py").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(InvalidWorkflowError, match="can't be read as Python: it has 1099511627776 bytes"):
+        derive_graph(tmp_path)
 
 
 @pytest.mark.parametrize("version", ["1", "1.0", "0.0.1", "2026.11.23.1"])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from caribou.constructs.code_files import workflow_files
 from caribou.model.errors import InvalidWorkflowError
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.source.derive import derive_graph
@@ -150,3 +151,71 @@ def test_function_when_it_imports_while_it_runs_then_finds_its_own_folders_modul
     functions = {place: load_functions(place, derive_graph(place)) for place in (first, second)}
     assert [functions[place]["start"](5) for place in (first, second, first)] == [10, 15, 10]
     assert "steps" not in sys.modules
+
+
+ONE = """
+{imports}
+from caribou.runtime import CaribouWorkflow
+
+workflow = CaribouWorkflow(name="one", version="0.0.1")
+
+
+@workflow.serverless_function(entry_point=True)
+def start(event):
+    {body}
+    workflow.invoke_serverless_function(end, 1, event)
+
+
+@workflow.serverless_function()
+def end(event):
+    return event
+"""
+
+
+def test_function_when_it_ends_its_process_then_the_run_fails_and_the_test_goes_on(tmp_path):
+    """In Lambda it is the function's own process, and three of them."""
+    (tmp_path / "app.py").write_text(ONE.format(imports="import sys", body="sys.exit(3)"))
+    result = run_folder(tmp_path, {})
+    assert (result.state, result.failed_node) == ("FAILED", "start:entry_point:0")
+    assert [str(error) for error in result.errors] == ["the function ended its process with 3: Runtime.ExitError"] * 3
+
+
+def test_module_when_it_ends_the_process_then_says_so(tmp_path):
+    """A script's last line, in a module that is imported."""
+    (tmp_path / "app.py").write_text(ONE.format(imports="import sys", body="pass") + "\nsys.exit()\n")
+    with pytest.raises(InvalidWorkflowError, match=r"app\.py: ends the process when it is imported.*__main__"):
+        run_folder(tmp_path, {})
+
+
+@pytest.mark.parametrize(("condition", "nodes"), [("np.arange(2)[1] > 0", 2), ("np.arange(2)[0] > 0", 1)])
+def test_condition_when_it_is_numpys_truth_value_then_it_counts(tmp_path, condition, nodes):
+    """What a comparison of its numbers gives is no `bool`."""
+    (tmp_path / "app.py").write_text(ONE.format(imports="import numpy as np", body=f"event = {condition}"))
+    result = run_folder(tmp_path, {})
+    assert (result.state, len(result.nodes)) == ("SUCCEEDED", nodes)
+
+
+FILES = """
+from pathlib import Path
+
+from caribou.runtime import CaribouWorkflow
+
+workflow = CaribouWorkflow(name="files", version="0.0.1")
+
+
+@workflow.serverless_function(entry_point=True)
+def start(event):
+    here = Path(__file__).parent
+    return sorted(str(path.relative_to(here)) for path in (here / "data").rglob("*") if path.is_file())
+"""
+
+
+def test_data_when_a_function_reads_it_then_a_test_sees_what_the_bundle_has(tmp_path):
+    """Folders called samples or tests, dot folders, notes: further down they are data."""
+    (tmp_path / "app.py").write_text(FILES)
+    for name in ("data/samples/a.txt", "data/tests/b.txt", "data/.config/c", "data/README.md", "data/x/d.rst"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    bundled = [path for path in workflow_files(tmp_path) if path.startswith("data/")]
+    assert run_folder(tmp_path, {}).outputs["start:entry_point:0"] == sorted(bundled)
+    assert len(bundled) == 5
