@@ -16,7 +16,7 @@ from caribou.cli.cdk_deployer import CdkDeployer
 from caribou.cli.output import notify
 from caribou.cli.plan_view import check_json, show_plan
 from caribou.cli.project import workflow_folder
-from caribou.cli.session import Session, named, session
+from caribou.cli.session import Session, session
 from caribou.control.deploy.checks import PlacedWorkflow
 from caribou.control.deploy.deploy import Rollout
 from caribou.control.deploy.planning import plan_deploy
@@ -97,8 +97,10 @@ def remove(workflow: str, *, delete_data: bool, yes: bool, dry_run: bool, as_jso
 
 
 def _removal(here: Session, workflow: str, *, delete_data: bool) -> Removal:
-    known = named(workflow, here.known_workflows())
-    name, home = (workflow, None) if known is None else (known.name, known.home_region)
+    known = here.named(workflow)
+    name, home = (workflow, None) if known is None else (known.name, known.home_region or None)
+    if known is not None and known.broken is not None:
+        notify(f"warning: {name} can't be read, and is removed all the same: {known.broken}")
     return plan_removal(here.aws, name, home, here.target, delete_data=delete_data, now_s=time.time())
 
 
@@ -165,7 +167,7 @@ def _show(entries: Sequence[Entry]) -> None:
     table = Table("workflow", "placement", "stacks", "updated", show_lines=True)
     for entry in entries:
         table.add_row(
-            f"{entry.name}\n{entry.version}",
+            f"{entry.name}\n{entry.version if entry.broken is None else 'broken'}",
             _shown(None if entry.deployed is None else entry.deployed.placement),
             "\n".join(_stacks(entry)),
             f"{entry.deployed.home.changed_at:%Y-%m-%d\n%H:%MZ}" if entry.deployed else "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -98,11 +98,10 @@ def found_run(run_id: str, workflow: str | None, here: Session) -> Found:
 
     Raises InvalidInputError.
     """
-    folders = workflow_folders(here.root) if workflow is None else [workflow_folder(workflow, here.root)]
+    definitions, broken = _looked_in(workflow, here)
     found: list[Found] = []
     silent: list[str] = []
-    for folder in folders:
-        definition = read_workflow(folder)
+    for definition in definitions:
         runs = here.runs_of(definition)
         try:
             item = runs.state(run_id)
@@ -113,7 +112,16 @@ def found_run(run_id: str, workflow: str | None, here: Session) -> Found:
             continue
         if item is not None:
             found.append(Found(definition, runs, item))
-    return _only(found, run_id, [folder.name for folder in folders], silent)
+    unanswered = {"not deployed": silent, "can't be read": broken}
+    return _only(found, run_id, [definition.name for definition in definitions], unanswered)
+
+
+def _looked_in(workflow: str | None, here: Session) -> tuple[Sequence[Workflow], Sequence[str]]:
+    """The workflows in which a run is looked for, and the names of those that are broken: no warning is hidden."""
+    if workflow is not None:
+        return [read_workflow(workflow_folder(workflow, here.root))], []
+    definitions, broken = here.read_each(workflow_folders(here.root))
+    return definitions, list(broken)
 
 
 def seconds_of(text: str) -> float:
@@ -142,7 +150,7 @@ def run_json(item: RunItem) -> dict[str, Any]:
     }
 
 
-def _only(found: Sequence[Found], run_id: str, known: Sequence[str], silent: Sequence[str]) -> Found:
+def _only(found: Sequence[Found], run_id: str, known: Sequence[str], unanswered: Mapping[str, Sequence[str]]) -> Found:
     if len(found) == 1:
         return found[0]
     if found:
@@ -153,5 +161,5 @@ def _only(found: Sequence[Found], run_id: str, known: Sequence[str], silent: Seq
             fix="name one with --workflow",
         )
     fix = f"see `caribou runs`; looked for in {', '.join(known) or 'no workflow'}"
-    unanswered = f"; not deployed: {', '.join(silent)}" if silent else ""
-    raise InvalidInputError("there is no such run", where=f"run {run_id}", fix=fix + unanswered)
+    more = "".join(f"; {why}: {', '.join(names)}" for why, names in unanswered.items() if names)
+    raise InvalidInputError("there is no such run", where=f"run {run_id}", fix=fix + more)
