@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from caribou.cli.cdk_deployer import CdkDeployer
-from caribou.cli.output import notify
+from caribou.cli.output import notify, say
 from caribou.cli.plan_view import check_json, show_plan
 from caribou.cli.session import session
 from caribou.control.deploy.steps import Action, Step
@@ -84,10 +84,10 @@ def _migrated(migrator: Migrator, workflows: Sequence[KnownWorkflow], *, deploy:
 
 def _show(report: Report) -> None:
     if report.applied:
-        click.echo(f"{report.workflow}: {report.applied}")
+        say(f"{report.workflow}: {report.applied}")
     for decision in report.decisions:
         if decision.region in report.retired:
-            click.echo(f"{report.workflow}: {decision.region} is retired")
+            say(f"{report.workflow}: {decision.region} is retired")
         elif decision.action is not Action.RETIRE:
             shown = f"{_SHOWN[decision.action]}: {'; '.join(decision.reasons)}"
-            click.echo(f"{report.workflow}: {decision.region} {shown}")
+            say(f"{report.workflow}: {decision.region} {shown}")

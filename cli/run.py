@@ -6,6 +6,7 @@ import json
 
 import click
 
+from caribou.cli.output import say
 from caribou.cli.project import workflow_folder
 from caribou.cli.run_end import end
 from caribou.cli.samples import Samples, argument_text, json_value
@@ -33,4 +34,4 @@ def run(workflow: str, argument: str, name: str | None, *, wait: bool, limit_s: 
         if wait:
             end(runs, run_id, limit_s=limit_s, as_json=as_json)
             return
-    click.echo(json.dumps({"run_id": run_id}) if as_json else run_id)
+    say(json.dumps({"run_id": run_id}) if as_json else run_id)

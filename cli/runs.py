@@ -12,11 +12,12 @@ from typing import Any
 
 import click
 
-from caribou.cli.output import notify
+from caribou.cli.console import wide_console
+from caribou.cli.output import notify, say
 from caribou.cli.project import workflow_folder
 from caribou.cli.run_end import SETTLE_S, end, show_trace
 from caribou.cli.session import Session, session
-from caribou.cli.trace_view import console, runs_table
+from caribou.cli.trace_view import runs_table
 from caribou.control.runs.evidence import Wanted
 from caribou.control.runs.redrive import redrive as redrive_run
 from caribou.control.runs.redrive import sweeper_of
@@ -55,9 +56,9 @@ def runs_(workflow: str, state: str | None, since: str | None, limit: int, *, as
     if not listing.is_complete:
         notify("warning: the table has too many runs to look at all; these are the newest of some")
     if as_json:
-        click.echo(json.dumps([run_json(item) for item in listing.items], indent=1))
+        say(json.dumps([run_json(item) for item in listing.items], indent=1))
         return
-    console().print(runs_table(listing.items, f"Runs of {runs.graph.workflow}"))
+    wide_console().print(runs_table(listing.items, f"Runs of {runs.graph.workflow}"))
 
 
 @click.command()
@@ -86,7 +87,7 @@ def redrive(run_id: str, workflow: str | None, *, wait: bool, limit_s: float, as
         sweeper = sweeper_of(definition.graph, definition.manifest, here.target.stage, found.runs.account)
         sent = redrive_run(sweeper, run_id)
         if as_json and not wait:
-            click.echo(json.dumps({"run_id": run_id, "sent": [message.node for message in sent]}))
+            say(json.dumps({"run_id": run_id, "sent": [message.node for message in sent]}))
         for message in sent:
             notify(f"sent again: {message.node}, parked for {message.reason}")
         if wait:

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
-from rich.console import Console
 
+from caribou.cli.console import Terminal
 from caribou.cli.solve import evaluate, solve
 from caribou.model.errors import InvalidProblemError, OperationFailedError
 from caribou.model.schema.placement import read_placement
@@ -77,7 +77,7 @@ def test_plan_table_when_nothing_is_feasible_then_says_so_clearly(instances):
     data = instances.chain()
     data["objective"]["hard"] = {"runtime": {"type": "absolute", "value": 1.0}}
     problem = parse_problem(data)
-    console = Console(width=120, file=io.StringIO())
+    console = Terminal(width=120, file=io.StringIO())
     console.print(plan_table(problem, solve_problem(problem, samples=60)))
     text = console.file.getvalue()
     assert "INFEASIBLE" in text

@@ -13,8 +13,8 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
+from caribou.cli.console import Terminal
 from caribou.cli.load import load_view, rate_per_s
 from caribou.cli.main import main
 from caribou.control.load.arrivals import MAX_RUNS, Replay, poisson, replayed
@@ -351,7 +351,7 @@ def test_summary_when_nothing_was_started_then_has_no_times():
 def shown(summary):
     """What a wide terminal shows of a summary."""
     output = io.StringIO()
-    Console(file=output, width=140, highlight=False).print(load_view(summary, "Load x of flow"))
+    Terminal(file=output, width=140).print(load_view(summary, "Load x of flow"))
     return output.getvalue()
 
 
