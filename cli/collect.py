@@ -27,6 +27,7 @@ from caribou.model.errors import InvalidRecordError, OperationFailedError
 from caribou.model.project.workflow import read_workflow
 from caribou.model.run.record import RunRecord
 from caribou.model.schema.problem_file import parse_problem
+from caribou.model.schema.text_files import read_text_file
 
 _file = click.Path(dir_okay=False, path_type=Path)
 
@@ -113,12 +114,7 @@ def _show_problem(output: Path, provenance: dict[str, str]) -> None:
 
 
 def _from_file(path: Path) -> tuple[Facts, list[RunRecord]]:
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRecordError(
-            "can't be read", where=str(path), found=str(error), fix="use a file that `caribou log_sync -o` wrote"
-        ) from error
+    lines = read_text_file(path, InvalidRecordError, fix="use a file that `caribou log_sync -o` wrote").split("\n")
     return packaged_facts(datetime.now(UTC)), read_record_lines(lines, str(path))
 
 

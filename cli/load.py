@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from caribou.cli.console import console, wide_console
+from caribou.cli.numbers import Finite
 from caribou.cli.output import say, write_whole
 from caribou.cli.project import workflow_folder
 from caribou.cli.samples import Samples, argument_text, json_value
@@ -33,7 +34,7 @@ SCHEMA = "caribou.load/1"
 LATE_S = 0.25
 """If one start in twenty was later than this, the load was not the one that was asked for."""
 _UNIT_S = {"s": 1.0, "min": 60.0}
-_POSITIVE = click.FloatRange(min=0, min_open=True, max=1e6)
+_POSITIVE = Finite(min=0, min_open=True, max=1e6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class Plan:
 @click.option(
     "--limit",
     "limit_s",
-    type=click.FloatRange(min=0),
+    type=Finite(min=0),
     default=900.0,
     show_default=True,
     help="Seconds to wait after the last start, at most.",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from caribou.cli.cdk_deployer import CdkDeployer
+from caribou.cli.numbers import Finite
 from caribou.cli.output import notify, say
 from caribou.cli.plan_view import check_json, show_plan
 from caribou.cli.session import session
@@ -24,7 +25,7 @@ _SHOWN = {Action.KEEP: "in use", Action.WAIT: "waits"}
 @click.option(
     "--wait-seconds",
     "wait_s",
-    type=click.FloatRange(min=0),
+    type=Finite(min=0),
     help="Wait so long for stragglers before a region is retired. Default: the longest timeout plus 6 h.",
 )
 @click.option("--no-deploy", is_flag=True, help="Only retire regions; leave the pending placement alone.")

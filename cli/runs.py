@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from caribou.cli.console import wide_console
+from caribou.cli.numbers import Finite
 from caribou.cli.output import notify, say
 from caribou.cli.project import workflow_folder
 from caribou.cli.run_end import SETTLE_S, end, show_trace
@@ -77,7 +78,9 @@ def trace(run_id: str, workflow: str | None, *, as_json: bool) -> None:
 @click.argument("run_id")
 @_workflow
 @click.option("--wait", is_flag=True, help="Wait for the run's end; exit code 1 if it does not succeed.")
-@click.option("--timeout", "limit_s", default=900.0, show_default=True, help="Seconds to wait at most.")
+@click.option(
+    "--timeout", "limit_s", type=Finite(min=0), default=900.0, show_default=True, help="Seconds to wait at most."
+)
 @_json
 def redrive(run_id: str, workflow: str | None, *, wait: bool, limit_s: float, as_json: bool) -> None:
     """Go on with the run RUN_ID, which failed or expired, where its messages are parked."""
@@ -127,7 +130,7 @@ def _looked_in(workflow: str | None, here: Session) -> tuple[Sequence[Workflow],
 
 def seconds_of(text: str) -> float:
     """A time such as 90s, 30m, 1h or 7d, in seconds. Raises InvalidInputError."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smhd])", text)
     if match is None:
         raise InvalidInputError("is no time", where="--since", found=text, fix="write such as 90s, 30m, 1h or 7d")
     return timedelta(**{_UNITS[match[2]]: float(match[1])}).total_seconds()

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from caribou.cli.console import console
+from caribou.cli.numbers import Finite
 from caribou.cli.output import say, write_whole
 from caribou.control.plan.finish import Clocks, SolveOptions, finished_placement, placement_text
 from caribou.model.placement import Placement
@@ -26,11 +27,17 @@ from caribou.solver.analysis.explanation import explain as explain_placement
 from caribou.solver.analysis.frontier import LEVELS, frontier
 
 _WIDTH = 110  # of explanations, in letters
+LONGEST_VALID_DAYS = 366
+"""As in a manifest, `placement_days`."""
 
 _file = click.Path(dir_okay=False, path_type=Path)
 _seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the drawn runs.")
 _samples = click.option(
-    "--samples", type=click.IntRange(min=20), default=2000, show_default=True, help="How many runs are drawn."
+    "--samples",
+    type=click.IntRange(min=20, max=1_000_000),
+    default=2000,
+    show_default=True,
+    help="How many runs are drawn.",
 )
 _problem = click.option(
     "--problem", "problem_file", type=_file, required=True, help="The problem: see `caribou problem`."
@@ -57,18 +64,18 @@ class _Trade:
 @_samples
 @click.option(
     "--valid-days",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Finite(min=0, min_open=True, max=LONGEST_VALID_DAYS),
     default=7,
     show_default=True,
     help="Days until the placement expires.",
 )
-@click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), help="Seconds after which a solve stops.")
+@click.option("--time-limit", type=Finite(min=0, min_open=True), help="Seconds after which a solve stops.")
 @click.option(
     "--max-regions", type=click.IntRange(min=0), help="Use at most so many regions besides home over the day."
 )
 @click.option(
     "--switching-penalty",
-    type=click.FloatRange(min=0),
+    type=Finite(min=0),
     default=0.0,
     show_default=True,
     help="What moving a node from an hour to the next has to bring: a share of home's objective.",

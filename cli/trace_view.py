@@ -115,7 +115,11 @@ def _foot(trace: Trace) -> Iterator[str]:
 
 
 def _time(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%SZ}"
+    """A time for a person; one that no calendar has is shown as the number that it is."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%SZ}"
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds:g} s"
 
 
 def _size(size_bytes: int | None) -> str:
