@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 
+from caribou.cli.output import notify
 from caribou.local.tools import cdk_command, cdk_env
 from caribou.model.errors import CaribouError
 
@@ -19,7 +20,7 @@ def main() -> None:
     try:
         command = cdk_command()
     except CaribouError as error:
-        sys.stderr.write(f"{error}\n")
+        notify(str(error))
         raise SystemExit(error.exit_code) from error
     sys.stdout.flush()
     os.execve(command[0], [*command, *sys.argv[1:]], cdk_env(os.environ))  # noqa: S606 - a list, never a shell

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from caribou.cli.output import notify, write_whole
+from caribou.cli.output import notify, say, write_whole
 from caribou.cli.project import context_text, control_region, project_root, workflow_folder
 from caribou.cli.session import ControlPlane, target_of
 from caribou.collectors.bodies import KINDS, Kind
@@ -27,6 +27,7 @@ from caribou.model.errors import InvalidRecordError, OperationFailedError
 from caribou.model.project.workflow import read_workflow
 from caribou.model.run.record import RunRecord
 from caribou.model.schema.problem_file import parse_problem
+from caribou.model.schema.text_files import read_text_file
 
 _file = click.Path(dir_okay=False, path_type=Path)
 
@@ -58,7 +59,7 @@ def log_sync(workflow: str, output: Path | None) -> None:
         if output is not None:
             records = plane.records.records(name)
             write_whole(output, write_record_lines(records))
-            click.echo(f"{len(records)} records written to {output}")
+            say(f"{len(records)} records written to {output}")
     if report.failures:
         raise OperationFailedError(f"Log collection left out {len(report.failures)} regions; try again later")
 
@@ -84,7 +85,7 @@ def _collect_facts(kind: Kind, plane: ControlPlane, root: Path) -> None:
     key = source_key(kind)
     source = source_of(kind, context_text(root, key, DEFAULT_SOURCE), f"{root / 'cdk.json'}: context {key}")
     count = collect(source, plane.facts, datetime.now(UTC))
-    click.echo(f"{kind}: {count} regions, from the {source.origin}")
+    say(f"{kind}: {count} regions, from the {source.origin}")
 
 
 def _collect_records(plane: ControlPlane) -> None:
@@ -92,13 +93,13 @@ def _collect_records(plane: ControlPlane) -> None:
     for message in wrong:
         notify(f"warning: {message}")
     if not registrations:
-        click.echo("workflow: none is deployed")
+        say("workflow: none is deployed")
     for registration in registrations:
         _show_logs(plane.collect_logs(registration))
 
 
 def _show_logs(report: CollectionReport) -> None:
-    click.echo(f"{report.workflow}: {report.records} records in {report.log_groups} log groups")
+    say(f"{report.workflow}: {report.records} records in {report.log_groups} log groups")
     if report.malformed:
         notify(f"warning: {report.malformed} broken records, such as {report.examples[0]}")
     for failure in report.failures:
@@ -106,19 +107,14 @@ def _show_logs(report: CollectionReport) -> None:
 
 
 def _show_problem(output: Path, provenance: dict[str, str]) -> None:
-    click.echo(f"{output} written, from {provenance['workflow.runs']}")
+    say(f"{output} written, from {provenance['workflow.runs']}")
     for key in ("workflow.unreached_nodes", "workflow.home_runs", "pue_of_aws_fleet", "egress_price_assumed"):
         if key in provenance:
-            click.echo(f"note: {key.replace('workflow.', '').replace('_', ' ')}: {provenance[key]}")
+            say(f"note: {key.replace('workflow.', '').replace('_', ' ')}: {provenance[key]}")
 
 
 def _from_file(path: Path) -> tuple[Facts, list[RunRecord]]:
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRecordError(
-            "can't be read", where=str(path), found=str(error), fix="use a file that `caribou log_sync -o` wrote"
-        ) from error
+    lines = read_text_file(path, InvalidRecordError, fix="use a file that `caribou log_sync -o` wrote").split("\n")
     return packaged_facts(datetime.now(UTC)), read_record_lines(lines, str(path))
 
 

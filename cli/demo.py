@@ -13,9 +13,9 @@ from pathlib import Path
 from types import FrameType
 
 import click
-from rich.console import Console
 
 from caribou.cli.cdk_run import run_cdk
+from caribou.cli.console import console
 from caribou.cli.main import cli
 from caribou.cli.project import control_region, project_root, stage, workflow_folder
 from caribou.cli.samples import SAMPLES, Samples
@@ -40,7 +40,7 @@ _RUN_LIMIT_S = 600.0
 _RECORDS_LIMIT_S = 120.0
 """Backstops: a run takes seconds, a machine that is busy with other things many times as long."""
 
-_console = Console(highlight=False)
+_console = console()
 
 
 @click.command()
@@ -59,7 +59,7 @@ def demo(workflow: str, *, keep: bool) -> None:
         moved = Demo(root, definition, cloud).show()
     _console.print(f"\nDone in {time.monotonic() - began:.0f} s. {'' if keep else 'The local cloud is stopped.'}")
     if keep:
-        _console.print(_look_around(definition, cloud, moved=moved), soft_wrap=True, markup=False)
+        _console.print(_look_around(definition, cloud, moved=moved), soft_wrap=True)
 
 
 @dataclass(frozen=True)
@@ -188,11 +188,11 @@ def _caribou(*arguments: str) -> None:
 
 
 def _step(number: int, text: str) -> None:
-    _console.print(f"\n[bold]{number}. {text}[/bold]")
+    _console.print(f"\n{number}. {text}", style="bold")
 
 
 def _say(command: str) -> None:
-    _console.print(f"$ {command}", style="cyan", markup=False, soft_wrap=True)
+    _console.print(f"$ {command}", style="cyan", soft_wrap=True)
 
 
 def _shown(path: Path, root: Path) -> str:

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from caribou.cli.cdk_deployer import CdkDeployer
-from caribou.cli.output import notify
+from caribou.cli.console import console
+from caribou.cli.output import notify, say
 from caribou.cli.plan_view import check_json, show_plan
 from caribou.cli.project import workflow_folder
-from caribou.cli.session import Session, named, session
+from caribou.cli.session import Session, session
 from caribou.control.deploy.checks import PlacedWorkflow
 from caribou.control.deploy.deploy import Rollout
 from caribou.control.deploy.planning import plan_deploy
@@ -26,6 +26,7 @@ from caribou.control.inventory import Entry, inventory
 from caribou.control.stacks.deployed import deployed_workflow, home_stack
 from caribou.model.errors import InvalidInputError
 from caribou.model.placement import Placement
+from caribou.model.printable import printable
 from caribou.model.project.placement_choice import HOME, asked_for, committed
 from caribou.model.project.workflow import COMMITTED_PLACEMENT, Workflow, read_workflow, workflow_folders
 
@@ -58,7 +59,7 @@ def deploy(
         rollout = Rollout(here.aws, here.target, CdkDeployer(here.root, notify), notify)
         rollout.deploy(placed, force=force, everything=everything)
     for one in placed:
-        click.echo(f"{one.name} is deployed: {one.placement.summary}")
+        say(f"{one.name} is deployed: {one.placement.summary}")
         _say_how_to_commit(one, here.root)
 
 
@@ -71,7 +72,7 @@ def list_(*, as_json: bool) -> None:
     for trouble in filter(None, (entry.trouble for entry in entries)):
         notify(f"warning: {trouble}")
     if as_json:
-        click.echo(json.dumps([entry.to_json() for entry in entries], indent=1))
+        say(json.dumps([entry.to_json() for entry in entries], indent=1))
         return
     _show(entries)
 
@@ -93,12 +94,14 @@ def remove(workflow: str, *, delete_data: bool, yes: bool, dry_run: bool, as_jso
         if not yes:
             _consent(removal.workflow, delete_data=delete_data)
         remove_workflow(here.aws, removal, here.target, notify)
-    click.echo(f"{removal.workflow} is removed")
+    say(f"{removal.workflow} is removed")
 
 
 def _removal(here: Session, workflow: str, *, delete_data: bool) -> Removal:
-    known = named(workflow, here.known_workflows())
-    name, home = (workflow, None) if known is None else (known.name, known.home_region)
+    known = here.named(workflow)
+    name, home = (workflow, None) if known is None else (known.name, known.home_region or None)
+    if known is not None and known.broken is not None:
+        notify(f"warning: {name} can't be read, and is removed all the same: {known.broken}")
     return plan_removal(here.aws, name, home, here.target, delete_data=delete_data, now_s=time.time())
 
 
@@ -147,14 +150,14 @@ def _say_how_to_commit(placed: PlacedWorkflow, root: Path) -> None:
     shown = committed.relative_to(root) if committed.is_relative_to(root) else committed
     if placed.argument == HOME:
         if committed.is_file():
-            click.echo(f"To make it the committed placement, so that plain deploys keep it: rm {shown}")
+            say(f"To make it the committed placement, so that plain deploys keep it: rm {shown}")
     elif placed.argument is not None and Path(placed.argument).resolve() != committed.resolve():
-        click.echo(f"To make it the committed placement, so that plain deploys keep it: cp {placed.argument} {shown}")
+        say(f"To make it the committed placement, so that plain deploys keep it: cp {placed.argument} {shown}")
 
 
 def _consent(name: str, *, delete_data: bool) -> None:
     if delete_data:
-        typed = click.prompt(f"This destroys data. Type the workflow's name to go on ({name})", default="")
+        typed = click.prompt(f"This destroys data. Type the workflow's name to go on ({printable(name)})", default="")
         if typed != name:
             raise InvalidInputError("is not the workflow's name, so nothing was removed", where="answer", fix="type it")
         return
@@ -165,12 +168,12 @@ def _show(entries: Sequence[Entry]) -> None:
     table = Table("workflow", "placement", "stacks", "updated", show_lines=True)
     for entry in entries:
         table.add_row(
-            f"{entry.name}\n{entry.version}",
+            f"{entry.name}\n{entry.version if entry.broken is None else 'broken'}",
             _shown(None if entry.deployed is None else entry.deployed.placement),
             "\n".join(_stacks(entry)),
             f"{entry.deployed.home.changed_at:%Y-%m-%d\n%H:%MZ}" if entry.deployed else "",
         )
-    Console(highlight=False).print(table)
+    console().print(table)
 
 
 def _shown(placement: Placement | None) -> str:

@@ -14,15 +14,16 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 import click
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from caribou.cli.output import write_whole
+from caribou.cli.console import console, wide_console
+from caribou.cli.numbers import Finite
+from caribou.cli.output import say, write_whole
 from caribou.cli.project import workflow_folder
 from caribou.cli.samples import Samples, argument_text, json_value
 from caribou.cli.session import session
-from caribou.cli.trace_view import console
 from caribou.control.load.arrivals import Replay, poisson, replayed
 from caribou.control.load.driver import DeployedTarget, Load, LoadedRun
 from caribou.control.load.summary import Spread, Summary, summary_of
@@ -33,7 +34,7 @@ SCHEMA = "caribou.load/1"
 LATE_S = 0.25
 """If one start in twenty was later than this, the load was not the one that was asked for."""
 _UNIT_S = {"s": 1.0, "min": 60.0}
-_POSITIVE = click.FloatRange(min=0, min_open=True, max=1e6)
+_POSITIVE = Finite(min=0, min_open=True, max=1e6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class Plan:
 @click.option(
     "--limit",
     "limit_s",
-    type=click.FloatRange(min=0),
+    type=Finite(min=0),
     default=900.0,
     show_default=True,
     help="Seconds to wait after the last start, at most.",
@@ -144,9 +145,9 @@ def load(
             _write(output, {**head, **summary.to_json(), "runs": [_run_json(run) for run in driven.runs]})
     finally:
         if as_json:
-            click.echo(json.dumps({**head, **summary.to_json()}, indent=1))
+            say(json.dumps({**head, **summary.to_json()}, indent=1))
         else:
-            console().print(load_view(summary, f"Load {driven.name} of {definition.name}"), soft_wrap=True)
+            wide_console().print(load_view(summary, f"Load {driven.name} of {definition.name}"), soft_wrap=True)
     _judge(summary, driven, cut_short)
 
 
@@ -193,7 +194,7 @@ def _check_output(path: Path) -> None:
 
 def _drive(driven: Load, limit_s: float) -> BaseException | None:
     """Drive the load, and show how it goes; what cut it short, if anything did."""
-    with Console(stderr=True, highlight=False).status("") as status:
+    with console(stderr=True).status("") as status:
 
         def show(load: Load) -> None:
             status.update(f"{load.sent} of {len(load.runs)} runs started, {load.ended} ended")

@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
 
+from caribou.cli.console import console
+from caribou.cli.output import say
 from caribou.local.cloud import DEFAULT_ACCOUNT, DEFAULT_REGIONS, LocalCloud, gets_in_the_way
 from caribou.model.errors import OperationFailedError
 
-_console = Console(stderr=True, highlight=False, soft_wrap=True)  # stdout is for what programs read
+_console = console(stderr=True, soft_wrap=True)  # stdout is for what programs read
 _SHADOWING = ("AWS_PROFILE", "AWS_SESSION_TOKEN")
 
 _state = click.option(
@@ -30,7 +31,7 @@ class _ToConsole(logging.Handler):
     """Shows what takes long (a first installation) while it happens."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        _console.print(record.getMessage(), style="dim", markup=False)
+        _console.print(record.getMessage(), style="dim")
 
 
 @click.group()
@@ -59,7 +60,7 @@ def up(state: Path, regions: Sequence[str], account: str) -> None:
         _console.print(f"The local cloud is up already at {cloud.endpoint}, account {cloud.account}.")
         return
     _console.print(f"The local cloud is up at {cloud_now.endpoint}, account {account}: {', '.join(wanted)}.")
-    _console.print(f'Use it in this shell: eval "$(caribou local env{_state_option(state)})"', markup=False)
+    _console.print(f'Use it in this shell: eval "$(caribou local env{_state_option(state)})"')
 
 
 @local.command()
@@ -73,7 +74,7 @@ def down(state: Path) -> None:
     cloud.stop()
     if cloud.is_running():
         raise OperationFailedError(f"The local cloud, process {cloud.pid}, did not end. Its log: {cloud.log}")
-    _console.print(f"The local cloud is down. Its log: {cloud.log}", markup=False)
+    _console.print(f"The local cloud is down. Its log: {cloud.log}")
 
 
 @local.command()
@@ -83,17 +84,17 @@ def status(context: click.Context, state: Path) -> None:
     """Say where the local cloud is and how it does. Exit code 0: healthy, 1: not answering, 3: not up."""
     cloud = LocalCloud.attach(state)
     if cloud is None:
-        click.echo("state     not up")
+        say("state     not up")
         context.exit(3)
     healthy = cloud.is_healthy()
-    click.echo(f"state     {'healthy' if healthy else 'not answering'}")
-    click.echo(f"endpoint  {cloud.endpoint}")
-    click.echo(f"account   {cloud.account}")
-    click.echo(f"pid       {cloud.pid}")
-    click.echo(f"log       {cloud.log}")
+    say(f"state     {'healthy' if healthy else 'not answering'}")
+    say(f"endpoint  {cloud.endpoint}")
+    say(f"account   {cloud.account}")
+    say(f"pid       {cloud.pid}")
+    say(f"log       {cloud.log}")
     if not healthy:
         context.exit(1)
-    click.echo(f"regions   {' '.join(cloud.bootstrapped())}")
+    say(f"regions   {' '.join(cloud.bootstrapped())}")
 
 
 @local.command()
@@ -104,7 +105,7 @@ def env(state: Path, region: str) -> None:
     cloud = LocalCloud.attach(state)
     if cloud is None:
         raise OperationFailedError(f"The local cloud is not up. Start it with: caribou local up{_state_option(state)}")
-    click.echo("\n".join(shell_lines(cloud.variables(region), os.environ)))
+    say("\n".join(shell_lines(cloud.variables(region), os.environ)))
 
 
 def shell_lines(variables: Mapping[str, str], current: Mapping[str, str]) -> list[str]:

@@ -1,6 +1,7 @@
 """The `caribou` command: its verbs, and how a user's mistakes are reported.
 
-Only click is imported here. A verb's module, with all that it needs, is imported when that verb is asked for.
+Only click is imported here, and what prints lines. A verb's module, with all that it needs, is imported when that verb
+is asked for.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import NamedTuple
 
 import click
 
+from caribou.cli.output import notify
 from caribou.model.errors import CaribouError
 
 
@@ -123,5 +125,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         cli(arguments, prog_name="caribou")
     except CaribouError as error:
-        click.echo(f"Error: {error}", err=True)
+        notify(f"Error: {error}")
         sys.exit(error.exit_code)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import click
-from rich.console import Console
 
-from caribou.cli.output import notify
+from caribou.cli.console import console
+from caribou.cli.output import notify, say
 from caribou.cli.session import ControlPlane, session
 from caribou.control.plan.review import Review, Reviewer
 from caribou.model.errors import CaribouError, OperationFailedError
@@ -33,9 +33,9 @@ def _show_review(review: Review) -> None:
     for warning in review.warnings:
         notify(f"warning: {review.workflow}: log collection: {warning}")
     if review.problem is not None and review.placement is not None:
-        Console().print(plan_table(review.problem, review.placement))
+        console().print(plan_table(review.problem, review.placement))
         for note in solve_notes(review.placement):
-            click.echo(note)
-    click.echo(f"{review.workflow}: {review.reason}")
+            say(note)
+    say(f"{review.workflow}: {review.reason}")
     if review.put:
-        click.echo(f"It waits to be applied: `caribou run_deployment_migrator {review.workflow}` deploys it")
+        say(f"It waits to be applied: `caribou run_deployment_migrator {review.workflow}` deploys it")

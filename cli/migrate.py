@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import click
 
 from caribou.cli.cdk_deployer import CdkDeployer
-from caribou.cli.output import notify
+from caribou.cli.numbers import Finite
+from caribou.cli.output import notify, say
 from caribou.cli.plan_view import check_json, show_plan
 from caribou.cli.session import session
 from caribou.control.deploy.steps import Action, Step
@@ -24,7 +25,7 @@ _SHOWN = {Action.KEEP: "in use", Action.WAIT: "waits"}
 @click.option(
     "--wait-seconds",
     "wait_s",
-    type=click.FloatRange(min=0),
+    type=Finite(min=0),
     help="Wait so long for stragglers before a region is retired. Default: the longest timeout plus 6 h.",
 )
 @click.option("--no-deploy", is_flag=True, help="Only retire regions; leave the pending placement alone.")
@@ -84,10 +85,10 @@ def _migrated(migrator: Migrator, workflows: Sequence[KnownWorkflow], *, deploy:
 
 def _show(report: Report) -> None:
     if report.applied:
-        click.echo(f"{report.workflow}: {report.applied}")
+        say(f"{report.workflow}: {report.applied}")
     for decision in report.decisions:
         if decision.region in report.retired:
-            click.echo(f"{report.workflow}: {decision.region} is retired")
+            say(f"{report.workflow}: {decision.region} is retired")
         elif decision.action is not Action.RETIRE:
             shown = f"{_SHOWN[decision.action]}: {'; '.join(decision.reasons)}"
-            click.echo(f"{report.workflow}: {decision.region} {shown}")
+            say(f"{report.workflow}: {decision.region} {shown}")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from caribou.cli.output import write_whole
+from caribou.cli.output import say, write_whole
 from caribou.model.errors import InvalidInputError, OperationFailedError
 
 TEMPLATE = Path(__file__).parent / "template"
@@ -76,7 +76,7 @@ def new_workflow(name: str, directory: Path | None) -> None:
     files = [*workflow_files(name, folder), *(() if root or directory else project_files(here))]
     write(files)
     for line in ("Wrote", *(f"  {_shown(file.path, here)}" for file in files), *_advice(name, folder, files)):
-        click.echo(line)
+        say(line)
 
 
 def check_name(name: str) -> None:

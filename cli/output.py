@@ -1,4 +1,4 @@
-"""What verbs write: messages beside their output, and files."""
+"""What verbs write: lines of text, which are escaped here (tables: `caribou.cli.console`), and files."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from tempfile import NamedTemporaryFile
 import click
 
 from caribou.model.errors import OperationFailedError
+from caribou.model.printable import printable
+
+
+def say(text: str = "") -> None:
+    """Print what was asked for, on standard output."""
+    click.echo(printable(text))
 
 
 def notify(message: str) -> None:
     """Print a message on standard error: standard output is for what was asked for, which programs may read."""
-    click.echo(message, err=True)
+    click.echo(printable(message), err=True)
 
 
 def write_whole(path: Path, text: str) -> None:

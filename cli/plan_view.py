@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-import click
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from caribou.cli.console import console
+from caribou.cli.output import say
 from caribou.control.deploy.steps import Action, Step
 from caribou.model.errors import InvalidInputError
 from caribou.report.hours import hours_text
@@ -40,10 +40,10 @@ def check_json(*, as_json: bool, dry_run: bool) -> None:
 def show_plan(verb: str, steps: Sequence[Step], *, as_json: bool = False) -> None:
     """Print a plan: as a table, or as a JSON object."""
     if as_json:
-        click.echo(plan_json(verb, steps))
+        say(plan_json(verb, steps))
         return
-    console = Console(highlight=False)
-    console.print(plan_table(steps), width=min(WIDTH, console.width))
+    terminal = console()
+    terminal.print(plan_table(steps), width=min(WIDTH, terminal.width))
 
 
 def plan_json(verb: str, steps: Sequence[Step]) -> str:

@@ -68,7 +68,7 @@ def context_text(root: Path, key: str, default: str) -> str:
     path = root / "cdk.json"
     try:
         data: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InvalidInputError(
             "can't be read as JSON", where=str(path), found=str(error), fix="mend the file"
         ) from error

@@ -6,6 +6,8 @@ import json
 
 import click
 
+from caribou.cli.numbers import Finite
+from caribou.cli.output import say
 from caribou.cli.project import workflow_folder
 from caribou.cli.run_end import end
 from caribou.cli.samples import Samples, argument_text, json_value
@@ -20,7 +22,9 @@ from caribou.model.project.workflow import read_workflow
 @click.option(
     "--wait", is_flag=True, help="Wait for the run's end, and show its nodes; exit code 1 if it does not succeed."
 )
-@click.option("--timeout", "limit_s", default=900.0, show_default=True, help="Seconds to wait at most.")
+@click.option(
+    "--timeout", "limit_s", type=Finite(min=0), default=900.0, show_default=True, help="Seconds to wait at most."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def run(workflow: str, argument: str, name: str | None, *, wait: bool, limit_s: float, as_json: bool) -> None:
     """Start a run of a deployed WORKFLOW at its home region, and print the run's id."""
@@ -33,4 +37,4 @@ def run(workflow: str, argument: str, name: str | None, *, wait: bool, limit_s: 
         if wait:
             end(runs, run_id, limit_s=limit_s, as_json=as_json)
             return
-    click.echo(json.dumps({"run_id": run_id}) if as_json else run_id)
+    say(json.dumps({"run_id": run_id}) if as_json else run_id)

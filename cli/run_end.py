@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 
-import click
-from rich.console import Console
-
-from caribou.cli.trace_view import console, trace_view
+from caribou.cli.console import console, wide_console
+from caribou.cli.output import say
+from caribou.cli.trace_view import trace_view
 from caribou.control.runs.runs import Runs, RunState
 from caribou.control.runs.trace import Trace
 from caribou.model.errors import OperationFailedError
@@ -18,7 +17,7 @@ SETTLE_S = 5.0
 
 def end(runs: Runs, run_id: str, *, limit_s: float, as_json: bool) -> None:
     """Wait for a run's end and show it. Raises OperationFailedError if it did not succeed."""
-    with Console(stderr=True, highlight=False).status(f"Run {run_id}"):
+    with console(stderr=True).status(f"Run {run_id}"):
         ended = runs.wait(run_id, limit_s=limit_s)
         ended_trace = runs.trace(ended, settle_s=SETTLE_S)
     show_trace(ended_trace, as_json=as_json)
@@ -31,6 +30,6 @@ def end(runs: Runs, run_id: str, *, limit_s: float, as_json: bool) -> None:
 def show_trace(shown: Trace, *, as_json: bool) -> None:
     """Print a trace."""
     if as_json:
-        click.echo(json.dumps(shown.to_json(), indent=1))
+        say(json.dumps(shown.to_json(), indent=1))
     else:
-        console().print(trace_view(shown), soft_wrap=True)
+        wide_console().print(trace_view(shown), soft_wrap=True)

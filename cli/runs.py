@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import click
 
-from caribou.cli.output import notify
+from caribou.cli.console import wide_console
+from caribou.cli.numbers import Finite
+from caribou.cli.output import notify, say
 from caribou.cli.project import workflow_folder
 from caribou.cli.run_end import SETTLE_S, end, show_trace
 from caribou.cli.session import Session, session
-from caribou.cli.trace_view import console, runs_table
+from caribou.cli.trace_view import runs_table
 from caribou.control.runs.evidence import Wanted
 from caribou.control.runs.redrive import redrive as redrive_run
 from caribou.control.runs.redrive import sweeper_of
@@ -55,9 +57,9 @@ def runs_(workflow: str, state: str | None, since: str | None, limit: int, *, as
     if not listing.is_complete:
         notify("warning: the table has too many runs to look at all; these are the newest of some")
     if as_json:
-        click.echo(json.dumps([run_json(item) for item in listing.items], indent=1))
+        say(json.dumps([run_json(item) for item in listing.items], indent=1))
         return
-    console().print(runs_table(listing.items, f"Runs of {runs.graph.workflow}"))
+    wide_console().print(runs_table(listing.items, f"Runs of {runs.graph.workflow}"))
 
 
 @click.command()
@@ -76,7 +78,9 @@ def trace(run_id: str, workflow: str | None, *, as_json: bool) -> None:
 @click.argument("run_id")
 @_workflow
 @click.option("--wait", is_flag=True, help="Wait for the run's end; exit code 1 if it does not succeed.")
-@click.option("--timeout", "limit_s", default=900.0, show_default=True, help="Seconds to wait at most.")
+@click.option(
+    "--timeout", "limit_s", type=Finite(min=0), default=900.0, show_default=True, help="Seconds to wait at most."
+)
 @_json
 def redrive(run_id: str, workflow: str | None, *, wait: bool, limit_s: float, as_json: bool) -> None:
     """Go on with the run RUN_ID, which failed or expired, where its messages are parked."""
@@ -86,7 +90,7 @@ def redrive(run_id: str, workflow: str | None, *, wait: bool, limit_s: float, as
         sweeper = sweeper_of(definition.graph, definition.manifest, here.target.stage, found.runs.account)
         sent = redrive_run(sweeper, run_id)
         if as_json and not wait:
-            click.echo(json.dumps({"run_id": run_id, "sent": [message.node for message in sent]}))
+            say(json.dumps({"run_id": run_id, "sent": [message.node for message in sent]}))
         for message in sent:
             notify(f"sent again: {message.node}, parked for {message.reason}")
         if wait:
@@ -98,11 +102,10 @@ def found_run(run_id: str, workflow: str | None, here: Session) -> Found:
 
     Raises InvalidInputError.
     """
-    folders = workflow_folders(here.root) if workflow is None else [workflow_folder(workflow, here.root)]
+    definitions, broken = _looked_in(workflow, here)
     found: list[Found] = []
     silent: list[str] = []
-    for folder in folders:
-        definition = read_workflow(folder)
+    for definition in definitions:
         runs = here.runs_of(definition)
         try:
             item = runs.state(run_id)
@@ -113,12 +116,21 @@ def found_run(run_id: str, workflow: str | None, here: Session) -> Found:
             continue
         if item is not None:
             found.append(Found(definition, runs, item))
-    return _only(found, run_id, [folder.name for folder in folders], silent)
+    unanswered = {"not deployed": silent, "can't be read": broken}
+    return _only(found, run_id, [definition.name for definition in definitions], unanswered)
+
+
+def _looked_in(workflow: str | None, here: Session) -> tuple[Sequence[Workflow], Sequence[str]]:
+    """The workflows in which a run is looked for, and the names of those that are broken: no warning is hidden."""
+    if workflow is not None:
+        return [read_workflow(workflow_folder(workflow, here.root))], []
+    definitions, broken = here.read_each(workflow_folders(here.root))
+    return definitions, list(broken)
 
 
 def seconds_of(text: str) -> float:
     """A time such as 90s, 30m, 1h or 7d, in seconds. Raises InvalidInputError."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smhd])", text)
     if match is None:
         raise InvalidInputError("is no time", where="--since", found=text, fix="write such as 90s, 30m, 1h or 7d")
     return timedelta(**{_UNITS[match[2]]: float(match[1])}).total_seconds()
@@ -142,7 +154,7 @@ def run_json(item: RunItem) -> dict[str, Any]:
     }
 
 
-def _only(found: Sequence[Found], run_id: str, known: Sequence[str], silent: Sequence[str]) -> Found:
+def _only(found: Sequence[Found], run_id: str, known: Sequence[str], unanswered: Mapping[str, Sequence[str]]) -> Found:
     if len(found) == 1:
         return found[0]
     if found:
@@ -153,5 +165,5 @@ def _only(found: Sequence[Found], run_id: str, known: Sequence[str], silent: Seq
             fix="name one with --workflow",
         )
     fix = f"see `caribou runs`; looked for in {', '.join(known) or 'no workflow'}"
-    unanswered = f"; not deployed: {', '.join(silent)}" if silent else ""
-    raise InvalidInputError("there is no such run", where=f"run {run_id}", fix=fix + unanswered)
+    more = "".join(f"; {why}: {', '.join(names)}" for why, names in unanswered.items() if names)
+    raise InvalidInputError("there is no such run", where=f"run {run_id}", fix=fix + more)

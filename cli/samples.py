@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from caribou.control.aws import error_code
 from caribou.model.errors import InvalidInputError
 from caribou.model.project.workflow import Workflow
+from caribou.model.schema.text_files import read_text_file
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -111,14 +112,25 @@ class Samples:
             raise InvalidInputError(
                 "is too long a key", where=where, found=f"{found.key[:60]}…", fix=f"use up to {_KEY_BYTES} bytes"
             )
-        try:
-            (self.folder / found.file).open("rb").close()
-        except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else error
+        if (why := _unreadable(self.folder, found.file)) is not None:
             raise InvalidInputError(
                 f"names a file that can't be read: {why}", where=where, found=found.file, fix="name one in samples/"
-            ) from error
+            )
         return found
+
+
+def _unreadable(folder: Path, file: str) -> str | None:
+    """Why a file of the samples can't be uploaded; None if it can. Nothing outside the folder leaves this machine."""
+    try:
+        path = (folder / file).resolve(strict=True)
+        if not path.is_relative_to(folder.resolve()):
+            return "it is outside of samples/"
+        if not path.is_file():  # a pipe would be waited for, a device never ends
+            return "it is no file"
+        path.open("rb").close()
+    except (OSError, ValueError, RuntimeError) as error:
+        return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return None
 
 
 def _make_bucket(s3: S3Client, entry: SampleObject, region: str) -> None:
@@ -157,10 +169,7 @@ def argument_text(argument: str) -> str:
 
 def read_text(path: Path) -> str:
     """The text in a file. Raises InvalidInputError."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInputError("can't be read", where=str(path), found=error, fix="name a file of JSON") from error
+    return read_text_file(path, InvalidInputError)
 
 
 def json_value(text: str, where: str) -> Any:  # noqa: ANN401 - any JSON value

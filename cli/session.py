@@ -9,7 +9,7 @@ Its clients are closed at the end of the `with`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,9 +28,9 @@ from caribou.control.runs.runs import Runs
 from caribou.control.stacks.deployed import DeployedStack, resources
 from caribou.control.stacks.stateful import ResourceType
 from caribou.control.target import Target
-from caribou.control.workflows import KnownWorkflow, known_workflows
-from caribou.model.errors import InvalidInputError
-from caribou.model.project.workflow import Workflow, read_workflow, workflow_folders
+from caribou.control.workflows import KnownWorkflow, known_workflows, read_each
+from caribou.model.errors import CaribouError, InvalidInputError
+from caribou.model.project.workflow import Workflow, workflow_folders
 from caribou.model.registration import ControlNames, Registration
 
 
@@ -77,32 +77,60 @@ class Session:
         return Runs(workflow.graph, workflow.manifest, self.target.stage, account, self.aws)
 
     def known_workflows(self) -> tuple[KnownWorkflow, ...]:
-        """The workflows of the project and of the registry. A broken registration is a warning."""
-        region = self.target.control_region
-        with aws_errors_as(f"Reading the registrations in {region}"):
-            registrations, wrong = registered(SsmRegistry(self.target.stage, region))
-        for message in wrong:
-            notify(f"warning: {message}")
-        return known_workflows([read_workflow(folder) for folder in workflow_folders(self.root)], registrations)
+        """The workflows of the project and of the registry. What is broken is a warning, and keeps no other."""
+        workflows, broken = self.read_each(workflow_folders(self.root))
+        return known_workflows(workflows, self._registrations(), broken)
+
+    def read_each(self, folders: Iterable[Path]) -> tuple[list[Workflow], dict[str, CaribouError]]:
+        """The workflows in these folders, and which of them are broken, with a warning for each."""
+        workflows, broken = read_each(folders)
+        for name, error in broken.items():
+            notify(f"warning: {name} is passed over, since it can't be read: {error}")
+        return workflows, broken
+
+    def named(self, name: str) -> KnownWorkflow | None:
+        """The workflow of that name, here or registered, and no other is looked at; None if there is none.
+
+        It may be `broken`.
+        """
+        folders = [folder for folder in workflow_folders(self.root) if folder.name in _spellings(name)]
+        workflows, broken = read_each(folders)
+        registrations = [one for one in self._registrations() if one.workflow in _spellings(name)]
+        return named(name, known_workflows(workflows, registrations, broken))
 
     def chosen(self, name: str | None) -> Sequence[KnownWorkflow]:
-        """The workflow that is named, or all of them. Raises InvalidInputError if there is none of that name."""
-        known = self.known_workflows()
+        """The workflow that is named, or all that are not broken.
+
+        Raises InvalidInputError if there is none of that name, and for the named one why it is broken.
+        """
         if name is None:
-            return known
-        found = named(name, known)
+            return [known for known in self.known_workflows() if known.broken is None]
+        found = self.named(name)
         if found is None:
+            names = {folder.name for folder in workflow_folders(self.root)}
+            names.update(one.workflow for one in self._registrations())
             raise InvalidInputError(
                 "there is no such workflow, here or registered",
                 where=name,
-                fix=f"use one of {', '.join(one.name for one in known) or 'none yet'}",
+                fix=f"use one of {', '.join(sorted(names)) or 'none yet'}",
             )
+        if found.broken is not None:
+            raise found.broken
         return [found]
 
     def log_collection(self) -> RecordCollector:
         """Log collection into the control plane's record table."""
         table = DynamoRecordTable(ControlNames(self.target.stage).record_table, self.target.control_region)
         return RecordCollector(CloudWatchLogReader(), table, self.target.stage, self._functions_of)
+
+    def _registrations(self) -> Sequence[Registration]:
+        """The registrations. A broken one is a warning."""
+        region = self.target.control_region
+        with aws_errors_as(f"Reading the registrations in {region}"):
+            registrations, wrong = registered(SsmRegistry(self.target.stage, region))
+        for message in wrong:
+            notify(f"warning: {message}")
+        return registrations
 
     def _functions_of(self, stack: DeployedStack) -> Sequence[str]:
         groups = resources(self.aws, stack, ResourceType.LOG_GROUP)
@@ -111,7 +139,12 @@ class Session:
 
 def named(name: str, known: Sequence[KnownWorkflow]) -> KnownWorkflow | None:
     """The workflow of that name, in which hyphens stand for underscores; None if there is none."""
-    return next((one for one in known if one.name in (name, name.replace("-", "_"))), None)
+    return next((one for one in known if one.name in _spellings(name)), None)
+
+
+def _spellings(name: str) -> tuple[str, ...]:
+    """A name, and the one that it means if its hyphens stand for underscores."""
+    return name, name.replace("-", "_")
 
 
 def target_of(root: Path) -> Target:

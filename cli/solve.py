@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from rich.console import Console
 
-from caribou.cli.output import write_whole
+from caribou.cli.console import console
+from caribou.cli.numbers import Finite
+from caribou.cli.output import say, write_whole
 from caribou.control.plan.finish import Clocks, SolveOptions, finished_placement, placement_text
 from caribou.model.placement import Placement
 from caribou.model.schema.placement import read_placement
@@ -26,11 +27,17 @@ from caribou.solver.analysis.explanation import explain as explain_placement
 from caribou.solver.analysis.frontier import LEVELS, frontier
 
 _WIDTH = 110  # of explanations, in letters
+LONGEST_VALID_DAYS = 366
+"""As in a manifest, `placement_days`."""
 
 _file = click.Path(dir_okay=False, path_type=Path)
 _seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the drawn runs.")
 _samples = click.option(
-    "--samples", type=click.IntRange(min=20), default=2000, show_default=True, help="How many runs are drawn."
+    "--samples",
+    type=click.IntRange(min=20, max=1_000_000),
+    default=2000,
+    show_default=True,
+    help="How many runs are drawn.",
 )
 _problem = click.option(
     "--problem", "problem_file", type=_file, required=True, help="The problem: see `caribou problem`."
@@ -57,18 +64,18 @@ class _Trade:
 @_samples
 @click.option(
     "--valid-days",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Finite(min=0, min_open=True, max=LONGEST_VALID_DAYS),
     default=7,
     show_default=True,
     help="Days until the placement expires.",
 )
-@click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), help="Seconds after which a solve stops.")
+@click.option("--time-limit", type=Finite(min=0, min_open=True), help="Seconds after which a solve stops.")
 @click.option(
     "--max-regions", type=click.IntRange(min=0), help="Use at most so many regions besides home over the day."
 )
 @click.option(
     "--switching-penalty",
-    type=click.FloatRange(min=0),
+    type=Finite(min=0),
     default=0.0,
     show_default=True,
     help="What moving a node from an hour to the next has to bring: a share of home's objective.",
@@ -102,13 +109,13 @@ def solve(  # noqa: PLR0917 - one a flag
     options = SolveOptions(seed, samples, max_regions, switching_penalty, time_limit)
     placement = finished_placement(problem, options, valid_days=valid_days, clocks=Clocks())
     write_whole(output, placement_text(placement))
-    Console().print(plan_table(problem, placement))
+    console().print(plan_table(problem, placement))
     for note in solve_notes(placement):
-        click.echo(note)
+        say(note)
     if explain:
         _explain(problem, placement, seed, samples)
     _trade_offs(problem, options, _Trade(pareto, picture, points))
-    click.echo(f"{output} written, valid until {placement.to_json()['expires_at']}")
+    say(f"{output} written, valid until {placement.to_json()['expires_at']}")
 
 
 @click.command("evaluate")
@@ -122,18 +129,18 @@ def evaluate(problem_file: Path, placement_file: Path, seed: int, samples: int, 
     problem = read_problem(problem_file)
     evaluation = evaluate_placement(problem, read_placement(placement_file), seed=seed, samples=samples)
     if as_json:
-        click.echo(json.dumps(evaluation.to_json(), indent=1))
+        say(json.dumps(evaluation.to_json(), indent=1))
     else:
-        Console().print(evaluation_table(evaluation))
+        console().print(evaluation_table(evaluation))
 
 
 def _explain(problem: Problem, placement: Placement, seed: int, samples: int) -> None:
     reasons = explain_placement(problem, placement, seed=seed, samples=samples)
-    click.echo()
+    say()
     for line in explanation(reasons, problem.home_region, problem.objective.priority[0]):
         indent = " " * (len(line) - len(line.lstrip()))
-        click.echo(textwrap.fill(line, _WIDTH, subsequent_indent=indent + "  "))
-    click.echo()
+        say(textwrap.fill(line, _WIDTH, subsequent_indent=indent + "  "))
+    say()
 
 
 def _trade_offs(problem: Problem, options: SolveOptions, wanted: _Trade) -> None:
@@ -141,10 +148,10 @@ def _trade_offs(problem: Problem, options: SolveOptions, wanted: _Trade) -> None
         return
     sampling = {"seed": options.seed, "samples": options.samples}
     found = frontier(problem, options.solve, levels=wanted.points, **sampling)
-    Console().print(frontier_table(found))
+    console().print(frontier_table(found))
     if wanted.json_file is not None:
         write_whole(wanted.json_file, json.dumps({**found.to_json(), **sampling}, indent=1) + "\n")
-        click.echo(f"{wanted.json_file} written")
+        say(f"{wanted.json_file} written")
     if wanted.picture is not None:
         write_whole(wanted.picture, frontier_picture(found))
-        click.echo(f"{wanted.picture} written")
+        say(f"{wanted.picture} written")

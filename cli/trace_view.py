@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -22,15 +22,7 @@ _STYLES = {
 }
 _CRITICAL = "*"
 _DIGITS = 12
-_WIDTH = 140
-"""Columns of what goes into a file or a pipe, where nobody's window is too narrow."""
 _UNITS = ("B", "KB", "MB")
-
-
-def console() -> Console:
-    """Where tables go: as wide as the window, or wide enough if there is none."""
-    plain = Console(highlight=False)
-    return plain if plain.is_terminal else Console(highlight=False, width=_WIDTH)
 
 
 def runs_table(items: Sequence[RunItem], title: str) -> Table:
@@ -123,7 +115,11 @@ def _foot(trace: Trace) -> Iterator[str]:
 
 
 def _time(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%SZ}"
+    """A time for a person; one that no calendar has is shown as the number that it is."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%SZ}"
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds:g} s"
 
 
 def _size(size_bytes: int | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from caribou.cli.output import say
 from caribou.cli.project import workflow_folder
 from caribou.cli.samples import Samples
 from caribou.cli.session import session
@@ -23,6 +24,6 @@ def upload_samples(workflow: str) -> None:
         with aws_errors_as("Uploading samples", look_at):
             uploaded = samples.upload(here.aws.s3(home))
     for file, address in uploaded:
-        click.echo(f"{file} -> {address}")
+        say(f"{file} -> {address}")
     if not uploaded:
-        click.echo(f"The samples of {definition.name} need nothing in S3.")
+        say(f"The samples of {definition.name} need nothing in S3.")

@@ -22,7 +22,10 @@ from caribou.model.template_contract import StackRole
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A workflow. `deployed` is None if it is not, or says why in `trouble`; `regions` are its stacks outside home."""
+    """A workflow. `deployed` is None if it is not, or says why in `trouble`; `regions` are its stacks outside home.
+
+    `broken` is why the project's folder of it can't be read.
+    """
 
     name: str
     version: str
@@ -33,6 +36,7 @@ class Entry:
     regions: tuple[DeployedStack, ...] = ()
     open_runs: int = 0
     trouble: str | None = None
+    broken: str | None = None
 
     @property
     def idle_regions(self) -> tuple[str, ...]:
@@ -54,6 +58,7 @@ class Entry:
             "open_runs": self.open_runs,
             "updated_at": None if self.deployed is None else self.deployed.home.changed_at.isoformat(),
             "trouble": self.trouble,
+            "broken": self.broken,
             "status": None if self.deployed is None else self.deployed.home.status,
         }
 
@@ -66,9 +71,9 @@ def inventory(aws: Aws, workflows: Sequence[KnownWorkflow], target: Target, now_
     for name in sorted({*known, *found.workflows}):
         home = next((stack for stack in found.of(name, StackRole.HOME) if stack.is_there), None)
         deployed, trouble = _deployed(aws, home)
-        runs = 0 if home is None else open_runs(aws, target.names(name), home.region, now_s)
         entry = _entry(name, known.get(name), deployed, found.of(name, StackRole.REGION))
-        entries.append(replace(entry, open_runs=runs, trouble=trouble))
+        entry = replace(entry, trouble=trouble)
+        entries.append(entry if home is None else _with_runs(entry, aws, target, home.region, now_s))
     return tuple(entries)
 
 
@@ -82,18 +87,27 @@ def _deployed(aws: Aws, home: DeployedStack | None) -> tuple[DeployedWorkflow | 
         return None, str(error)
 
 
+def _with_runs(entry: Entry, aws: Aws, target: Target, region: str, now_s: float) -> Entry:
+    """The entry with the number of its open runs; a table that can't be read must not hide the others either."""
+    try:
+        return replace(entry, open_runs=open_runs(aws, target.names(entry.name), region, now_s))
+    except CaribouError as error:
+        return replace(entry, trouble=f"{entry.trouble}. {error}" if entry.trouble else str(error))
+
+
 def _entry(
     name: str, known: KnownWorkflow | None, deployed: DeployedWorkflow | None, regions: tuple[DeployedStack, ...]
 ) -> Entry:
-    workflow = None if known is None else known.workflow
+    workflow, broken = (None, None) if known is None else (known.workflow, known.broken)
     return Entry(
         name=name,
         version=_version(workflow.graph.version if workflow else None, deployed),
         home_region=_home_region(known, deployed),
-        in_project=workflow is not None,
+        in_project=workflow is not None or broken is not None,
         registered=known is not None and known.registration is not None,
         deployed=deployed,
         regions=regions,
+        broken=None if broken is None else str(broken),
     )
 
 

@@ -13,6 +13,7 @@ from cdk_nag import AwsSolutionsChecks
 
 from caribou.model.errors import CaribouError, InvalidInputError
 from caribou.model.placement import Placement
+from caribou.model.printable import printable
 from caribou.model.project.placement_choice import HOME, asked_for, committed
 from caribou.model.project.workflow import Workflow, read_workflow, workflow_folders
 from caribou.model.schema.placement import read_placement
@@ -38,7 +39,7 @@ def synthesise(now: datetime, root: Path | None = None) -> None:
         add_stacks(app, root or Path.cwd(), now)
         app.synth()
     except CaribouError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the CDK CLI shows an app's standard error
+        print(printable(str(error)), file=sys.stderr)  # noqa: T201 - the CDK CLI shows an app's standard error
         raise SystemExit(error.exit_code) from error
 
 

@@ -13,6 +13,8 @@ from caribou.model.errors import InvalidInputError
 
 MAX_RUNS = 50_000
 """How many runs a load may have: a few hundred bytes each are kept of them."""
+MOST_A_MINUTE = 60 * MAX_RUNS
+"""How many a minute may have: of a minute that the duration cuts short, each is drawn to see whether it is within."""
 _MINUTE_S = 60.0
 _DIGITS = 9
 """How many a minute in a header may have: more is no minute."""
@@ -83,6 +85,11 @@ def _counted(lines: Iterable[str], replay: Replay) -> Iterator[float]:
     rows = _rows(lines, replay)
     header = [name.strip() for name in next(rows)]
     minutes = {column: _minute(name, replay) for column, name in enumerate(header) if name.isdecimal()}
+    if len(set(minutes.values())) < len(minutes):
+        twice = [minute for minute in minutes.values() if [*minutes.values()].count(minute) > 1]
+        raise InvalidInputError(
+            "has two columns for a minute", where=f"{replay.where}: header", found=twice[0], fix="leave one of them"
+        )
     if not minutes:
         raise InvalidInputError(
             "has no columns 1, 2, 3, … with runs a minute",
@@ -145,12 +152,11 @@ def _count(row: Sequence[str], column: int, header: Sequence[str], replay: Repla
     where = f"{replay.where}: minute {header[column]}"
     if not text.isdecimal():
         raise InvalidInputError("is no number of runs", where=where, found=text[:60], fix="write a whole number")
-    try:
-        return int(text)
-    except ValueError as error:  # Python reads no number of more than 4,300 digits
+    if len(text) > _DIGITS or int(text) > MOST_A_MINUTE:
         raise InvalidInputError(
-            "is a number of too many digits", where=where, found=f"{text[:60]}…", fix="write a smaller number"
-        ) from error
+            f"is more than {MOST_A_MINUTE:,} runs in a minute", where=where, found=text[:60], fix="write fewer"
+        )
+    return int(text)
 
 
 def _number(text: str) -> float | None:

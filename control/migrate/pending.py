@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from caribou.control.placement_bucket import SOLVED, Pending
 from caribou.model.errors import InvalidPlacementError
@@ -36,15 +36,23 @@ def judge(pending: Pending | None, workflow: Workflow, deployed: Placement, now:
         workflow.check(placement, where)
     except InvalidPlacementError as error:
         return PendingDecision(None, f"the pending placement is of no use: {error}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return PendingDecision(None, f"the pending placement is of no use: {where} is not JSON: {error}")
     return _compared(placement, deployed, now)
 
 
+_CLOCKS_DIFFER = timedelta(hours=1)
+"""How far a solver's clock may be ahead of ours: a placement of the future would keep every later one out."""
+
+
 def _compared(placement: Placement, deployed: Placement, now: datetime) -> PendingDecision:
+    solved_at = _solved_at(placement)
+    if solved_at > now + _CLOCKS_DIFFER:
+        reason = f"the pending placement is of the future: solved_at is {solved_at.isoformat()}. Solve again"
+        return PendingDecision(None, reason)
     if placement.is_expired(now):
         return PendingDecision(None, f"the pending placement expired at {placement.expires_at}")
-    if _solved_at(placement) < _solved_at(deployed):
+    if solved_at < min(_solved_at(deployed), now):
         return PendingDecision(None, "the pending placement is older than the deployed one")
     if placement.digest != deployed.digest:
         return PendingDecision(placement, f"{placement.summary} takes the place of {deployed.summary}")

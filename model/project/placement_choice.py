@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from pathlib import Path
 
@@ -30,8 +31,12 @@ def asked_for(choice: str, path: Path, workflow: Workflow, now: datetime) -> Pla
 def committed(workflow: Workflow) -> Placement:
     """The workflow's committed placement, or home if it has none. An expired one counts: its runs stay home."""
     path = workflow.folder / COMMITTED_PLACEMENT
-    if not path.is_file():
+    if not os.path.lexists(path):
         return workflow.home
+    if not path.is_file():  # it would be waited for, or never end; home must not be taken for what was committed
+        raise InvalidPlacementError(
+            "is no file that can be read", where=str(path), fix="put the placement there, or remove it for home"
+        )
     placement = read_placement(path)
     workflow.check(placement, str(path))
     return placement

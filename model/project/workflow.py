@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +72,6 @@ def read_workflow(folder: Path) -> Workflow:
 
 
 def workflow_folders(root: Path) -> tuple[Path, ...]:
-    """The folders of all workflows of a project: those below `workflows/` that have a manifest."""
+    """The folders of all workflows of a project: those below `workflows/` that have a manifest, even one of no use."""
     folders = sorted((root / "workflows").glob("*/"))
-    return tuple(folder for folder in folders if (folder / MANIFEST).is_file())
+    return tuple(folder for folder in folders if os.path.lexists(folder / MANIFEST))

@@ -86,7 +86,10 @@ def _read(details: ErrorDetails, model: type[BaseModel]) -> tuple[str, str, obje
 
 
 def _shown(value: object) -> str:
-    text = repr(value) if isinstance(value, str) or value is None else str(value)
+    try:
+        text = repr(value) if isinstance(value, str) or value is None else str(value)
+    except (RecursionError, ValueError):  # nested deeply, or a number of more digits than Python writes
+        return f"a {type(value).__name__} that can't be shown"
     return (
         text if len(text) <= SHOWN_LETTERS else f"{text[:SHOWN_LETTERS]} … and {len(text) - SHOWN_LETTERS} more letters"
     )

@@ -5,17 +5,16 @@ Everything that is wrong, in the file or in a decorator's override, is an Invali
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import os
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from caribou.model.errors import InvalidManifestError
 from caribou.model.graph import Function, Graph
 from caribou.model.manifest import FunctionSettings, Manifest, RegionRules
 from caribou.model.metric import Metric
+from caribou.model.schema.environment import checked_environment
 from caribou.model.schema.manifest_file import (
     DEFAULT,
     EnvironmentVariable,
@@ -24,6 +23,8 @@ from caribou.model.schema.manifest_file import (
     RegionsAndProviders,
 )
 from caribou.model.schema.parsing import json_schema, validated
+from caribou.model.schema.text_files import read_text_file
+from caribou.model.schema.yaml_text import LARGEST_BYTES, load_yaml
 
 MANIFEST_FILE = Path(".caribou", "config.yml")
 DEFAULT_TIMEOUT_S = 60
@@ -38,15 +39,12 @@ def manifest_json_schema() -> dict[str, Any]:
 def read_manifest(workflow_folder: Path, graph: Graph) -> Manifest:
     """The manifest in a workflow's folder, checked against the workflow's graph. Raises InvalidManifestError."""
     path = workflow_folder / MANIFEST_FILE
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         raise InvalidManifestError(
             "the workflow has no manifest", where=str(path), fix="write one, see docs/writing-workflows.md"
-        ) from None
-    except UnicodeDecodeError:
-        raise InvalidManifestError("the file is not UTF-8", where=str(path), fix="save it as UTF-8") from None
-    manifest = parse_manifest(_load_yaml(text, str(path)), str(path), graph)
+        )
+    text = read_text_file(path, InvalidManifestError, largest_bytes=LARGEST_BYTES, regular=True)
+    manifest = parse_manifest(load_yaml(text, str(path), InvalidManifestError), str(path), graph)
     if manifest.iam_policy_file is not None and not (path.parent / manifest.iam_policy_file).is_file():
         raise InvalidManifestError(
             "the file is not there",
@@ -79,32 +77,6 @@ def parse_manifest(data: object, where: str, graph: Graph) -> Manifest:
         placement_days=settings.placement_days,
         log_retention_days=settings.log_retention_days,
     )
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML's safe loader, but a key that stands twice in a mapping is an error and not a silent choice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's
-        """The mapping. Raises yaml.MarkedYAMLError on a key that is there already."""
-        seen: set[str] = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"the key {key.value} stands twice", problem_mark=key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def _load_yaml(text: str, where: str) -> object:
-    try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of the safe one
-    except yaml.YAMLError as error:
-        mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
-        problem = error.problem if isinstance(error, yaml.MarkedYAMLError) else str(error).splitlines()[0]
-        raise InvalidManifestError(
-            f"this is not YAML that can be read: {problem}",
-            where=f"{where}:{mark.line + 1}" if mark else where,
-            fix="correct that line",
-        ) from None
 
 
 def _check_identity(file: ManifestFile, where: str, graph: Graph) -> None:
@@ -141,11 +113,13 @@ def _function_settings(function: Function, file: ManifestFile, where: str) -> Fu
         validated(EnvironmentVariable, v, f"{decorator}: environment_variables", InvalidManifestError)
         for v in variables
     ]
+    environment = {v.key: v.value for v in (*(file.environment_variables or []), *own_variables)}
+    checked_environment(environment, function.name, f"{decorator}, and {where}" if own_variables else where)
     return FunctionSettings(
         timeout_s=own.timeout or general.timeout or DEFAULT_TIMEOUT_S,
         memory_mb=own.memory or general.memory or DEFAULT_MEMORY_MB,
         regions=rules,
-        environment_variables={v.key: v.value for v in (*(file.environment_variables or []), *own_variables)},
+        environment_variables=environment,
         docker_commands=tuple(own.additional_docker_commands or general.additional_docker_commands or ()),
     )
 

@@ -76,6 +76,19 @@ def _variable_name(name: str) -> str:
     return name
 
 
+def _variable_value(value: str) -> str:
+    if "\0" in value:
+        raise finding("has a NUL in it, which no environment variable can", "take it out, or encode the value")
+    return value
+
+
+def _each_once(variables: list[EnvironmentVariable] | None) -> list[EnvironmentVariable] | None:
+    keys = [variable.key for variable in variables or []]
+    if twice := next((key for key in keys if keys.count(key) > 1), None):
+        raise finding(f"the key {twice} stands twice", "name each variable once")
+    return variables
+
+
 def _retention(days: int) -> int:
     if days not in LOG_RETENTION_DAYS:
         raise finding(
@@ -98,7 +111,7 @@ class EnvironmentVariable(_Section):
 
     key: Annotated[str, AfterValidator(_variable_name)]
     """Its name."""
-    value: str
+    value: Annotated[str, AfterValidator(_variable_value)]
     """Its value, a text."""
 
 
@@ -232,7 +245,7 @@ class ManifestFile(_Section):
     """The workflow's version, the same as in its source."""
     home_region: ProviderRegion
     """Where every function always exists and every run enters."""
-    environment_variables: list[EnvironmentVariable] | None = None
+    environment_variables: Annotated[list[EnvironmentVariable] | None, AfterValidator(_each_once)] = None
     """Environment variables of all functions; a function's decorator may add to them and replace them."""
     iam_policy_file: str | None = None
     """An IAM policy for what the functions do besides, in JSON; its path from the folder `.caribou`."""

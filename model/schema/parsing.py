@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from caribou.model.errors import InvalidInputError
 from caribou.model.schema.findings import as_one_error
+from caribou.model.schema.text_files import read_text_file
 
 M = TypeVar("M", bound=BaseModel)
 E = TypeVar("E", bound=Enum)
@@ -28,11 +29,7 @@ class StrictModel(BaseModel):
 def read_json(path: Path, error: type[InvalidInputError]) -> Any:  # noqa: ANN401 - it comes out of a file
     """The JSON value in a file. Raises `error` if it can't be read, isn't JSON, or names a key twice."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_no_key_twice)
-    except OSError as cause:
-        raise error("can't be read", where=str(path), found=cause.strerror, fix="check the path") from cause
-    except UnicodeDecodeError as cause:
-        raise error("is not UTF-8 text", where=str(path), fix="save it as UTF-8") from cause
+        return json.loads(read_text_file(path, error), object_pairs_hook=_no_key_twice)
     except RecursionError as cause:
         raise error("is nested too deeply", where=str(path), fix="write the file anew") from cause
     except ValueError as cause:

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
+from caribou.cli.console import Terminal
 from caribou.cli.main import main
 from caribou.cli.plan_view import plan_json, plan_table
 from caribou.control.deploy.steps import Action, Step, Thing
@@ -22,7 +22,7 @@ STEPS = (
 def test_plan_when_it_is_shown_then_80_columns_hold_it_and_nothing_is_cut():
     """Long names are folded; regions and actions never."""
     output = io.StringIO()
-    Console(file=output, width=80, highlight=False).print(plan_table(STEPS))
+    Terminal(file=output, width=80).print(plan_table(STEPS))
     lines = output.getvalue().splitlines()
     assert max(len(line) for line in lines) <= 80
     text = output.getvalue()

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
+from caribou.cli.console import Terminal
 from caribou.cli.main import main
 from caribou.cli.runs import run_json, seconds_of
 from caribou.cli.trace_view import runs_table, trace_view
@@ -31,7 +31,7 @@ def node(name, state=NodeState.RAN, targets="", **fields):
 def shown(view):
     """What a wide terminal without colours shows."""
     output = io.StringIO()
-    Console(file=output, width=140, highlight=False).print(view)
+    Terminal(file=output, width=140).print(view)
     return output.getvalue()
 
 

@@ -110,3 +110,14 @@ def test_solve_when_the_time_is_up_at_once_then_a_placement_is_written_all_the_s
     placement = read_placement(problem_file.with_name("solved.json"))
     assert placement.plans[0].report["status"] in {"optimal", "feasible"}
     assert "max_regions" not in placement.origin["solver"]
+
+
+def test_solve_when_nodes_have_names_like_markup_then_they_are_shown(problem_file):
+    """The placement was written, and then its table was a traceback."""
+    data = problem_file.read_text()
+    for name in json.loads(data)["nodes"]:
+        data = data.replace(f'"{name}"', json.dumps(f"[/{name}]\x1b[2J"))
+    problem_file.write_text(data)
+    text = run(problem_file, "--explain")
+    for name in json.loads(problem_file.read_text())["nodes"]:
+        assert name.replace("\x1b", "\\x1b") in text

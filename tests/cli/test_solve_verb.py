@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
-from rich.console import Console
 
+from caribou.cli.console import Terminal
 from caribou.cli.solve import evaluate, solve
 from caribou.model.errors import InvalidProblemError, OperationFailedError
 from caribou.model.schema.placement import read_placement
@@ -77,7 +77,7 @@ def test_plan_table_when_nothing_is_feasible_then_says_so_clearly(instances):
     data = instances.chain()
     data["objective"]["hard"] = {"runtime": {"type": "absolute", "value": 1.0}}
     problem = parse_problem(data)
-    console = Console(width=120, file=io.StringIO())
+    console = Terminal(width=120, file=io.StringIO())
     console.print(plan_table(problem, solve_problem(problem, samples=60)))
     text = console.file.getvalue()
     assert "INFEASIBLE" in text
@@ -91,3 +91,16 @@ def test_plan_table_when_nothing_is_feasible_then_says_so_clearly(instances):
 def test_hours_when_shown_then_are_spans(hours, text):
     """Hours that follow each other are one span."""
     assert hours_text(hours) == text
+
+
+@pytest.mark.parametrize(
+    "option",
+    [("--valid-days", "1e8"), ("--valid-days", "nan"), ("--time-limit", "nan"), ("--switching-penalty", "inf")],
+    ids=" ".join,
+)
+def test_solve_when_a_number_is_out_of_range_or_none_then_nothing_is_solved(problem_file, tmp_path, option):
+    """A range, and not a traceback out of the calendar."""
+    result = run(solve, "--problem", problem_file, "-o", tmp_path / "solved.json", *option)
+    assert result.exit_code == 2
+    assert f"Invalid value for '{option[0]}'" in result.output
+    assert not (tmp_path / "solved.json").exists()

@@ -4,8 +4,8 @@ import io
 import xml.etree.ElementTree as ET
 
 import pytest
-from rich.console import Console
 
+from caribou.cli.console import Terminal
 from caribou.model.schema.problem_file import parse_problem
 from caribou.report.frontier_picture import frontier_picture
 from caribou.report.frontier_table import frontier_table
@@ -92,7 +92,7 @@ def test_picture_when_there_is_one_point_or_all_is_free_then_is_drawn_all_the_sa
 
 def test_table_when_shown_then_has_changes_limits_and_certificates(problem):
     """A row a point, the chosen one with a star."""
-    console = Console(width=120, file=io.StringIO())
+    console = Terminal(width=120, file=io.StringIO())
     console.print(frontier_table(three(problem)))
     text = console.file.getvalue()
     for part in ("2 *", "-60.0%", "+20.0%", "+10.0%", "gap 5.0%", "optimal", "time p95", "2 in us-west-2"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import statistics
 import sys
 from collections import defaultdict
@@ -74,9 +75,14 @@ def carbon(raw: Path, regions: Mapping[str, Row]) -> Json:
 
 def _zone_profile(rows: list[Row]) -> Json:
     by_hour: dict[tuple[int, int], list[float]] = defaultdict(list)
+    seen: set[str] = set()
     for row in rows:
-        time = row["timestamp_utc"]
-        by_hour[int(time[5:7]), int(time[11:13])].append(float(row["gCO2eq_per_kWh_lifecycle"]))
+        time, intensity = row["timestamp_utc"], float(row["gCO2eq_per_kWh_lifecycle"])
+        if time in seen or not (math.isfinite(intensity) and intensity >= 0):
+            message = f"{time} stands twice, or its intensity, {intensity}, is none"
+            raise ValueError(message)
+        seen.add(time)
+        by_hour[int(time[5:7]), int(time[11:13])].append(intensity)
     values = [value for hour in by_hour.values() for value in hour]
     return {
         "year": int(rows[0]["timestamp_utc"][:4]),

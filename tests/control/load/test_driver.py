@@ -13,8 +13,8 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
+from caribou.cli.console import Terminal
 from caribou.cli.load import load_view, rate_per_s
 from caribou.cli.main import main
 from caribou.control.load.arrivals import MAX_RUNS, Replay, poisson, replayed
@@ -98,7 +98,9 @@ def test_replayed_when_a_minute_after_the_duration_has_countless_runs_then_does_
         ("name,1\nf,-2\n", None, "is no number of runs"),
         ("name,0,1\nf,1,1\n", None, r"f: header: is no minute: columns count from 1 \(found: 0\)"),
         (f"name,{'9' * 5000}\nf,1\n", None, "is no minute"),
-        (f"name,1\nf,{'9' * 5000}\n", None, "f: minute 1: is a number of too many digits"),
+        (f"name,1\nf,{'9' * 5000}\n", None, "f: minute 1: is more than 3,000,000 runs in a minute"),
+        ("name,1\nf,999999999\n", None, "f: minute 1: is more than 3,000,000 runs in a minute"),
+        ("name,1,2,1\nf,1,1,1\n", None, r"f: header: has two columns for a minute \(found: 1\)"),
         (f"name,1\n{'f' * 140_000},1\n", None, r"f: line 2: can't be read as CSV \(found: field larger"),
         (f"name,{'x' * 140_000},1\nf,1,1\n", None, "f: line 1: can't be read as CSV"),
     ],
@@ -351,7 +353,7 @@ def test_summary_when_nothing_was_started_then_has_no_times():
 def shown(summary):
     """What a wide terminal shows of a summary."""
     output = io.StringIO()
-    Console(file=output, width=140, highlight=False).print(load_view(summary, "Load x of flow"))
+    Terminal(file=output, width=140).print(load_view(summary, "Load x of flow"))
     return output.getvalue()
 
 

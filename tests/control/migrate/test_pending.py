@@ -116,3 +116,19 @@ def test_box_when_a_placement_was_noted_as_applied_then_it_is_known_until_anothe
     again = box.pending("example")
     assert again.applied_sha256 == first.sha256 != again.sha256
     assert Placement.from_json(json.loads(again.text)) == placed(CANADA)
+
+
+def test_pending_when_it_was_solved_in_the_future_then_it_is_refused_and_locks_nothing_out(workflow, placed):
+    """A `solved_at` of 2990 would be younger than every honest placement, for ever."""
+    later, honest = "2990-01-01T00:00:00Z", NOW.isoformat()
+    decision = judge(pending(placed(WEST, solved_at=later)), workflow, placed(), NOW)
+    assert decision.placement is None
+    assert "of the future: solved_at is 2990-01-01T00:00:00+00:00" in decision.reason
+    solved = placed(WEST, solved_at=honest)
+    assert judge(pending(solved), workflow, placed(CANADA, solved_at=later), NOW).placement == solved
+
+
+def test_pending_when_the_solvers_clock_is_a_little_ahead_then_it_is_applied(workflow, placed):
+    """Clocks differ."""
+    solved = placed(WEST, solved_at=(NOW + timedelta(minutes=5)).isoformat())
+    assert judge(pending(solved), workflow, placed(), NOW).placement == solved

@@ -15,7 +15,9 @@ from caribou.model.errors import InvalidManifestError
 from caribou.model.graph import Function, Graph, Node
 from caribou.model.manifest import Limit, Manifest, RegionRules
 from caribou.model.metric import Metric
+from caribou.model.names import checked_stage
 from caribou.model.regions import KNOWN_REGIONS
+from caribou.model.schema.environment import LONGEST_STAGE
 from caribou.model.schema.manifest import (
     DEFAULT_MEMORY_MB,
     DEFAULT_TIMEOUT_S,
@@ -351,7 +353,7 @@ def test_manifest_when_a_key_is_misspelt_then_that_comes_before_the_missing_one(
         ("workflow_name: a\nhome_region:\n  region: a\n  region: b\n", "config.yml:4: ", "the key region stands twice"),
         ("? [a, b]\n: 1\n", "config.yml:1: ", "unhashable"),
         ("a: !!python/object:os.system x\n", "config.yml:1: ", "could not determine a constructor"),
-        ("a: \x01\n", "config.yml: ", "this is not YAML that can be read"),
+        ("a: \x01\n", "config.yml:1: ", "this is not YAML that can be read"),
         ("", "config.yml: ", "is not a mapping"),
         ("- a\n", "config.yml: ", "is not a mapping"),
         ("1: a\n", "config.yml: ", "has a key that is not a text (found: 1)"),
@@ -365,6 +367,44 @@ def test_manifest_when_it_is_not_such_yaml_then_the_error_has_its_line(tmp_path,
     assert what in str(caught.value)
 
 
+def variables(**values):
+    """A manifest with these environment variables."""
+    return {**MINIMAL, "environment_variables": [{"key": key, "value": value} for key, value in values.items()]}
+
+
+def test_environment_when_it_is_larger_than_lambda_takes_then_the_error_has_the_sum_and_the_largest():
+    """Lambda would find it in mid-deploy. It counts the names, the quotes, and Caribou's own."""
+    large = "x" * 3990
+    assert parse_manifest(variables(LARGE=large), FILE, graph_with()).functions["start"].environment_variables
+    with pytest.raises(InvalidManifestError, match=r"take 4,\d+ bytes.*\(found: LARGE, the largest, has 4,090\)"):
+        parse_manifest(variables(LARGE=large + "x" * 100, SMALL="1"), FILE, graph_with())
+
+
+def test_environment_when_the_decorators_makes_it_too_large_then_the_error_points_there_too():
+    """Both add up; the letters are counted as bytes."""
+    own = graph_with(environment_variables={"OWN": "é" * 100})
+    with pytest.raises(InvalidManifestError, match=r"decorator of start, and config\.yml: environment_var"):
+        parse_manifest(variables(LARGE="x" * 3900), FILE, own)
+    changed = graph_with(environment_variables={"LARGE": "short"})
+    assert parse_manifest(variables(LARGE="x" * 3900), FILE, changed).functions["start"].environment_variables
+
+
+def test_environment_when_a_key_stands_twice_or_a_value_has_a_nul_then_it_is_refused():
+    """The last one won, and AWS refused the other in mid-deploy."""
+    twice = {**MINIMAL, "environment_variables": [{"key": "LIMIT", "value": "1"}, {"key": "LIMIT", "value": "2"}]}
+    with pytest.raises(InvalidManifestError, match=r"environment_variables: the key LIMIT stands twice"):
+        parse_manifest(twice, FILE, graph_with())
+    with pytest.raises(InvalidManifestError, match=r"environment_variables\[0\]\.value: has a NUL in it"):
+        parse_manifest(variables(NUL="a\0b"), FILE, graph_with())
+    with pytest.raises(InvalidManifestError, match=r"decorator of start: environment_variables: value: has a NUL"):
+        parse_manifest(MINIMAL, FILE, graph_with(environment_variables={"NUL": "a\0b"}))
+
+
+def test_environment_when_the_stage_has_the_longest_name_then_it_is_counted():
+    """The manifest holds for every stage."""
+    assert checked_stage("s" * LONGEST_STAGE, "here")
+
+
 def test_manifest_when_there_is_none_then_the_error_says_where_it_should_be(tmp_path):
     """A workflow needs a manifest."""
     with pytest.raises(InvalidManifestError, match=r"config\.yml: the workflow has no manifest"):
@@ -375,7 +415,7 @@ def test_manifest_when_it_is_not_utf8_then_it_is_an_error(tmp_path):
     """Other encodings are refused in words."""
     folder = folder_with(tmp_path, "")
     (folder / ".caribou" / "config.yml").write_bytes(b"\xff\xfe")
-    with pytest.raises(InvalidManifestError, match="is not UTF-8"):
+    with pytest.raises(InvalidManifestError, match="is UTF-16, not UTF-8"):
         read_manifest(folder, graph_with())
 
 

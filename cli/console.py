@@ -1,0 +1,53 @@
+"""Where tables, pictures of runs and progress go. Lines of text go to `caribou.cli.output`; nothing else prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.status import Status
+from rich.text import Text
+
+from caribou.model.printable import printable
+
+WIDE = 140
+"""Columns of what goes into a file or a pipe, where nobody's window is too narrow."""
+
+
+class Terminal(Console):
+    """A console on which text is text: no markup and no emoji codes in it, and nothing that a terminal would obey.
+
+    Colours come from styles, which outside text can't name.
+    """
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - rich's own
+        super().__init__(markup=False, emoji=False, highlight=False, **settings)
+
+    def render_str(self, text: str, **how: Any) -> Text:  # noqa: ANN401 - rich's own
+        """A text as rich lays it out: escaped before its width is measured."""
+        return super().render_str(printable(text), **how)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """All that is printed comes through here; what rich itself says to the terminal stands in control segments."""
+        if isinstance(renderable, Text):
+            renderable = renderable.copy()
+            renderable.plain = printable(renderable.plain)
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
+
+    def status(self, status: RenderableType, **how: Any) -> Status:  # noqa: ANN401 - rich's own
+        """A line of progress; rich would read markup in a text."""
+        return super().status(Text(printable(status)) if isinstance(status, str) else status, **how)
+
+
+def console(*, stderr: bool = False, soft_wrap: bool = False) -> Terminal:
+    """A console as wide as the window, or 80 columns where there is none."""
+    return Terminal(stderr=stderr, soft_wrap=soft_wrap)
+
+
+def wide_console() -> Terminal:
+    """A console as wide as the window, or wide enough for any table if there is none."""
+    plain = Terminal()
+    return plain if plain.is_terminal else Terminal(width=WIDE)

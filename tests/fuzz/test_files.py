@@ -1,0 +1,128 @@
+"""Every reader of a file ends in a value or in one clear error of ours, whatever is in the file.
+
+More of it: `CARIBOU_FUZZ=100000 uv run pytest -q tests/fuzz`.
+"""
+
+import json
+from datetime import UTC, datetime
+
+import problem_instances
+import pytest
+import yaml
+from deployed_world import HOME, MANIFEST, WEST, placed, written_workflow
+from hostile import fuzzed, hostile_json
+from hypothesis import given
+from hypothesis import strategies as st
+
+from caribou.cli.project import context_text
+from caribou.cli.samples import Samples
+from caribou.control.load.arrivals import Replay, replayed
+from caribou.control.migrate.pending import judge
+from caribou.control.placement_bucket import Pending
+from caribou.model.errors import CaribouError
+from caribou.model.names import STAGE_KEY
+from caribou.model.printable import printable
+from caribou.model.schema.manifest import read_manifest
+from caribou.model.schema.placement import read_placement
+from caribou.model.schema.problem_file import read_problem
+from caribou.solver import solve
+
+LONGEST_MESSAGE = 30_000
+NOW = datetime(2026, 7, 1, tzinfo=UTC)
+VARIABLES = [{"key": "LIMIT", "value": "1"}, {"key": "BUCKET", "value": "pictures"}]
+OUR_KEYS = {"schema": "caribou.manifest/1", "home_share": 0.2, "run_deadline_s": 60, "log_retention_days": 30}
+PLACEMENT = placed(WEST, expires_at=NOW, solved_at="2026-01-01T00:00:00Z").to_json()
+SAMPLES = [{"file": "a.txt", "bucket": "caribou-${account}", "key": "input/a.txt"}] * 2
+lines = st.lists(st.text(st.sampled_from("0123456789,.e-+#nfai \0\ud800\r\"'"), max_size=30), max_size=5)
+
+
+@pytest.fixture(scope="module")
+def workflow(tmp_path_factory):
+    """A workflow in a folder, for all inputs."""
+    found = written_workflow(tmp_path_factory.mktemp("fuzz"))
+    (found.folder / "samples").mkdir()
+    (found.folder / "samples" / "a.txt").write_text("a")
+    return found
+
+
+def manifest():
+    """A manifest with sections of every kind."""
+    data = yaml.safe_load(MANIFEST.format(name="example", version="0.0.1", home=HOME))
+    limit = {"cost": {"type": "absolute", "value": 0.5}, "carbon": {"type": "relative", "value": 110}}
+    constraints = {"hard_resource_constraints": limit, "priority_order": ["cost", "carbon"]}
+    return {**data, "environment_variables": VARIABLES, "constraints": constraints, "caribou": OUR_KEYS}
+
+
+def assert_value_or_error(read):
+    """What is read, or None for an error of ours that fits on a screen."""
+    try:
+        return read()
+    except CaribouError as error:
+        assert ". To fix: " in str(error)  # noqa: PT017 - either outcome is right
+        assert len(printable(str(error)).encode()) < LONGEST_MESSAGE  # noqa: PT017
+        return None
+
+
+@fuzzed
+@given(text=hostile_json(manifest()))
+def test_manifest_when_it_is_hostile_then_it_is_a_value_or_one_error(workflow, text):
+    """JSON is YAML."""
+    (workflow.folder / ".caribou" / "config.yml").write_text(text)
+    assert_value_or_error(lambda: read_manifest(workflow.folder, workflow.graph))
+
+
+@fuzzed
+@given(text=hostile_json(PLACEMENT))
+def test_placement_when_it_is_hostile_then_it_is_a_value_or_one_error(workflow, text):
+    """A file, and the one that waits in the bucket."""
+    path = workflow.folder / "solved.json"
+    path.write_text(text)
+    assert_value_or_error(lambda: read_placement(path))
+    assert judge(Pending(text), workflow, placed(), NOW).reason
+
+
+@fuzzed
+@given(text=hostile_json(problem_instances.chain()))
+def test_problem_when_it_is_hostile_then_it_is_solved_or_one_error(workflow, text):
+    """What is read can be solved."""
+    path = workflow.folder / "problem.json"
+    path.write_text(text)
+    problem = assert_value_or_error(lambda: read_problem(path))
+    if problem is not None:
+        assert solve(problem, samples=20).plans
+
+
+@fuzzed
+@given(text=hostile_json(SAMPLES))
+def test_samples_when_their_listing_is_hostile_then_it_is_a_value_or_one_error(workflow, text):
+    """What is named lies in the folder."""
+    (workflow.folder / "samples" / "objects.json").write_text(text)
+    samples = Samples(workflow, "000000000000")
+    for found in assert_value_or_error(samples.objects) or ():
+        assert (samples.folder / found.file).resolve().parent == samples.folder.resolve()
+
+
+@fuzzed
+@given(text=hostile_json({"app": "python app.py", "context": {STAGE_KEY: "dev"}}))
+def test_settings_when_the_projects_file_is_hostile_then_it_is_a_value_or_one_error(workflow, text):
+    """`cdk.json` is the user's too."""
+    (workflow.folder / "cdk.json").write_text(text)
+    assert_value_or_error(lambda: context_text(workflow.folder, STAGE_KEY, "dev"))
+
+
+@fuzzed
+@given(lines=lines, header=st.booleans(), speed=st.sampled_from([0.001, 1.0, 1e6]))
+def test_arrivals_when_their_file_is_hostile_then_they_are_times_or_one_error(lines, header, speed):
+    """Offsets, and counts a minute."""
+    given_lines = [f"{line}\n" for line in (["name,1,2", *lines] if header else lines)]
+    found = assert_value_or_error(lambda: replayed(given_lines, Replay("f", speed=speed, duration_s=60.0)))
+    assert found is None or all(0 <= arrival < 60 for arrival in found)
+
+
+def test_documents_when_they_are_not_changed_then_they_are_read(workflow, tmp_path):
+    """What is fuzzed is right to begin with."""
+    (workflow.folder / ".caribou" / "config.yml").write_text(json.dumps(manifest()))
+    assert read_manifest(workflow.folder, workflow.graph)
+    for read, document in ((read_placement, PLACEMENT), (read_problem, problem_instances.chain())):
+        (tmp_path / "file.json").write_text(json.dumps(document))
+        assert read(tmp_path / "file.json")
