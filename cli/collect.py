@@ -18,7 +18,7 @@ from caribou.cli.session import ControlPlane, target_of
 from caribou.collectors.bodies import KINDS, Kind
 from caribou.collectors.facts import Facts, collect, read_facts
 from caribou.collectors.log_collection import CollectionReport
-from caribou.collectors.records import read_record_lines, write_record_lines
+from caribou.collectors.record_lines import read_record_lines, write_record_lines
 from caribou.collectors.registrations import registered, registration_of
 from caribou.collectors.sources.registry import DEFAULT_SOURCE, source_key, source_of
 from caribou.collectors.sources.snapshot import packaged_facts

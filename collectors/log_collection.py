@@ -11,17 +11,17 @@ by window, the cursor following, so that a call that is cut off goes on where it
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from caribou.collectors.logs import LogEvent, LogReader
-from caribou.collectors.records import DAY_S, Cursor, RecordTable, parse_record
+from caribou.collectors.record_lines import record_in
+from caribou.collectors.records import DAY_S, Cursor, RecordTable
 from caribou.model.errors import InvalidRecordError, OperationFailedError
 from caribou.model.names import DEFAULT_STAGE, WorkflowNames
 from caribou.model.registration import Registration
-from caribou.model.run.record import RECORD_KEY, RunRecord
+from caribou.model.run.record import RunRecord
 
 LATE_S = 600
 """How long after it happened an event may still appear in CloudWatch: mostly seconds, ten minutes to be safe."""
@@ -94,24 +94,6 @@ def read_to(table: RecordTable, workflow: str, region: str, log_groups: Iterable
     if not cursors or None in cursors:
         return None
     return min(cursor.read_to_ms for cursor in cursors if cursor) / 1000
-
-
-def record_in(line: str) -> RunRecord | None:
-    """The run record in a log line, None if it has none. Raises InvalidRecordError at a broken one.
-
-    The line is JSON as Powertools writes it, alone, after some text, or wrapped in `message` by Lambda's JSON format.
-    """
-    if f'"{RECORD_KEY}"' not in line:
-        return None
-    where = f"log line {line[:60]!r}"
-    try:
-        data = json.loads(line[line.index("{") :])
-    except ValueError as error:
-        raise InvalidRecordError("is not JSON", where=where, found=error, fix="look at the function's log") from error
-    for holder in (data, data.get("message")):
-        if isinstance(holder, dict) and isinstance(value := holder.get(RECORD_KEY), dict):
-            return parse_record(value, where)
-    return None
 
 
 def _collect_region(registration: Registration, region: str, work: LogCollection) -> CollectionReport:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from boto3.dynamodb.conditions import Key
 
 from caribou.collectors.clients import table_of
-from caribou.model.errors import InvalidRecordError
+from caribou.collectors.record_lines import parse_record
 from caribou.model.run.record import RunRecord
 
 Item = dict[str, Any]
@@ -143,59 +143,6 @@ def record_item(record: RunRecord, keep_days: int) -> Item:
         "body": json.dumps(record.to_json(), sort_keys=True, separators=(",", ":")),
         "expires": int(record.started_at) + keep_days * DAY_S,
     }
-
-
-def read_record_lines(lines: Iterable[str], where: str) -> list[RunRecord]:
-    """The records of a JSON lines file, one a line, as `caribou log_sync -o` writes it. Raises InvalidRecordError."""
-    return [_record_line(line, f"{where}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
-
-
-def write_record_lines(records: Iterable[RunRecord]) -> str:
-    """The records as JSON lines."""
-    return "".join(json.dumps(record.to_json(), sort_keys=True) + "\n" for record in records)
-
-
-def _record_line(line: str, where: str) -> RunRecord:
-    try:
-        data = json.loads(line)
-    except ValueError:
-        data = None
-    if not isinstance(data, dict):
-        raise InvalidRecordError(
-            "is not a JSON object", where=where, found=line[:80], fix="use a file that `caribou log_sync -o` wrote"
-        )
-    return parse_record(data, where)
-
-
-def parse_record(data: Mapping[str, Any], where: str) -> RunRecord:
-    """The record in a JSON object, whatever is wrong with it an InvalidRecordError."""
-    try:
-        record = RunRecord.from_json(data, where)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InvalidRecordError("is damaged", where=where, found=repr(error), fix="leave the record out") from error
-    if wrong := _wrong_numbers(record):
-        raise InvalidRecordError("has a wrong number", where=where, found=wrong, fix="leave the record out")
-    return record
-
-
-def _wrong_numbers(record: RunRecord) -> str | None:
-    """What of a record is no number of the range that arithmetic on it needs, or None."""
-    numbers: dict[str, Any] = {
-        "started_at": record.started_at,
-        "duration_s": record.duration_s,
-        "cpu_s": record.cpu_s,
-        "memory_mb": record.memory_mb,
-        "bytes_in": record.bytes_in,
-        "external_bytes": record.external_bytes,
-    }
-    for successor in record.successors:
-        numbers[f"{successor.edge}.offset_s"] = successor.offset_s
-        numbers[f"{successor.edge}.seconds"] = successor.seconds
-        numbers[f"{successor.edge}.payload_bytes"] = successor.payload_bytes
-    for name, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-            return f"{name} = {value!r}"
-    return None
 
 
 def _record_in(item: Mapping[str, Any]) -> RunRecord:

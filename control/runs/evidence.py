@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from caribou.collectors.log_collection import record_in
 from caribou.collectors.logs import LogReader
+from caribou.collectors.record_lines import record_in
 from caribou.control.aws import Aws, aws_errors_as
 from caribou.control.runs.trace import Evidence, Notes
 from caribou.model.errors import InvalidRecordError

@@ -7,14 +7,16 @@ import pytest
 from botocore.exceptions import ClientError
 from builders import graph_of
 
-from caribou.collectors.log_collection import LATE_S, LogCollection, collect_logs, read_to, record_in
+from caribou.collectors.log_collection import LATE_S, LogCollection, collect_logs, read_to
 from caribou.collectors.logs import InMemoryLogReader, LogEvent, is_not_enabled
+from caribou.collectors.record_lines import record_in
 from caribou.collectors.records import DAY_S, InMemoryRecordTable
 from caribou.collectors.registrations import InMemoryRegistry, registered, registration_of
 from caribou.model.errors import InvalidInputError, InvalidRecordError
 from caribou.model.names import WorkflowNames
 from caribou.model.registration import Registration
 from caribou.model.run.record import RECORD_KEY
+from caribou.runtime.record_log import record_line
 
 REGISTRATION = Registration(
     workflow="example",
@@ -28,8 +30,8 @@ GROUP_A, GROUP_B = REGISTRATION.log_groups("dev")
 
 
 def line_of(record):
-    """A line as Powertools writes it."""
-    return json.dumps({"level": "INFO", "message": "caribou run record", RECORD_KEY: record.to_json()})
+    """A line as the runtime writes it."""
+    return record_line(record).decode().rstrip()
 
 
 def event_of(record, delay_s=0.0):
@@ -138,16 +140,30 @@ def test_records_when_another_workflow_logs_into_a_group_then_its_records_are_le
     "wrapped",
     [
         line_of,
-        lambda record: "[INFO] 2026-01-01 " + line_of(record),
+        lambda record: "{50 %} " + line_of(record),
+        lambda record: line_of(record) + "user's own, without an end of the line before it",
+        lambda record: json.dumps({"level": "INFO", "message": "node", RECORD_KEY: record.to_json()}),
         lambda record: json.dumps({"level": "INFO", "message": {RECORD_KEY: record.to_json()}}),
+        lambda record: json.dumps({"timestamp": "2026-01-01T00:00:00Z", "level": "INFO", "message": line_of(record)}),
+        lambda record: json.dumps({"message": "50 % " + line_of(record) + "\n", "requestId": "r"}),
     ],
 )
 def test_record_in_a_line_when_wrapped_as_lambda_may_then_it_is_found(records, wrapped):
-    """JSON alone, after some text, or inside `message`."""
+    """Alone, beside user code's text, as earlier versions wrote it, inside `message`, or as text inside it."""
     assert record_in(wrapped(records[0])) == records[0]
 
 
-@pytest.mark.parametrize("line", ["", "START RequestId: 1", '{"message": "no record"}', '{"x": {"caribou_record": 1}}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "START RequestId: 1",
+        '{"message": "no record"}',
+        '{"x": {"caribou_record": 1}}',
+        'what is a "caribou_record"?',
+        json.dumps({"message": 'what is a "caribou_record"?'}),
+    ],
+)
 def test_record_in_a_line_when_it_holds_none_then_it_is_passed_over(line):
     """Other lines are user's own."""
     assert record_in(line) is None

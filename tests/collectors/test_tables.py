@@ -15,14 +15,8 @@ from caribou.collectors.bodies import KINDS, CarbonBody
 from caribou.collectors.facts import DynamoFactTable, Fact, InMemoryFactTable, collect, fact_in, read_facts
 from caribou.collectors.log_collection import LogCollection, collect_logs, read_to
 from caribou.collectors.logs import CloudWatchLogReader
-from caribou.collectors.records import (
-    Cursor,
-    DynamoRecordTable,
-    InMemoryRecordTable,
-    read_record_lines,
-    record_item,
-    write_record_lines,
-)
+from caribou.collectors.record_lines import read_record_lines, write_record_lines
+from caribou.collectors.records import Cursor, DynamoRecordTable, InMemoryRecordTable, record_item
 from caribou.collectors.registrations import SsmRegistry, registration_of
 from caribou.collectors.sources.registry import SOURCES
 from caribou.collectors.sources.snapshot import packaged_facts
@@ -170,7 +164,7 @@ def deployed(cloud):
 
 
 def logged(logs, group, records):
-    """Write records into a log group as Powertools' lines, between others; the events' time in ms."""
+    """Write records into a log group as the runtime's lines, between others; the events' time in ms."""
     at_ms = int(time.time() * 1000)
     lines = ["START", *(json.dumps({RECORD_KEY: record.to_json()}) for record in records), "END"]
     events = [{"timestamp": at_ms, "message": line} for line in lines]
