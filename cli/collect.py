@@ -16,8 +16,8 @@ from caribou.cli.output import notify, write_whole
 from caribou.cli.project import context_text, control_region, project_root, workflow_folder
 from caribou.cli.session import ControlPlane, target_of
 from caribou.collectors.bodies import KINDS, Kind
+from caribou.collectors.collection_report import CollectionReport
 from caribou.collectors.facts import Facts, collect, read_facts
-from caribou.collectors.log_collection import CollectionReport
 from caribou.collectors.record_lines import read_record_lines, write_record_lines
 from caribou.collectors.registrations import registered, registration_of
 from caribou.collectors.sources.registry import DEFAULT_SOURCE, source_key, source_of
@@ -56,11 +56,13 @@ def log_sync(workflow: str, output: Path | None) -> None:
         report = plane.collect_logs(registration_of(plane.registry, name))
         _show_logs(report)
         if output is not None:
-            records = plane.records.records(name)
+            records = plane.records.read(name).records
             write_whole(output, write_record_lines(records))
             click.echo(f"{len(records)} records written to {output}")
     if report.failures:
-        raise OperationFailedError(f"Log collection left out {len(report.failures)} regions; try again later")
+        raise OperationFailedError(
+            f"Log collection left out {len(report.failures)} regions or log groups; try again later"
+        )
 
 
 @click.command("problem")
@@ -99,10 +101,8 @@ def _collect_records(plane: ControlPlane) -> None:
 
 def _show_logs(report: CollectionReport) -> None:
     click.echo(f"{report.workflow}: {report.records} records in {report.log_groups} log groups")
-    if report.malformed:
-        notify(f"warning: {report.malformed} broken records, such as {report.examples[0]}")
-    for failure in report.failures:
-        notify(f"warning: {failure}")
+    for passed_over in (*report.passed_over, *report.failures):
+        notify(f"warning: {passed_over}")
 
 
 def _show_problem(output: Path, provenance: dict[str, str]) -> None:
@@ -125,4 +125,7 @@ def _from_file(path: Path) -> tuple[Facts, list[RunRecord]]:
 def _from_tables(workflow: str, root: Path) -> tuple[Facts, list[RunRecord]]:
     plane = ControlPlane(target_of(root))
     with plane.aws_errors_as("Reading the control plane's tables"):
-        return read_facts(plane.facts), plane.records.records(workflow)
+        stored = plane.records.read(workflow)
+        for reason, count in stored.passed_over.items():
+            notify(f"warning: {count} stored records {reason}")
+        return read_facts(plane.facts), stored.records

@@ -1,7 +1,6 @@
 """Run records out of text: lines of a log, and of a file of records. What is no record ends in one clear error.
 
-Logs and files are outside data: anyone who may write to a function's log decides what stands there. So every field has
-its type and range here, and what is made of it later needs to ask no more.
+What each field may be is `record_fields.py`'s matter.
 """
 
 from __future__ import annotations
@@ -9,10 +8,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
+from caribou.collectors.record_fields import wrong_field
 from caribou.model.errors import InvalidRecordError
-from caribou.model.run.record import RECORD_KEY, RunRecord
+from caribou.model.run.record import RECORD_KEY, RunRecord, storable
 
 _PLAIN = re.compile(rf'"{RECORD_KEY}"\s*:\s*(?=\{{)')
 _QUOTED = re.compile(rf'\\"{RECORD_KEY}\\"\s*:\s*\{{')
@@ -26,7 +27,7 @@ def record_in(line: str) -> RunRecord | None:
     The record stands under its key: in JSON alone or after some text, inside another JSON object, or as text inside
     the `message` of one, as Lambda's JSON log format and Managed Instances write what a process prints.
     """
-    where = f"log line {line[:_SHOWN]!r}"
+    where = f"log line {line[:_SHOWN]!a}"
     text = line if _PLAIN.search(line) else _unwrapped(line, where)
     found = _PLAIN.search(text)
     return parse_record(_json(text, found.end(), where), where) if found else None
@@ -45,11 +46,14 @@ def write_record_lines(records: Iterable[RunRecord]) -> str:
 def _record_line(line: str, where: str) -> RunRecord:
     try:
         data = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
         raise InvalidRecordError(
-            "is not a JSON object", where=where, found=line[:80], fix="use a file that `caribou log_sync -o` wrote"
+            "is not a JSON object",
+            where=where,
+            found=ascii(line[:_SHOWN]),
+            fix="use a file that `caribou log_sync -o` wrote",
         )
     return parse_record(data, where)
 
@@ -58,31 +62,13 @@ def parse_record(data: Mapping[str, Any], where: str) -> RunRecord:
     """The record in a JSON object, whatever is wrong with it an InvalidRecordError."""
     try:
         record = RunRecord.from_json(data, where)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InvalidRecordError("is damaged", where=where, found=repr(error), fix="leave the record out") from error
-    if wrong := _wrong_numbers(record):
-        raise InvalidRecordError("has a wrong number", where=where, found=wrong, fix="leave the record out")
-    return record
-
-
-def _wrong_numbers(record: RunRecord) -> str | None:
-    """What of a record is no number of the range that arithmetic on it needs, or None."""
-    numbers: dict[str, Any] = {
-        "started_at": record.started_at,
-        "duration_s": record.duration_s,
-        "cpu_s": record.cpu_s,
-        "memory_mb": record.memory_mb,
-        "bytes_in": record.bytes_in,
-        "external_bytes": record.external_bytes,
-    }
-    for successor in record.successors:
-        numbers[f"{successor.edge}.offset_s"] = successor.offset_s
-        numbers[f"{successor.edge}.seconds"] = successor.seconds
-        numbers[f"{successor.edge}.payload_bytes"] = successor.payload_bytes
-    for name, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-            return f"{name} = {value!r}"
-    return None
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InvalidRecordError(
+            "is damaged", where=where, found=f"{error!a}"[:_SHOWN], fix="leave the record out"
+        ) from error
+    if wrong := wrong_field(record):
+        raise InvalidRecordError("has a wrong field", where=where, found=wrong, fix="leave the record out")
+    return record if record.error is None else replace(record, error=storable(record.error))
 
 
 def _unwrapped(line: str, where: str) -> str:
@@ -100,5 +86,5 @@ def _json(text: str, start: int, where: str) -> Any:  # noqa: ANN401 - any JSON 
         return _DECODER.raw_decode(text, max(start, 0))[0]
     except (ValueError, RecursionError) as error:
         raise InvalidRecordError(
-            "is not JSON", where=where, found=f"{error}"[:_SHOWN], fix="look at the function's log"
+            "is not JSON", where=where, found=ascii(f"{error}"[:_SHOWN]), fix="look at the function's log"
         ) from error

@@ -71,10 +71,11 @@ class Reviewer:
         if stack is None:
             return Review(known.name, f"is not deployed: `caribou deploy {known.name}`")
         warnings = tuple(self.logs.collect(known, ()))
-        with aws_errors_as("Reading the control plane's tables", "whether CaribouControlPlane is deployed"):
-            facts, records = read_facts(self.tables.facts), self.tables.records.records(known.name)
         try:
-            problem = self._problem(workflow, facts, records)
+            with aws_errors_as("Reading the control plane's tables", "whether CaribouControlPlane is deployed"):
+                facts, stored = read_facts(self.tables.facts), self.tables.records.read(known.name)
+            warnings += tuple(f"{count} stored records {reason}" for reason, count in stored.passed_over.items())
+            problem = self._problem(workflow, facts, stored.records)
         except InvalidInputError as error:
             return Review(known.name, f"nothing is solved: {error}", warnings=warnings)
         deployed = deployed_workflow(self.aws, stack).placement

@@ -16,6 +16,8 @@ RECORD_KEY = "caribou_record"
 ERROR_CHARACTERS = 2_000
 """Of an exception's type and text, in records, run items and parked messages."""
 
+_SHOWN_CHARACTERS = 80
+
 
 class Outcome(StrEnum):
     """What became of an edge out of a node that ran."""
@@ -96,13 +98,20 @@ class RunRecord:
             raise InvalidRecordError(
                 "is of a schema that this version does not read",
                 where=where,
-                found=data.get("schema"),
+                found=_shown(data.get("schema")),
                 fix=f"use records of {RECORD_SCHEMA}",
             )
         names = {field.name for field in fields(cls)}
         if wrong := sorted(names ^ set(data)):
             raise InvalidRecordError(
-                "has missing or unknown fields", where=where, found=", ".join(wrong), fix=f"use {RECORD_SCHEMA} whole"
+                "has missing or unknown fields",
+                where=where,
+                found=_shown(", ".join(wrong)),
+                fix=f"use {RECORD_SCHEMA} whole",
+            )
+        if not isinstance(data["successors"], list | tuple):
+            raise InvalidRecordError(
+                "has successors that are no list", where=where, found=_shown(data["successors"]), fix="leave it out"
             )
         successors = tuple(_successor(successor, where) for successor in data["successors"])
         return cls(**{**data, "successors": successors})
@@ -122,10 +131,18 @@ def storable(text: str) -> str:
     return text[:ERROR_CHARACTERS].encode("utf-8", "backslashreplace").decode()[:ERROR_CHARACTERS]
 
 
+def _shown(value: object) -> str:
+    """The beginning of a value, of which nobody knows what it is, in ASCII."""
+    return ascii(value).strip("'")[:_SHOWN_CHARACTERS]
+
+
 def _successor(data: Mapping[str, Any], where: str) -> SuccessorRecord:
     try:
         return SuccessorRecord(**{**data, "outcome": Outcome(data["outcome"])})
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidRecordError(
-            "has a successor that can't be read", where=where, found=repr(error), fix=f"use {RECORD_SCHEMA} whole"
+            "has a successor that can't be read",
+            where=where,
+            found=ascii(error)[:_SHOWN_CHARACTERS],
+            fix=f"use {RECORD_SCHEMA} whole",
         ) from error
