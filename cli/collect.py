@@ -18,13 +18,16 @@ from caribou.cli.session import ControlPlane, target_of
 from caribou.collectors.bodies import KINDS, Kind
 from caribou.collectors.collection_report import CollectionReport
 from caribou.collectors.facts import Facts, collect, read_facts
+from caribou.collectors.log_collection import read_to
 from caribou.collectors.record_lines import read_record_lines, write_record_lines
 from caribou.collectors.registrations import registered, registration_of
 from caribou.collectors.sources.registry import DEFAULT_SOURCE, source_key, source_of
 from caribou.collectors.sources.snapshot import packaged_facts
+from caribou.control.aws import Aws
 from caribou.control.plan.problem import build_problem
+from caribou.control.runs.unrecorded import read_unrecorded
 from caribou.model.errors import InvalidRecordError, OperationFailedError
-from caribou.model.project.workflow import read_workflow
+from caribou.model.project.workflow import Workflow, read_workflow
 from caribou.model.run.record import RunRecord
 from caribou.model.schema.problem_file import parse_problem
 
@@ -73,7 +76,7 @@ def problem(workflow: str, output: Path, records_file: Path | None) -> None:
     """Write the placement problem of WORKFLOW: what is known of the regions and of its runs, for `caribou solve`."""
     root = project_root()
     owned = read_workflow(workflow_folder(workflow, root))
-    facts, records = _from_file(records_file) if records_file else _from_tables(owned.name, root)
+    facts, records = _from_file(records_file) if records_file else _from_tables(owned, root)
     built = build_problem(
         graph=owned.graph, manifest=owned.manifest, facts=facts, records=records, control_region=control_region(root)
     )
@@ -122,10 +125,26 @@ def _from_file(path: Path) -> tuple[Facts, list[RunRecord]]:
     return packaged_facts(datetime.now(UTC)), read_record_lines(lines, str(path))
 
 
-def _from_tables(workflow: str, root: Path) -> tuple[Facts, list[RunRecord]]:
+def _from_tables(workflow: Workflow, root: Path) -> tuple[Facts, list[RunRecord]]:
     plane = ControlPlane(target_of(root))
     with plane.aws_errors_as("Reading the control plane's tables"):
-        stored = plane.records.read(workflow)
-        for reason, count in stored.passed_over.items():
-            notify(f"warning: {count} stored records {reason}")
-        return read_facts(plane.facts), stored.records
+        facts, stored = read_facts(plane.facts), plane.records.read(workflow.name)
+        names = target_of(root).names(workflow.name)
+        groups = [names.log_group(function.name) for function in workflow.graph.functions]
+        known_s = read_to(plane.records, workflow.name, workflow.manifest.home_region, groups)
+    for reason, count in stored.passed_over.items():
+        notify(f"warning: {count} stored records {reason}")
+    _show_unrecorded(workflow, names.run_table, stored.records, known_s or 0.0)
+    return facts, stored.records
+
+
+def _show_unrecorded(workflow: Workflow, run_table: str, records: list[RunRecord], known_s: float) -> None:
+    """Say what ran and left no record; that this is not known keeps nobody from a problem."""
+    try:
+        with Aws() as aws:
+            client = aws.dynamodb(workflow.manifest.home_region)
+            warning = read_unrecorded(client, run_table, workflow.graph, records, known_s).warning
+    except OperationFailedError as error:
+        warning = f"not known whether runs lack records: {error}"
+    if warning:
+        notify(f"warning: {warning}")
