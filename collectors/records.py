@@ -19,6 +19,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from boto3.dynamodb.conditions import Key
+from boto3.dynamodb.table import BatchWriter
 from botocore.exceptions import ClientError
 
 from caribou.collectors.clients import table_of
@@ -111,7 +112,8 @@ class DynamoRecordTable:
     """The record table in DynamoDB."""
 
     def __init__(self, name: str, region: str) -> None:
-        self._table = table_of(name, region)
+        self._name = name
+        self._client = table_of(name, region).meta.client  # threads may share it, but not the table
 
     def put_records(self, records: Iterable[RunRecord], keep_days: int) -> list[str]:
         """Write records, 25 in a request; the same record twice, as in an overlap, is written once."""
@@ -122,7 +124,7 @@ class DynamoRecordTable:
     def _put(self, items: Sequence[Item]) -> list[str]:
         """Write items together; if DynamoDB does not take that, one by one, to find the one that it means."""
         try:
-            with self._table.batch_writer() as batch:
+            with BatchWriter(self._name, self._client) as batch:
                 for item in items:
                     batch.put_item(Item=item)
         except (ClientError, ArithmeticError) as error:  # boto3 looks at numbers itself
@@ -138,22 +140,22 @@ class DynamoRecordTable:
         return _stored(self._newest_items(workflow), newest)
 
     def _newest_items(self, workflow: str) -> Iterator[Mapping[str, Any]]:
-        condition = Key("workflow").eq(workflow) & Key("id").begins_with("record#")
-        page = self._table.query(KeyConditionExpression=condition, ScanIndexForward=False)
-        yield from page["Items"]
-        while last := page.get("LastEvaluatedKey"):
-            page = self._table.query(KeyConditionExpression=condition, ScanIndexForward=False, ExclusiveStartKey=last)
+        condition: Any = Key("workflow").eq(workflow) & Key("id").begins_with("record#")
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._name, KeyConditionExpression=condition, ScanIndexForward=False
+        )
+        for page in pages:
             yield from page["Items"]
 
     def cursor(self, workflow: str, region: str, log_group: str) -> Cursor | None:
         """How far a log group was read, read consistently."""
         key = {"workflow": workflow, "id": cursor_id(region, log_group)}
-        item = self._table.get_item(Key=key, ConsistentRead=True).get("Item")
+        item = self._client.get_item(TableName=self._name, Key=key, ConsistentRead=True).get("Item")
         return None if item is None else Cursor(workflow, region, log_group, int(str(item["read_to_ms"])))
 
     def put_cursor(self, cursor: Cursor) -> None:
         """Note how far a log group was read."""
-        self._table.put_item(Item=_cursor_item(cursor))
+        self._client.put_item(TableName=self._name, Item=_cursor_item(cursor))
 
 
 def cursor_id(region: str, log_group: str) -> str:

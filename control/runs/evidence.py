@@ -114,7 +114,8 @@ class RunFacts:
         (region, name), term = group, run_id if _PLAIN_ID.fullmatch(run_id) else ""
         events = self.logs.events(region, name, *span_ms, also=term)
         lines = (line for event in events for line in event.message.split("\n"))
-        return [record for record in map(_record_in, lines) if record is not None and record.run_id == run_id]
+        found = [record for record in map(_record_in, lines) if record is not None and record.run_id == run_id]
+        return [r for r in found if (r.region, self.names.log_group(r.function)) == group]  # nobody else's log has it
 
     def _notes(self, item: RunItem, node: str) -> Notes:
         """A node's claim and reports, in the region of the run's map; if it was never claimed there, at home."""

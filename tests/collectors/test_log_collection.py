@@ -2,8 +2,10 @@
 
 import dataclasses
 import json
+import socket
 import time
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 from builders import graph_of
@@ -11,7 +13,7 @@ from waiting import BACKSTOP_S
 
 from caribou.collectors.handlers import collect_all, turned
 from caribou.collectors.log_collection import LATE_S, LogCollection, collect_logs, read_to
-from caribou.collectors.logs import InMemoryLogReader, LogEvent, is_not_enabled
+from caribou.collectors.logs import CloudWatchLogReader, InMemoryLogReader, LogEvent, is_not_enabled
 from caribou.collectors.record_lines import record_in
 from caribou.collectors.records import DAY_S, Cursor, InMemoryRecordTable
 from caribou.collectors.registrations import InMemoryRegistry, registered, registration_of
@@ -380,3 +382,15 @@ def test_collectors_when_there_is_little_time_then_each_workflow_has_its_share(l
     work = LogCollection(logs, InMemoryRecordTable(), records[1].started_at + 60)
     reports = collect_all([REGISTRATION, REGISTRATION], work, time.monotonic() - 1)
     assert [report.unfinished for report in reports] == [2, 2]
+
+
+def test_log_reader_when_a_region_takes_no_connection_then_it_is_silent_and_not_only_a_log_group(monkeypatch):
+    """Whoever reads its logs gives it up at once, and says so."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody listens there
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(name, "none")
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+        with pytest.raises(SilentRegionError, match="ca-central-1"):
+            CloudWatchLogReader().groups("ca-central-1", "/aws/lambda/")
