@@ -16,15 +16,18 @@ from caribou.cli.output import notify, say, write_whole
 from caribou.cli.project import context_text, control_region, project_root, workflow_folder
 from caribou.cli.session import ControlPlane, target_of
 from caribou.collectors.bodies import KINDS, Kind
+from caribou.collectors.collection_report import CollectionReport
 from caribou.collectors.facts import Facts, collect, read_facts
-from caribou.collectors.log_collection import CollectionReport
-from caribou.collectors.records import read_record_lines, write_record_lines
+from caribou.collectors.log_collection import read_to
+from caribou.collectors.record_lines import read_record_lines, write_record_lines
 from caribou.collectors.registrations import registered, registration_of
 from caribou.collectors.sources.registry import DEFAULT_SOURCE, source_key, source_of
 from caribou.collectors.sources.snapshot import packaged_facts
+from caribou.control.aws import Aws
 from caribou.control.plan.problem import build_problem
+from caribou.control.runs.unrecorded import read_unrecorded
 from caribou.model.errors import InvalidRecordError, OperationFailedError
-from caribou.model.project.workflow import read_workflow
+from caribou.model.project.workflow import Workflow, read_workflow
 from caribou.model.run.record import RunRecord
 from caribou.model.schema.problem_file import parse_problem
 from caribou.model.schema.text_files import read_text_file
@@ -57,11 +60,13 @@ def log_sync(workflow: str, output: Path | None) -> None:
         report = plane.collect_logs(registration_of(plane.registry, name))
         _show_logs(report)
         if output is not None:
-            records = plane.records.records(name)
+            records = plane.records.read(name).records
             write_whole(output, write_record_lines(records))
             say(f"{len(records)} records written to {output}")
     if report.failures:
-        raise OperationFailedError(f"Log collection left out {len(report.failures)} regions; try again later")
+        raise OperationFailedError(
+            f"Log collection left out {len(report.failures)} regions or log groups; try again later"
+        )
 
 
 @click.command("problem")
@@ -72,7 +77,7 @@ def problem(workflow: str, output: Path, records_file: Path | None) -> None:
     """Write the placement problem of WORKFLOW: what is known of the regions and of its runs, for `caribou solve`."""
     root = project_root()
     owned = read_workflow(workflow_folder(workflow, root))
-    facts, records = _from_file(records_file) if records_file else _from_tables(owned.name, root)
+    facts, records = _from_file(records_file) if records_file else _from_tables(owned, root)
     built = build_problem(
         graph=owned.graph, manifest=owned.manifest, facts=facts, records=records, control_region=control_region(root)
     )
@@ -100,10 +105,8 @@ def _collect_records(plane: ControlPlane) -> None:
 
 def _show_logs(report: CollectionReport) -> None:
     say(f"{report.workflow}: {report.records} records in {report.log_groups} log groups")
-    if report.malformed:
-        notify(f"warning: {report.malformed} broken records, such as {report.examples[0]}")
-    for failure in report.failures:
-        notify(f"warning: {failure}")
+    for passed_over in (*report.passed_over, *report.failures):
+        notify(f"warning: {passed_over}")
 
 
 def _show_problem(output: Path, provenance: dict[str, str]) -> None:
@@ -118,7 +121,26 @@ def _from_file(path: Path) -> tuple[Facts, list[RunRecord]]:
     return packaged_facts(datetime.now(UTC)), read_record_lines(lines, str(path))
 
 
-def _from_tables(workflow: str, root: Path) -> tuple[Facts, list[RunRecord]]:
+def _from_tables(workflow: Workflow, root: Path) -> tuple[Facts, list[RunRecord]]:
     plane = ControlPlane(target_of(root))
     with plane.aws_errors_as("Reading the control plane's tables"):
-        return read_facts(plane.facts), plane.records.records(workflow)
+        facts, stored = read_facts(plane.facts), plane.records.read(workflow.name)
+        names = target_of(root).names(workflow.name)
+        groups = [names.log_group(function.name) for function in workflow.graph.functions]
+        known_s = read_to(plane.records, workflow.name, workflow.manifest.home_region, groups)
+    for reason, count in stored.passed_over.items():
+        notify(f"warning: {count} stored records {reason}")
+    _show_unrecorded(workflow, names.run_table, stored.records, known_s or 0.0)
+    return facts, stored.records
+
+
+def _show_unrecorded(workflow: Workflow, run_table: str, records: list[RunRecord], known_s: float) -> None:
+    """Say what ran and left no record; that this is not known keeps nobody from a problem."""
+    try:
+        with Aws() as aws:
+            client = aws.dynamodb(workflow.manifest.home_region)
+            warning = read_unrecorded(client, run_table, workflow.graph, records, known_s).warning
+    except OperationFailedError as error:
+        warning = f"not known whether runs lack records: {error}"
+    if warning:
+        notify(f"warning: {warning}")

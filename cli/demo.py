@@ -131,7 +131,7 @@ class Demo:
         _caribou("data_collect", "all")
         plane, give_up = ControlPlane(target_of(self.root)), time.monotonic() + _RECORDS_LIMIT_S
         while True:
-            records = [record for record in plane.records.records(self.workflow.name) if record.run_id in runs]
+            records = [record for record in plane.records.read(self.workflow.name).records if record.run_id in runs]
             if {record.run_id for record in records if record.node in self.workflow.graph.leaves} == set(runs):
                 return records
             if time.monotonic() > give_up:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from caribou.cli.output import say
 from caribou.cli.project import workflow_folder
 from caribou.constructs.lock import LOCK, Packages
 from caribou.constructs.lock_text import versions
@@ -29,14 +30,14 @@ def lock(workflow: str, *, upgrade: bool) -> None:
     platform = Platform(manifest.architecture, manifest.python_version, host=False)
     packages = Packages(platform, read_requirements(folder), folder)
     if packages.lock_file is None:
-        click.echo(f"{folder.name} has no requirements: what Caribou needs itself is locked with Caribou")
+        say(f"{folder.name} has no requirements: what Caribou needs itself is locked with Caribou")
         return
     before = _versions(packages.lock_file)
     after = versions(packages.make_lock(upgrade=upgrade))
     for name in sorted({*before, *after}):
         if before.get(name) != after.get(name):
-            click.echo(f"{name} {before.get(name, '-')} -> {after.get(name, '-')}")
-    click.echo(f"{folder / LOCK}: {len(after)} packages for {platform.name}")
+            say(f"{name} {before.get(name, '-')} -> {after.get(name, '-')}")
+    say(f"{folder / LOCK}: {len(after)} packages for {platform.name}")
 
 
 def _versions(path: Path) -> Mapping[str, str]:

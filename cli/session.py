@@ -17,8 +17,9 @@ from pathlib import Path
 
 from caribou.cli.output import notify
 from caribou.cli.project import control_region, project_root, stage
+from caribou.collectors.collection_report import CollectionReport
 from caribou.collectors.facts import DynamoFactTable
-from caribou.collectors.log_collection import CollectionReport, LogCollection, collect_logs
+from caribou.collectors.log_collection import LogCollection, collect_logs
 from caribou.collectors.logs import CloudWatchLogReader
 from caribou.collectors.records import DynamoRecordTable
 from caribou.collectors.registrations import SsmRegistry, registered

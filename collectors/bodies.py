@@ -17,6 +17,7 @@ Json = dict[str, Any]
 Kind = Literal["carbon", "provider", "performance"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 HOURS = 24
+_SHOWN = 80
 
 
 class Body(Protocol):
@@ -59,7 +60,7 @@ class CarbonBody:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The body that `to_json` wrote."""
-        return cls(data["average"], tuple(data["hourly"]), data.get("marginal"), data.get("provenance", {}))
+        return cls(data["average"], tuple(data["hourly"]), data.get("marginal"), _provenance(data))
 
     def to_json(self) -> Json:
         """The body as a JSON object; `marginal` is absent where it is not known."""
@@ -164,7 +165,7 @@ class ProviderBody:
             cpu_kw_per_vcpu=CpuPower(cpu["idle"], cpu["full"]),
             memory_kw_per_gb=data["memory_kw_per_gb"],
             price_usd=Prices.from_json(data["price_usd"]),
-            provenance=data.get("provenance", {}),
+            provenance=_provenance(data),
         )
 
     def to_json(self) -> Json:
@@ -198,7 +199,7 @@ class PerformanceBody:
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The body that `to_json` wrote."""
         pings = {to: tuple(samples) for to, samples in data["ping_s"].items()}
-        return cls(data["relative_run_time"], pings, data.get("provenance", {}))
+        return cls(data["relative_run_time"], pings, _provenance(data))
 
     def to_json(self) -> Json:
         """The body as a JSON object."""
@@ -209,11 +210,19 @@ class PerformanceBody:
         }
 
 
+def _provenance(data: Mapping[str, Any]) -> dict[str, object]:
+    """Where the figures come from: an object of single values."""
+    provenance = dict(data.get("provenance", {}))
+    if any(isinstance(value, dict | list) for value in provenance.values()):
+        raise TypeError("a provenance that is no object of single values")
+    return provenance
+
+
 def _check(kind: Kind, numbers: Mapping[str, float]) -> None:
     """Raise InvalidInputError for the first that is no number of 0 or more."""
     for name, value in numbers.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-            raise _wrong(kind, "has a wrong number", f"{name} = {value!r}")
+            raise _wrong(kind, "has a wrong number", f"{name} = {value!r}"[:_SHOWN])
 
 
 def _wrong(kind: Kind, what: str, found: object) -> InvalidInputError:

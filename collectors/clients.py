@@ -1,7 +1,8 @@
 """The one place where collectors make their AWS clients.
 
 Not `runtime/clients.py`: importing that brings all of a user function's runtime into the collectors' bundle and cold
-start, and its time limits are those of a user's run, which would rather go home than wait. Collectors may wait.
+start, and its time limits are those of a user's run, which would rather go home than wait. Collectors may wait for the
+control region, without which there is nothing to do, but not for the logs of any one of thirty regions.
 """
 
 from __future__ import annotations
@@ -9,11 +10,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import boto3
+from botocore.config import Config
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_ssm import SSMClient
+
+
+_LOGS = Config(connect_timeout=2, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 2})
+"""A region that takes no connection is given up after 4 s, one that does not answer after half a minute."""
 
 
 def table_of(name: str, region: str) -> Table:
@@ -23,7 +29,7 @@ def table_of(name: str, region: str) -> Table:
 
 def logs_of(region: str) -> CloudWatchLogsClient:
     """A region's CloudWatch Logs."""
-    return boto3.client("logs", region_name=region)
+    return boto3.client("logs", region_name=region, config=_LOGS)
 
 
 def parameters_of(region: str) -> SSMClient:

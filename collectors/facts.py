@@ -17,6 +17,10 @@ from caribou.collectors.bodies import Body, CarbonBody, Kind, PerformanceBody, P
 from caribou.collectors.clients import table_of
 from caribou.model.errors import InvalidInputError
 
+_DAMAGES = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+"""What reading a value of the wrong shape may raise."""
+_SHOWN = 200
+
 B = TypeVar("B", bound=Body)
 B_co = TypeVar("B_co", bound=Body, covariant=True)
 
@@ -50,18 +54,34 @@ def fact_in(item: Mapping[str, Any], body: type[B]) -> Fact[B]:
     """The fact that `to_item` wrote, with a body of this type. Raises InvalidInputError for an item that is none."""
     try:
         return Fact(
-            region=item["region"],
+            region=_text(item["region"]),
             body=body.from_json(json.loads(item["body"])),
-            source=item["source"],
-            collected_at=datetime.fromisoformat(item["collected_at"]),
+            source=_text(item["source"]),
+            collected_at=_aware(datetime.fromisoformat(item["collected_at"])),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, InvalidInputError) as error:
+    except (*_DAMAGES, InvalidInputError) as error:
         raise InvalidInputError(
             "an item of the fact table is not a fact",
-            where=f"{body.kind} of {item.get('region')}",
-            found=repr(error),
+            where=f"{body.kind} of {_shown(item.get('region'))}",
+            found=_shown(error),
             fix=f"run `caribou data_collect {body.kind}` again",
         ) from error
+
+
+def _shown(value: object) -> str:
+    return ascii(value).strip("'")[:_SHOWN]
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.isprintable():
+        raise TypeError("a region or a source that is no text")
+    return value
+
+
+def _aware(time: datetime) -> datetime:
+    if time.tzinfo is None:
+        raise ValueError("a time without its zone")
+    return time
 
 
 class FactSource(Protocol[B_co]):

@@ -11,21 +11,28 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from caribou.collectors.bodies import Kind
+from caribou.collectors.collection_report import CollectionReport, example
 from caribou.collectors.facts import DynamoFactTable, collect
-from caribou.collectors.log_collection import CollectionReport, LogCollection, collect_logs
+from caribou.collectors.log_collection import LogCollection, collect_logs
 from caribou.collectors.logs import CloudWatchLogReader
 from caribou.collectors.records import DynamoRecordTable
 from caribou.collectors.registrations import SsmRegistry, registered
 from caribou.collectors.sources.registry import DEFAULT_SOURCE, source_of
 from caribou.model.errors import OperationFailedError
+from caribou.model.registration import Registration
 from caribou.model.template_contract import FACT_TABLE_VARIABLE, RECORD_TABLE_VARIABLE, SOURCE_VARIABLE, STAGE_VARIABLE
 
 Answer = dict[str, Any]
+_DEFAULT_MS = 900_000
+_RESERVE_S = 60.0
 logger = logging.getLogger(__name__)
 logger.setLevel(logging.INFO)  # Lambda's own default hides what is no warning
 
@@ -45,18 +52,57 @@ def performance_handler(event: Mapping[str, Any], context: object) -> Answer:  #
     return _collected("performance")
 
 
-def workflow_handler(event: Mapping[str, Any], context: object) -> Answer:  # noqa: ARG001
-    """Collect the run records of every registered workflow, or of `event["workflow"]`."""
+def workflow_handler(event: Mapping[str, Any], context: object) -> Answer:
+    """Collect the run records of every registered workflow, or of `event["workflow"]`, while there is time.
+
+    Each has its share of the time that is left, and another one is the first each hour, so that none is starved.
+    """
     region, stage = os.environ["AWS_REGION"], os.environ[STAGE_VARIABLE]
     registrations, wrong = registered(SsmRegistry(stage, region))
     wanted = [r for r in registrations if event.get("workflow") in (None, r.workflow)]
+    now_s = datetime.now(UTC).timestamp()
     work = LogCollection(
         logs=CloudWatchLogReader(),
         table=DynamoRecordTable(os.environ[RECORD_TABLE_VARIABLE], region),
-        now_s=datetime.now(UTC).timestamp(),
+        now_s=now_s,
         stage=stage,
     )
-    return _answer([collect_logs(registration, work) for registration in wanted], wrong)
+    return _answer(collect_all(turned(wanted, int(now_s // 3600)), work, _end_s(context)), wrong)
+
+
+def turned(registrations: Sequence[Registration], by: int) -> list[Registration]:
+    """The registrations in the same order, but from another one on."""
+    first = by % max(len(registrations), 1)
+    return [*registrations[first:], *registrations[:first]]
+
+
+def collect_all(registrations: Sequence[Registration], work: LogCollection, end_s: float) -> list[CollectionReport]:
+    """Collect the logs of workflows, one after the other, each in its share of the time until `end_s`, monotonic."""
+    reports = []
+    for left, registration in zip(range(len(registrations), 0, -1), registrations, strict=True):
+        now_s = time.monotonic()
+        share_s = now_s + (end_s - now_s) / left
+        reports.append(_collect(registration, replace(work, may_go_on=partial(_is_before, share_s))))
+    return reports
+
+
+def _collect(registration: Registration, work: LogCollection) -> CollectionReport:
+    """Collect a workflow's logs; whatever goes wrong with one is said, and keeps no other one's from being read."""
+    try:
+        return collect_logs(registration, work)
+    except Exception as error:
+        logger.exception("log collection of %s failed", registration.workflow)
+        return CollectionReport(registration.workflow, failures=(f"{registration.workflow}: {example(repr(error))}",))
+
+
+def _is_before(end_s: float) -> bool:
+    return time.monotonic() < end_s
+
+
+def _end_s(context: object) -> float:
+    """When (monotonic) to stop: with enough time left for a silent region, and for the answer."""
+    left_ms: Callable[[], int] = getattr(context, "get_remaining_time_in_millis", lambda: _DEFAULT_MS)
+    return time.monotonic() + left_ms() / 1000 - _RESERVE_S
 
 
 def _collected(kind: Kind) -> Answer:
@@ -71,7 +117,7 @@ def _collected(kind: Kind) -> Answer:
 def _answer(reports: list[CollectionReport], wrong: list[str]) -> Answer:
     """Log what was collected, and answer it; fail if nothing could be read although there was something to read."""
     for report in reports:
-        level = logging.WARNING if report.failures or report.malformed else logging.INFO
+        level = logging.WARNING if report.failures or report.passed_over else logging.INFO
         logger.log(level, json.dumps({"message": "logs collected", **report.to_json()}))
     for reason in wrong:
         logger.warning(json.dumps({"message": "registration passed over", "reason": reason}))

@@ -7,81 +7,61 @@ by window, the cursor following, so that a call that is cut off goes on where it
     cursor - overlap      cursor                             now
           |== read again ==|==== window ====|==== window ====|
                                             ^ cursor moves here, then here
+
+Regions are read beside each other. One that is silent is given up at its first log group.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import reduce
 
+from caribou.collectors.collection_report import EXAMPLES, CollectionReport, example
 from caribou.collectors.logs import LogEvent, LogReader
-from caribou.collectors.records import DAY_S, Cursor, RecordTable, parse_record
-from caribou.model.errors import InvalidRecordError, OperationFailedError
+from caribou.collectors.record_lines import record_in
+from caribou.collectors.records import DAY_S, Cursor, RecordTable
+from caribou.collectors.ties import Log
+from caribou.model.errors import InvalidRecordError, OperationFailedError, SilentRegionError
 from caribou.model.names import DEFAULT_STAGE, WorkflowNames
 from caribou.model.registration import Registration
-from caribou.model.run.record import RECORD_KEY, RunRecord
+from caribou.model.run.record import RunRecord
 
 LATE_S = 600
 """How long after it happened an event may still appear in CloudWatch: mostly seconds, ten minutes to be safe."""
 
 WINDOW_MS = DAY_S * 1000
 BATCH = 500
-EXAMPLES = 5
+REGIONS_AT_ONCE = 8
 
 
-@dataclass(frozen=True, slots=True)
-class CollectionReport:
-    """What a log collection did.
-
-    Log groups read, records found in them (again or new), lines that should hold a record and do not, with some
-    examples, and the regions that failed, whose cursors stay where they were.
-    """
-
-    workflow: str
-    log_groups: int = 0
-    records: int = 0
-    malformed: int = 0
-    examples: tuple[str, ...] = ()
-    failures: tuple[str, ...] = ()
-
-    def plus(self, other: CollectionReport) -> CollectionReport:
-        """Both together."""
-        return CollectionReport(
-            workflow=self.workflow,
-            log_groups=self.log_groups + other.log_groups,
-            records=self.records + other.records,
-            malformed=self.malformed + other.malformed,
-            examples=(self.examples + other.examples)[:EXAMPLES],
-            failures=self.failures + other.failures,
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """The report as a JSON object, for a log or an answer."""
-        return asdict(self)
+def _always() -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True)
 class LogCollection:
-    """What it works with: the logs, the table, the stage, now (s since 1970), and how late events may be."""
+    """What it works with: the logs, the table, the stage, now (s since 1970), and how late events may be.
+
+    Once `may_go_on` says no, what is left is left to the next collection.
+    """
 
     logs: LogReader
     table: RecordTable
     now_s: float
     stage: str = DEFAULT_STAGE
     late_s: float = LATE_S
+    may_go_on: Callable[[], bool] = _always
 
 
 def collect_logs(registration: Registration, work: LogCollection) -> CollectionReport:
     """Read what is new in a workflow's logs in all its regions. A region that fails is reported and stops no other."""
-    report = CollectionReport(registration.workflow)
-    for region in sorted({registration.home_region, *registration.regions}):
-        try:
-            report = report.plus(_collect_region(registration, region, work))
-        except OperationFailedError as error:
-            report = replace(report, failures=(*report.failures, str(error)))
-    return report
+    regions = sorted({registration.home_region, *registration.regions})
+    with ThreadPoolExecutor(REGIONS_AT_ONCE) as threads:
+        reports = threads.map(lambda region: _collect_region(registration, region, work), regions)
+        return reduce(CollectionReport.plus, reports, CollectionReport(registration.workflow))
 
 
 def read_to(table: RecordTable, workflow: str, region: str, log_groups: Iterable[str]) -> float | None:
@@ -96,57 +76,68 @@ def read_to(table: RecordTable, workflow: str, region: str, log_groups: Iterable
     return min(cursor.read_to_ms for cursor in cursors if cursor) / 1000
 
 
-def record_in(line: str) -> RunRecord | None:
-    """The run record in a log line, None if it has none. Raises InvalidRecordError at a broken one.
-
-    The line is JSON as Powertools writes it, alone, after some text, or wrapped in `message` by Lambda's JSON format.
-    """
-    if f'"{RECORD_KEY}"' not in line:
-        return None
-    where = f"log line {line[:60]!r}"
-    try:
-        data = json.loads(line[line.index("{") :])
-    except ValueError as error:
-        raise InvalidRecordError("is not JSON", where=where, found=error, fix="look at the function's log") from error
-    for holder in (data, data.get("message")):
-        if isinstance(holder, dict) and isinstance(value := holder.get(RECORD_KEY), dict):
-            return parse_record(value, where)
-    return None
-
-
 def _collect_region(registration: Registration, region: str, work: LogCollection) -> CollectionReport:
-    names = WorkflowNames(registration.workflow, work.stage)
-    existing = work.logs.groups(region, names.log_group(""))
     report = CollectionReport(registration.workflow)
-    for group in registration.log_groups(work.stage):
-        if group in existing:
-            report = report.plus(_collect_group(registration, _Group(region, group, existing[group]), work))
+    try:
+        for group in _groups(registration, region, work):
+            report = report.plus(_collect_group(group, work))
+    except OperationFailedError as error:
+        report = report.plus(_failed(registration.workflow, region, error))
     return report
 
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    region: str
-    name: str
-    made_ms: int
+    """A log group that is there: whose log it is, from when on it may be read, and how long records are kept."""
+
+    log: Log
+    begins_ms: int
+    keep_days: int
 
 
-def _collect_group(registration: Registration, group: _Group, work: LogCollection) -> CollectionReport:
-    report = CollectionReport(registration.workflow, log_groups=1)
-    for start_ms, end_ms in _windows(_start_ms(registration, group, work), int(work.now_s * 1000)):
-        events = work.logs.events(group.region, group.name, start_ms, end_ms)
-        report = report.plus(_store(registration, events, work.table))
-        work.table.put_cursor(Cursor(registration.workflow, group.region, group.name, end_ms))
-    return report
-
-
-def _start_ms(registration: Registration, group: _Group, work: LogCollection) -> int:
-    """Where to read from: the cursor less the overlap, else the group's beginning, as far as logs are kept."""
-    late_ms = int(work.late_s * 1000)
-    cursor = work.table.cursor(registration.workflow, group.region, group.name)
+def _groups(registration: Registration, region: str, work: LogCollection) -> Iterator[_Group]:
+    names = WorkflowNames(registration.workflow, work.stage)
+    existing = work.logs.groups(region, names.log_group(""))
     kept_ms = int((work.now_s - registration.log_retention_days * DAY_S) * 1000)
-    beginning_ms = max(kept_ms, group.made_ms - late_ms, 0)
-    return beginning_ms if cursor is None else max(beginning_ms, cursor.read_to_ms - late_ms)
+    for function in registration.functions:
+        if (name := names.log_group(function)) in existing:
+            begins_ms = max(kept_ms, existing[name] - int(work.late_s * 1000), 0)
+            log = Log(registration.workflow, function, region, name)
+            yield _Group(log, begins_ms, registration.log_retention_days)
+
+
+def _collect_group(group: _Group, work: LogCollection) -> CollectionReport:
+    """Read a log group on. Raises SilentRegionError; what else fails is reported, and stops no other log group."""
+    tally = _Tally(group, work.table)
+    log = group.log
+    try:
+        tally.is_whole = _read_on(group, tally, work)
+    except SilentRegionError:
+        raise
+    except OperationFailedError as error:
+        return tally.report().plus(_failed(log.workflow, log.region, error))
+    return tally.report()
+
+
+def _failed(workflow: str, region: str, error: OperationFailedError) -> CollectionReport:
+    return CollectionReport(workflow, failures=(f"{region}: not known what was logged there: {example(error)}",))
+
+
+def _read_on(group: _Group, tally: _Tally, work: LogCollection) -> bool:
+    """Read a group window by window, its cursor following; whether it was read to its end."""
+    log = group.log
+    cursor = work.table.cursor(log.workflow, log.region, log.name)
+    before_ms = -1 if cursor is None else cursor.read_to_ms
+    start_ms = max(group.begins_ms, before_ms - int(work.late_s * 1000))
+    for first_ms, last_ms in _windows(start_ms, int(work.now_s * 1000)):
+        events = work.logs.events(log.region, log.name, first_ms, last_ms)
+        reached_ms = tally.take_all(events, work.may_go_on) if work.may_go_on() else first_ms
+        read_to_ms = last_ms if reached_ms is None else reached_ms
+        if read_to_ms > before_ms:  # else what was stopped is still in the overlap
+            work.table.put_cursor(Cursor(log.workflow, log.region, log.name, read_to_ms))
+        if reached_ms is not None:
+            return False
+    return True
 
 
 def _windows(start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
@@ -157,43 +148,66 @@ def _windows(start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
     yield start_ms, end_ms
 
 
-def _store(registration: Registration, events: Iterable[LogEvent], table: RecordTable) -> CollectionReport:
-    """Write the events' records in batches, so that a day of many runs needs little memory."""
-    tally = _Tally(registration.workflow)
-    for event in events:
-        for line in event.message.split("\n"):
-            tally.take(line)
-        if len(tally.batch) >= BATCH:
-            table.put_records(tally.emptied(), registration.log_retention_days)
-    table.put_records(tally.emptied(), registration.log_retention_days)
-    return CollectionReport(
-        registration.workflow, records=tally.records, malformed=tally.malformed, examples=tuple(tally.examples)
-    )
-
-
 @dataclass(slots=True)
 class _Tally:
-    """Counts of a log group's lines, and the records not yet written."""
+    """Counts of a log group's lines, and the records not yet written: in batches, so that they need little memory."""
 
-    workflow: str
+    group: _Group
+    table: RecordTable
+    is_whole: bool = True
     records: int = 0
     malformed: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
     batch: list[RunRecord] = field(default_factory=list)
 
-    def take(self, line: str) -> None:
-        """Count a line, and keep its record if it is this workflow's."""
+    def take_all(self, events: Iterable[LogEvent], may_go_on: Callable[[], bool]) -> int | None:
+        """Keep the records of events, which come in the order of time; the time (ms) at which it stopped, if it did."""
+        for event in events:
+            for line in event.message.split("\n"):
+                self._take(line, event.timestamp_ms / 1000)
+            if len(self.batch) >= BATCH:
+                self._write()
+                if not may_go_on():
+                    return event.timestamp_ms
+        self._write()
+        return None
+
+    def report(self) -> CollectionReport:
+        """What was counted."""
+        return CollectionReport(
+            workflow=self.group.log.workflow,
+            log_groups=1,
+            unfinished=int(not self.is_whole),
+            records=self.records,
+            malformed=self.malformed,
+            refused=dict(self.refused),
+            examples=tuple(self.examples),
+        )
+
+    def _take(self, line: str, written_s: float) -> None:
+        """Count a line, and keep its record if it is this log's."""
         try:
             record = record_in(line)
         except InvalidRecordError as error:
-            self.malformed += 1
-            self.examples = [*self.examples, str(error)][:EXAMPLES]
+            self._pass_over(str(error))
             return
-        if record is not None and record.workflow == self.workflow:
-            self.records += 1
-            self.batch.append(record)
+        if record is None:
+            return
+        if reason := self.group.log.refusal(record, written_s):
+            self.refused[reason] += 1
+            return
+        self.records += 1
+        self.batch.append(record)
 
-    def emptied(self) -> list[RunRecord]:
-        """The batch, which begins anew."""
-        batch, self.batch = self.batch, []
-        return batch
+    def _write(self) -> None:
+        """Write the batch, which begins anew."""
+        not_taken = self.table.put_records(self.batch, self.group.keep_days)
+        self.batch = []
+        self.records -= len(not_taken)
+        for why in not_taken:
+            self._pass_over(why)
+
+    def _pass_over(self, why: str) -> None:
+        self.malformed += 1
+        self.examples = [*self.examples, example(why)][:EXAMPLES]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from caribou.collectors.clients import logs_of
-from caribou.model.errors import OperationFailedError
+from caribou.model.errors import OperationFailedError, SilentRegionError
 from caribou.model.run.record import RECORD_KEY
 
 if TYPE_CHECKING:
@@ -32,7 +33,10 @@ class LogEvent:
 
 
 class LogReader(Protocol):
-    """Log groups of any region. Both methods raise OperationFailedError when the region or its API fails."""
+    """Log groups of any region, for several threads.
+
+    Both methods raise OperationFailedError when the region's API fails, SilentRegionError if there is no answer.
+    """
 
     def groups(self, region: str, prefix: str) -> Mapping[str, int]:
         """Names of the log groups that begin with `prefix`, with when each was made, ms since 1970."""
@@ -61,7 +65,7 @@ class InMemoryLogReader:
 
     def _check(self, region: str) -> None:
         if region in self.broken:
-            raise OperationFailedError(f"Reading the logs of {region} failed")
+            raise SilentRegionError(f"Reading the logs of {region} failed")
 
 
 class CloudWatchLogReader:
@@ -69,11 +73,13 @@ class CloudWatchLogReader:
 
     def __init__(self) -> None:
         self._clients: dict[str, CloudWatchLogsClient] = {}
+        self._lock = Lock()
 
     def _client(self, region: str) -> CloudWatchLogsClient:
-        if region not in self._clients:
-            self._clients[region] = logs_of(region)
-        return self._clients[region]
+        with self._lock:  # threads may share a client, but not the session that makes it
+            if region not in self._clients:
+                self._clients[region] = logs_of(region)
+            return self._clients[region]
 
     def groups(self, region: str, prefix: str) -> Mapping[str, int]:
         """Names of the log groups that begin with `prefix`; none in a region that the account has not enabled."""
@@ -85,7 +91,7 @@ class CloudWatchLogReader:
         except (ClientError, BotoCoreError) as error:
             if is_not_enabled(error):
                 return {}
-            raise OperationFailedError(f"Listing the log groups of {region} failed: {error}") from error
+            raise _failure(f"Listing the log groups of {region} failed", error) from error
 
     def events(self, region: str, log_group: str, start_ms: int, end_ms: int, *, also: str = "") -> Iterator[LogEvent]:
         """Events that hold the records' key, without `limit`; a group deleted meanwhile has none."""
@@ -103,7 +109,13 @@ class CloudWatchLogReader:
         except client.exceptions.ResourceNotFoundException:
             return
         except (ClientError, BotoCoreError) as error:
-            raise OperationFailedError(f"Reading {log_group} of {region} failed: {error}") from error
+            raise _failure(f"Reading {log_group} of {region} failed", error) from error
+
+
+def _failure(what: str, error: Exception) -> OperationFailedError:
+    """An answer that is an error is that of one call; no answer is that of a region."""
+    kind = OperationFailedError if isinstance(error, ClientError) else SilentRegionError
+    return kind(f"{what}: {error}")
 
 
 def is_not_enabled(error: Exception) -> bool:

@@ -4,6 +4,9 @@ What counts is this workflow's, of this version and graph, of the memory and reg
 records are of another program. Of a node's attempts in a run the last successful one counts (its duration and calls);
 when the node's message arrived is what its first attempt says, since a retry waits a minute or two that no placement
 changes. Cold starts count: they are in the latencies and tails that users see, in every region alike.
+
+A run counts only if its beginning is recorded, in the log of the entry: else any function could write runs of its own
+making into its log, and those would take the place of true ones.
 """
 
 from __future__ import annotations
@@ -100,10 +103,17 @@ def observe(records: Iterable[RunRecord], counted: RecordFilter, newest_runs: in
         reason = counted.refusal(record) or _added(record, runs)
         if reason is not None:
             dropped[reason] += 1
-    kept = sorted(runs.values(), key=lambda run: (run.started_at, run.run_id))
+    begun = [run for run in runs.values() if run.redirects or counted.graph.entry.name in run.arrivals]
+    dropped["of a run whose beginning is not recorded"] += sum(map(_size, runs.values())) - sum(map(_size, begun))
+    kept = sorted(begun, key=lambda run: (run.started_at, run.run_id))
     for run in kept[:-newest_runs]:
-        dropped["of a run before the newest ones"] += len(run.executions) + len(run.redirects)
-    return Observed(tuple(kept[-newest_runs:]), dict(sorted(dropped.items())))
+        dropped["of a run before the newest ones"] += _size(run)
+    return Observed(tuple(kept[-newest_runs:]), dict(sorted((+dropped).items())))
+
+
+def _size(run: Run) -> int:
+    """How many of a run's records count."""
+    return len(run.executions) + len(run.redirects)
 
 
 def _added(record: RunRecord, runs: dict[str, Run]) -> str | None:

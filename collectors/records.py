@@ -3,20 +3,28 @@
 One table, partition key `workflow`, sort key `id`:
 
 - `record#<started_at, ms, 13 digits>#<run_id>#<node>#<attempt>`: a run record, its JSON text in `body`. The key and
-  the content follow from the record alone, so writing it twice changes nothing. `expires` is the table's TTL.
+  the content follow from the record alone, so writing it twice changes nothing. `expires` is the table's TTL. Of an
+  error only the type is kept: its text, which may be anybody's data, stays in the function's log, in its own region.
 - `cursor#<region>#<log group>`: `read_to_ms`, up to when the group was read.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, Protocol
 
 from boto3.dynamodb.conditions import Key
+from boto3.dynamodb.table import BatchWriter
+from botocore.exceptions import ClientError
 
 from caribou.collectors.clients import table_of
+from caribou.collectors.item_limits import refusal
+from caribou.collectors.record_lines import parse_record
 from caribou.model.errors import InvalidRecordError
 from caribou.model.run.record import RunRecord
 
@@ -24,6 +32,13 @@ Item = dict[str, Any]
 DAY_S = 24 * 3600
 NEWEST_RECORDS = 20_000
 """Records that a problem is made of, at most: about 2,000 runs of 10 nodes, far beyond what samples gain from."""
+RUN_RECORDS = 1_500
+"""Of one run, at most: three tries of 500 nodes. More would crowd out other runs."""
+_LOOKED_AT = 5
+"""Items that are looked at for each record that is wanted, at most: those that do not count are passed over."""
+_ITEMS_A_REQUEST = 25
+_NOT_TAKEN = frozenset({"ValidationException", "SerializationException"})
+_TYPE = re.compile(r"[\w.]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +56,22 @@ class Cursor:
         return cursor_id(self.region, self.log_group)
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Records out of the table, oldest first, and how many were passed over, by reason."""
+
+    records: list[RunRecord]
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+
+
 class RecordTable(Protocol):
     """The control plane's table of run records and cursors."""
 
-    def put_records(self, records: Iterable[RunRecord], keep_days: int) -> None:
-        """Write records, to be kept `keep_days` after their start; what is there already stays as it is."""
+    def put_records(self, records: Iterable[RunRecord], keep_days: int) -> list[str]:
+        """Write records, to be kept `keep_days` after their start; which ones the table does not take, and why."""
 
-    def records(self, workflow: str, newest: int = NEWEST_RECORDS) -> list[RunRecord]:
-        """The newest records of a workflow, oldest first."""
+    def read(self, workflow: str, newest: int = NEWEST_RECORDS) -> Stored:
+        """The newest records of a workflow."""
 
     def cursor(self, workflow: str, region: str, log_group: str) -> Cursor | None:
         """How far a log group was read; None if it never was."""
@@ -63,16 +86,17 @@ class InMemoryRecordTable:
 
     items: dict[tuple[str, str], Item] = field(default_factory=dict)
 
-    def put_records(self, records: Iterable[RunRecord], keep_days: int) -> None:
-        """Write records."""
-        for record in records:
-            item = record_item(record, keep_days)
-            self.items[item["workflow"], item["id"]] = item
+    def put_records(self, records: Iterable[RunRecord], keep_days: int) -> list[str]:
+        """Write records that DynamoDB would take."""
+        items = [record_item(record, keep_days) for record in records]
+        refused = {item["id"]: why for item in items if (why := refusal(item, "workflow", "id"))}
+        self.items.update({(item["workflow"], item["id"]): item for item in items if item["id"] not in refused})
+        return [_not_taken(key, why) for key, why in refused.items()]
 
-    def records(self, workflow: str, newest: int = NEWEST_RECORDS) -> list[RunRecord]:
+    def read(self, workflow: str, newest: int = NEWEST_RECORDS) -> Stored:
         """The newest records of a workflow."""
-        found = [item for (of, key), item in sorted(self.items.items()) if of == workflow and key.startswith("record#")]
-        return [_record_in(item) for item in found[-newest:]]
+        mine = [item for (of, key), item in sorted(self.items.items()) if of == workflow and key.startswith("record#")]
+        return _stored(mine[::-1], newest)
 
     def cursor(self, workflow: str, region: str, log_group: str) -> Cursor | None:
         """How far a log group was read."""
@@ -88,40 +112,50 @@ class DynamoRecordTable:
     """The record table in DynamoDB."""
 
     def __init__(self, name: str, region: str) -> None:
-        self._table = table_of(name, region)
+        self._name = name
+        self._client = table_of(name, region).meta.client  # threads may share it, but not the table
 
-    def put_records(self, records: Iterable[RunRecord], keep_days: int) -> None:
-        """Write records, 25 in a request; the same record twice in a batch, as in an overlap, is written once."""
-        with self._table.batch_writer(overwrite_by_pkeys=["workflow", "id"]) as batch:
-            for record in records:
-                batch.put_item(Item=record_item(record, keep_days))
+    def put_records(self, records: Iterable[RunRecord], keep_days: int) -> list[str]:
+        """Write records, 25 in a request; the same record twice, as in an overlap, is written once."""
+        items = {item["id"]: item for item in (record_item(record, keep_days) for record in records)}
+        all_items, step = list(items.values()), _ITEMS_A_REQUEST
+        return [why for i in range(0, len(all_items), step) for why in self._put(all_items[i : i + step])]
 
-    def records(self, workflow: str, newest: int = NEWEST_RECORDS) -> list[RunRecord]:
+    def _put(self, items: Sequence[Item]) -> list[str]:
+        """Write items together; if DynamoDB does not take that, one by one, to find the one that it means."""
+        try:
+            with BatchWriter(self._name, self._client) as batch:
+                for item in items:
+                    batch.put_item(Item=item)
+        except (ClientError, ArithmeticError) as error:  # boto3 looks at numbers itself
+            if isinstance(error, ClientError) and error.response["Error"].get("Code") not in _NOT_TAKEN:
+                raise
+            if len(items) == 1:
+                return [_not_taken(items[0]["id"], error)]
+            return [why for item in items for why in self._put([item])]
+        return []
+
+    def read(self, workflow: str, newest: int = NEWEST_RECORDS) -> Stored:
         """The newest records of a workflow, read page by page from the newest on."""
-        found: list[RunRecord] = []
-        for item in self._newest_items(workflow):
-            found.append(_record_in(item))
-            if len(found) == newest:
-                break
-        return found[::-1]
+        return _stored(self._newest_items(workflow), newest)
 
     def _newest_items(self, workflow: str) -> Iterator[Mapping[str, Any]]:
-        condition = Key("workflow").eq(workflow) & Key("id").begins_with("record#")
-        page = self._table.query(KeyConditionExpression=condition, ScanIndexForward=False)
-        yield from page["Items"]
-        while last := page.get("LastEvaluatedKey"):
-            page = self._table.query(KeyConditionExpression=condition, ScanIndexForward=False, ExclusiveStartKey=last)
+        condition: Any = Key("workflow").eq(workflow) & Key("id").begins_with("record#")
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._name, KeyConditionExpression=condition, ScanIndexForward=False
+        )
+        for page in pages:
             yield from page["Items"]
 
     def cursor(self, workflow: str, region: str, log_group: str) -> Cursor | None:
         """How far a log group was read, read consistently."""
         key = {"workflow": workflow, "id": cursor_id(region, log_group)}
-        item = self._table.get_item(Key=key, ConsistentRead=True).get("Item")
+        item = self._client.get_item(TableName=self._name, Key=key, ConsistentRead=True).get("Item")
         return None if item is None else Cursor(workflow, region, log_group, int(str(item["read_to_ms"])))
 
     def put_cursor(self, cursor: Cursor) -> None:
         """Note how far a log group was read."""
-        self._table.put_item(Item=_cursor_item(cursor))
+        self._client.put_item(TableName=self._name, Item=_cursor_item(cursor))
 
 
 def cursor_id(region: str, log_group: str) -> str:
@@ -136,70 +170,47 @@ def record_id(record: RunRecord) -> str:
 
 def record_item(record: RunRecord, keep_days: int) -> Item:
     """A record as an item of the table."""
+    kept = replace(record, error=error_type(record.error))
     return {
         "workflow": record.workflow,
         "id": record_id(record),
         "version": record.workflow_version,
-        "body": json.dumps(record.to_json(), sort_keys=True, separators=(",", ":")),
+        "body": json.dumps(kept.to_json(), sort_keys=True, separators=(",", ":")),
         "expires": int(record.started_at) + keep_days * DAY_S,
     }
 
 
-def read_record_lines(lines: Iterable[str], where: str) -> list[RunRecord]:
-    """The records of a JSON lines file, one a line, as `caribou log_sync -o` writes it. Raises InvalidRecordError."""
-    return [_record_line(line, f"{where}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+def error_type(error: str | None) -> str | None:
+    """The type alone of an error's type and text."""
+    if error is None:
+        return None
+    found = _TYPE.match(error)
+    return found.group() if found else "Exception"
 
 
-def write_record_lines(records: Iterable[RunRecord]) -> str:
-    """The records as JSON lines."""
-    return "".join(json.dumps(record.to_json(), sort_keys=True) + "\n" for record in records)
+def _stored(newest_first: Iterable[Mapping[str, Any]], newest: int) -> Stored:
+    """The records of items; those that can't be read, and those of a run that has too many, make room for others."""
+    found: list[RunRecord] = []
+    passed_over: Counter[str] = Counter()
+    of_run: Counter[str] = Counter()
+    for item in islice(newest_first, newest * _LOOKED_AT):
+        if len(found) == newest:
+            break
+        try:
+            record = parse_record(json.loads(item["body"]), f"record table, {item['id']}")
+        except (KeyError, TypeError, ValueError, RecursionError, InvalidRecordError):
+            passed_over["that can't be read"] += 1
+            continue
+        if of_run[record.run_id] == RUN_RECORDS:
+            passed_over["of a run with more records than a run has"] += 1
+            continue
+        of_run[record.run_id] += 1
+        found.append(record)
+    return Stored(found[::-1], dict(sorted(passed_over.items())))
 
 
-def _record_line(line: str, where: str) -> RunRecord:
-    try:
-        data = json.loads(line)
-    except ValueError:
-        data = None
-    if not isinstance(data, dict):
-        raise InvalidRecordError(
-            "is not a JSON object", where=where, found=line[:80], fix="use a file that `caribou log_sync -o` wrote"
-        )
-    return parse_record(data, where)
-
-
-def parse_record(data: Mapping[str, Any], where: str) -> RunRecord:
-    """The record in a JSON object, whatever is wrong with it an InvalidRecordError."""
-    try:
-        record = RunRecord.from_json(data, where)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InvalidRecordError("is damaged", where=where, found=repr(error), fix="leave the record out") from error
-    if wrong := _wrong_numbers(record):
-        raise InvalidRecordError("has a wrong number", where=where, found=wrong, fix="leave the record out")
-    return record
-
-
-def _wrong_numbers(record: RunRecord) -> str | None:
-    """What of a record is no number of the range that arithmetic on it needs, or None."""
-    numbers: dict[str, Any] = {
-        "started_at": record.started_at,
-        "duration_s": record.duration_s,
-        "cpu_s": record.cpu_s,
-        "memory_mb": record.memory_mb,
-        "bytes_in": record.bytes_in,
-        "external_bytes": record.external_bytes,
-    }
-    for successor in record.successors:
-        numbers[f"{successor.edge}.offset_s"] = successor.offset_s
-        numbers[f"{successor.edge}.seconds"] = successor.seconds
-        numbers[f"{successor.edge}.payload_bytes"] = successor.payload_bytes
-    for name, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-            return f"{name} = {value!r}"
-    return None
-
-
-def _record_in(item: Mapping[str, Any]) -> RunRecord:
-    return parse_record(json.loads(item["body"]), f"record table, {item['id']}")
+def _not_taken(key: str, why: object) -> str:
+    return f"record {key[:80]!a}: the table does not take it: {why}"
 
 
 def _cursor_item(cursor: Cursor) -> Item:

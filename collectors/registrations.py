@@ -49,7 +49,7 @@ def registered(registry: Registry) -> tuple[list[Registration], list[str]]:
     wrong: list[str] = []
     for name, value in sorted(registry.values().items()):
         try:
-            found.append(parse_registration(value, name))
+            found.append(_parsed(name, value))
         except InvalidInputError as error:
             wrong.append(str(error))
     return found, wrong
@@ -66,4 +66,17 @@ def registration_of(registry: Registry, workflow: str) -> Registration:
             fix=f"deploy it: `cdk deploy Workflow-{workflow}`",
         )
     name, value = by_name[workflow]
-    return parse_registration(value, name)
+    return _parsed(name, value)
+
+
+def _parsed(name: str, value: str) -> Registration:
+    """The registration in a parameter, which is that of the workflow that the parameter is called after."""
+    registration = parse_registration(value, name)
+    if registration.workflow != name.rsplit("/", 1)[-1]:
+        raise InvalidInputError(
+            "is the registration of another workflow",
+            where=name,
+            found=registration.workflow,
+            fix="deploy the workflow that it is called after again, or delete the parameter",
+        )
+    return registration

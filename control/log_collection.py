@@ -22,7 +22,7 @@ class LogCollector(Protocol):
     """Reads the logs of a workflow into the record table."""
 
     def collect(self, known: KnownWorkflow, stacks: Sequence[DeployedStack]) -> Sequence[str]:
-        """Read what is new, also in the regions of these stacks; what went wrong."""
+        """Read what is new, also in the regions of these stacks; what went wrong, and what was passed over."""
 
     def read_to(self, workflow: str, region: str, log_groups: Sequence[str]) -> float | None:
         """Up to when (s, UTC) these log groups were read; None if one never was."""
@@ -48,7 +48,7 @@ class RecordCollector:
                 report = collect_logs(registration, LogCollection(self.logs, self.table, self.clock(), self.stage))
         except OperationFailedError as error:
             return (str(error),)
-        return report.failures
+        return (*report.failures, *report.passed_over)
 
     def read_to(self, workflow: str, region: str, log_groups: Sequence[str]) -> float | None:
         """Up to when they were read; None, too, if the record table can't be asked."""

@@ -12,6 +12,7 @@ CaribouError                 root: catch this to catch all of them
 ├── UnreachableError         a region does not answer, or does not take what it is sent
 ├── UnknownRunError          a message of a run that never began here
 └── OperationFailedError     a step outside our hands failed: a deploy, a tool, an AWS call (exit code 1)
+    └── SilentRegionError        a region does not answer us at all
 """
 
 from __future__ import annotations
@@ -72,3 +73,7 @@ class UnknownRunError(CaribouError):
 
 class OperationFailedError(CaribouError):
     """A step outside our hands failed (a deploy, a tool, an AWS call): says which, and what to look at."""
+
+
+class SilentRegionError(OperationFailedError):
+    """A region does not answer: what else would be asked of it now would be waited for in vain."""

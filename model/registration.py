@@ -6,6 +6,8 @@ Functions import neither.
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +18,9 @@ from caribou.model.names import DEFAULT_STAGE, TABLE_GENERATION, WorkflowNames
 from caribou.model.regions import KNOWN_REGIONS
 
 REGISTRATION_SCHEMA = "caribou.registration/1"
+_NAME = re.compile(r"[\w.+-]{1,128}", re.ASCII)
+_LONGEST_RETENTION_DAYS = 3653
+"""Ten years, which is CloudWatch's longest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,23 +93,51 @@ def parse_registration(text: str, where: str) -> Registration:
     """The registration in a parameter's value; fields of later versions are passed over. Raises InvalidInputError."""
     try:
         data = json.loads(text)
-        registration = Registration(
-            workflow=data["workflow"],
-            version=data["version"],
-            home_region=data["home_region"],
-            regions=tuple(data["regions"]),
-            functions=tuple(data["functions"]),
-            log_retention_days=int(data["log_retention_days"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise InvalidInputError(
-            "is not a registration", where=where, found=repr(error), fix="deploy the workflow again"
-        ) from error
-    if data.get("schema", REGISTRATION_SCHEMA) != REGISTRATION_SCHEMA:
+        schema = ascii(data.get("schema", REGISTRATION_SCHEMA))
+        wrong = next((f"{name} = {data[name]!a}"[:80] for name, fits in _FITS.items() if not fits(data[name])), None)
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise _no_registration(where, f"{error!a}"[:80]) from error
+    if schema != ascii(REGISTRATION_SCHEMA):
         raise InvalidInputError(
             "is a registration of another schema",
             where=where,
-            found=data["schema"],
+            found=schema[:80],
             fix=f"deploy the workflow again with this version, which writes {REGISTRATION_SCHEMA}",
         )
-    return registration
+    if wrong:
+        raise _no_registration(where, wrong)
+    return Registration(
+        workflow=data["workflow"],
+        version=data["version"],
+        home_region=data["home_region"],
+        regions=tuple(data["regions"]),
+        functions=tuple(data["functions"]),
+        log_retention_days=data["log_retention_days"],
+    )
+
+
+def _no_registration(where: str, found: str) -> InvalidInputError:
+    return InvalidInputError("is not a registration", where=where, found=found, fix="deploy the workflow again")
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+
+
+def _is_names(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_name, value))
+
+
+def _is_days(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _LONGEST_RETENTION_DAYS
+
+
+_FITS: Mapping[str, Callable[[object], bool]] = {
+    "workflow": _is_name,
+    "version": _is_name,
+    "home_region": _is_name,
+    "regions": _is_names,
+    "functions": _is_names,
+    "log_retention_days": _is_days,
+}
+"""The fields of a registration, and what each may be."""

@@ -5,18 +5,18 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities.typing import LambdaContext
-
-from caribou.model.run.record import RECORD_KEY, RunRecord
 from caribou.runtime.aws import aws_ports
 from caribou.runtime.event import unpack
 from caribou.runtime.external import ExternalBytes
 from caribou.runtime.node import NodeRunner
 from caribou.runtime.placement import load_placement
+from caribou.runtime.record_log import RecordLog
 from caribou.runtime.settings import load_settings
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 _ENTRY_MODULE = "app"
 
@@ -35,11 +35,7 @@ def _runner(partition: str, account: str, memory_mb: int) -> NodeRunner:
     """What lasts as long as the process."""
     settings = load_settings()
     external = ExternalBytes.of_default_session()
-    logger = Logger(service=f"caribou-{settings.graph.workflow}", level="INFO")  # user code's loggers are its own
-
-    def emit(record: RunRecord) -> None:
-        logger.info("node", extra={RECORD_KEY: record.to_json()})
-
+    log = RecordLog()  # before user code can do anything to the streams
     importlib.import_module(_ENTRY_MODULE)  # registers the functions, in the order that the user's modules expect
     function = settings.graph.function(settings.function)
     return NodeRunner(
@@ -48,6 +44,6 @@ def _runner(partition: str, account: str, memory_mb: int) -> NodeRunner:
         placement=load_placement(settings),
         user_function=getattr(importlib.import_module(function.module), function.handler),
         memory_mb=memory_mb,
-        emit=emit,
+        emit=log.emit,
         external_bytes=external.total,
     )

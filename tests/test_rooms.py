@@ -47,7 +47,7 @@ ROOMS = {
     },
     "control.plan": {
         *("model", "model.run", "model.schema", "model.project", "collectors", "solver", "solver.analysis"),
-        *("control", "control.stacks", *AWS),
+        *("control", "control.stacks", "control.runs", *AWS),
     },
     "report": {"model", "model.run", "model.schema", "solver", "solver.analysis", "rich"},
     "constructs": {"model", *CDK, "uv"},

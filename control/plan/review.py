@@ -14,10 +14,11 @@ from caribou.control.placement_bucket import PlacementBox
 from caribou.control.plan.decide import decide
 from caribou.control.plan.finish import Clocks, SolveOptions, finished_placement, placement_text
 from caribou.control.plan.problem import build_problem
+from caribou.control.runs.unrecorded import read_unrecorded
 from caribou.control.stacks.deployed import deployed_workflow, home_stack
 from caribou.control.target import Target
 from caribou.control.workflows import KnownWorkflow
-from caribou.model.errors import InvalidInputError
+from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.placement import Placement
 from caribou.model.project.workflow import Workflow
 from caribou.model.run.record import RunRecord
@@ -71,14 +72,26 @@ class Reviewer:
         if stack is None:
             return Review(known.name, f"is not deployed: `caribou deploy {known.name}`")
         warnings = tuple(self.logs.collect(known, ()))
-        with aws_errors_as("Reading the control plane's tables", "whether CaribouControlPlane is deployed"):
-            facts, records = read_facts(self.tables.facts), self.tables.records.records(known.name)
         try:
-            problem = self._problem(workflow, facts, records)
+            with aws_errors_as("Reading the control plane's tables", "whether CaribouControlPlane is deployed"):
+                facts, stored = read_facts(self.tables.facts), self.tables.records.read(known.name)
+            warnings += self._unrecorded(workflow, stored.records)
+            warnings += tuple(f"{count} stored records {reason}" for reason, count in stored.passed_over.items())
+            problem = self._problem(workflow, facts, stored.records)
         except InvalidInputError as error:
             return Review(known.name, f"nothing is solved: {error}", warnings=warnings)
         deployed = deployed_workflow(self.aws, stack).placement
         return self._decided(workflow, problem, deployed, warnings)
+
+    def _unrecorded(self, workflow: Workflow, records: Sequence[RunRecord]) -> tuple[str, ...]:
+        """What ran and left no record, as far as it was to be collected; or that this is not known."""
+        now_s = self.clocks.now().timestamp()
+        try:
+            client, table = self.aws.dynamodb(workflow.manifest.home_region), self.target.names(workflow.name).run_table
+            found = read_unrecorded(client, table, workflow.graph, records, now_s)
+        except OperationFailedError as error:
+            return (f"not known whether runs lack records: {error}",)
+        return (found.warning,) if found.warning else ()
 
     def _problem(self, workflow: Workflow, facts: Facts, records: Sequence[RunRecord]) -> Problem:
         version = workflow.graph.version

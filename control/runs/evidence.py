@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from caribou.collectors.log_collection import record_in
 from caribou.collectors.logs import LogReader
+from caribou.collectors.record_lines import record_in
 from caribou.control.aws import Aws, aws_errors_as
 from caribou.control.runs.trace import Evidence, Notes
 from caribou.model.errors import InvalidRecordError
@@ -114,7 +114,8 @@ class RunFacts:
         (region, name), term = group, run_id if _PLAIN_ID.fullmatch(run_id) else ""
         events = self.logs.events(region, name, *span_ms, also=term)
         lines = (line for event in events for line in event.message.split("\n"))
-        return [record for record in map(_record_in, lines) if record is not None and record.run_id == run_id]
+        found = [record for record in map(_record_in, lines) if record is not None and record.run_id == run_id]
+        return [r for r in found if (r.region, self.names.log_group(r.function)) == group]  # nobody else's log has it
 
     def _notes(self, item: RunItem, node: str) -> Notes:
         """A node's claim and reports, in the region of the run's map; if it was never claimed there, at home."""

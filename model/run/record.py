@@ -13,6 +13,11 @@ RECORD_SCHEMA = "caribou.record/1"
 RECORD_KEY = "caribou_record"
 """The key under which a log line carries a record."""
 
+ERROR_CHARACTERS = 2_000
+"""Of an exception's type and text, in records, run items and parked messages."""
+
+_SHOWN_CHARACTERS = 80
+
 
 class Outcome(StrEnum):
     """What became of an edge out of a node that ran."""
@@ -54,7 +59,8 @@ class RunRecord:
     boto3 session (S3 and so on), both ways; `bytes_in` and `bytes_out` are encoded payloads. `edge` is the edge that
     brought the message (None for the start of a run), `sent_at` when its sender sent it. `redirect` marks the hop of
     the home entry, which ran no user code but forwarded to where the entry node is placed. `stays_home` marks a run of
-    the share that always stays home. `error` is the user exception's type and text, else None.
+    the share that always stays home. `error` is the user exception's type and text, as `error_text` has
+    it, else None.
     """
 
     run_id: str
@@ -92,16 +98,42 @@ class RunRecord:
             raise InvalidRecordError(
                 "is of a schema that this version does not read",
                 where=where,
-                found=data.get("schema"),
+                found=_shown(data.get("schema")),
                 fix=f"use records of {RECORD_SCHEMA}",
             )
         names = {field.name for field in fields(cls)}
         if wrong := sorted(names ^ set(data)):
             raise InvalidRecordError(
-                "has missing or unknown fields", where=where, found=", ".join(wrong), fix=f"use {RECORD_SCHEMA} whole"
+                "has missing or unknown fields",
+                where=where,
+                found=_shown(", ".join(wrong)),
+                fix=f"use {RECORD_SCHEMA} whole",
+            )
+        if not isinstance(data["successors"], list | tuple):
+            raise InvalidRecordError(
+                "has successors that are no list", where=where, found=_shown(data["successors"]), fix="leave it out"
             )
         successors = tuple(_successor(successor, where) for successor in data["successors"])
         return cls(**{**data, "successors": successors})
+
+
+def error_text(error: BaseException) -> str:
+    """An exception's type and text, as they can be stored: user code's exceptions may have any text, or none at all."""
+    try:
+        text = str(error)
+    except Exception as failed:  # noqa: BLE001 - user code's __str__ may raise anything
+        text = f"(its text can't be had: {type(failed).__name__})"
+    return storable(f"{type(error).__name__}: {text}")
+
+
+def storable(text: str) -> str:
+    """A text with halves of characters written out as escapes, cut to ERROR_CHARACTERS: what every store takes."""
+    return text[:ERROR_CHARACTERS].encode("utf-8", "backslashreplace").decode()[:ERROR_CHARACTERS]
+
+
+def _shown(value: object) -> str:
+    """The beginning of a value, of which nobody knows what it is, in ASCII."""
+    return ascii(value).strip("'")[:_SHOWN_CHARACTERS]
 
 
 def _successor(data: Mapping[str, Any], where: str) -> SuccessorRecord:
@@ -109,5 +141,8 @@ def _successor(data: Mapping[str, Any], where: str) -> SuccessorRecord:
         return SuccessorRecord(**{**data, "outcome": Outcome(data["outcome"])})
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidRecordError(
-            "has a successor that can't be read", where=where, found=repr(error), fix=f"use {RECORD_SCHEMA} whole"
+            "has a successor that can't be read",
+            where=where,
+            found=ascii(error)[:_SHOWN_CHARACTERS],
+            fix=f"use {RECORD_SCHEMA} whole",
         ) from error

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from caribou.cli.collect import data_collect, log_sync, problem
 from caribou.cli.project import control_region, project_root, stage, workflow_folder
-from caribou.collectors.records import write_record_lines
+from caribou.collectors.record_lines import write_record_lines
 from caribou.collectors.registrations import Registration
 from caribou.model.errors import InvalidInputError, InvalidRecordError, OperationFailedError
 from caribou.model.names import WorkflowNames

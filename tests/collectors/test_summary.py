@@ -234,3 +234,17 @@ def test_regions_of_a_problem_when_functions_allow_different_ones_then_all_and_h
     graph = graph_of({"A": "B"}, name="example")
     manifest = make.manifest_of(graph, regions=(make.AWAY,))
     assert problem_regions(manifest) == (make.HOME, make.AWAY)
+
+
+def test_summary_when_a_function_writes_runs_of_its_own_making_then_they_displace_nobody(make):
+    """500 runs that only the second function knows of, newer than any true one: the entry's log has none of them."""
+    graph = graph_of({"A": "B"}, name="example")
+    true = [record for i in range(20) for record in make.simulate(graph, f"run-{i}", started_at=make.START + i)]
+    made_up = [
+        make.record_of("B", run_id=f"x{i}", started_at=make.START + 60 + i, duration_s=900.0) for i in range(500)
+    ]
+    manifest = make.manifest_of(graph)
+    summary, honest = summarise([*true, *made_up], graph, manifest), summarise(true, graph, manifest)
+    assert summary.nodes == honest.nodes
+    assert summary.edges == honest.edges
+    assert "500 records of a run whose beginning is not recorded" in summary.provenance["records_left_out"]

@@ -13,25 +13,22 @@ from waiting import BACKSTOP_S
 from caribou.collectors import handlers
 from caribou.collectors.bodies import KINDS, CarbonBody
 from caribou.collectors.facts import DynamoFactTable, Fact, InMemoryFactTable, collect, fact_in, read_facts
+from caribou.collectors.item_limits import refusal
 from caribou.collectors.log_collection import LogCollection, collect_logs, read_to
 from caribou.collectors.logs import CloudWatchLogReader
-from caribou.collectors.records import (
-    Cursor,
-    DynamoRecordTable,
-    InMemoryRecordTable,
-    read_record_lines,
-    record_item,
-    write_record_lines,
-)
+from caribou.collectors.record_lines import read_record_lines, write_record_lines
+from caribou.collectors.records import RUN_RECORDS, Cursor, DynamoRecordTable, InMemoryRecordTable, record_item
 from caribou.collectors.registrations import SsmRegistry, registration_of
 from caribou.collectors.sources.registry import SOURCES
 from caribou.collectors.sources.snapshot import packaged_facts
 from caribou.model.errors import InvalidInputError, InvalidRecordError
 from caribou.model.names import WorkflowNames
 from caribou.model.registration import ControlNames, Registration
-from caribou.model.run.record import RECORD_KEY
+from caribou.model.run.record import RECORD_KEY, Outcome, SuccessorRecord
 
 CONTROL = "us-west-2"
+MANY = tuple(SuccessorRecord(f"A#{i}", "B" * 50, None, Outcome.SENT, 0, 1.0, 0.0) for i in range(5_000))
+"""Calls that make a record larger than an item may be."""
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 ACCOUNT = "424242424242"
 
@@ -105,7 +102,7 @@ def test_record_table_when_the_same_records_are_written_twice_then_they_are_ther
     records = make.simulate(graph_of({"A": "B"}, name="example"))
     record_table.put_records([*records, *records], 30)
     record_table.put_records(records, 30)
-    assert record_table.records("example") == records
+    assert record_table.read("example").records == records
 
 
 def test_record_table_when_the_newest_are_asked_for_then_they_come_oldest_first(record_table, make):
@@ -114,7 +111,7 @@ def test_record_table_when_the_newest_are_asked_for_then_they_come_oldest_first(
     record_table.put_records(records[::-1], 30)
     record_table.put_records([dataclasses.replace(records[0], workflow="other")], 30)
     record_table.put_cursor(Cursor("example", "us-east-1", "group", 5))
-    assert record_table.records("example", newest=3) == records[2:]
+    assert record_table.read("example", newest=3).records == records[2:]
 
 
 def test_record_table_when_a_cursor_is_put_then_it_is_that_groups_and_regions_own(record_table):
@@ -170,7 +167,7 @@ def deployed(cloud):
 
 
 def logged(logs, group, records):
-    """Write records into a log group as Powertools' lines, between others; the events' time in ms."""
+    """Write records into a log group as the runtime's lines, between others; the events' time in ms."""
     at_ms = int(time.time() * 1000)
     lines = ["START", *(json.dumps({RECORD_KEY: record.to_json()}) for record in records), "END"]
     events = [{"timestamp": at_ms, "message": line} for line in lines]
@@ -189,7 +186,7 @@ def test_collection_in_the_cloud_when_run_twice_then_the_records_are_there_once(
     for _ in range(2):
         report = collect_logs(registration, LogCollection(CloudWatchLogReader(), table, now_s, stage))
         assert (report.records, report.log_groups, report.failures) == (3, 1, ())
-    assert table.records("example") == records
+    assert table.read("example").records == records
     assert read_to(table, "example", "us-east-1", [group]) == pytest.approx(now_s, abs=0.001)
 
 
@@ -224,3 +221,59 @@ def test_handlers_when_called_as_lambda_calls_them_then_tables_are_filled(deploy
     assert answer["failures"] == []
     assert handlers.workflow_handler({"workflow": "other"}, None)["workflows"] == []
     assert set(read_facts(DynamoFactTable(control.fact_table, CONTROL)).carbon) == set(packaged_facts(NOW).carbon)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"run_id": "r" * 1_011},
+        {"run_id": "large", "successors": MANY},
+        {"started_at": 1e300},
+    ],
+)
+def test_record_table_when_a_record_is_none_that_it_can_hold_then_the_others_are_written(record_table, make, change):
+    """What DynamoDB does not take is said, record by record; the form in memory takes no more than it does."""
+    records = [make.record_of("A", run_id=f"r{i}", started_at=make.START + i) for i in range(30)]
+    wrong = dataclasses.replace(records[7], **change)
+    (refused,) = record_table.put_records([*records[:7], wrong, *records[7:]], 30)
+    assert "the table does not take it" in refused
+    assert record_table.read("example").records == records
+
+
+def test_record_table_when_an_error_is_put_then_its_type_alone_is_kept(record_table, make):
+    """Its text may be anybody's data, and stays where it was logged."""
+    errors = ["ValueError: the customer's address", "botocore.errorfactory.NotFound: x", "<b>odd", "plain"]
+    record_table.put_records([make.record_of("A", run_id=f"r{i}", error=e) for i, e in enumerate(errors)], 30)
+    stored = [record.error for record in record_table.read("example").records]
+    assert stored == ["ValueError", "botocore.errorfactory.NotFound", "Exception", "plain"]
+
+
+def test_record_table_when_items_can_t_be_read_or_a_run_has_too_many_then_they_make_room_and_are_counted(make):
+    """An item of another version, and a run that would crowd out all others."""
+    table = InMemoryRecordTable()
+    honest = [make.record_of("A", run_id=f"r{i}", started_at=make.START + i) for i in range(5)]
+    flood = [make.record_of("A", run_id="x", started_at=make.START + 9 + i) for i in range(RUN_RECORDS + 100)]
+    table.put_records([*honest, *flood], 30)
+    table.items["example", "record#9"] = {"workflow": "example", "id": "record#9", "body": "[" * 10_000}
+    stored = table.read("example", newest=RUN_RECORDS + 5)
+    assert stored.records[:5] == honest
+    assert len(stored.records) == RUN_RECORDS + 5
+    assert stored.passed_over == {"of a run with more records than a run has": 100, "that can't be read": 1}
+
+
+@pytest.mark.parametrize(
+    ("item", "why"),
+    [
+        ({"workflow": "w" * 2048, "id": "i" * 1024, "n": 10**125}, None),
+        ({"workflow": "é" * 1025, "id": "i"}, "workflow has 2050 bytes"),
+        ({"workflow": "w", "id": "i" * 1025}, "id has 1025 bytes"),
+        ({"workflow": "w", "id": ""}, "id has 0 bytes"),
+        ({"workflow": "w", "id": "i", "body": "b" * 409_584}, None),
+        ({"workflow": "w", "id": "i", "body": "b" * 409_585}, "the item has over 400 KB"),
+        ({"workflow": "w", "id": "i", "n": int("1" * 39)}, "a number has over 38 digits"),
+        ({"workflow": "w", "id": "i", "body": "\ud800"}, "a text has half a character"),
+    ],
+)
+def test_item_when_it_is_at_the_limit_then_it_is_taken_and_beyond_it_refused(item, why):
+    """DynamoDB's own limits, to the byte where they are known to the byte."""
+    assert refusal(item, "workflow", "id") == why

@@ -41,7 +41,7 @@ def test_collection_when_a_region_is_no_longer_registered_but_has_a_stack_then_i
     table = InMemoryRecordTable()
     collection = log_collection(table)
     assert not collection.collect(KnownWorkflow("example", None, REGISTRATION), [STACK])
-    assert [record.function for record in table.records("example")] == ["old"]
+    assert [record.function for record in table.read("example").records] == ["old"]
     assert collection.read_to("example", WEST, [NAMES.log_group("old")]) == NOW_S
 
 

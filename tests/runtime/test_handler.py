@@ -1,6 +1,7 @@
 """The Lambda handler: what lasts as long as the process, and the record in the log."""
 
 import json
+import logging
 import sys
 from types import SimpleNamespace
 
@@ -25,15 +26,22 @@ def a(payload):
         raise RuntimeError("as asked")
 """
 
+SILENCES = (
+    "import logging\nlogging.disable()\n",
+    "import logging.config\nlogging.config.dictConfig({'version': 1, 'root': {'level': 'ERROR'}})\n",
+    "import os\nos.environ['POWERTOOLS_LOG_LEVEL'] = os.environ['AWS_LAMBDA_LOG_LEVEL'] = 'ERROR'\n",
+    "import io, sys\nsys.stdout = sys.stderr = io.StringIO()\n",
+    "import io, sys\nsys.stdout = sys.stderr = io.StringIO()\nsys.stdout.close()\n",
+    "import sys\nsys.stdout = sys.stderr = None\n",
+)
+"""What silenced records once, or would."""
+
 
 @pytest.fixture
-def context(tmp_path, monkeypatch, graph_of, request):
-    """A Lambda context, in a process whose bundle holds a workflow of one function, before its first request.
-
-    Powertools keeps a logger a name: the workflow is called after the test.
-    """
+def context(tmp_path, monkeypatch, graph_of):
+    """A Lambda context, in a process whose bundle holds a workflow of one function, before its first request."""
     monkeypatch.syspath_prepend(tmp_path)
-    graph = graph_of({"a": ""}, name=f"{request.node.name}")
+    graph = graph_of({"a": ""}, name="w")
     (tmp_path / BUNDLE_PACKAGE).mkdir()
     (tmp_path / BUNDLE_PACKAGE / BUNDLE_FILE).write_text(bundle_text(graph, "us-east-1", RunSettings()))
     (tmp_path / BUNDLE_PACKAGE / "__init__.py").touch()
@@ -65,29 +73,42 @@ def _event(request_id, message="{}"):
     return {"Records": [{"Sns": {"TopicArn": topic, "MessageId": f"m-{request_id}", "Message": message}}]}
 
 
-def test_handler_when_a_process_is_new_then_its_first_record_alone_is_a_cold_start(context, capsys):
+def test_handler_when_a_process_is_new_then_its_first_record_alone_is_a_cold_start(context, capfd):
     """Each record is one JSON line of the log; a qualifier in the ARN is no new process."""
     for i, qualifier in enumerate(["", "", ":$LATEST"]):
         assert handler.handle(_event(i), context(f"r-{i}", qualifier)) == {"run_id": f"m-{i}", "state": "ran"}
-    records = _records(capsys.readouterr().out)
+    records = _records(capfd.readouterr().err)
     assert [record.cold_start for record in records] == [True, False, False]
     assert {record.memory_mb for record in records} == {512}
     assert handler._runner.cache_info().currsize == 1
 
 
-def test_handler_when_user_code_fails_then_the_error_goes_on_to_lambda_and_a_record_is_written(context, capsys):
+def test_handler_when_user_code_fails_then_the_error_goes_on_to_lambda_and_a_record_is_written(context, capfd):
     """Lambda must see the failure to try again."""
     with pytest.raises(RuntimeError, match="as asked"):
         handler.handle(_event(1, '"fail"'), context("r-1"))
-    (record,) = _records(capsys.readouterr().out)
+    (record,) = _records(capfd.readouterr().err)
     assert record.error == "RuntimeError: as asked"
 
 
-def test_handler_when_a_user_lowers_the_log_level_then_records_are_still_written(context, capsys, monkeypatch):
-    """Records are not the user's log lines."""
-    monkeypatch.setenv("POWERTOOLS_LOG_LEVEL", "ERROR")
+@pytest.mark.parametrize("silence", SILENCES)
+def test_handler_when_user_code_silences_logging_or_its_streams_then_records_are_still_written(
+    context, capfd, monkeypatch, tmp_path, silence
+):
+    """Records are not the user's log lines: nothing that user code does to those keeps them from the log."""
+    users = logging.Manager(logging.root)  # what user code does to logging and the streams goes with the test
+    for of, name, value in (
+        (sys, "stdout", sys.stdout),
+        (sys, "stderr", sys.stderr),
+        (logging.Logger, "manager", users),
+        (logging.root, "manager", users),
+        (logging.root, "level", logging.root.level),
+        (logging.root, "handlers", []),
+    ):
+        monkeypatch.setattr(of, name, value)
+    (tmp_path / "app.py").write_text(silence + _APP)
     handler.handle(_event(1), context("r-1"))
-    assert len(_records(capsys.readouterr().out)) == 1
+    assert len(_records(capfd.readouterr().err)) == 1
 
 
 def test_handler_when_a_message_of_its_topic_arrives_then_its_id_names_the_run(context):

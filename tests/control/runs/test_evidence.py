@@ -104,13 +104,13 @@ def test_evidence_when_a_node_was_sent_home_then_its_claim_is_found_there(world,
 
 
 def test_evidence_when_logs_have_records_then_those_of_the_run_are_taken_once(world):
-    """In the regions of the run's map and at home, in the time of the run; other runs' and broken lines are left."""
+    """In the regions of the run's map and at home, in its time; other runs', other logs' and broken lines are left."""
     group_a, group_b = world.names.log_group("a"), world.names.log_group("b")
     mine, other = record("a"), record("a", run_id="other")
     broken = LogEvent(101_000, f'{{"{RECORD_KEY}": {{"run_id": "r", "schema": "none"}}}}')
     content = {
         (HOME, group_a): [event(mine), event(mine), event(other), broken, event(record("a", attempt=9), at_s=5000.0)],
-        (WEST, group_b): [event(record("b", region=WEST))],
+        (WEST, group_b): [event(record("b", region=WEST)), event(record("b")), event(record("a", region=WEST))],
         ("ca-central-1", group_b): [event(record("b", attempt=7))],
     }
     item = RunItem(run(regions={"b": WEST}), frozenset({"s"}), RunState.SUCCEEDED, ended_at=110.0)

@@ -1,0 +1,91 @@
+"""What each field of a run record may be: its type, and the range that Lambda leaves it.
+
+A record is outside data, since whoever may write to a log decides what stands there. What passes here can be stored,
+sorted, added up and printed as a date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from caribou.model.run.envelope import MAX_RUN_ID_BYTES
+from caribou.model.run.record import RunRecord, SuccessorRecord
+
+LAMBDA_MAX_S = 900.0
+"""The longest that an invocation may take."""
+LAMBDA_VCPUS = 6
+LAMBDA_MEMORY_MB = (128, 10_240)
+MAX_BYTES = 10**13
+"""What 900 s at 100 Gbit/s can move."""
+MAX_ATTEMPTS = 10_000
+"""Three tries each time that it was sent: by a redrive, or every minute by the sweeper while a region is out."""
+LAST_MOMENT_S = 253_402_300_799.0
+"""The last second of the year 9999, after which there are no dates."""
+_NAME_BYTES = 300
+"""Of nodes and edges: two functions of 64 characters each, and numbers. With a run's id the key has 1,024 bytes."""
+
+_Range = tuple[float, float]
+_TEXTS: Mapping[str, int] = {
+    "run_id": MAX_RUN_ID_BYTES,
+    **dict.fromkeys(("workflow", "workflow_version", "node", "function", "region", "placement"), _NAME_BYTES),
+}
+_FLAGS = ("cold_start", "redirect", "stays_home")
+_SECONDS: Mapping[str, _Range] = {
+    "started_at": (0, LAST_MOMENT_S),
+    "duration_s": (0, LAMBDA_MAX_S),
+    "cpu_s": (0, LAMBDA_MAX_S * LAMBDA_VCPUS),
+}
+_COUNTS: Mapping[str, _Range] = {
+    "attempt": (1, MAX_ATTEMPTS),
+    "memory_mb": LAMBDA_MEMORY_MB,
+    "bytes_in": (0, MAX_BYTES),
+    "bytes_out": (0, MAX_BYTES),
+    "external_bytes": (0, MAX_BYTES),
+}
+
+
+def wrong_field(record: RunRecord) -> str | None:
+    """The first field of a record that has another type or range than it can have, with its value; or None."""
+    return next((f"{name} = {ascii(value)[:60]}" for name, value in _wrong(record)), None)
+
+
+def _wrong(record: RunRecord) -> Iterator[tuple[str, Any]]:
+    texts = {name: (getattr(record, name), size) for name, size in _TEXTS.items()}
+    texts |= {"edge": (record.edge, _NAME_BYTES)} if record.edge is not None else {}
+    yield from ((name, value) for name, (value, size) in texts.items() if not _is_text(value, size))
+    yield from ((name, value) for name in _FLAGS if not isinstance(value := getattr(record, name), bool))
+    for name, bounds in {**_SECONDS, **_COUNTS}.items():
+        if not _is_number(value := getattr(record, name), bounds, whole=name in _COUNTS):
+            yield name, value
+    if record.sent_at is not None and not _is_number(record.sent_at, (0, LAST_MOMENT_S)):
+        yield "sent_at", record.sent_at
+    if not isinstance(record.error, str | None):
+        yield "error", record.error
+    for successor in record.successors:
+        yield from _wrong_in(successor)
+
+
+def _wrong_in(successor: SuccessorRecord) -> Iterator[tuple[str, Any]]:
+    where = ascii(successor.edge)[:60]
+    texts = {"edge": successor.edge, "node": successor.node}
+    texts |= {"region": successor.region} if successor.region is not None else {}
+    yield from ((f"{name} of {where}", value) for name, value in texts.items() if not _is_text(value, _NAME_BYTES))
+    for name, value in (("offset_s", successor.offset_s), ("seconds", successor.seconds)):
+        if not _is_number(value, (0, LAMBDA_MAX_S)):
+            yield f"{name} of {where}", value
+    if not _is_number(successor.payload_bytes, (0, MAX_BYTES), whole=True):
+        yield f"payload_bytes of {where}", successor.payload_bytes
+
+
+def _is_text(value: object, size_bytes: int) -> bool:
+    """Whether it is a text of at least a character that UTF-8 has, which half a character is not."""
+    try:
+        return isinstance(value, str) and 0 < len(value.encode()) <= size_bytes
+    except UnicodeEncodeError:
+        return False
+
+
+def _is_number(value: object, bounds: _Range, *, whole: bool = False) -> bool:
+    kinds = int if whole else int | float
+    return isinstance(value, kinds) and not isinstance(value, bool) and bounds[0] <= value <= bounds[1]
