@@ -143,7 +143,11 @@ class WorkflowStack(Stack):
 
 
 class RegionStack(Stack):
-    """`Workflow-<name>-<region>`: the functions that the placement puts in a region, and that region's state."""
+    """`Workflow-<name>-<region>`: every function that may run in a region, and that region's state.
+
+    Of the placement it depends only whether the stack is there: what is in it follows from the manifest, so that no
+    move takes a function from under its runs, the messages in its queue and those on their way.
+    """
 
     def __init__(self, scope: Construct, deployment: Deployment, region: str) -> None:
         name = deployment.workflow.name
@@ -151,12 +155,12 @@ class RegionStack(Stack):
             scope,
             workflow_stack_id(name, region),
             **_stack_props(deployment, region, region),
-            description=f"Caribou workflow {name}, its functions in {region}",
+            description=f"Caribou workflow {name}, in {region}",
         )
         tag(self, deployment.stage, StackRole.REGION, name)
         SyncState(self, "Syncs", names=deployment.names, keep=False)
         code = deployment.bundle.code(self)
-        for function in deployment.placement.functions_in(region, deployment.workflow.graph):
+        for function in deployment.workflow.functions_in(region):
             WorkflowFunction(self, _function_id(function), deployment.function_props(function, code))
         CfnOutput(self, Output.HOME_REGION, value=deployment.workflow.manifest.home_region)
 

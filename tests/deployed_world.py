@@ -123,8 +123,8 @@ class World:
         }
         return self._deploy(workflow_stack_id(self.name), HOME, "home", template)
 
-    def region(self, region):
-        """Deploy a region's stack; what is in it is found through it."""
+    def region(self, region, *functions):
+        """Deploy a region's stack, with functions of some names; what is in it is found through it."""
         template = {
             "Resources": {
                 "Payloads": {"Type": "AWS::S3::Bucket"},
@@ -133,6 +133,7 @@ class World:
                     "Type": "AWS::Logs::LogGroup",
                     "Properties": {"LogGroupName": self.names.log_group("last")},
                 },
+                **{f"Function{name}": _function(self.names.function(name)) for name in functions},
             }
         }
         return self._deploy(workflow_stack_id(self.name, region), region, "region", template)
@@ -174,6 +175,17 @@ class World:
         waiter = "stack_create_complete" if exists is None else "stack_update_complete"
         client.get_waiter(waiter).wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": int(BACKSTOP_S)})
         return find_stack(self.aws, name, region)
+
+
+def _function(name):
+    properties = {
+        "FunctionName": name,
+        "Runtime": "python3.13",
+        "Handler": "index.handle",
+        "Role": "arn:aws:iam::123456789012:role/any",
+        "Code": {"ZipFile": "def handle(event, context): pass"},
+    }
+    return {"Type": "AWS::Lambda::Function", "Properties": properties}
 
 
 def _table(name, key):

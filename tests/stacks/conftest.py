@@ -122,6 +122,7 @@ def project(new_project):
     moved = {"near": [WEST] * 24, "join": [CANADA] * 12 + [HOME] * 12}
     (root / "moved.json").write_text(json.dumps(placement_of(root, moved)))
     (root / "west.json").write_text(json.dumps(placement_of(root, {"near": [WEST] * 24})))
+    (root / "far.json").write_text(json.dumps(placement_of(root, {"near": [WEST] * 24, "far": [IRELAND] * 24})))
     (root / "later.json").write_text(json.dumps(placement_of(root, {"near": [WEST] * 12 + [HOME] * 12})))
     return root
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import random
 import re
 from datetime import timedelta
 
@@ -77,11 +78,50 @@ def test_dependencies_when_placed_then_home_waits_for_its_regions_and_its_regist
     assert not any(waits.values())
 
 
-def test_functions_when_placed_then_home_has_all_and_a_region_only_those_placed_there(moved):
-    """A function exists at home, and in a region if any hour places a node of it there."""
-    assert functions_of(moved, HOME_STACK) == {"start", "near", "far", "join"}
-    assert functions_of(moved, WEST_STACK) == {"near"}
-    assert functions_of(moved, CANADA_STACK) == {"join"}
+def test_functions_when_placed_then_home_and_each_region_have_all_that_may_run_there(synthesised):
+    """Where a function is follows from the manifest, which keeps `near` out of eu-west-1, not from the placement."""
+    everything = {"start", "near", "far", "join"}
+    found = synthesised(placement="far.json")
+    assert functions_of(found, HOME_STACK) == everything
+    assert functions_of(found, WEST_STACK) == everything
+    assert functions_of(found, f"{HOME_STACK}-eu-west-1") == everything - {"near"}
+
+
+SEEDS = range(6)
+
+
+def test_move_when_two_placements_use_a_region_then_each_template_has_what_the_other_runs_there(
+    synthesised, project, solved
+):
+    """No move takes a function from under its runs: functions(P, region) are in template(Q, region).
+
+    The region's template is the same under both, so that the move does not even update it.
+    """
+    apps = [synthesised(placement=random_placement(project, solved, seed)) for seed in SEEDS]
+    for p, q in itertools.permutations(apps, 2):
+        for stack, running in functions_run(p).items():
+            if stack in q.stacks:
+                assert running <= functions_of(q, stack)
+                assert p.text(stack) == q.text(stack)
+
+
+def random_placement(project, solved, seed):
+    """The name of a file with a placement that puts functions at random where each may run, hour by hour."""
+    chance, allowed = random.Random(seed), ["us-east-1", "us-west-2", "ca-central-1"]
+    where = {name: [*allowed, "eu-west-1"] for name in ("start", "far", "join")} | {"near": allowed}
+    moved = {name: chance.choices(chance.sample(regions, 2), k=24) for name, regions in where.items()}
+    (project / f"random-{seed}.json").write_text(json.dumps(solved(project, moved)))
+    return f"random-{seed}.json"
+
+
+def functions_run(assembly):
+    """Names of functions that the placement runs in a region, by that region's stack."""
+    found = {}
+    plans = assembly.template(HOME_STACK)["Metadata"]["CaribouPlacement"]["plans"]
+    for node, region in itertools.chain.from_iterable(plan["regions"].items() for plan in plans):
+        found.setdefault(f"{HOME_STACK}-{region}", set()).add(node.partition(":")[0])
+    found.pop(f"{HOME_STACK}-us-east-1", None)
+    return found
 
 
 def test_stacks_when_at_home_then_there_is_no_region_stack(home):
