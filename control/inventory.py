@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from caribou.control.aws import Aws
@@ -22,7 +22,10 @@ from caribou.model.template_contract import StackRole
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A workflow. `deployed` is None if it is not, or says why in `trouble`; `regions` are its stacks outside home."""
+    """A workflow. `deployed` is None if it is not, or says why in `trouble`; `regions` are its stacks outside home.
+
+    `unseen` are regions that it may be in and that could not be searched, each with AWS's error code.
+    """
 
     name: str
     version: str
@@ -33,6 +36,7 @@ class Entry:
     regions: tuple[DeployedStack, ...] = ()
     open_runs: int = 0
     trouble: str | None = None
+    unseen: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def idle_regions(self) -> tuple[str, ...]:
@@ -54,21 +58,23 @@ class Entry:
             "open_runs": self.open_runs,
             "updated_at": None if self.deployed is None else self.deployed.home.changed_at.isoformat(),
             "trouble": self.trouble,
+            "unseen_regions": dict(self.unseen),
             "status": None if self.deployed is None else self.deployed.home.status,
         }
 
 
 def inventory(aws: Aws, workflows: Sequence[KnownWorkflow], target: Target, now_s: float) -> tuple[Entry, ...]:
     """An entry a workflow, those that only have stacks left included."""
-    found = find_stacks(aws, target.stage)
     known = {workflow.name: workflow for workflow in workflows}
+    found = find_stacks(aws, target.stage, known)
     entries: list[Entry] = []
     for name in sorted({*known, *found.workflows}):
         home = next((stack for stack in found.of(name, StackRole.HOME) if stack.is_there), None)
         deployed, trouble = _deployed(aws, home)
         runs = 0 if home is None else open_runs(aws, target.names(name), home.region, now_s)
         entry = _entry(name, known.get(name), deployed, found.of(name, StackRole.REGION))
-        entries.append(replace(entry, open_runs=runs, trouble=trouble))
+        unseen = found.unseen(known[name].regions) if name in known else {}
+        entries.append(replace(entry, open_runs=runs, trouble=trouble, unseen=unseen))
     return tuple(entries)
 
 

@@ -38,7 +38,7 @@ from caribou.model.template_contract import (
     StackRole,
 )
 from caribou.runtime.settings import bundle_text
-from caribou.stacks.tags import tag
+from caribou.stacks.tags import stack_tags
 
 
 @dataclass(frozen=True)
@@ -116,10 +116,9 @@ class WorkflowStack(Stack):
         super().__init__(
             scope,
             workflow_stack_id(name),
-            **_stack_props(deployment, None, manifest.home_region),
+            **_stack_props(deployment, None, manifest.home_region, StackRole.HOME),
             description=f"Caribou workflow {name}, at home",
         )
-        tag(self, deployment.stage, StackRole.HOME, name)
         placement = PlacementLayer(self, "Placement", deployment.placement)
         self.runs = RunState(self, "Runs", names=deployment.names)
         self.syncs = SyncState(self, "Syncs", names=deployment.names, keep=True)
@@ -154,10 +153,9 @@ class RegionStack(Stack):
         super().__init__(
             scope,
             workflow_stack_id(name, region),
-            **_stack_props(deployment, region, region),
+            **_stack_props(deployment, region, region, StackRole.REGION),
             description=f"Caribou workflow {name}, in {region}",
         )
-        tag(self, deployment.stage, StackRole.REGION, name)
         SyncState(self, "Syncs", names=deployment.names, keep=False)
         code = deployment.bundle.code(self)
         for function in deployment.workflow.functions_in(region):
@@ -173,10 +171,9 @@ class RegistrationStack(Stack):
         super().__init__(
             scope,
             workflow_stack_id(name, part),
-            **_stack_props(deployment, part, deployment.control_region),
+            **_stack_props(deployment, part, deployment.control_region, StackRole.REGISTRATION),
             description=f"Caribou workflow {name}, known to the control plane",
         )
-        tag(self, deployment.stage, StackRole.REGISTRATION, name)
         workflow = deployment.workflow
         graph, manifest = workflow.graph, workflow.manifest
         RegistrationParameter(self, "Registration", names=deployment.names, graph=graph, manifest=manifest)
@@ -196,8 +193,9 @@ def _function_id(function: str) -> str:
     return f"Function-{function}"
 
 
-def _stack_props(deployment: Deployment, part: str | None, region: str) -> dict[str, Any]:
+def _stack_props(deployment: Deployment, part: str | None, region: str, role: StackRole) -> dict[str, Any]:
     return {
+        "tags": stack_tags(deployment.stage, role, deployment.workflow.name),
         "stack_name": stack_name(workflow_stack_id(deployment.workflow.name, part), deployment.stage),
         "env": Environment(region=region),
         "cross_region_references": False,

@@ -9,7 +9,7 @@ from waiting import BACKSTOP_S
 
 from caribou.collectors.registrations import Registration
 from caribou.control.aws import Aws
-from caribou.control.stacks.deployed import find_stack
+from caribou.control.stacks.deployed import find_stack, resources
 from caribou.control.target import Target
 from caribou.control.workflows import KnownWorkflow
 from caribou.model.names import WorkflowNames, stack_name, workflow_stack_id
@@ -134,7 +134,8 @@ class World:
                     "Properties": {"LogGroupName": self.names.log_group("last")},
                 },
                 **{f"Function{name}": _function(self.names.function(name)) for name in functions},
-            }
+            },
+            "Outputs": {"HomeRegion": {"Value": HOME}},
         }
         return self._deploy(workflow_stack_id(self.name, region), region, "region", template)
 
@@ -156,6 +157,21 @@ class World:
         client = self.aws.s3(WEST)
         if bucket not in {found["Name"] for found in client.list_buckets()["Buckets"]}:
             client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": WEST})
+
+    def foreign(self, region, construct_id, role):
+        """Deploy a stack of someone else's that has our tags: a bucket, which has an object; the bucket's name."""
+        template = {"Resources": {"Theirs": {"Type": "AWS::S3::Bucket"}}}
+        stack = self._deploy(construct_id, region, role, template)
+        [bucket] = resources(self.aws, stack, "AWS::S3::Bucket")
+        self.aws.s3(region).put_object(Bucket=bucket, Key="theirs", Body=b"")
+        return bucket
+
+    def without_tags(self, stack):
+        """The stack, once it has lost its tags."""
+        client = self.aws.cloudformation(stack.region)
+        client.update_stack(StackName=stack.name, UsePreviousTemplate=True, Tags=[])
+        client.get_waiter("stack_update_complete").wait(StackName=stack.name, WaiterConfig={"Delay": 1})
+        return find_stack(self.aws, stack.name, stack.region)
 
     def stacks(self):
         """Names of all stacks of the account, with their regions."""

@@ -198,6 +198,18 @@ def synthesised(new_app, project, now):
 
 
 @pytest.fixture(scope="session")
+def synthesise_with(new_app, project, now):
+    """Synthesise the shared project with CDK's own context keys, and some of ours."""
+
+    def synthesise(flags, **context):
+        app = new_app(**flags, **context)
+        add_stacks(app, project, now)
+        return Assembly(Path(app.synth().directory))
+
+    return synthesise
+
+
+@pytest.fixture(scope="session")
 def home(synthesised):
     """The shared project with everything at home."""
     return synthesised(placement="home")

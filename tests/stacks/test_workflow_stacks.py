@@ -383,8 +383,6 @@ def test_tags_when_placed_then_stacks_say_project_workflow_stage_and_role(moved)
             "caribou:stage": "dev",
             "caribou:role": role,
         }
-    (table, _) = moved.properties(HOME_STACK, "AWS::DynamoDB::Table")
-    assert {"Key": "caribou:workflow", "Value": "city_tour"} in table["Tags"]
 
 
 def test_recursive_loop_when_no_path_visits_a_function_often_then_it_is_not_allowed(moved):
