@@ -5,6 +5,7 @@ import zlib
 from dataclasses import dataclass, field, replace
 
 import pytest
+from botocore.exceptions import ClientError
 from waiting import BACKSTOP_S
 
 from caribou.collectors.registrations import Registration
@@ -236,3 +237,22 @@ def _sync_table(name):
 def world(aws, request):
     """A workflow of the test's own name, nothing of it deployed yet."""
     return World(aws, f"w{zlib.crc32(request.node.nodeid.encode()):x}")
+
+
+@pytest.fixture
+def refused(world, monkeypatch):
+    """Make CloudFormation of a region refuse the credentials with an error code, to the world's clients."""
+
+    def refuse(region, code):
+        def answer(**_):
+            raise ClientError({"Error": {"Code": code, "Message": "refused"}}, "DescribeStacks")
+
+        monkeypatch.setattr(world.aws.cloudformation(region), "describe_stacks", answer)
+        monkeypatch.setattr(world.aws.cloudformation(region), "get_paginator", lambda _: _Refusing(answer))
+
+    return refuse
+
+
+class _Refusing:
+    def __init__(self, paginate):
+        self.paginate = paginate
