@@ -41,6 +41,7 @@ class ControlPlaneStack(Stack):
             stack_name=stack_name(CONTROL_PLANE_STACK_ID, stage),
             env=Environment(region=control_region),
             description="Caribou's control plane",
+            suppress_template_indentation=True,
             tags=stack_tags(stage, StackRole.CONTROL),
         )
         self._names, self._stage = ControlNames(stage), stage

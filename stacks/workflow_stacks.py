@@ -199,6 +199,7 @@ def _stack_props(deployment: Deployment, part: str | None, region: str, role: St
         "stack_name": stack_name(workflow_stack_id(deployment.workflow.name, part), deployment.stage),
         "env": Environment(region=region),
         "cross_region_references": False,
+        "suppress_template_indentation": True,
     }
 
 

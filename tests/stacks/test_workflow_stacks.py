@@ -176,6 +176,30 @@ def test_functions_when_deployed_then_failures_are_retried_and_end_in_a_queue(mo
 
 
 @pytest.mark.parametrize("stack", [HOME_STACK, WEST_STACK, CANADA_STACK])
+def test_subscriptions_when_deployed_then_they_come_after_all_that_a_failure_needs(moved, stack):
+    """No event comes to a function whose failures would be lost; when a stack goes, the subscription goes first."""
+    needed = {
+        *moved.resources(stack, "AWS::Lambda::EventInvokeConfig"),
+        *moved.resources(stack, "AWS::SQS::QueuePolicy"),
+    }
+    found = moved.resources(stack, "AWS::SNS::Subscription").values()
+    assert {len(needed & set(subscription["DependsOn"])) for subscription in found} == {2}
+    assert {one for subscription in found for one in subscription["DependsOn"]} >= needed
+
+
+@pytest.mark.parametrize("stack", [HOME_STACK, WEST_STACK, CANADA_STACK])
+def test_subscriptions_when_deployed_then_topic_function_and_queue_are_in_one_region(moved, stack):
+    """Across regions we only publish: a subscription into an opt-in region loses messages silently."""
+    template = moved.template(stack)["Resources"]
+    for subscription in moved.properties(stack, "AWS::SNS::Subscription"):
+        assert "Region" not in subscription
+        assert template[subscription["TopicArn"]["Ref"]]["Type"] == "AWS::SNS::Topic"
+        assert template[subscription["Endpoint"]["Fn::GetAtt"][0]]["Type"] == "AWS::Lambda::Function"
+        queue = subscription["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+        assert template[queue]["Properties"]["MaximumMessageSize"] == 1024 * 1024
+
+
+@pytest.mark.parametrize("stack", [HOME_STACK, WEST_STACK, CANADA_STACK])
 def test_topics_when_deployed_then_each_has_an_explicit_policy(moved, stack):
     """A topic without one lets any role publish; ours leave it to IAM, over TLS."""
     topics = set(moved.resources(stack, "AWS::SNS::Topic"))
@@ -195,6 +219,9 @@ def test_logs_when_deployed_then_the_stack_makes_the_groups_and_functions_may_no
     assert {function["LoggingConfig"]["LogGroup"]["Ref"] for function in functions} == set(groups)
     assert all(group["Properties"]["RetentionInDays"] for group in groups.values())
     assert "CreateLogGroup" not in moved.text(stack)
+    writes = [s for s in statements(moved.template(stack)["Resources"]) if "logs:PutLogEvents" in s["Action"]]
+    assert {s["Resource"]["Fn::GetAtt"][1] for s in writes if "Fn::GetAtt" in s["Resource"]} == {"Arn"}
+    assert len({json.dumps(s["Resource"]) for s in writes}) == len(groups)
     assert "AWSLambdaBasicExecutionRole" not in moved.text(stack)
 
 
