@@ -24,7 +24,7 @@ from caribou.control.deploy.removal import Removal, plan_removal
 from caribou.control.deploy.removal import remove as remove_workflow
 from caribou.control.inventory import Entry, inventory
 from caribou.control.stacks.deployed import deployed_workflow, home_stack
-from caribou.model.errors import InvalidInputError
+from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.placement import Placement
 from caribou.model.printable import printable
 from caribou.model.project.placement_choice import HOME, asked_for, committed
@@ -71,6 +71,8 @@ def list_(*, as_json: bool) -> None:
         entries = inventory(here.aws, here.known_workflows(), here.target, time.time())
     for trouble in filter(None, (entry.trouble for entry in entries)):
         notify(f"warning: {trouble}")
+    if unseen := {region: code for entry in entries for region, code in entry.unseen.items()}:
+        notify(f"warning: stacks in these regions can't be listed, so none are shown: {unseen}")
     if as_json:
         say(json.dumps([entry.to_json() for entry in entries], indent=1))
         return
@@ -94,15 +96,24 @@ def remove(workflow: str, *, delete_data: bool, yes: bool, dry_run: bool, as_jso
         if not yes:
             _consent(removal.workflow, delete_data=delete_data)
         remove_workflow(here.aws, removal, here.target, notify)
+    if removal.unseen:
+        raise OperationFailedError(
+            f"{removal.workflow} is removed, but for what may be in regions whose stacks can't be listed: "
+            f"{dict(removal.unseen)}. Look at the credentials, and at whether the account has enabled these regions, "
+            f"and remove it again; a region in which it never was can be left"
+        )
     say(f"{removal.workflow} is removed")
 
 
 def _removal(here: Session, workflow: str, *, delete_data: bool) -> Removal:
     known = here.named(workflow)
-    name, home = (workflow, None) if known is None else (known.name, known.home_region or None)
-    if known is not None and known.broken is not None:
-        notify(f"warning: {name} can't be read, and is removed all the same: {known.broken}")
-    return plan_removal(here.aws, name, home, here.target, delete_data=delete_data, now_s=time.time())
+    now_s = time.time()
+    if known is None:
+        return plan_removal(here.aws, workflow, None, here.target, delete_data=delete_data, now_s=now_s)
+    if known.broken is not None:
+        notify(f"warning: {known.name} can't be read, and is removed all the same: {known.broken}")
+    home, regions = known.home_region or None, known.regions
+    return plan_removal(here.aws, known.name, home, here.target, delete_data=delete_data, now_s=now_s, regions=regions)
 
 
 def _folders(workflow: str | None, root: Path, placement: str | None, *, everything: bool) -> Sequence[Path]:

@@ -24,7 +24,10 @@ def allow_in_regions(actions: list[str], resources: list[str], regions: Iterable
 
 
 def allow_logging(log_group: logs.ILogGroup) -> iam.PolicyStatement:
-    """Lines into a function's own log group, which it may not create: the stack does, with a retention."""
+    """Lines into a function's own log group, which it may not create: the stack does, with a retention.
+
+    The group's ARN ends in `:*`, which is its streams, as CDK's `grant_write` takes it.
+    """
     return iam.PolicyStatement(
-        actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[f"{log_group.log_group_arn}:*"]
+        actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group.log_group_arn]
     )

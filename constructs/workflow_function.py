@@ -21,6 +21,7 @@ from caribou.model.graph import Graph
 from caribou.model.template_contract import MAX_EVENT_AGE_S, NODE_HANDLER
 
 RETRIES = 2
+_MAX_MESSAGE_BYTES = 1024 * 1024  # SQS, CreateQueue: the most; a record of a failure is longer than its event
 LOOP_DETECTION_VISITS = 10
 """Lambda stops a chain of about 16 invocations of one function; a path that nears this must say that it is meant."""
 
@@ -53,7 +54,11 @@ class FunctionProps:
 class WorkflowFunction(Construct):
     """Log group, failure queue, role, function and the topic that starts it.
 
-    Retries and the failure destination stand on the function itself: no alias or version is ever invoked.
+    Retries and the failure destination stand on the function itself: no alias or version is ever invoked. The
+    subscription comes after all that a failure needs, and goes before it: no event comes that could be lost.
+
+        failure queue ─▶ its policy ──────────────────────┐
+        role ─▶ function ─▶ retries, failure destination ─┴▶ subscription
     """
 
     def __init__(self, scope: Construct, construct_id: str, props: FunctionProps) -> None:
@@ -82,6 +87,7 @@ class WorkflowFunction(Construct):
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             retention_period=Duration.days(14),
+            max_message_size_bytes=_MAX_MESSAGE_BYTES,
         )
         acknowledge(queue, {"AwsSolutions-SQS3": "it is itself where a function's and a subscription's failures end"})
         return queue
@@ -120,7 +126,14 @@ class WorkflowFunction(Construct):
                 actions=["sns:Publish"], principals=[iam.AccountRootPrincipal()], resources=[topic.topic_arn]
             )
         )
-        topic.add_subscription(subscriptions.LambdaSubscription(self.function, dead_letter_queue=self.failures))
+        subscription = topic.add_subscription(
+            subscriptions.LambdaSubscription(self.function, dead_letter_queue=self.failures)
+        )
+        destination, policy = (
+            self.function.node.find_child("EventInvokeConfig"),
+            self.failures.node.find_child("Policy"),
+        )
+        subscription.node.add_dependency(destination, policy)
         return topic
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from caribou.control.aws import Aws
@@ -24,7 +24,8 @@ from caribou.model.template_contract import StackRole
 class Entry:
     """A workflow. `deployed` is None if it is not, or says why in `trouble`; `regions` are its stacks outside home.
 
-    `broken` is why the project's folder of it can't be read.
+    `broken` is why the project's folder of it can't be read, `unseen` are regions that it may be in and that could not be
+    searched, each with AWS's error code.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Entry:
     open_runs: int = 0
     trouble: str | None = None
     broken: str | None = None
+    unseen: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def idle_regions(self) -> tuple[str, ...]:
@@ -59,20 +61,22 @@ class Entry:
             "updated_at": None if self.deployed is None else self.deployed.home.changed_at.isoformat(),
             "trouble": self.trouble,
             "broken": self.broken,
+            "unseen_regions": dict(self.unseen),
             "status": None if self.deployed is None else self.deployed.home.status,
         }
 
 
 def inventory(aws: Aws, workflows: Sequence[KnownWorkflow], target: Target, now_s: float) -> tuple[Entry, ...]:
     """An entry a workflow, those that only have stacks left included."""
-    found = find_stacks(aws, target.stage)
     known = {workflow.name: workflow for workflow in workflows}
+    found = find_stacks(aws, target.stage, known)
     entries: list[Entry] = []
     for name in sorted({*known, *found.workflows}):
         home = next((stack for stack in found.of(name, StackRole.HOME) if stack.is_there), None)
         deployed, trouble = _deployed(aws, home)
         entry = _entry(name, known.get(name), deployed, found.of(name, StackRole.REGION))
-        entry = replace(entry, trouble=trouble)
+        unseen = found.unseen(known[name].regions) if name in known else {}
+        entry = replace(entry, trouble=trouble, unseen=unseen)
         entries.append(entry if home is None else _with_runs(entry, aws, target, home.region, now_s))
     return tuple(entries)
 

@@ -38,7 +38,7 @@ class KnownWorkflow:
         """Every region that it may run in, by the project or by the registration, home among them."""
         ours = () if self.workflow is None else self.workflow.regions
         registered = () if self.registration is None else self.registration.regions
-        return tuple(sorted({*ours, *registered, self.home_region}))
+        return tuple(sorted({*ours, *registered, self.home_region} - {""}))
 
     @property
     def longest_timeout_s(self) -> float:

@@ -69,7 +69,7 @@ class Manifest:
     iam_policy_file: str | None = None
     estimated_invocations_per_month: int | None = None
     architecture: Literal["x86_64", "arm64"] = "x86_64"
-    python_version: Literal["3.11", "3.12", "3.13"] = "3.13"
+    python_version: Literal["3.11", "3.12", "3.13", "3.14"] = "3.13"
     runs: RunSettings = field(default_factory=RunSettings)
     placement_days: int = 7
     log_retention_days: int = 30

@@ -18,6 +18,8 @@ DEFAULT_STAGE = "dev"
 DEFAULT_CONTROL_REGION = "us-west-2"
 CONTROL_PLANE_STACK_ID = "CaribouControlPlane"
 TABLE_GENERATION = 1
+RESERVED_WORKFLOWS = frozenset({"collector", "placements"})
+"""Names, in small letters, that no workflow may have: the control plane's functions and bucket have the same names."""
 MAX_FUNCTION_NAME = 64  # Lambda, CreateFunction, FunctionName
 MAX_BUCKET_NAME = 63  # S3, bucket naming rules
 

@@ -70,12 +70,6 @@ class Placement:
         """Every region that a node is placed in, at any hour."""
         return frozenset(region for plan in self.plans for region in plan.regions.values())
 
-    def functions_in(self, region: str, graph: Graph) -> tuple[str, ...]:
-        """Names of the functions that run in a region at any hour, in the order of the graph."""
-        nodes = {n for plan in self.plans for n, placed in plan.regions.items() if placed == region}
-        used = {graph.node(name).function for name in nodes}
-        return tuple(function.name for function in graph.functions if function.name in used)
-
     @property
     def summary(self) -> str:
         """It in a few words, for messages: the start of its digest, and its regions."""

@@ -19,7 +19,8 @@ from caribou.model.project.workflow import Workflow, read_workflow, workflow_fol
 from caribou.model.schema.placement import read_placement
 from caribou.stacks.context import Context, read_context
 from caribou.stacks.control_plane import ControlPlaneStack
-from caribou.stacks.naming import refuse_equal_names, refuse_long_names
+from caribou.stacks.limits import NO_LIMIT_OF_CDK, refuse_large_templates
+from caribou.stacks.naming import refuse_equal_names, refuse_long_names, refuse_reserved_names
 from caribou.stacks.workflow_stacks import Deployment, add_workflow
 
 _FLAGS = {"@aws-cdk/core:enablePartitionLiterals": True, "@aws-cdk/aws-iam:minimizePolicies": True}
@@ -33,11 +34,11 @@ def synthesise(now: datetime, root: Path | None = None) -> None:
     looks at the stacks when CDK validates their templates: unless `CDK_VALIDATION` is `false`.
     """
     try:
-        app = App(context=_FLAGS)
+        app = App(context={**_FLAGS, **NO_LIMIT_OF_CDK})
         if os.environ.get("CDK_VALIDATION") != "false":
             Validations.of(app).add_plugins(AwsSolutionsChecks(app))
         add_stacks(app, root or Path.cwd(), now)
-        app.synth()
+        refuse_large_templates(Path(app.synth().directory))
     except CaribouError as error:
         print(printable(str(error)), file=sys.stderr)  # noqa: T201 - the CDK CLI shows an app's standard error
         raise SystemExit(error.exit_code) from error
@@ -47,6 +48,7 @@ def add_stacks(app: App, root: Path, now: datetime) -> None:
     """Add the control plane and the workflows that the context asks for: one, or all."""
     context = read_context(app)
     folders = {folder.name: folder for folder in workflow_folders(root)}
+    refuse_reserved_names(folders)
     refuse_equal_names(folders)
     ControlPlaneStack(app, stage=context.stage, control_region=context.control_region, sources=context.sources)
     for workflow in _workflows(folders, _only(root, context)):

@@ -27,7 +27,7 @@ from caribou.model.template_contract import (
     Output,
     StackRole,
 )
-from caribou.stacks.tags import tag
+from caribou.stacks.tags import stack_tags
 
 _EVERY_H = {"carbon": 24, "provider": 24, "performance": 24, "workflow": 1}
 """The collectors, and how many hours lie between two of their runs."""
@@ -43,9 +43,10 @@ class ControlPlaneStack(Stack):
             stack_name=stack_name(CONTROL_PLANE_STACK_ID, stage),
             env=Environment(region=control_region),
             description="Caribou's control plane",
+            suppress_template_indentation=True,
+            tags=stack_tags(stage, StackRole.CONTROL),
         )
         self._names, self._stage = ControlNames(stage), stage
-        tag(self, stage, StackRole.CONTROL)
         self.facts = self._table("Facts", self._names.fact_table, "kind", "region")
         self.records = self._table("Records", self._names.record_table, "workflow", "id")
         self.placements = self._placement_bucket()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from aws_cdk import Stack, Tags
-
 from caribou.model.template_contract import PROJECT, StackRole, Tag
 
 
-def tag(stack: Stack, stage: str, role: StackRole, workflow: str | None = None) -> None:
-    """Tag a stack, and all in it, with its stage, its role and its workflow, if it is one's."""
+def stack_tags(stage: str, role: StackRole, workflow: str | None = None) -> dict[str, str]:
+    """The tags of a stack: its stage, its role and its workflow, if it is one's.
+
+    They are given to `Stack` itself: `Tags.of(stack)` tags no stack under the flags that `cdk init` writes
+    (`@aws-cdk/core:explicitStackTags`). CloudFormation tags the resources with them.
+    """
     tags = {Tag.PROJECT: PROJECT, Tag.WORKFLOW: workflow, Tag.STAGE: stage, Tag.ROLE: role}
-    for key, value in tags.items():
-        if value is not None:
-            Tags.of(stack).add(key, value)
+    return {str(key): str(value) for key, value in tags.items() if value is not None}

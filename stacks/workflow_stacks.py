@@ -39,7 +39,7 @@ from caribou.model.template_contract import (
     StackRole,
 )
 from caribou.runtime.settings import bundle_text
-from caribou.stacks.tags import tag
+from caribou.stacks.tags import stack_tags
 
 
 @dataclass(frozen=True)
@@ -117,10 +117,9 @@ class WorkflowStack(Stack):
         super().__init__(
             scope,
             workflow_stack_id(name),
-            **_stack_props(deployment, None, manifest.home_region),
+            **_stack_props(deployment, None, manifest.home_region, StackRole.HOME),
             description=f"Caribou workflow {name}, at home",
         )
-        tag(self, deployment.stage, StackRole.HOME, name)
         placement = PlacementLayer(self, "Placement", deployment.placement)
         self.runs = RunState(self, "Runs", names=deployment.names)
         self.syncs = SyncState(self, "Syncs", names=deployment.names, keep=True)
@@ -144,20 +143,23 @@ class WorkflowStack(Stack):
 
 
 class RegionStack(Stack):
-    """`Workflow-<name>-<region>`: the functions that the placement puts in a region, and that region's state."""
+    """`Workflow-<name>-<region>`: every function that may run in a region, and that region's state.
+
+    Of the placement it depends only whether the stack is there: what is in it follows from the manifest, so that no
+    move takes a function from under its runs, the messages in its queue and those on their way.
+    """
 
     def __init__(self, scope: Construct, deployment: Deployment, region: str) -> None:
         name = deployment.workflow.name
         super().__init__(
             scope,
             workflow_stack_id(name, region),
-            **_stack_props(deployment, region, region),
-            description=f"Caribou workflow {name}, its functions in {region}",
+            **_stack_props(deployment, region, region, StackRole.REGION),
+            description=f"Caribou workflow {name}, in {region}",
         )
-        tag(self, deployment.stage, StackRole.REGION, name)
         SyncState(self, "Syncs", names=deployment.names, keep=False)
         code = deployment.bundle.code(self)
-        for function in deployment.placement.functions_in(region, deployment.workflow.graph):
+        for function in deployment.workflow.functions_in(region):
             WorkflowFunction(self, _function_id(function), deployment.function_props(function, code))
         CfnOutput(self, Output.HOME_REGION, value=deployment.workflow.manifest.home_region)
 
@@ -170,10 +172,9 @@ class RegistrationStack(Stack):
         super().__init__(
             scope,
             workflow_stack_id(name, part),
-            **_stack_props(deployment, part, deployment.control_region),
+            **_stack_props(deployment, part, deployment.control_region, StackRole.REGISTRATION),
             description=f"Caribou workflow {name}, known to the control plane",
         )
-        tag(self, deployment.stage, StackRole.REGISTRATION, name)
         workflow = deployment.workflow
         graph, manifest = workflow.graph, workflow.manifest
         RegistrationParameter(self, "Registration", names=deployment.names, graph=graph, manifest=manifest)
@@ -193,11 +194,13 @@ def _function_id(function: str) -> str:
     return f"Function-{function}"
 
 
-def _stack_props(deployment: Deployment, part: str | None, region: str) -> dict[str, Any]:
+def _stack_props(deployment: Deployment, part: str | None, region: str, role: StackRole) -> dict[str, Any]:
     return {
+        "tags": stack_tags(deployment.stage, role, deployment.workflow.name),
         "stack_name": stack_name(workflow_stack_id(deployment.workflow.name, part), deployment.stage),
         "env": Environment(region=region),
         "cross_region_references": False,
+        "suppress_template_indentation": True,
     }
 
 

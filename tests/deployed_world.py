@@ -5,11 +5,12 @@ import zlib
 from dataclasses import dataclass, field, replace
 
 import pytest
+from botocore.exceptions import ClientError
 from waiting import BACKSTOP_S
 
 from caribou.collectors.registrations import Registration
 from caribou.control.aws import Aws
-from caribou.control.stacks.deployed import find_stack
+from caribou.control.stacks.deployed import find_stack, resources
 from caribou.control.target import Target
 from caribou.control.workflows import KnownWorkflow
 from caribou.model.names import WorkflowNames, stack_name, workflow_stack_id
@@ -123,8 +124,8 @@ class World:
         }
         return self._deploy(workflow_stack_id(self.name), HOME, "home", template)
 
-    def region(self, region):
-        """Deploy a region's stack; what is in it is found through it."""
+    def region(self, region, *functions):
+        """Deploy a region's stack, with functions of some names; what is in it is found through it."""
         template = {
             "Resources": {
                 "Payloads": {"Type": "AWS::S3::Bucket"},
@@ -133,7 +134,9 @@ class World:
                     "Type": "AWS::Logs::LogGroup",
                     "Properties": {"LogGroupName": self.names.log_group("last")},
                 },
-            }
+                **{f"Function{name}": _function(self.names.function(name)) for name in functions},
+            },
+            "Outputs": {"HomeRegion": {"Value": HOME}},
         }
         return self._deploy(workflow_stack_id(self.name, region), region, "region", template)
 
@@ -156,6 +159,21 @@ class World:
         if bucket not in {found["Name"] for found in client.list_buckets()["Buckets"]}:
             client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": WEST})
 
+    def foreign(self, region, construct_id, role):
+        """Deploy a stack of someone else's that has our tags: a bucket, which has an object; the bucket's name."""
+        template = {"Resources": {"Theirs": {"Type": "AWS::S3::Bucket"}}}
+        stack = self._deploy(construct_id, region, role, template)
+        [bucket] = resources(self.aws, stack, "AWS::S3::Bucket")
+        self.aws.s3(region).put_object(Bucket=bucket, Key="theirs", Body=b"")
+        return bucket
+
+    def without_tags(self, stack):
+        """The stack, once it has lost its tags."""
+        client = self.aws.cloudformation(stack.region)
+        client.update_stack(StackName=stack.name, UsePreviousTemplate=True, Tags=[])
+        client.get_waiter("stack_update_complete").wait(StackName=stack.name, WaiterConfig={"Delay": 1})
+        return find_stack(self.aws, stack.name, stack.region)
+
     def stacks(self):
         """Names of all stacks of the account, with their regions."""
         answers = {r: self.aws.cloudformation(r).describe_stacks()["Stacks"] for r in (HOME, WEST, CANADA)}
@@ -174,6 +192,17 @@ class World:
         waiter = "stack_create_complete" if exists is None else "stack_update_complete"
         client.get_waiter(waiter).wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": int(BACKSTOP_S)})
         return find_stack(self.aws, name, region)
+
+
+def _function(name):
+    properties = {
+        "FunctionName": name,
+        "Runtime": "python3.13",
+        "Handler": "index.handle",
+        "Role": "arn:aws:iam::123456789012:role/any",
+        "Code": {"ZipFile": "def handle(event, context): pass"},
+    }
+    return {"Type": "AWS::Lambda::Function", "Properties": properties}
 
 
 def _table(name, key):
@@ -208,3 +237,22 @@ def _sync_table(name):
 def world(aws, request):
     """A workflow of the test's own name, nothing of it deployed yet."""
     return World(aws, f"w{zlib.crc32(request.node.nodeid.encode()):x}")
+
+
+@pytest.fixture
+def refused(world, monkeypatch):
+    """Make CloudFormation of a region refuse the credentials with an error code, to the world's clients."""
+
+    def refuse(region, code):
+        def answer(**_):
+            raise ClientError({"Error": {"Code": code, "Message": "refused"}}, "DescribeStacks")
+
+        monkeypatch.setattr(world.aws.cloudformation(region), "describe_stacks", answer)
+        monkeypatch.setattr(world.aws.cloudformation(region), "get_paginator", lambda _: _Refusing(answer))
+
+    return refuse
+
+
+class _Refusing:
+    def __init__(self, paginate):
+        self.paginate = paginate

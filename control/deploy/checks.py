@@ -48,6 +48,8 @@ class Situation:
     """What a deployment meets: what is deployed, how many runs are open, and the home that is registered.
 
     `stacks` are the names of those stacks of its placement that stand, `left` is what an earlier deployment left.
+    `leaving` are functions, by their names in Lambda, that stand in a region whose stack will not have them any more,
+    each with the region.
     """
 
     deployed: DeployedWorkflow | None
@@ -55,6 +57,7 @@ class Situation:
     registered_home: str | None = None
     stacks: AbstractSet[str] = frozenset()
     left: Leftovers = Leftovers()
+    leaving: tuple[tuple[str, str], ...] = ()
 
 
 def refuse(placed: PlacedWorkflow, situation: Situation, *, force: bool) -> None:
@@ -70,6 +73,7 @@ def refuse(placed: PlacedWorkflow, situation: Situation, *, force: bool) -> None
     _refuse_unasked_move(placed, situation.deployed)
     if not force:
         _refuse_changed_graph(placed, situation)
+        _refuse_leaving(placed.name, situation)
 
 
 def is_same_place(one: Placement, other: Placement) -> bool:
@@ -126,4 +130,15 @@ def _refuse_changed_graph(placed: PlacedWorkflow, situation: Situation) -> None:
     raise OperationFailedError(
         f"{graph.workflow}: its graph has changed, and {situation.open_runs} of its runs are still open; their "
         f"messages may not fit the new graph. Wait until they have ended (`caribou list` shows them), or use --force"
+    )
+
+
+def _refuse_leaving(name: str, situation: Situation) -> None:
+    if not situation.open_runs or not situation.leaving:
+        return
+    function, region = situation.leaving[0]
+    raise OperationFailedError(
+        f"{name}: its manifest allows {function} in {region} no longer, and {situation.open_runs} of its runs are "
+        f"still open; what lies in that function's queue, or is in its retries, would be lost. Wait until they have "
+        f"ended (`caribou list` shows them), or use --force"
     )

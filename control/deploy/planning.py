@@ -115,6 +115,8 @@ def _stacks(placed: PlacedWorkflow, situation: Situation, target: Target) -> Ite
     reasons = {registration: "makes it known to the control plane"} | dict.fromkeys(regions, "nodes are placed there")
     for (name, region), why in reasons.items():
         yield _deployed(name, region, why, placed.name, stands=name in situation.stacks)
+    for function, region in situation.leaving:
+        yield Step(Action.DELETE, Thing.FUNCTION, function, region, "may run there no longer", placed.name)
     home, stands = stack_name(workflow_stack_id(placed.name), target.stage), situation.deployed is not None
     yield _deployed(home, placed.home_region, f"home, with {placed.placement.summary}", placed.name, stands=stands)
 

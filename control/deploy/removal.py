@@ -6,8 +6,8 @@ bucket of home are not part of that: they outlive their stack (it retains them),
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from caribou.control.aws import Aws
 from caribou.control.deploy.steps import Action, Step, Thing
@@ -17,7 +17,8 @@ from caribou.control.stacks.deployed import DeployedStack, Found, find_stacks
 from caribou.control.stacks.lock import DeployLock, deploy_lock
 from caribou.control.stacks.stateful import home_tables
 from caribou.control.target import Target
-from caribou.model.errors import InvalidInputError
+from caribou.model.errors import InvalidInputError, OperationFailedError
+from caribou.model.regions import KNOWN_REGIONS
 from caribou.model.template_contract import StackRole
 
 _ORDER = (StackRole.HOME, StackRole.REGION, StackRole.REGISTRATION)
@@ -32,7 +33,7 @@ _WHY = {
 class Removal:
     """What goes: stacks in this order, then, with `delete_data`, bucket and tables of home. A plan; nothing is done.
 
-    In the regions `denied` it can't be seen whether there are stacks.
+    In the regions `unseen`, each with AWS's error code, it can't be seen whether there are stacks.
     """
 
     workflow: str
@@ -42,7 +43,7 @@ class Removal:
     bucket: str
     delete_data: bool
     open_runs: int = 0
-    denied: tuple[str, ...] = ()
+    unseen: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -53,8 +54,9 @@ class Removal:
         if self.open_runs:
             runs = f"{self.open_runs} open run{'' if self.open_runs == 1 else 's'}"
             yield Step(Action.ABANDON, Thing.RUNS, runs, self.home_region, "will never end", self.workflow)
-        for region in self.denied:
-            yield Step(Action.SKIP, Thing.REGION, region, region, "its stacks may not be listed", self.workflow)
+        for region, code in self.unseen.items():
+            why = f"its stacks can't be listed: {code}; any there stay"
+            yield Step(Action.SKIP, Thing.REGION, region, region, why, self.workflow)
 
     def _stacks(self) -> Iterator[Step]:
         for stack in self.stacks:
@@ -74,17 +76,30 @@ def in_order(found: Found, workflow: str) -> tuple[DeployedStack, ...]:
 
 
 def plan_removal(
-    aws: Aws, workflow: str, home_region: str | None, target: Target, *, delete_data: bool, now_s: float
+    aws: Aws,
+    workflow: str,
+    home_region: str | None,
+    target: Target,
+    *,
+    delete_data: bool,
+    now_s: float,
+    regions: Iterable[str] = KNOWN_REGIONS,
 ) -> Removal:
     """What removing a workflow means. Raises InvalidInputError if nothing of it is known: `home_region` is None then.
 
     The home stack's region counts, if there is one; else `home_region`, for the data that an earlier removal kept.
+    `regions` are those that it may be in. Raises OperationFailedError if its home can't be seen.
     """
-    found = find_stacks(aws, target.stage)
+    found = find_stacks(aws, target.stage, [workflow])
     home = next((stack.region for stack in found.of(workflow, StackRole.HOME)), home_region)
     if home is None:
         raise InvalidInputError(
             "nothing of it is deployed", where=workflow, fix=f"use one of {', '.join(found.workflows) or 'none there'}"
+        )
+    if home in found.unsearched:
+        raise OperationFailedError(
+            f"{workflow}: it can't be seen whether its home stack is in {home}: {found.unsearched[home]}. Nothing is "
+            f"removed. Look at the credentials, and at whether the account has enabled the region"
         )
     names = target.names(workflow)
     return Removal(
@@ -95,7 +110,7 @@ def plan_removal(
         bucket=names.payload_bucket(aws.account(target.control_region), home),
         delete_data=delete_data,
         open_runs=open_runs(aws, names, home, now_s),
-        denied=found.denied,
+        unseen=found.unseen(regions),
     )
 
 

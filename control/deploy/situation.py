@@ -9,7 +9,7 @@ from caribou.control.aws import Aws, aws_errors_as
 from caribou.control.deploy.checks import PlacedWorkflow, Situation
 from caribou.control.deploy.leftovers import leftovers
 from caribou.control.runs.run_table import open_runs
-from caribou.control.stacks.deployed import deployed_workflow, find_stack, home_stack
+from caribou.control.stacks.deployed import DeployedStack, deployed_workflow, find_stack, home_stack, resources
 from caribou.control.target import Target
 from caribou.model.names import WorkflowNames, stack_name, workflow_stack_id
 from caribou.model.registration import parse_registration
@@ -21,11 +21,26 @@ def situation_of(aws: Aws, placed: PlacedWorkflow, target: Target, clock: Callab
     names, home = target.names(placed.name), placed.home_region
     stack = home_stack(aws, placed.name, target.stage, home)
     places = other_stacks(placed, target)
-    standing = frozenset(name for name, region in places if find_stack(aws, name, region) is not None)
+    found = [there for name, region in places if (there := find_stack(aws, name, region)) is not None]
+    standing = frozenset(there.name for there in found)
     registered = registered_home(aws, names, target)
     if stack is None:
         return Situation(None, 0, registered, standing, leftovers(aws, names, home))
-    return Situation(deployed_workflow(aws, stack), open_runs(aws, names, home, clock()), registered, standing)
+    return Situation(
+        deployed_workflow(aws, stack),
+        open_runs(aws, names, home, clock()),
+        registered,
+        standing,
+        leaving=tuple(gone for there in found for gone in _leaving(aws, placed, there, names)),
+    )
+
+
+def _leaving(aws: Aws, placed: PlacedWorkflow, stack: DeployedStack, names: WorkflowNames) -> Iterator[tuple[str, str]]:
+    """The functions of a stack outside home that its next template has no more, each with the region."""
+    stay = {names.function(function) for function in placed.workflow.functions_in(stack.region)}
+    for name in resources(aws, stack, "AWS::Lambda::Function"):
+        if name not in stay:
+            yield name, stack.region
 
 
 def other_stacks(placed: PlacedWorkflow, target: Target) -> Iterator[tuple[str, str]]:

@@ -32,6 +32,7 @@ class Thing(StrEnum):
     STACK = "stack"
     TABLE = "table"
     BUCKET = "bucket"
+    FUNCTION = "function"
     NODE = "node"
     PLACEMENT = "placement"
     LOGS = "logs"

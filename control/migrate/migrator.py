@@ -22,7 +22,7 @@ from caribou.control.migrate.retirement import RetirementDecision
 from caribou.control.migrate.retirement_facts import home_facts
 from caribou.control.placement_bucket import PlacementBox
 from caribou.control.stacks.deletion import delete_stack
-from caribou.control.stacks.deployed import find_stack
+from caribou.control.stacks.deployed import any_stack
 from caribou.control.stacks.lock import DeployLock, deploy_lock
 from caribou.control.workflows import KnownWorkflow
 from caribou.model.errors import CaribouError, OperationFailedError
@@ -126,7 +126,7 @@ class Migrator:
         """Delete a region's stack, if it is still there and the lock is still ours."""
         lock.renew()
         aws, stack = self.planner.aws, region.stack
-        current = find_stack(aws, stack.id, stack.region)
-        if current is not None and (current.workflow, current.role) == (known.name, StackRole.REGION):
+        current = any_stack(aws, stack.id, stack.region)
+        if current is not None:
             self.notify(f"{known.name}: retiring {stack.region}, stack {stack.name}")
-            delete_stack(aws, current, empty_buckets=True)
+            delete_stack(aws, replace(current, workflow=known.name, role=StackRole.REGION), empty_buckets=True)

@@ -166,7 +166,7 @@ class MigrationPlanner:
         if plan.applied is not None:
             home = replace(home, placement=plan.applied.placement, flip_s=self.clock(), is_settled=True)
         try:
-            stacks = _region_stacks(find_stacks(self.aws, self.target.stage), known)
+            stacks = _region_stacks(find_stacks(self.aws, self.target.stage, [known.name]), known)
         except OperationFailedError as error:  # what waits is deployed all the same
             return replace(plan, failures=(str(error),))
         plan = replace(plan, idle=tuple(stack for stack in stacks if stack.region not in home.placement.regions))
@@ -191,10 +191,9 @@ def _all_collected(log_groups: Sequence[str]) -> float:
 
 def _region_stacks(found: Found, known: KnownWorkflow) -> tuple[DeployedStack, ...]:
     """The workflow's stacks but home's. Raises OperationFailedError if a region of it could not be searched."""
-    for region in known.regions:
-        if region in found.unsearched:
-            raise OperationFailedError(
-                f"{known.name}: the stacks of {region} can't be listed: {found.unsearched[region]}. Look at whether "
-                f"the account has enabled the region, and at the permissions"
-            )
+    if unseen := found.unseen(known.regions):
+        raise OperationFailedError(
+            f"{known.name}: these regions' stacks can't be listed, so none is retired: {unseen}. Look at the "
+            f"permissions, and at whether the account has enabled the regions, or let the manifest not allow them"
+        )
     return found.of(known.name, StackRole.REGION)

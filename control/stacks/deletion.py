@@ -8,7 +8,8 @@ from typing import Any
 from botocore.exceptions import ClientError, WaiterError
 
 from caribou.control.aws import Aws, aws_errors_as, error_code
-from caribou.control.stacks.deployed import DeployedStack, resources
+from caribou.control.stacks.deployed import DeployedStack, resources, template_of
+from caribou.control.stacks.ownership import is_our_template
 from caribou.control.stacks.stateful import ResourceType
 from caribou.model.errors import OperationFailedError
 
@@ -19,7 +20,11 @@ _GONE = frozenset({"NoSuchBucket", "404"})
 
 
 def delete_stack(aws: Aws, stack: DeployedStack, *, empty_buckets: bool) -> None:
-    """Delete a stack and wait for its end. Raises OperationFailedError, which says what could not be deleted."""
+    """Delete a stack of ours and wait for its end.
+
+    Raises OperationFailedError, which says what could not be deleted; of a stack that only looks like ours, nothing is.
+    """
+    refuse_foreign(aws, stack)
     if empty_buckets:
         for bucket in resources(aws, stack, ResourceType.BUCKET):
             empty_bucket(aws, stack.region, bucket)
@@ -35,6 +40,16 @@ def delete_stack(aws: Aws, stack: DeployedStack, *, empty_buckets: bool) -> None
             f"Deleting the stack {stack.name} in {stack.region} did not end well: {_why(aws, stack) or error}. "
             f"Look at the stack's events, mend it, and try again"
         ) from error
+
+
+def refuse_foreign(aws: Aws, stack: DeployedStack) -> None:
+    """Raise OperationFailedError unless the stack's template is what ours are; one without any has nothing in it."""
+    if stack.status == "REVIEW_IN_PROGRESS" or is_our_template(template_of(aws, stack), stack.workflow, stack.role):
+        return
+    raise OperationFailedError(
+        f"The stack {stack.name} in {stack.region} has the name and the place of the {stack.role} stack of "
+        f"{stack.workflow}, but its template is none of Caribou's, so it is left alone. If it may go, delete it by hand"
+    )
 
 
 def empty_bucket(aws: Aws, region: str, bucket: str) -> None:

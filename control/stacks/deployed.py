@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from caribou.control.aws import Aws, aws_errors_as, error_code
+from caribou.control.stacks.ownership import owner_of
 from caribou.model.errors import OperationFailedError
 from caribou.model.names import stack_name, workflow_stack_id
 from caribou.model.placement import Placement
 from caribou.model.regions import KNOWN_REGIONS
-from caribou.model.template_contract import METADATA_KEY, PROJECT, Output, Tag
+from caribou.model.template_contract import METADATA_KEY, Output, Tag
 
 _NOT_THERE = frozenset(
     {"DELETE_COMPLETE", "REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"}
@@ -27,7 +28,8 @@ _NOT_ENABLED = frozenset(
     {"AuthFailure", "InvalidClientTokenId", "OptInRequired", "UnrecognizedClientException", "AccessDenied"}
     | {"AccessDeniedException", "SignatureDoesNotMatch"}
 )
-"""Error codes of a region that this account, or this role, can't use: nothing of ours can be there."""
+"""Error codes of a region that refuses the credentials: it is off, or they may not look there. What is in it is not
+known, as stacks outlive a region's being switched off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,8 @@ class DeployedStack:
 
     @property
     def is_busy(self) -> bool:
-        """Whether CloudFormation is at work on it."""
-        return self.status.endswith("_IN_PROGRESS")
+        """Whether CloudFormation is at work on it; it is not on one whose first change set waits for review."""
+        return self.status.endswith("_IN_PROGRESS") and self.status != "REVIEW_IN_PROGRESS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +81,14 @@ class DeployedWorkflow:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """All stacks of ours that were found by tag, and the regions that could not be searched, with the reason."""
+    """All stacks of ours that were found, and the regions that could not be searched, with AWS's error code."""
 
     stacks: tuple[DeployedStack, ...]
     unsearched: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def denied(self) -> tuple[str, ...]:
-        """The regions whose stacks may not be listed; the others of the unsearched are not enabled, so empty."""
-        return tuple(region for region, code in self.unsearched.items() if code.startswith("AccessDenied"))
+    def unseen(self, regions: Iterable[str]) -> dict[str, str]:
+        """Those of some regions of which it is not known what is there, each with the error code."""
+        return {region: self.unsearched[region] for region in sorted(regions) if region in self.unsearched}
 
     def of(self, workflow: str, role: str) -> tuple[DeployedStack, ...]:
         """The stacks of a role of a workflow, by region."""
@@ -99,17 +100,19 @@ class Found:
         return tuple(sorted({stack.workflow for stack in self.stacks if stack.workflow}))
 
 
-def find_stacks(aws: Aws, stage: str, regions: Iterable[str] = KNOWN_REGIONS) -> Found:
-    """Every stack of a stage in these regions, found by tag: one listing a region, regions in parallel.
+def find_stacks(aws: Aws, stage: str, workflows: Iterable[str] = (), regions: Iterable[str] = KNOWN_REGIONS) -> Found:
+    """Every stack of a stage in these regions, one listing a region, regions in parallel.
 
-    A region that the account can't use is listed, no error; any other failure is OperationFailedError, since a
-    stack that is overlooked would be taken for one that is not there.
+    Those of the workflows named are found by name even if they have lost their tags, the others by name and tags. A
+    region that refuses the credentials is listed, no error; any other failure is OperationFailedError, since a stack
+    that is overlooked would be taken for one that is not there.
     """
+    known = tuple(workflows)
     names = sorted(set(regions))
     for region in names:
         aws.cloudformation(region)  # made here: sessions are slow at making clients on many threads
     with ThreadPoolExecutor(max_workers=_THREADS) as threads:
-        answers = list(threads.map(lambda region: _listed(aws, stage, region), names))
+        answers = list(threads.map(lambda region: _listed(aws, stage, region, known), names))
     stacks = [stack for answer in answers if isinstance(answer, list) for stack in answer]
     unsearched = {region: a for region, a in zip(names, answers, strict=True) if isinstance(a, str)}
     if names and len(unsearched) == len(names):
@@ -117,18 +120,18 @@ def find_stacks(aws: Aws, stage: str, regions: Iterable[str] = KNOWN_REGIONS) ->
     return Found(tuple(sorted(stacks, key=lambda s: (s.workflow, s.role, s.region))), unsearched)
 
 
-def _listed(aws: Aws, stage: str, region: str) -> list[DeployedStack] | str:
-    """The region's stacks of ours, or why the account can't use the region."""
+def _listed(aws: Aws, stage: str, region: str, known: tuple[str, ...]) -> list[DeployedStack] | str:
+    """The region's stacks of ours, or why they can't be listed."""
     try:
         pages = aws.cloudformation(region).get_paginator("describe_stacks").paginate()
-        found = [stack_of(stack, region) for page in pages for stack in page["Stacks"] if _is_ours(stack, stage)]
+        found = [_ours(stack, stage, region, known) for page in pages for stack in page["Stacks"]]
     except ClientError as error:
         if error_code(error) in _NOT_ENABLED:
             return error_code(error)
         raise OperationFailedError(f"Listing the stacks of {region} failed: {error}") from error
     except BotoCoreError as error:
         raise OperationFailedError(f"Listing the stacks of {region} failed: {error}") from error
-    return found
+    return [stack for stack in found if stack is not None]
 
 
 def home_stack(aws: Aws, workflow: str, stage: str, region: str) -> DeployedStack | None:
@@ -138,6 +141,12 @@ def home_stack(aws: Aws, workflow: str, stage: str, region: str) -> DeployedStac
 
 def find_stack(aws: Aws, name: str, region: str) -> DeployedStack | None:
     """A stack by its name or ARN; None if there is none, or one that never came up, or is gone."""
+    stack = any_stack(aws, name, region)
+    return stack if stack is not None and stack.is_there else None
+
+
+def any_stack(aws: Aws, name: str, region: str) -> DeployedStack | None:
+    """A stack by its name or ARN, also one that never came up; None if there is none, or it is gone."""
     try:
         answer = aws.cloudformation(region).describe_stacks(StackName=name)
     except ClientError as error:
@@ -147,21 +156,29 @@ def find_stack(aws: Aws, name: str, region: str) -> DeployedStack | None:
     except BotoCoreError as error:
         raise OperationFailedError(f"Looking for the stack {name} in {region} failed: {error}") from error
     stacks = [stack_of(stack, region) for stack in answer["Stacks"]]
-    return next((stack for stack in stacks if stack.is_there), None)
+    return next((stack for stack in stacks if stack.status != "DELETE_COMPLETE"), None)
 
 
 def deployed_workflow(aws: Aws, home: DeployedStack) -> DeployedWorkflow:
     """The home stack with the placement out of its template. Raises OperationFailedError if it has none."""
-    with aws_errors_as(f"Reading the template of {home.name} in {home.region}"):
-        body: Any = aws.cloudformation(home.region).get_template(StackName=home.id)["TemplateBody"]
-    template = json.loads(body) if isinstance(body, str) else body
-    data = template.get("Metadata", {}).get(METADATA_KEY)
+    data = template_of(aws, home).get("Metadata", {}).get(METADATA_KEY)
     if data is None:
         raise OperationFailedError(
             f"The stack {home.name} in {home.region} has no placement: its template's Metadata lacks {METADATA_KEY}. "
             f"Deploy the workflow again"
         )
     return DeployedWorkflow(home, Placement.from_json(data, where=f"Metadata of {home.name} in {home.region}"))
+
+
+def template_of(aws: Aws, stack: DeployedStack) -> dict[str, Any]:
+    """A stack's template; empty if it is not JSON, as ours are."""
+    with aws_errors_as(f"Reading the template of {stack.name} in {stack.region}"):
+        body: Any = aws.cloudformation(stack.region).get_template(StackName=stack.id)["TemplateBody"]
+    try:
+        template: Any = json.loads(body) if isinstance(body, str) else body
+    except ValueError:
+        return {}
+    return template if isinstance(template, dict) else {}
 
 
 def resources(aws: Aws, stack: DeployedStack, kind: str) -> tuple[str, ...]:
@@ -194,9 +211,10 @@ def stack_of(answer: Mapping[str, Any], region: str) -> DeployedStack:
     )
 
 
-def _is_ours(answer: Mapping[str, Any], stage: str) -> bool:
-    tags = _tags(answer)
-    return tags.get(Tag.PROJECT) == PROJECT and tags.get(Tag.STAGE) == stage
+def _ours(answer: Mapping[str, Any], stage: str, region: str, known: tuple[str, ...]) -> DeployedStack | None:
+    """The stack in an answer, if it is ours."""
+    owner = owner_of(answer["StackName"], _tags(answer), stage, region, known)
+    return None if owner is None else replace(stack_of(answer, region), workflow=owner.workflow, role=owner.role)
 
 
 def _tags(answer: Mapping[str, Any]) -> dict[str, str]:

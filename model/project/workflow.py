@@ -36,6 +36,11 @@ class Workflow:
         """All regions that a function of it may run in, home among them."""
         return self.manifest.allowed_regions(KNOWN_REGIONS)
 
+    def functions_in(self, region: str) -> tuple[str, ...]:
+        """Names of the functions that may run in a region, in the order of the graph: its stack has all of them."""
+        names = (function.name for function in self.graph.functions)
+        return tuple(name for name in names if region in self.manifest.regions_of(name, KNOWN_REGIONS))
+
     @property
     def home(self) -> Placement:
         """Everything at home."""

@@ -218,7 +218,7 @@ class CaribouSettings(_Section):
     """The version of this file's schema."""
     architecture: Literal["x86_64", "arm64"] = DEFAULT.architecture
     """The functions' processor architecture."""
-    python_version: Literal["3.11", "3.12", "3.13"] = DEFAULT.python_version
+    python_version: Literal["3.11", "3.12", "3.13", "3.14"] = DEFAULT.python_version
     """The functions' Python, in quotes."""
     home_share: Annotated[float, Field(ge=0, le=1)] = DEFAULT.runs.home_share
     """The share of runs, 0 to 1, that stays at home whatever the placement says, so that home is always measured."""

@@ -53,13 +53,6 @@ def test_regions_when_the_hour_is_in_a_plan_then_that_plan_decides():
     assert PLACEMENT.regions == {HOME, AWAY}
 
 
-def test_functions_when_a_node_is_placed_in_a_region_at_any_hour_then_its_function_is_there():
-    """A region's stack holds the functions that any hour needs there."""
-    assert PLACEMENT.functions_in(AWAY, GRAPH) == ("b",)
-    assert PLACEMENT.functions_in(HOME, GRAPH) == ("a", "b")
-    assert PLACEMENT.functions_in("eu-west-1", GRAPH) == ()
-
-
 def test_expiry_when_it_has_come_then_the_placement_is_expired():
     """The moment of expiry is expired already."""
     assert not PLACEMENT.is_expired(EXPIRY - timedelta(seconds=1))

@@ -122,6 +122,7 @@ def project(new_project):
     moved = {"near": [WEST] * 24, "join": [CANADA] * 12 + [HOME] * 12}
     (root / "moved.json").write_text(json.dumps(placement_of(root, moved)))
     (root / "west.json").write_text(json.dumps(placement_of(root, {"near": [WEST] * 24})))
+    (root / "far.json").write_text(json.dumps(placement_of(root, {"near": [WEST] * 24, "far": [IRELAND] * 24})))
     (root / "later.json").write_text(json.dumps(placement_of(root, {"near": [WEST] * 12 + [HOME] * 12})))
     return root
 
@@ -192,6 +193,18 @@ def synthesised(new_app, project, now):
             add_stacks(app, root, at)
             cache[key] = Assembly(Path(app.synth().directory))
         return cache[key]
+
+    return synthesise
+
+
+@pytest.fixture(scope="session")
+def synthesise_with(new_app, project, now):
+    """Synthesise the shared project with CDK's own context keys, and some of ours."""
+
+    def synthesise(flags, **context):
+        app = new_app(**flags, **context)
+        add_stacks(app, project, now)
+        return Assembly(Path(app.synth().directory))
 
     return synthesise
 

@@ -90,6 +90,16 @@ def test_deploy_when_the_graph_changed_and_no_run_is_open_then_it_may_be(workflo
     refuse(PlacedWorkflow(workflow, placed()), other_graph(situation(workflow, placed())), force=False)
 
 
+def test_deploy_when_a_function_may_run_in_a_region_no_longer_then_open_runs_are_waited_for(workflow, placed):
+    """What lies in its queue, or is in its retries, would go with it; `--force` is the operator's word."""
+    placed_workflow, leaving = PlacedWorkflow(workflow, placed(WEST)), (("caribou-dev-example-first", WEST),)
+    met = situation(workflow, placed(WEST), open_runs=2, leaving=leaving)
+    with pytest.raises(OperationFailedError, match="caribou-dev-example-first in us-west-2 no longer, and 2 of its"):
+        refuse(placed_workflow, met, force=False)
+    refuse(placed_workflow, met, force=True)
+    refuse(placed_workflow, replace(met, open_runs=0), force=False)
+
+
 def test_deploy_when_the_home_region_changed_then_it_is_refused(workflow, placed):
     """The old home would be left behind, with its runs."""
     with pytest.raises(InvalidInputError, match="another home region"):

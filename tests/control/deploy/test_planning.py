@@ -72,6 +72,13 @@ def test_plan_when_something_was_left_then_the_bucket_goes_and_tables_are_adopte
     assert not DeployPlan((placed_workflow,), everything=False, steps=steps[3:]).request.adopt
 
 
+def test_plan_when_a_function_may_run_in_a_region_no_longer_then_says_that_it_is_deleted_there(workflow, placed):
+    """A move deletes none: only another manifest, or another source, does."""
+    name = "caribou-dev-example-first"
+    steps = done(workflow, placed(WEST), met(placed(WEST), leaving=((name, WEST),)))
+    assert (Action.DELETE, Thing.FUNCTION, name, WEST) in steps
+
+
 def test_plan_when_what_is_deployed_is_kept_then_the_committed_placement_changes_first(workflow, placed):
     """Home is what is deployed where nothing is committed."""
     [first, *_] = done(workflow, placed(WEST), met(placed(WEST)), commits=True)

@@ -7,8 +7,9 @@ import pytest
 from caribou.control.deploy.checks import Leftovers
 from caribou.control.deploy.leftovers import leftovers
 from caribou.control.deploy.removal import plan_removal, remove
-from caribou.control.deploy.steps import Action
-from caribou.model.errors import InvalidInputError
+from caribou.control.deploy.steps import Action, Thing
+from caribou.model.errors import InvalidInputError, OperationFailedError
+from caribou.model.names import workflow_stack_id
 
 pytestmark = pytest.mark.local_cloud
 HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"
@@ -83,3 +84,49 @@ def test_leftovers_when_the_workflow_is_deployed_then_there_are_none(world, plac
     """Its tables are in use, not left over."""
     world.home(placed())
     assert leftovers(world.aws, world.names, HOME) == Leftovers()
+
+
+def test_removal_when_stacks_have_lost_their_tags_then_they_are_found_by_their_names(world, placed):
+    """A live workflow is never taken for one of which only data is left."""
+    for stack in (world.home(placed(WEST)), world.region(WEST)):
+        assert world.without_tags(stack).workflow == ""
+    removal = planned(world, delete_data=True)
+    assert [(stack.role, stack.region) for stack in removal.stacks] == [("home", HOME), ("region", WEST)]
+    remove(world.aws, removal, world.target, lambda _: None)
+    assert not [name for _, name in world.stacks() if world.name in name]
+
+
+def test_removal_when_a_foreign_stack_has_our_tags_then_it_is_not_part_of_it(world, placed):
+    """Its name is none that we give."""
+    world.home(placed())
+    world.foreign(WEST, "Billing", "region")
+    assert [stack.role for stack in planned(world).stacks] == ["home"]
+
+
+def test_removal_when_a_foreign_stack_has_our_tags_and_name_then_it_stays_with_what_is_in_its_bucket(world):
+    """Its template is none of ours, which is seen before its bucket is emptied."""
+    bucket = world.foreign(WEST, workflow_stack_id(world.name, WEST), "region")
+    with pytest.raises(OperationFailedError, match="none of Caribou's, so it is left alone"):
+        remove(world.aws, planned(world), world.target, lambda _: None)
+    assert world.aws.s3(WEST).list_objects_v2(Bucket=bucket)["KeyCount"] == 1
+
+
+def test_removal_when_a_region_refuses_the_credentials_then_it_is_not_known_what_is_there(world, placed, refused):
+    """The plan says so: stacks outlive a region's being switched off."""
+    world.home(placed(WEST))
+    refused(CANADA, "InvalidClientTokenId")
+    removal = planned(world)
+    assert removal.unseen == {CANADA: "InvalidClientTokenId"}
+    [step] = [step for step in removal.steps if step.thing is Thing.REGION]
+    assert (step.action, step.why) == (
+        Action.SKIP,
+        "its stacks can't be listed: InvalidClientTokenId; any there stay",
+    )
+
+
+def test_removal_when_home_refuses_the_credentials_then_nothing_is_planned(world, placed, refused):
+    """Else the tables of a live workflow would go."""
+    world.home(placed())
+    refused(HOME, "UnrecognizedClientException")
+    with pytest.raises(OperationFailedError, match="Nothing is removed"):
+        planned(world, delete_data=True)

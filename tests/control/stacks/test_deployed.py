@@ -21,7 +21,7 @@ def stack(status="UPDATE_COMPLETE"):
 
 @pytest.mark.local_cloud
 def test_stacks_when_they_carry_our_tags_then_they_are_found_by_workflow_and_role(world, placed):
-    """Names don't count: a retired region is found by its tags, another stage's stacks are not."""
+    """A region that waits to be retired is found whoever asks; another stage's stacks are not."""
     world.home(placed(WEST))
     world.region(WEST)
     world.region(CANADA)
@@ -85,6 +85,21 @@ def test_inventory_when_a_registered_workflow_is_not_deployed_then_it_is_listed_
     """What is known is listed."""
     entries = {entry.name: entry for entry in inventory(world.aws, [world.known], world.target, 2.0)}
     assert entries[world.name].to_json()["placement"] is None
+
+
+@pytest.mark.local_cloud
+def test_inventory_when_a_region_refuses_the_credentials_then_it_says_that_what_is_there_is_not_known(world, refused):
+    """Only regions that the workflow may be in are worth a word."""
+    refused(CANADA, "InvalidClientTokenId")
+    refused("af-south-1", "InvalidClientTokenId")
+    entries = {entry.name: entry for entry in inventory(world.aws, [world.known], world.target, 2.0)}
+    assert entries[world.name].to_json()["unseen_regions"] == {CANADA: "InvalidClientTokenId"}
+
+
+def test_stack_when_its_first_change_set_waits_for_review_then_nobody_is_at_work_on_it():
+    """It may wait for ever."""
+    assert not stack("REVIEW_IN_PROGRESS").is_busy
+    assert stack("UPDATE_IN_PROGRESS").is_busy
 
 
 @pytest.mark.parametrize(

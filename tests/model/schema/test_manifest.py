@@ -270,7 +270,7 @@ CONFIG = "regions_and_providers.providers.aws.config"
         ("environment_variables", [{"key": "AWS_REGION", "value": ""}], "environment_variables[0].key", "is reserved"),
         ("environment_variables", [{"key": "CARIBOU_X", "value": ""}], "environment_variables[0].key", "is reserved"),
         ("environment_variables", {"A": "b"}, "environment_variables", "is not a list"),
-        ("caribou.python_version", 3.13, "caribou.python_version", "write '3.11', '3.12' or '3.13'"),
+        ("caribou.python_version", 3.13, "caribou.python_version", "write '3.11', '3.12', '3.13' or '3.14'"),
         ("caribou.home_share", 1.5, "caribou.home_share", "less than or equal to 1"),
         ("caribou.message_limit_bytes", 2**20, "caribou.message_limit_bytes", "less than or equal to 262144"),
         ("caribou.log_retention_days", 31, "caribou.log_retention_days", "is not a retention"),
