@@ -12,6 +12,7 @@ from caribou.model.errors import InvalidEnvelopeError
 from caribou.model.names import WorkflowNames
 from caribou.model.run.envelope import Pointer
 from caribou.model.run.item import FailedEvent
+from caribou.model.run.text import storable
 from caribou.runtime.clients import Clients, reaching
 from caribou.runtime.event import unpack
 from caribou.runtime.ports import Ports
@@ -20,12 +21,15 @@ from caribou.runtime.settings import Settings
 from caribou.runtime.sync_items import DynamoClaims, DynamoParking, DynamoSyncStore
 
 _HIDDEN_S = 120
+_ASIDE_S = 3600
+"""How long an event that nobody can read stays out of sight of the sweeps: those behind it have their turn."""
 _EVENTS_A_CALL: Literal[10] = 10
+_MAX_TYPE_CHARACTERS = 200
 
 
-def aws_ports(settings: Settings, *, partition: str, account: str) -> Ports:
+def aws_ports(settings: Settings, *, partition: str, account: str, clients: Clients | None = None) -> Ports:
     """The ports of a function that runs on AWS, or on a local cloud that `AWS_ENDPOINT_URL` names."""
-    clients = Clients()
+    clients = clients or Clients()
     return Ports(
         bus=SnsBus(clients, lambda region, f: f"arn:{partition}:sns:{region}:{account}:{settings.names.topic(f)}"),
         claims=DynamoClaims(clients, settings.names.sync_table),
@@ -96,16 +100,27 @@ class SqsFailures:
         self._urls: dict[tuple[str, str], str] = {}
 
     def receive(self, region: str, function: str) -> tuple[FailedEvent, ...]:
-        """Receive up to ten; none from a region that has no such queue."""
-        url, client = self._url(region, function), self._clients.sqs(region)
-        with reaching(region):
-            answer = client.receive_message(
-                QueueUrl=url, MaxNumberOfMessages=_EVENTS_A_CALL, VisibilityTimeout=_HIDDEN_S
-            )
+        """Receive up to ten; none if the region has no such queue, as where the function is not placed."""
+        client = self._clients.sqs(region)
+        try:
+            url = self._url(region, function)
+            with reaching(region):
+                answer = client.receive_message(
+                    QueueUrl=url, MaxNumberOfMessages=_EVENTS_A_CALL, VisibilityTimeout=_HIDDEN_S
+                )
+        except client.exceptions.QueueDoesNotExist:
+            self._urls.pop((region, function), None)
+            return ()
         return tuple(
             failed_event(region, function, self._names.topic(function), message)
             for message in answer.get("Messages", ())
         )
+
+    def set_aside(self, event: FailedEvent) -> None:
+        """Hide it for an hour."""
+        url, client = self._url(event.region, event.function), self._clients.sqs(event.region)
+        with reaching(event.region):
+            client.change_message_visibility(QueueUrl=url, ReceiptHandle=event.handle, VisibilityTimeout=_ASIDE_S)
 
     def delete(self, event: FailedEvent) -> None:
         """Delete it."""
@@ -128,14 +143,17 @@ def failed_event(region: str, function: str, topic: str, message: Mapping[str, A
         data = json.loads(body)
         if "requestPayload" in data:
             return FailedEvent(region, function, *_request_of(data, topic), *_error_of(data), handle)
-        return FailedEvent(region, function, data["Message"], data["MessageId"], None, "not delivered", handle)
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        return FailedEvent(
+            region, function, _text(data["Message"]), _text(data["MessageId"]), None, "not delivered", handle
+        )
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         return FailedEvent(region, function, body, "", None, "not readable", handle)
 
 
 def _request_of(data: Mapping[str, Any], topic: str) -> tuple[str, str]:
     """Message and id of what the function was invoked with: its topic's, or the event that came past the topic."""
-    delivery = unpack(data["requestPayload"], topic=topic, request_id=data["requestContext"]["requestId"])
+    request_id = _text(data["requestContext"]["requestId"])
+    delivery = unpack(data["requestPayload"], topic=topic, request_id=request_id)
     if delivery.from_topic:
         return data["requestPayload"]["Records"][0]["Sns"]["Message"], delivery.id
     return json.dumps(data["requestPayload"]), delivery.id
@@ -148,4 +166,11 @@ def _error_of(data: Mapping[str, Any]) -> tuple[str | None, str]:
     """
     response, context = data.get("responsePayload") or {}, data.get("responseContext") or {}
     kind = response.get("errorType") or context.get("functionError")
-    return kind, response.get("errorMessage") or data["requestContext"]["condition"]
+    text = response.get("errorMessage") or data["requestContext"]["condition"]
+    return None if kind is None else storable(_text(kind), _MAX_TYPE_CHARACTERS), storable(_text(text))
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value

@@ -22,15 +22,13 @@ if TYPE_CHECKING:
 
 _CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "max_attempts": 2})
 """A region that is down is given up within about 14 s, so that its functions' callers have time to go home instead."""
-_DATA_CONFIG = _CONFIG.merge(Config(read_timeout=30))
+_DATA = Config(read_timeout=30)
 """For large payloads."""
 _NOT_TAKEN = frozenset(
     {
         "NotFound",
         "NoSuchBucket",
         "ResourceNotFoundException",
-        "AWS.SimpleQueueService.NonExistentQueue",
-        "QueueDoesNotExist",
         "Throttling",
         "ThrottlingException",
         "ThrottledException",
@@ -51,8 +49,8 @@ class Clients:
     Sends run on threads; clients may be shared by threads, but a session that makes them may not: hence the lock.
     """
 
-    def __init__(self, session: boto3.Session | None = None) -> None:
-        self._session = session or boto3.Session()
+    def __init__(self, session: boto3.Session | None = None, config: Config = _CONFIG) -> None:
+        self._session, self._general = session or boto3.Session(), config
         self._lock = Lock()
         self._made: dict[tuple[str, str], Any] = {}
 
@@ -86,7 +84,7 @@ class Clients:
 
     def _config(self, service: str) -> Config:
         """Time limits and retries of a service's clients."""
-        return _DATA_CONFIG if service == "s3" else _CONFIG
+        return self._general.merge(_DATA) if service == "s3" else self._general
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from caribou.model.placement import Placement
 from caribou.model.run import payload as payloads
 from caribou.model.run.envelope import Envelope, Run, Start, event_bytes
 from caribou.model.run.record import RunRecord, SuccessorRecord
+from caribou.model.run.text import error_text
 from caribou.runtime.event import Delivery, message_of
 from caribou.runtime.execution import Execution, threads, wants_metadata
 from caribou.runtime.outbox import Outbox
@@ -139,13 +140,13 @@ class NodeRunner:
                     attempt,
                     cold_start,
                     successors=execution.handed_over(),
-                    error=_text_of(error),
+                    error=error_text(error),
                     joined_bytes=execution.joined_bytes,
                 )
                 self._record(envelope, meter, failed)
                 if tries >= MAX_ATTEMPTS and not isinstance(error, UnreachableError):
                     with suppress(UnreachableError):  # what user code raised is what Lambda and the sweeper must see
-                        self.ports.runs.fail(run.run_id, self.ports.clock.now(), envelope.node, _text_of(error))
+                        self.ports.runs.fail(run.run_id, self.ports.clock.now(), envelope.node, error_text(error))
                 raise
         ended = _Ended(attempt, cold_start, successors=successors, joined_bytes=execution.joined_bytes)
         self._record(envelope, meter, ended)
@@ -220,7 +221,3 @@ def _cpu_s() -> float:
     """User and system time of this process, with all its threads, and of its child processes that have ended."""
     children = os.times()
     return time.process_time() + children.children_user + children.children_system
-
-
-def _text_of(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from caribou.model.run.envelope import Pointer, StoredPayload, pointer_to_json
+from caribou.model.run.envelope import StoredPayload, parse_pointer, pointer_to_json
 from caribou.model.run.item import Parked, SyncInputs, SyncState
 from caribou.runtime.clients import Clients, got, queried, reaching
 
@@ -200,5 +200,5 @@ def _payload_attributes(payload: StoredPayload) -> dict[str, Any]:
 
 def _payload(item: Mapping[str, Any]) -> StoredPayload:
     if "pointer" in item:
-        return StoredPayload(pointer=Pointer(**json.loads(item["pointer"]["S"])))
+        return StoredPayload(pointer=parse_pointer(json.loads(item["pointer"]["S"])))
     return StoredPayload(text=item["payload"]["S"])
