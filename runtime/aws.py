@@ -13,7 +13,7 @@ from caribou.model.names import WorkflowNames
 from caribou.model.run.envelope import Pointer
 from caribou.model.run.item import FailedEvent
 from caribou.model.run.text import storable
-from caribou.runtime.clients import Clients, reaching
+from caribou.runtime.clients import Clients
 from caribou.runtime.event import unpack
 from caribou.runtime.ports import Ports
 from caribou.runtime.run_items import DynamoRunStore
@@ -28,8 +28,11 @@ _MAX_TYPE_CHARACTERS = 200
 
 
 def aws_ports(settings: Settings, *, partition: str, account: str, clients: Clients | None = None) -> Ports:
-    """The ports of a function that runs on AWS, or on a local cloud that `AWS_ENDPOINT_URL` names."""
-    clients = clients or Clients()
+    """The ports of a function that runs on AWS, or on a local cloud that `AWS_ENDPOINT_URL` names.
+
+    Without `clients`, those of a deployed function; who calls from outside has a profile, say, and gives his own.
+    """
+    clients = clients or Clients.deployed(settings.home_region)
     return Ports(
         bus=SnsBus(clients, lambda region, f: f"arn:{partition}:sns:{region}:{account}:{settings.names.topic(f)}"),
         claims=DynamoClaims(clients, settings.names.sync_table),
@@ -59,7 +62,7 @@ class SnsBus:
     def publish(self, region: str, function: str, message: str) -> None:
         """Publish; raises UnreachableError where the region or the topic does not take it."""
         arn = self._topic_arn(region, function)
-        with reaching(region):
+        with self._clients.reaching(region):
             self._clients.sns(region).publish(TopicArn=arn, Message=message)
 
 
@@ -72,13 +75,13 @@ class S3PayloadStore:
     def put(self, region: str, key: str, text: str) -> Pointer:
         """Put the payload; raises UnreachableError where the region does not take it."""
         body, bucket = text.encode(), self._bucket(region)
-        with reaching(region):
+        with self._clients.reaching(region):
             self._clients.s3(region).put_object(Bucket=bucket, Key=key, Body=body)
         return Pointer(region, bucket, key, hashlib.sha256(body).hexdigest(), len(body))
 
     def get(self, pointer: Pointer) -> str:
         """Get the payload; raises InvalidEnvelopeError if it is not what the pointer's digest says."""
-        with reaching(pointer.region):
+        with self._clients.reaching(pointer.region):
             answer = self._clients.s3(pointer.region).get_object(Bucket=pointer.bucket, Key=pointer.key)
             body = answer["Body"].read()
         if hashlib.sha256(body).hexdigest() != pointer.sha256:
@@ -104,7 +107,7 @@ class SqsFailures:
         client = self._clients.sqs(region)
         try:
             url = self._url(region, function)
-            with reaching(region):
+            with self._clients.reaching(region):
                 answer = client.receive_message(
                     QueueUrl=url, MaxNumberOfMessages=_EVENTS_A_CALL, VisibilityTimeout=_HIDDEN_S
                 )
@@ -119,19 +122,19 @@ class SqsFailures:
     def set_aside(self, event: FailedEvent) -> None:
         """Hide it for an hour."""
         url, client = self._url(event.region, event.function), self._clients.sqs(event.region)
-        with reaching(event.region):
+        with self._clients.reaching(event.region):
             client.change_message_visibility(QueueUrl=url, ReceiptHandle=event.handle, VisibilityTimeout=_ASIDE_S)
 
     def delete(self, event: FailedEvent) -> None:
         """Delete it."""
         url, client = self._url(event.region, event.function), self._clients.sqs(event.region)
-        with reaching(event.region):
+        with self._clients.reaching(event.region):
             client.delete_message(QueueUrl=url, ReceiptHandle=event.handle)
 
     def _url(self, region: str, function: str) -> str:
         if (region, function) not in self._urls:
             client, name = self._clients.sqs(region), self._names.failure_queue(function)
-            with reaching(region):
+            with self._clients.reaching(region):
                 self._urls[region, function] = client.get_queue_url(QueueName=name)["QueueUrl"]
         return self._urls[region, function]
 

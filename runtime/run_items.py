@@ -13,7 +13,7 @@ from caribou.model.run.fields import finite, region_by_node
 from caribou.model.run.item import NO_RESULTS, Listed, RunItem, RunState
 from caribou.model.run.text import storable
 from caribou.model.template_contract import OPEN_INDEX
-from caribou.runtime.clients import Clients, got, number, reaching
+from caribou.runtime.clients import Clients, got, number
 
 _LISTED = {"S": "1"}
 _DAY_S = 24 * 3600
@@ -45,7 +45,7 @@ class DynamoRunStore:
         """Put the run item unless there is one, which is then the one that counts."""
         client, item = self._clients.dynamodb(self._home), _item_of(run, leaves)
         try:
-            with reaching(self._home):
+            with self._clients.reaching(self._home):
                 client.put_item(TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(run_id)")
         except client.exceptions.ConditionalCheckFailedException:
             found = self.get(run.run_id)
@@ -66,7 +66,7 @@ class DynamoRunStore:
             values |= {f":result{i}": {"S": text} for i, text in enumerate(results.values())}
         client = self._clients.dynamodb(self._home)
         try:
-            with reaching(self._home):
+            with self._clients.reaching(self._home):
                 answer = client.update_item(
                     TableName=self._table,
                     Key=_key(run_id),
@@ -124,13 +124,13 @@ class DynamoRunStore:
 
     def get(self, run_id: str) -> RunItem | None:
         """Read the item."""
-        item = got(self._clients.dynamodb(self._home), self._home, self._table, _key(run_id))
+        item = got(self._clients, self._home, self._table, _key(run_id))
         return None if item is None else run_item(item)
 
     def listed(self) -> Listed:
         """Read the list, page by page."""
         pages = self._clients.dynamodb(self._home).get_paginator("query").paginate(TableName=self._table, **ON_LIST)
-        with reaching(self._home):
+        with self._clients.reaching(self._home):
             items = [item for page in pages for item in page["Items"]]
         found = readable(items)
         return Listed(found, len(items) - len(found))
@@ -152,7 +152,7 @@ class DynamoRunStore:
     ) -> None:
         """Update an item, unless the condition says that somebody else was first."""
         client = self._clients.dynamodb(self._home)
-        with suppress(client.exceptions.ConditionalCheckFailedException), reaching(self._home):
+        with suppress(client.exceptions.ConditionalCheckFailedException), self._clients.reaching(self._home):
             client.update_item(
                 TableName=self._table,
                 Key=_key(run_id),

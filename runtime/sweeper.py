@@ -40,5 +40,6 @@ def _made(partition: str, account: str) -> tuple[Settings, Ports, Logger]:
     """What lasts as long as the process."""
     settings = load_settings()
     logger = Logger(service=f"caribou-{settings.graph.workflow}", level="INFO")
-    ports = aws_ports(settings, partition=partition, account=account, clients=Clients(config=_CLIENTS))
+    clients = Clients.deployed(settings.home_region, _CLIENTS)
+    ports = aws_ports(settings, partition=partition, account=account, clients=clients)
     return settings, ports, logger

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 
 from caribou.model.errors import UnreachableError
@@ -151,7 +152,7 @@ class Sweeper:
         """All queues, regions beside each other: one that is silent takes its own time only."""
         queues = self._queues(items)
         with self.pool() as pool:
-            parts = [pool.submit(self._sweep_region, region, queues[region]) for region in sorted(queues)]
+            parts = [pool.submit(partial(self._sweep_region, region, queues[region])) for region in sorted(queues)]
             for part in parts:
                 done = part.result()
                 tally.actions += done.actions
