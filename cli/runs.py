@@ -56,6 +56,8 @@ def runs_(workflow: str, state: str | None, since: str | None, limit: int, *, as
         listing = runs.recent(wanted)
     if not listing.is_complete:
         notify("warning: the table has too many runs to look at all; these are the newest of some")
+    if listing.broken:
+        notify(f"warning: {listing.broken} items of the run table can't be read, and are passed over")
     if as_json:
         say(json.dumps([run_json(item) for item in listing.items], indent=1))
         return

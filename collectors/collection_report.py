@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from caribou.model.run.record import storable
+from caribou.model.run.text import storable
 
 EXAMPLES = 5
 EXAMPLE_CHARACTERS = 300

@@ -13,7 +13,8 @@ from typing import Any
 
 from caribou.collectors.record_fields import wrong_field
 from caribou.model.errors import InvalidRecordError
-from caribou.model.run.record import RECORD_KEY, RunRecord, storable
+from caribou.model.run.record import RECORD_KEY, RunRecord
+from caribou.model.run.text import storable
 
 _PLAIN = re.compile(rf'"{RECORD_KEY}"\s*:\s*(?=\{{)')
 _QUOTED = re.compile(rf'\\"{RECORD_KEY}\\"\s*:\s*\{{')

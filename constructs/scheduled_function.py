@@ -23,7 +23,8 @@ class ScheduledProps:
 
     `statements` are what its role may do beside logging; `why_wildcards` and `why_runtime` say why cdk-nag's findings
     of wildcards in them, and of a runtime that is not the latest, are meant. Without a `name`, function and log group
-    get CloudFormation's. `retries` None leaves the scheduler's own.
+    get CloudFormation's. `retries` None leaves the scheduler's own, and Lambda's, since the scheduler invokes by an
+    event; and so does `max_age` None: it is for a function that comes again so soon that a late event is of no use.
     """
 
     handler: str
@@ -40,6 +41,7 @@ class ScheduledProps:
     memory_mb: int = 512
     retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH
     retries: int | None = None
+    max_age: Duration | None = None
     name: str | None = None
     description: str | None = None
 
@@ -91,6 +93,8 @@ class ScheduledFunction(Construct):
             description=props.description,
         )
         acknowledge(function, {"AwsSolutions-L1": props.why_runtime})
+        if props.retries is not None or props.max_age is not None:
+            function.configure_async_invoke(retry_attempts=props.retries, max_event_age=props.max_age)
         return function
 
     def _schedule(self) -> None:
@@ -98,7 +102,9 @@ class ScheduledFunction(Construct):
             self,
             "Schedule",
             schedule=scheduler.ScheduleExpression.rate(self._props.every),
-            target=targets.LambdaInvoke(self.function, retry_attempts=self._props.retries),
+            target=targets.LambdaInvoke(
+                self.function, retry_attempts=self._props.retries, max_event_age=self._props.max_age
+            ),
             description=self._props.purpose,
         )
         invoke = iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[f"{self.function.function_arn}:*"])

@@ -30,6 +30,7 @@ def sweeper_props(props: FunctionProps) -> ScheduledProps:
         memory_mb=256,
         retention=RETENTIONS[props.log_retention_days],
         retries=0,
+        max_age=Duration.minutes(1),
         description="Sends again or parks what Lambda gave up, and ends runs that are past their deadline",
     )
 
@@ -44,7 +45,7 @@ def _statements(role: RoleProps) -> list[iam.PolicyStatement]:
     return [
         allow_in_regions(["sns:Publish"], [arn("sns", names.topic(f)) for f in functions], role.regions),
         allow_in_regions(
-            ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueUrl"],
+            ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueUrl", "sqs:ChangeMessageVisibility"],
             [arn("sqs", names.failure_queue(f)) for f in functions],
             role.regions,
         ),

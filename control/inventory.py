@@ -24,8 +24,8 @@ from caribou.model.template_contract import StackRole
 class Entry:
     """A workflow. `deployed` is None if it is not, or says why in `trouble`; `regions` are its stacks outside home.
 
-    `broken` is why the project's folder of it can't be read, `unseen` are regions that it may be in and that could not be
-    searched, each with AWS's error code.
+    `broken` is why the project's folder of it can't be read, `unseen` are regions that it may be in and that could not
+    be searched, each with AWS's error code.
     """
 
     name: str

@@ -11,6 +11,7 @@ CaribouError                 root: catch this to catch all of them
 ├── InvalidEnvelopeError     a message that is not an envelope that this version reads
 ├── UnreachableError         a region does not answer, or does not take what it is sent
 ├── UnknownRunError          a message of a run that never began here
+├── InvalidRunItemError      an item of the run table that the runtime has not written so
 └── OperationFailedError     a step outside our hands failed: a deploy, a tool, an AWS call (exit code 1)
     └── SilentRegionError        a region does not answer us at all
 """
@@ -69,6 +70,10 @@ class UnreachableError(CaribouError):
 
 class UnknownRunError(CaribouError):
     """There is no run item: the message is of a run that never began here."""
+
+
+class InvalidRunItemError(CaribouError):
+    """An item of the run table is no run's, or has been written over by somebody else."""
 
 
 class OperationFailedError(CaribouError):

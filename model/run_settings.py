@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+GOES_HOME_WITHIN_S = 15
+"""How long a function may need to give a silent region up and to go home instead: two attempts of five seconds, a
+pause, and the send home. One whose time limit is shorter can't: its run waits for the region, until the deadline."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:

@@ -12,7 +12,8 @@ from caribou.model.errors import InvalidEnvelopeError
 from caribou.model.names import WorkflowNames
 from caribou.model.run.envelope import Pointer
 from caribou.model.run.item import FailedEvent
-from caribou.runtime.clients import Clients, reaching
+from caribou.model.run.text import storable
+from caribou.runtime.clients import Clients
 from caribou.runtime.event import unpack
 from caribou.runtime.ports import Ports
 from caribou.runtime.run_items import DynamoRunStore
@@ -20,12 +21,18 @@ from caribou.runtime.settings import Settings
 from caribou.runtime.sync_items import DynamoClaims, DynamoParking, DynamoSyncStore
 
 _HIDDEN_S = 120
+_ASIDE_S = 3600
+"""How long an event that nobody can read stays out of sight of the sweeps: those behind it have their turn."""
 _EVENTS_A_CALL: Literal[10] = 10
+_MAX_TYPE_CHARACTERS = 200
 
 
-def aws_ports(settings: Settings, *, partition: str, account: str) -> Ports:
-    """The ports of a function that runs on AWS, or on a local cloud that `AWS_ENDPOINT_URL` names."""
-    clients = Clients()
+def aws_ports(settings: Settings, *, partition: str, account: str, clients: Clients | None = None) -> Ports:
+    """The ports of a function that runs on AWS, or on a local cloud that `AWS_ENDPOINT_URL` names.
+
+    Without `clients`, those of a deployed function; who calls from outside has a profile, say, and gives his own.
+    """
+    clients = clients or Clients.deployed(settings.home_region)
     return Ports(
         bus=SnsBus(clients, lambda region, f: f"arn:{partition}:sns:{region}:{account}:{settings.names.topic(f)}"),
         claims=DynamoClaims(clients, settings.names.sync_table),
@@ -55,7 +62,7 @@ class SnsBus:
     def publish(self, region: str, function: str, message: str) -> None:
         """Publish; raises UnreachableError where the region or the topic does not take it."""
         arn = self._topic_arn(region, function)
-        with reaching(region):
+        with self._clients.reaching(region):
             self._clients.sns(region).publish(TopicArn=arn, Message=message)
 
 
@@ -68,13 +75,13 @@ class S3PayloadStore:
     def put(self, region: str, key: str, text: str) -> Pointer:
         """Put the payload; raises UnreachableError where the region does not take it."""
         body, bucket = text.encode(), self._bucket(region)
-        with reaching(region):
+        with self._clients.reaching(region):
             self._clients.s3(region).put_object(Bucket=bucket, Key=key, Body=body)
         return Pointer(region, bucket, key, hashlib.sha256(body).hexdigest(), len(body))
 
     def get(self, pointer: Pointer) -> str:
         """Get the payload; raises InvalidEnvelopeError if it is not what the pointer's digest says."""
-        with reaching(pointer.region):
+        with self._clients.reaching(pointer.region):
             answer = self._clients.s3(pointer.region).get_object(Bucket=pointer.bucket, Key=pointer.key)
             body = answer["Body"].read()
         if hashlib.sha256(body).hexdigest() != pointer.sha256:
@@ -96,27 +103,38 @@ class SqsFailures:
         self._urls: dict[tuple[str, str], str] = {}
 
     def receive(self, region: str, function: str) -> tuple[FailedEvent, ...]:
-        """Receive up to ten; none from a region that has no such queue."""
-        url, client = self._url(region, function), self._clients.sqs(region)
-        with reaching(region):
-            answer = client.receive_message(
-                QueueUrl=url, MaxNumberOfMessages=_EVENTS_A_CALL, VisibilityTimeout=_HIDDEN_S
-            )
+        """Receive up to ten; none if the region has no such queue, as where the function is not placed."""
+        client = self._clients.sqs(region)
+        try:
+            url = self._url(region, function)
+            with self._clients.reaching(region):
+                answer = client.receive_message(
+                    QueueUrl=url, MaxNumberOfMessages=_EVENTS_A_CALL, VisibilityTimeout=_HIDDEN_S
+                )
+        except client.exceptions.QueueDoesNotExist:
+            self._urls.pop((region, function), None)
+            return ()
         return tuple(
             failed_event(region, function, self._names.topic(function), message)
             for message in answer.get("Messages", ())
         )
 
+    def set_aside(self, event: FailedEvent) -> None:
+        """Hide it for an hour."""
+        url, client = self._url(event.region, event.function), self._clients.sqs(event.region)
+        with self._clients.reaching(event.region):
+            client.change_message_visibility(QueueUrl=url, ReceiptHandle=event.handle, VisibilityTimeout=_ASIDE_S)
+
     def delete(self, event: FailedEvent) -> None:
         """Delete it."""
         url, client = self._url(event.region, event.function), self._clients.sqs(event.region)
-        with reaching(event.region):
+        with self._clients.reaching(event.region):
             client.delete_message(QueueUrl=url, ReceiptHandle=event.handle)
 
     def _url(self, region: str, function: str) -> str:
         if (region, function) not in self._urls:
             client, name = self._clients.sqs(region), self._names.failure_queue(function)
-            with reaching(region):
+            with self._clients.reaching(region):
                 self._urls[region, function] = client.get_queue_url(QueueName=name)["QueueUrl"]
         return self._urls[region, function]
 
@@ -128,14 +146,17 @@ def failed_event(region: str, function: str, topic: str, message: Mapping[str, A
         data = json.loads(body)
         if "requestPayload" in data:
             return FailedEvent(region, function, *_request_of(data, topic), *_error_of(data), handle)
-        return FailedEvent(region, function, data["Message"], data["MessageId"], None, "not delivered", handle)
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        return FailedEvent(
+            region, function, _text(data["Message"]), _text(data["MessageId"]), None, "not delivered", handle
+        )
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         return FailedEvent(region, function, body, "", None, "not readable", handle)
 
 
 def _request_of(data: Mapping[str, Any], topic: str) -> tuple[str, str]:
     """Message and id of what the function was invoked with: its topic's, or the event that came past the topic."""
-    delivery = unpack(data["requestPayload"], topic=topic, request_id=data["requestContext"]["requestId"])
+    request_id = _text(data["requestContext"]["requestId"])
+    delivery = unpack(data["requestPayload"], topic=topic, request_id=request_id)
     if delivery.from_topic:
         return data["requestPayload"]["Records"][0]["Sns"]["Message"], delivery.id
     return json.dumps(data["requestPayload"]), delivery.id
@@ -148,4 +169,11 @@ def _error_of(data: Mapping[str, Any]) -> tuple[str | None, str]:
     """
     response, context = data.get("responsePayload") or {}, data.get("responseContext") or {}
     kind = response.get("errorType") or context.get("functionError")
-    return kind, response.get("errorMessage") or data["requestContext"]["condition"]
+    text = response.get("errorMessage") or data["requestContext"]["condition"]
+    return None if kind is None else storable(_text(kind), _MAX_TYPE_CHARACTERS), storable(_text(text))
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value

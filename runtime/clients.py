@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
@@ -20,41 +23,122 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
-_CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "max_attempts": 2})
-"""A region that is down is given up within about 14 s, so that its functions' callers have time to go home instead."""
-_DATA_CONFIG = _CONFIG.merge(Config(read_timeout=30))
+_CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
+"""Two attempts: a region that is silent is given up within some 11 s, so that there is time to go home instead."""
+_DATA = Config(read_timeout=30)
 """For large payloads."""
+_OURS_ALONE = Config(proxies={}, ignore_configured_endpoint_urls=True)  # type: ignore[call-arg]
+"""In a function, environment variables are the user's: where its own clients go is not where ours go."""
+_SILENT_S = 30.0
+"""How long a region that did not answer is not asked again: the other sends of an invocation go home at once."""
 _NOT_TAKEN = frozenset(
     {
         "NotFound",
         "NoSuchBucket",
         "ResourceNotFoundException",
-        "AWS.SimpleQueueService.NonExistentQueue",
-        "QueueDoesNotExist",
         "Throttling",
         "ThrottlingException",
         "ThrottledException",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
         "RequestThrottled",
+        "KMSThrottling",
+        "KMSThrottlingException",
         "SlowDown",
+        "RequestTimeout",
         "TransactionInProgressException",
     }
 )
 """Error codes of a region that answers but does not take what we send: retired, or too busy."""
+_REFUSES_US = frozenset(
+    {
+        "UnrecognizedClientException",
+        "InvalidClientTokenId",
+        "InvalidAccessKeyId",
+        "InvalidToken",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "OptInRequired",
+        "SubscriptionRequiredException",
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthorizationError",
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "RequestExpired",
+        "KMSAccessDenied",
+        "KMSAccessDeniedException",
+        "KMSDisabled",
+        "KMSDisabledException",
+        "KMSInvalidState",
+        "KMSInvalidStateException",
+        "KMSOptInRequired",
+    }
+)
+"""Error codes of a region that does not know us or lets us do nothing: not opted in, tokens of version 1, denied by an
+organisation's policy. Beside them, whatever has the status 401 or 403."""
 _TOO_MANY = 429
+_UNAUTHORISED = (401, 403)
 
 
 class Clients:
     """Service clients by region, made once, out of a session of our own: user code's session counts user traffic.
 
     Sends run on threads; clients may be shared by threads, but a session that makes them may not: hence the lock.
+
+    `home_region` is the region to which what another does not take can go: there, what refuses us is an error to show.
+    None: everywhere is as home.
     """
 
-    def __init__(self, session: boto3.Session | None = None) -> None:
-        self._session = session or boto3.Session()
+    def __init__(
+        self, session: boto3.Session | None = None, config: Config = _CONFIG, *, home_region: str | None = None
+    ) -> None:
+        self._session, self._general, self._home_region = session or boto3.Session(), config, home_region
+        self._endpoint_url: str | None = None
         self._lock = Lock()
         self._made: dict[tuple[str, str], Any] = {}
+        self._silent_until: dict[str, float] = {}
+
+    @classmethod
+    def deployed(cls, home_region: str, config: Config = _CONFIG) -> Self:
+        """Those of a function: of what the manifest puts into its environment, no endpoint, profile or proxy is ours.
+
+        `AWS_ENDPOINT_URL` itself, which no manifest may set, is the local cloud's.
+        """
+        session, config = boto3.Session(botocore_session=_own_session()), config.merge(_OURS_ALONE)
+        clients = cls(session, config, home_region=home_region)
+        clients._endpoint_url = os.environ.get("AWS_ENDPOINT_URL")
+        return clients
+
+    @contextmanager
+    def reaching(self, region: str) -> Iterator[None]:
+        """Within it, calls to a region that is down, gone, or does not take them raise UnreachableError.
+
+        A region other than home that did not answer is not asked again for half a minute.
+        """
+        if time.monotonic() < self._silent_until.get(region, 0.0):
+            raise UnreachableError(f"{region} did not answer a moment ago")
+        try:
+            yield
+        except (BotoConnectionError, HTTPClientError) as error:
+            if self._is_away(region):
+                self._silent_until[region] = time.monotonic() + _SILENT_S
+            raise UnreachableError(f"{region}: {error}") from error
+        except ClientError as error:
+            if self._is_not_taken(error, region):
+                raise UnreachableError(f"{region}: {error}") from error
+            raise
+
+    def _is_not_taken(self, error: ClientError, region: str) -> bool:
+        """Whether an answer means that the region does not take a call, so that home, or a later try, may."""
+        code = error.response["Error"]["Code"]
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if status == _TOO_MANY or status >= 500 or code in _NOT_TAKEN:
+            return True
+        return self._is_away(region) and (code in _REFUSES_US or status in _UNAUTHORISED)
+
+    def _is_away(self, region: str) -> bool:
+        return self._home_region is not None and region != self._home_region
 
     def dynamodb(self, region: str) -> DynamoDBClient:
         """The region's DynamoDB."""
@@ -80,27 +164,27 @@ class Clients:
         with self._lock:
             if (service, region) not in self._made:
                 config = self._config(service)
-                client: Any = self._session.client(service, region_name=region, config=config)  # type: ignore[call-overload]
+                client: Any = self._session.client(  # type: ignore[call-overload]
+                    service, region_name=region, config=config, endpoint_url=self._endpoint_url
+                )
                 self._made[service, region] = client
             return self._made[service, region]
 
     def _config(self, service: str) -> Config:
         """Time limits and retries of a service's clients."""
-        return _DATA_CONFIG if service == "s3" else _CONFIG
+        return self._general.merge(_DATA) if service == "s3" else self._general
 
 
-@contextmanager
-def reaching(region: str) -> Iterator[None]:
-    """Within it, calls to a region that is down, gone, or does not take them raise UnreachableError."""
-    try:
-        yield
-    except (BotoConnectionError, HTTPClientError) as error:
-        raise UnreachableError(f"{region}: {error}") from error
-    except ClientError as error:
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if status == _TOO_MANY or status >= 500 or error.response["Error"]["Code"] in _NOT_TAKEN:
-            raise UnreachableError(f"{region}: {error}") from error
-        raise
+def _own_session() -> botocore.session.Session:
+    """A session that reads no file and no profile: credentials are the role's, out of the environment."""
+    no_file = (None, None, os.devnull, None)
+    return botocore.session.Session(
+        session_vars={
+            "profile": (None, None, None, None),
+            "config_file": no_file,
+            "credentials_file": no_file,
+        }
+    )
 
 
 def number(value: float) -> Any:  # noqa: ANN401 - DynamoDB's typed value
@@ -108,19 +192,24 @@ def number(value: float) -> Any:  # noqa: ANN401 - DynamoDB's typed value
     return {"N": repr(value)}
 
 
-def got(client: DynamoDBClient, region: str, table: str, key: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def got(clients: Clients, region: str, table: str, key: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The item at a key, as it is now, or None."""
-    with reaching(region):
+    client = clients.dynamodb(region)
+    with clients.reaching(region):
         return client.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
 
 
-def queried(client: DynamoDBClient, region: str, table: str, key: Any) -> list[Mapping[str, Any]]:  # noqa: ANN401
+def queried(clients: Clients, region: str, table: str, key: Any) -> list[Mapping[str, Any]]:  # noqa: ANN401
     """All items with a partition key `id`, as they are now, page by page."""
-    pages = client.get_paginator("query").paginate(
-        TableName=table,
-        KeyConditionExpression="id = :id",
-        ExpressionAttributeValues={":id": key},
-        ConsistentRead=True,
+    pages = (
+        clients.dynamodb(region)
+        .get_paginator("query")
+        .paginate(
+            TableName=table,
+            KeyConditionExpression="id = :id",
+            ExpressionAttributeValues={":id": key},
+            ConsistentRead=True,
+        )
     )
-    with reaching(region):
+    with clients.reaching(region):
         return [item for page in pages for item in page["Items"]]

@@ -7,8 +7,12 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
+from caribou.model.errors import InvalidPayloadError
 from caribou.model.run import payload as payloads
-from caribou.model.run.envelope import Envelope, Start, parse_message
+from caribou.model.run.envelope import MAX_RUN_ID_BYTES, Envelope, Start, parse_message
+
+_OWN = ("TopicArn", "MessageId", "Message")
+"""What a notification has, each a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +47,16 @@ def message_of(content: Any, name: str) -> Envelope | Start:  # noqa: ANN401 - a
 
 
 def json_or_text(text: str) -> Any:  # noqa: ANN401 - any JSON value
-    """The value in a message's text: a text that someone typed is one too."""
+    """The value in a message's text: a text that someone typed is one too.
+
+    Raises InvalidPayloadError if it is nested too deeply to be any function's.
+    """
     try:
         return json.loads(text)
+    except RecursionError as error:
+        raise InvalidPayloadError(
+            "is nested too deeply", where="a message", fix="send values of fewer levels, or a text that has them"
+        ) from error
     except ValueError:
         return text
 
@@ -55,9 +66,10 @@ def _own_message(event: Any, topic: str) -> dict[str, str] | None:  # noqa: ANN4
     if not isinstance(records, list) or len(records) != 1 or not isinstance(records[0], dict):
         return None
     message = records[0].get("Sns")
-    if not isinstance(message, dict) or str(message.get("TopicArn", "")).rpartition(":")[2] != topic:
+    if not isinstance(message, dict) or not all(isinstance(message.get(name), str) for name in _OWN):
         return None
-    return message
+    is_ours = message["TopicArn"].rpartition(":")[2] == topic and 0 < len(message["MessageId"]) <= MAX_RUN_ID_BYTES
+    return message if is_ours and message["MessageId"].isascii() else None
 
 
 def _event_id(event: Any) -> str | None:  # noqa: ANN401
@@ -69,6 +81,6 @@ def _event_id(event: Any) -> str | None:  # noqa: ANN401
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         return None
     ids = [record.get("messageId") or record.get("eventID") for record in records]
-    if not ids or not all(ids):
+    if not ids or not all(isinstance(one, str) and one for one in ids):
         return None
-    return hashlib.sha256("\n".join(map(str, ids)).encode()).hexdigest()[:32]
+    return hashlib.sha256("\n".join(ids).encode(errors="backslashreplace")).hexdigest()[:32]

@@ -17,7 +17,8 @@ from caribou.model.errors import InvalidEnvelopeError, UnreachableError
 from caribou.model.placement import Placement
 from caribou.model.run import payload as payloads
 from caribou.model.run.envelope import Envelope, Run, Start, event_bytes
-from caribou.model.run.record import RunRecord, SuccessorRecord, error_text
+from caribou.model.run.record import RunRecord, SuccessorRecord
+from caribou.model.run.text import error_text
 from caribou.runtime.event import Delivery, message_of
 from caribou.runtime.execution import Execution, threads, wants_metadata
 from caribou.runtime.outbox import Outbox

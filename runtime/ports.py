@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from caribou.model.run.envelope import Pointer, Run, StoredPayload
-from caribou.model.run.item import NO_RESULTS, FailedEvent, Parked, RunItem, SyncInputs, SyncState
+from caribou.model.run.item import NO_RESULTS, FailedEvent, Listed, Parked, RunItem, SyncInputs, SyncState
 
 
 class Bus(Protocol):
@@ -76,9 +76,9 @@ class RunStore(Protocol):
         """Take a run that is not RUNNING off the sweeper's list: what is left of it is parked."""
 
     def get(self, run_id: str) -> RunItem | None:
-        """The item, or None."""
+        """The item, or None. InvalidRunItemError if it is not one that the runtime wrote."""
 
-    def listed(self) -> tuple[RunItem, ...]:
+    def listed(self) -> Listed:
         """The sweeper's list: runs that are RUNNING, or FAILED with a message that is not parked yet."""
 
 
@@ -86,7 +86,13 @@ class Failures(Protocol):
     """The failure queues of all functions."""
 
     def receive(self, region: str, function: str) -> tuple[FailedEvent, ...]:
-        """Some events of a function's queue, hidden from others for a while; UnreachableError if it can't be asked."""
+        """Some events of a function's queue, hidden from others for a while; none if there is no such queue.
+
+        UnreachableError if the region can't be asked.
+        """
+
+    def set_aside(self, event: FailedEvent) -> None:
+        """Leave an event in its queue, out of sight for longer: there is nothing that a sweep could do with it."""
 
     def delete(self, event: FailedEvent) -> None:
         """Take an event out of its queue for good."""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from caribou.model.errors import UnknownRunError
-from caribou.model.run.envelope import Run
-from caribou.model.run.item import NO_RESULTS, RunItem, RunState
+from caribou.model.errors import InvalidRunItemError, UnknownRunError
+from caribou.model.run.envelope import MAX_RUN_ID_BYTES, Run
+from caribou.model.run.fields import finite, region_by_node
+from caribou.model.run.item import NO_RESULTS, Listed, RunItem, RunState
+from caribou.model.run.text import storable
 from caribou.model.template_contract import OPEN_INDEX
-from caribou.runtime.clients import Clients, got, number, reaching
+from caribou.runtime.clients import Clients, got, number
 
 _LISTED = {"S": "1"}
 _DAY_S = 24 * 3600
-_ERROR_LENGTH = 2000
+_NO_LEAVES = {"SS": ()}
+_NOT_OURS = (KeyError, ValueError, TypeError, RecursionError)
+"""What reading an item raises that somebody else has written."""
 _RESULT = "result:"
 """What the names of attributes with results begin with; the leaf follows."""
 
@@ -41,7 +45,7 @@ class DynamoRunStore:
         """Put the run item unless there is one, which is then the one that counts."""
         client, item = self._clients.dynamodb(self._home), _item_of(run, leaves)
         try:
-            with reaching(self._home):
+            with self._clients.reaching(self._home):
                 client.put_item(TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(run_id)")
         except client.exceptions.ConditionalCheckFailedException:
             found = self.get(run.run_id)
@@ -62,7 +66,7 @@ class DynamoRunStore:
             values |= {f":result{i}": {"S": text} for i, text in enumerate(results.values())}
         client = self._clients.dynamodb(self._home)
         try:
-            with reaching(self._home):
+            with self._clients.reaching(self._home):
                 answer = client.update_item(
                     TableName=self._table,
                     Key=_key(run_id),
@@ -88,7 +92,7 @@ class DynamoRunStore:
 
     def fail(self, run_id: str, at: float, node: str, error: str) -> None:
         """End an open run with what failed."""
-        said = {"ended_at": number(at), "failed_node": {"S": node}, "error": {"S": error[:_ERROR_LENGTH]}}
+        said = {"ended_at": number(at), "failed_node": {"S": node}, "error": {"S": storable(error)}}
         self._change(run_id, (RunState.RUNNING,), RunState.FAILED, said)
 
     def expire(self, run_id: str, at: float) -> None:
@@ -120,14 +124,16 @@ class DynamoRunStore:
 
     def get(self, run_id: str) -> RunItem | None:
         """Read the item."""
-        item = got(self._clients.dynamodb(self._home), self._home, self._table, _key(run_id))
+        item = got(self._clients, self._home, self._table, _key(run_id))
         return None if item is None else run_item(item)
 
-    def listed(self) -> tuple[RunItem, ...]:
+    def listed(self) -> Listed:
         """Read the list, page by page."""
         pages = self._clients.dynamodb(self._home).get_paginator("query").paginate(TableName=self._table, **ON_LIST)
-        with reaching(self._home):
-            return tuple(run_item(item) for page in pages for item in page["Items"])
+        with self._clients.reaching(self._home):
+            items = [item for page in pages for item in page["Items"]]
+        found = readable(items)
+        return Listed(found, len(items) - len(found))
 
     def _change(self, run_id: str, before: tuple[RunState, ...], after: RunState, said: Mapping[str, Any]) -> None:
         values = {**said, "state": {"S": after}}
@@ -146,7 +152,7 @@ class DynamoRunStore:
     ) -> None:
         """Update an item, unless the condition says that somebody else was first."""
         client = self._clients.dynamodb(self._home)
-        with suppress(client.exceptions.ConditionalCheckFailedException), reaching(self._home):
+        with suppress(client.exceptions.ConditionalCheckFailedException), self._clients.reaching(self._home):
             client.update_item(
                 TableName=self._table,
                 Key=_key(run_id),
@@ -158,40 +164,75 @@ class DynamoRunStore:
 
 
 def run_item(item: Mapping[str, Any]) -> RunItem:
-    """The run item in an item of DynamoDB, as the low-level client gives it."""
+    """The run item in an item of DynamoDB, as the low-level client gives it. Raises InvalidRunItemError."""
+    try:
+        return _run_item(item)
+    except _NOT_OURS as error:
+        raise InvalidRunItemError(f"The item of run {_name_of(item)} can't be read: {error!r}") from error
+
+
+def readable(items: Iterable[Mapping[str, Any]]) -> tuple[RunItem, ...]:
+    """The run items among some items: every function of a workflow may write its run table, so any may be damaged."""
+    found = []
+    for item in items:
+        with suppress(InvalidRunItemError):
+            found.append(run_item(item))
+    return tuple(found)
+
+
+def use_in(item: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The values in an item that `USE_ONLY` has read, by their names; None for one that is no run's, as the lock.
+
+    Raises InvalidRunItemError for one that is a run's and damaged.
+    """
+    if "state" not in item:
+        return None
+    try:
+        return {
+            "run_id": item["run_id"]["S"],
+            "state": RunState(item["state"]["S"]),
+            "regions": frozenset(_regions(item).values()),
+            "deadline": finite(item["deadline"]["N"]),
+            "ended_at": _ended_at(item),
+        }
+    except _NOT_OURS as error:
+        raise InvalidRunItemError(f"The item of run {_name_of(item)} can't be read: {error!r}") from error
+
+
+def _run_item(item: Mapping[str, Any]) -> RunItem:
     run = Run(
         run_id=item["run_id"]["S"],
         workflow_version=item["workflow_version"]["S"],
         graph=item["graph"]["S"],
         placement=item["placement"]["S"],
-        regions=json.loads(item["regions"]["S"]),
-        started_at=float(item["started_at"]["N"]),
-        deadline=float(item["deadline"]["N"]),
+        regions=_regions(item),
+        started_at=finite(item["started_at"]["N"]),
+        deadline=finite(item["deadline"]["N"]),
         stays_home=item["stays_home"]["BOOL"],
     )
     return RunItem(
         run=run,
         leaves=frozenset(item["leaves"]["SS"]),
         state=RunState(item["state"]["S"]),
-        ended=frozenset(item.get("ended", {}).get("SS", ())),
-        ended_at=float(item["ended_at"]["N"]) if "ended_at" in item else None,
-        failed_node=item.get("failed_node", {}).get("S"),
-        error=item.get("error", {}).get("S"),
+        ended=frozenset(item.get("ended", _NO_LEAVES)["SS"]),
+        ended_at=_ended_at(item),
+        failed_node=item["failed_node"]["S"] if "failed_node" in item else None,
+        error=item["error"]["S"] if "error" in item else None,
         results={name.removeprefix(_RESULT): item[name]["S"] for name in item if name.startswith(_RESULT)},
     )
 
 
-def use_in(item: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The values in an item that `USE_ONLY` has read, by their names; None for one that is no run's, as the lock."""
-    if "state" not in item:
-        return None
-    return {
-        "run_id": item["run_id"]["S"],
-        "state": RunState(item["state"]["S"]),
-        "regions": frozenset(json.loads(item["regions"]["S"]).values()),
-        "deadline": float(item["deadline"]["N"]),
-        "ended_at": float(item["ended_at"]["N"]) if "ended_at" in item else None,
-    }
+def _regions(item: Mapping[str, Any]) -> dict[str, str]:
+    return region_by_node(json.loads(item["regions"]["S"]))
+
+
+def _ended_at(item: Mapping[str, Any]) -> float | None:
+    return finite(item["ended_at"]["N"]) if "ended_at" in item else None
+
+
+def _name_of(item: Mapping[str, Any]) -> str:
+    """The name of a run whose item may be damaged: its key never is."""
+    return storable(str(item.get("run_id", {}).get("S")), MAX_RUN_ID_BYTES)
 
 
 def begun_since(since_s: float, state: RunState | None = None) -> dict[str, Any]:

@@ -5,20 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
+from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.config import Config
 
 from caribou.runtime.aws import aws_ports
-from caribou.runtime.settings import load_settings
+from caribou.runtime.clients import Clients
+from caribou.runtime.ports import Ports
+from caribou.runtime.settings import Settings, load_settings
 from caribou.runtime.sweeping import Sweeper
 
+_IN_HAND_MS = 20_000
+"""A step makes up to five calls, each of which is given up after three seconds: no step begins with less left."""
+_CLIENTS = Config(connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 1})
+"""What is not answered now is asked for by the next sweep."""
 
-def handle(event: object, context: LambdaContext) -> Mapping[str, int]:
+
+def handle(event: object, context: LambdaContext) -> Mapping[str, Any]:
     """One sweep; its numbers."""
     del event
     _, partition, _, _, account, *_ = context.invoked_function_arn.split(":")
-    sweeper, logger = _sweeper(partition, account)
+    settings, ports, logger = _made(partition, account)
+    sweeper = Sweeper(settings, ports, has_time=lambda: context.get_remaining_time_in_millis() > _IN_HAND_MS)
     swept = asdict(sweeper.sweep())
     if any(swept.values()):
         logger.info("swept", extra=swept)
@@ -26,7 +36,10 @@ def handle(event: object, context: LambdaContext) -> Mapping[str, int]:
 
 
 @cache
-def _sweeper(partition: str, account: str) -> tuple[Sweeper, Logger]:
+def _made(partition: str, account: str) -> tuple[Settings, Ports, Logger]:
+    """What lasts as long as the process."""
     settings = load_settings()
     logger = Logger(service=f"caribou-{settings.graph.workflow}", level="INFO")
-    return Sweeper(settings, aws_ports(settings, partition=partition, account=account)), logger
+    clients = Clients.deployed(settings.home_region, _CLIENTS)
+    ports = aws_ports(settings, partition=partition, account=account, clients=clients)
+    return settings, ports, logger

@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from caribou.model.run.envelope import Pointer, StoredPayload, pointer_to_json
+from caribou.model.run.envelope import StoredPayload, parse_pointer, pointer_to_json
 from caribou.model.run.item import Parked, SyncInputs, SyncState
-from caribou.runtime.clients import Clients, got, queried, reaching
+from caribou.runtime.clients import Clients, got, queried
 
 _DAY_S = 24 * 3600
 _CLAIM, _STATE, _EDGE = "claim", "state", "edge#"
@@ -41,7 +41,7 @@ class DynamoClaims:
         """Claim a node of a run for a delivery, which Lambda's retries share."""
         client, tries = self._clients.dynamodb(region), _tries(attempt)
         try:
-            with reaching(region):
+            with self._clients.reaching(region):
                 answer = client.update_item(
                     TableName=self._table,
                     Key=claim_key(run_id, node),
@@ -76,14 +76,14 @@ class DynamoSyncStore:
         """Put the payload's item unless the edge has one."""
         client = self._clients.dynamodb(region)
         item = {**_key(run_id, node, _EDGE + edge), "expires": _expiry(), **_payload_attributes(payload)}
-        with suppress(client.exceptions.ConditionalCheckFailedException), reaching(region):
+        with suppress(client.exceptions.ConditionalCheckFailedException), self._clients.reaching(region):
             client.put_item(TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(id)")
 
     def report(self, region: str, run_id: str, node: str, edge: str, *, taken: bool) -> SyncState:
         """Add the edge to one of the two sets, unless it is in one; both sets as they are then."""
         client, key = self._clients.dynamodb(region), state_key(run_id, node)
         try:
-            with reaching(region):
+            with self._clients.reaching(region):
                 answer = client.update_item(
                     TableName=self._table,
                     Key=key,
@@ -94,12 +94,12 @@ class DynamoSyncStore:
                     ReturnValues="ALL_NEW",
                 )
         except client.exceptions.ConditionalCheckFailedException:
-            return state_of(got(client, region, self._table, key) or {})
+            return state_of(got(self._clients, region, self._table, key) or {})
         return state_of(answer["Attributes"])
 
     def read(self, region: str, run_id: str, node: str) -> SyncInputs:
         """Read the state and all payloads, page by page."""
-        rows = queried(self._clients.dynamodb(region), region, self._table, _key(run_id, node, "")["id"])
+        rows = queried(self._clients, region, self._table, _key(run_id, node, "")["id"])
         items = {item["part"]["S"]: item for item in rows}
         payloads = {part.removeprefix(_EDGE): _payload(item) for part, item in items.items() if part.startswith(_EDGE)}
         return SyncInputs(state_of(items.get(_STATE, {})), payloads)
@@ -122,7 +122,7 @@ class DynamoParking:
             "expires": _expiry(),
         }
         client = self._clients.dynamodb(self._home)
-        with suppress(client.exceptions.ConditionalCheckFailedException), reaching(self._home):
+        with suppress(client.exceptions.ConditionalCheckFailedException), self._clients.reaching(self._home):
             client.put_item(
                 TableName=self._table,
                 Item=item,
@@ -132,7 +132,7 @@ class DynamoParking:
 
     def parked(self, run_id: str) -> tuple[Parked, ...]:
         """The items of a run."""
-        rows = queried(self._clients.dynamodb(self._home), self._home, self._table, _parking_key(run_id, "")["id"])
+        rows = queried(self._clients, self._home, self._table, _parking_key(run_id, "")["id"])
         return tuple(
             Parked(run_id, row["part"]["S"], int(row["attempt"]["N"]), row["message"]["S"], row["reason"]["S"])
             for row in rows
@@ -141,7 +141,7 @@ class DynamoParking:
     def unpark(self, parked: Parked) -> None:
         """Delete the message's item, unless it is of another attempt by now."""
         client, key = self._clients.dynamodb(self._home), _parking_key(parked.run_id, parked.node)
-        with suppress(client.exceptions.ConditionalCheckFailedException), reaching(self._home):
+        with suppress(client.exceptions.ConditionalCheckFailedException), self._clients.reaching(self._home):
             client.delete_item(
                 TableName=self._table,
                 Key=key,
@@ -200,5 +200,5 @@ def _payload_attributes(payload: StoredPayload) -> dict[str, Any]:
 
 def _payload(item: Mapping[str, Any]) -> StoredPayload:
     if "pointer" in item:
-        return StoredPayload(pointer=Pointer(**json.loads(item["pointer"]["S"])))
+        return StoredPayload(pointer=parse_pointer(json.loads(item["pointer"]["S"])))
     return StoredPayload(text=item["payload"]["S"])

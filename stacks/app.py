@@ -16,6 +16,7 @@ from caribou.model.placement import Placement
 from caribou.model.printable import printable
 from caribou.model.project.placement_choice import HOME, asked_for, committed
 from caribou.model.project.workflow import Workflow, read_workflow, workflow_folders
+from caribou.model.run_settings import GOES_HOME_WITHIN_S
 from caribou.model.schema.placement import read_placement
 from caribou.stacks.context import Context, read_context
 from caribou.stacks.control_plane import ControlPlaneStack
@@ -59,6 +60,14 @@ def add_stacks(app: App, root: Path, now: datetime) -> None:
             Annotations.of(stack).add_warning_v2(
                 "caribou:placementExpired",
                 f"The committed placement expired at {placement.expires_at}: runs stay home until it is solved again",
+            )
+        if short := sorted(
+            name for name, settings in workflow.manifest.functions.items() if settings.timeout_s < GOES_HOME_WITHIN_S
+        ):
+            Annotations.of(stack).add_warning_v2(
+                "caribou:shortTimeout",
+                f"{', '.join(short)}: with a timeout under {GOES_HOME_WITHIN_S} s there is no time left to give up a "
+                "region that does not answer and to run its nodes at home",
             )
         if any(settings.docker_commands for settings in workflow.manifest.functions.values()):
             Annotations.of(stack).add_warning_v2(

@@ -27,7 +27,7 @@ from caribou.control.runs.runs import Runs
 from caribou.model.errors import OperationFailedError
 from caribou.model.run import payload as payloads
 from caribou.model.run.item import RunItem, RunState
-from caribou.runtime.run_items import run_item
+from caribou.runtime.run_items import readable
 
 THREADS = 10
 """How many starts may be under way at once, as many as boto3 keeps connections: some hundred starts a second."""
@@ -80,7 +80,7 @@ class DeployedTarget:
         client = self.aws.dynamodb(self.runs.manifest.home_region)
         keys: Any = [{"run_id": {"S": run_id}} for run_id in run_ids]
         answer = client.batch_get_item(RequestItems={table: {"Keys": keys}})
-        items = [run_item(item) for item in answer["Responses"].get(table, [])]
+        items = readable(answer["Responses"].get(table, []))
         return {item.run.run_id: self._outcome(item, item.seconds) for item in items if item.seconds is not None}
 
     def _outcome(self, item: RunItem, seconds: float) -> Outcome:

@@ -20,7 +20,7 @@ from caribou.model.names import WorkflowNames
 from caribou.model.run.item import Parked, RunItem, RunState
 from caribou.model.run.record import RunRecord
 from caribou.runtime.node import MAX_ATTEMPTS
-from caribou.runtime.run_items import begun_since, open_since, run_item
+from caribou.runtime.run_items import begun_since, open_since, readable
 from caribou.runtime.sync_items import claim_key, claim_of, state_key, state_of
 
 if TYPE_CHECKING:
@@ -45,23 +45,30 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Runs, the newest first. Not `is_complete`: the table has more items than were looked at, in no order."""
+    """Runs, the newest first. Not `is_complete`: the table has more items than were looked at, in no order.
+
+    `broken` counts items that can't be read.
+    """
 
     items: tuple[RunItem, ...]
     is_complete: bool = True
+    broken: int = 0
 
 
 def recent_runs(client: DynamoDBClient, table: str, wanted: Wanted, scan_items: int = SCAN_ITEMS) -> Listing:
     """The newest runs: open ones by the index of them, others by a scan of the table as far as `scan_items`."""
     found: list[RunItem] = []
-    looked_at, is_complete = 0, True
+    looked_at, broken, is_complete = 0, 0, True
     for page in _pages(client, table, wanted):
-        found += [run_item(item) for item in page["Items"]]
+        read = readable(page["Items"])
+        found += read
+        broken += len(page["Items"]) - len(read)
         looked_at += page["ScannedCount"]
         if looked_at >= scan_items and "LastEvaluatedKey" in page:
             is_complete = False
             break
-    return Listing(tuple(heapq.nlargest(wanted.limit, found, key=lambda item: item.run.started_at)), is_complete)
+    newest = heapq.nlargest(wanted.limit, found, key=lambda item: item.run.started_at)
+    return Listing(tuple(newest), is_complete, broken)
 
 
 def _pages(client: DynamoDBClient, table: str, wanted: Wanted) -> Iterator[Mapping[str, Any]]:

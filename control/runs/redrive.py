@@ -12,6 +12,7 @@ from caribou.model.graph import Graph
 from caribou.model.manifest import Manifest
 from caribou.model.run.item import Parked, RunState
 from caribou.runtime.aws import aws_ports
+from caribou.runtime.clients import Clients
 from caribou.runtime.settings import Settings
 from caribou.runtime.sweeping import Sweeper
 
@@ -30,7 +31,8 @@ def sweeper_of(graph: Graph, manifest: Manifest, stage: str, account: str) -> Sw
         stage=stage,
         runs=manifest.runs,
     )
-    return Sweeper(settings, aws_ports(settings, partition="aws", account=account))
+    clients = Clients(home_region=manifest.home_region)
+    return Sweeper(settings, aws_ports(settings, partition="aws", account=account, clients=clients))
 
 
 def redrive(

@@ -6,11 +6,13 @@ were. Retiring a region asks of ended runs too, and must not overlook one: it re
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from caribou.control.aws import Aws, aws_errors_as
-from caribou.model.errors import OperationFailedError, UnreachableError
+from caribou.model.errors import InvalidRunItemError, OperationFailedError, UnreachableError
 from caribou.model.names import WorkflowNames
 from caribou.model.run.item import RunState
 from caribou.runtime.clients import Clients
@@ -48,9 +50,17 @@ def run_uses(aws: Aws, names: WorkflowNames, home_region: str) -> tuple[RunUse, 
     pages = client.get_paginator("scan").paginate(TableName=names.run_table, ConsistentRead=True, **USE_ONLY)
     with aws_errors_as(f"Reading the runs in {names.run_table} of {home_region}"):
         try:
-            return tuple(RunUse(**use) for page in pages for item in page["Items"] if (use := use_in(item)))
+            return tuple(_uses(item for page in pages for item in page["Items"]))
         except client.exceptions.ResourceNotFoundException:
             return ()
+
+
+def _uses(items: Iterable[Mapping[str, Any]]) -> Iterator[RunUse]:
+    """The uses in items; a damaged one is passed over: no sweep can go on with its run, so it needs no region."""
+    for item in items:
+        with suppress(InvalidRunItemError):
+            if use := use_in(item):
+                yield RunUse(**use)
 
 
 def open_runs(aws: Aws, names: WorkflowNames, home_region: str, now_s: float) -> int:

@@ -9,11 +9,17 @@ from typing import Any
 
 from caribou.model.errors import InvalidEnvelopeError
 from caribou.model.graph import Graph
+from caribou.model.run import fields
+from caribou.model.run.text import escaped_json, storable
 
 ENVELOPE_SCHEMA = "caribou.envelope/1"
 START_SCHEMA = "caribou.start/1"
 MAX_RUN_ID_BYTES = 256
 """So that a run's keys fit into DynamoDB (2048 bytes) and S3 (1024 bytes) with all that is added to them."""
+MAX_PAYLOAD_BYTES = 5 * 1024**4
+"""The largest object that S3 keeps."""
+MAX_ATTEMPTS_SENT, MAX_HOPS = 1_000_000, 10_000
+"""More than two years of attempts a minute, and than any graph has nodes: a larger number is nobody's of ours."""
 _SCHEMAS = ("caribou.envelope/", "caribou.start/")
 
 
@@ -62,7 +68,7 @@ class Start:
             "pointer": None if self.pointer is None else pointer_to_json(self.pointer),
             "attempt": self.attempt,
         }
-        return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+        return _message(content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +128,7 @@ class Envelope:
     def to_text(self) -> str:
         """The envelope as a message."""
         run = self.run
-        return json.dumps(
+        return _message(
             {
                 "schema": ENVELOPE_SCHEMA,
                 "run_id": run.run_id,
@@ -141,14 +147,12 @@ class Envelope:
                 "sent_at": self.sent_at,
                 "payload": self.payload,
                 "pointer": None if self.pointer is None else pointer_to_json(self.pointer),
-            },
-            separators=(",", ":"),
-            ensure_ascii=False,
+            }
         )
 
 
 def pointer_to_json(pointer: Pointer) -> dict[str, Any]:
-    """The pointer as a JSON object; `Pointer(**…)` reads it back."""
+    """The pointer as a JSON object; `parse_pointer` reads it back."""
     return {
         "region": pointer.region,
         "bucket": pointer.bucket,
@@ -168,52 +172,70 @@ def parse_message(data: Any) -> Envelope | Start | None:  # noqa: ANN401 - whate
 
     Raises InvalidEnvelopeError for one of ours that this version does not read.
     """
-    if not isinstance(data, Mapping) or not str(data.get("schema", "")).startswith(_SCHEMAS):
+    schema = data.get("schema") if isinstance(data, Mapping) else None
+    if not isinstance(schema, str) or not schema.startswith(_SCHEMAS):
         return None
     try:
-        if data["schema"] == START_SCHEMA:
+        if schema == START_SCHEMA:
             return _parsed_start(data)
-        if data["schema"] == ENVELOPE_SCHEMA:
+        if schema == ENVELOPE_SCHEMA:
             return _parsed_envelope(data)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InvalidEnvelopeError(f"A message of {data['schema']} is damaged: {error!r}") from error
-    raise InvalidEnvelopeError(f"This version does not read messages of {data['schema']}")
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidEnvelopeError(f"A message of {schema} is damaged: {error!r}") from error
+    raise InvalidEnvelopeError(f"This version does not read messages of {storable(schema, 80)}")
+
+
+def parse_pointer(data: Any) -> Pointer:  # noqa: ANN401 - any JSON value
+    """The pointer in a JSON value. Raises KeyError and ValueError for anything else."""
+    if not isinstance(data, Mapping):
+        raise ValueError("a pointer is an object")  # noqa: TRY004 - one error for all that is wrong in a message
+    return Pointer(
+        region=fields.region_of(data, "region"),
+        bucket=fields.text_of(data, "bucket"),
+        key=fields.key_of(data, "key"),
+        sha256=fields.text_of(data, "sha256"),
+        size_bytes=fields.count_of(data, "size_bytes", MAX_PAYLOAD_BYTES),
+    )
+
+
+def _message(content: Mapping[str, Any]) -> str:
+    return escaped_json(json.dumps(content, separators=(",", ":"), ensure_ascii=False))
 
 
 def _parsed_start(data: Mapping[str, Any]) -> Start:
-    run_id, payload = data["run_id"], data["payload"]
-    if run_id is not None and len(run_id.encode()) > MAX_RUN_ID_BYTES:
-        raise ValueError(f"a run id has at most {MAX_RUN_ID_BYTES} bytes")
-    if payload is not None and not isinstance(payload, str):
-        raise ValueError("the payload is encoded text")
-    return Start(run_id, payload, _parsed_pointer(data["pointer"]), int(data["attempt"]))
+    return Start(
+        run_id=fields.optional_text_of(data, "run_id", MAX_RUN_ID_BYTES),
+        payload=fields.payload_of(data, "payload"),
+        pointer=_parsed_pointer(data),
+        attempt=fields.count_of(data, "attempt", MAX_ATTEMPTS_SENT),
+    )
 
 
 def _parsed_envelope(data: Mapping[str, Any]) -> Envelope:
     return Envelope(
         run=Run(
-            run_id=data["run_id"],
-            workflow_version=data["workflow_version"],
-            graph=data["graph"],
-            placement=data["placement"],
-            regions={node: region for region, nodes in data["regions"].items() for node in nodes},
-            started_at=float(data["started_at"]),
-            deadline=float(data["deadline"]),
-            stays_home=bool(data["stays_home"]),
+            run_id=fields.text_of(data, "run_id", MAX_RUN_ID_BYTES),
+            workflow_version=fields.text_of(data, "workflow_version"),
+            graph=fields.text_of(data, "graph"),
+            placement=fields.text_of(data, "placement"),
+            regions=fields.regions_of(data, "regions"),
+            started_at=fields.seconds_of(data, "started_at"),
+            deadline=fields.seconds_of(data, "deadline"),
+            stays_home=fields.truth_of(data, "stays_home"),
         ),
-        node=data["node"],
-        edge=data["edge"],
-        inputs=data["inputs"],
-        hop=int(data["hop"]),
-        attempt=int(data["attempt"]),
-        sent_at=float(data["sent_at"]),
-        payload=data["payload"],
-        pointer=_parsed_pointer(data["pointer"]),
+        node=fields.text_of(data, "node"),
+        edge=fields.optional_text_of(data, "edge"),
+        inputs=fields.text_of(data, "inputs"),
+        hop=fields.count_of(data, "hop", MAX_HOPS),
+        attempt=fields.count_of(data, "attempt", MAX_ATTEMPTS_SENT),
+        sent_at=fields.seconds_of(data, "sent_at"),
+        payload=fields.payload_of(data, "payload"),
+        pointer=_parsed_pointer(data),
     )
 
 
-def _parsed_pointer(data: Mapping[str, Any] | None) -> Pointer | None:
-    return None if data is None else Pointer(**data)
+def _parsed_pointer(data: Mapping[str, Any]) -> Pointer | None:
+    return None if data["pointer"] is None else parse_pointer(data["pointer"])
 
 
 def _grouped_by_region(regions: Mapping[str, str]) -> dict[str, list[str]]:

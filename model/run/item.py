@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import NamedTuple
 
 from caribou.model.run.envelope import Run, StoredPayload
 
@@ -69,6 +70,16 @@ class RunItem:
     def is_complete(self) -> bool:
         """Whether every leaf has run, or never will."""
         return self.ended >= self.leaves
+
+
+class Listed(NamedTuple):
+    """The sweeper's list: the items on it, and how many are there that nobody can read.
+
+    A named tuple, since functions make the class at each cold start: a dataclass takes four times as long.
+    """
+
+    items: tuple[RunItem, ...]
+    broken: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,8 +66,13 @@ def _left(value: Any, budget: int) -> int:  # noqa: ANN401 - anything
 
 
 def decode(text: str) -> Any:  # noqa: ANN401 - any JSON value
-    """The payload that `encode` made the text of."""
-    return _decoded(json.loads(text))
+    """The payload that `encode` made the text of. Raises InvalidPayloadError for any other text."""
+    try:
+        return _decoded(json.loads(text))
+    except RecursionError as error:
+        raise _refusal("payload", "a value that is nested too deeply") from error
+    except (ValueError, TypeError) as error:
+        raise _refusal("payload", f"text that no payload is encoded as: {error}") from error
 
 
 def received(text: str) -> Any:  # noqa: ANN401 - any JSON value

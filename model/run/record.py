@@ -13,8 +13,6 @@ RECORD_SCHEMA = "caribou.record/1"
 RECORD_KEY = "caribou_record"
 """The key under which a log line carries a record."""
 
-ERROR_CHARACTERS = 2_000
-"""Of an exception's type and text, in records, run items and parked messages."""
 
 _SHOWN_CHARACTERS = 80
 
@@ -59,8 +57,8 @@ class RunRecord:
     boto3 session (S3 and so on), both ways; `bytes_in` and `bytes_out` are encoded payloads. `edge` is the edge that
     brought the message (None for the start of a run), `sent_at` when its sender sent it. `redirect` marks the hop of
     the home entry, which ran no user code but forwarded to where the entry node is placed. `stays_home` marks a run of
-    the share that always stays home. `error` is the user exception's type and text, as `error_text` has
-    it, else None.
+    the share that always stays home. `error` is the user exception's type and text, as
+    `caribou.model.run.text` has it, else None.
     """
 
     run_id: str
@@ -115,20 +113,6 @@ class RunRecord:
             )
         successors = tuple(_successor(successor, where) for successor in data["successors"])
         return cls(**{**data, "successors": successors})
-
-
-def error_text(error: BaseException) -> str:
-    """An exception's type and text, as they can be stored: user code's exceptions may have any text, or none at all."""
-    try:
-        text = str(error)
-    except Exception as failed:  # noqa: BLE001 - user code's __str__ may raise anything
-        text = f"(its text can't be had: {type(failed).__name__})"
-    return storable(f"{type(error).__name__}: {text}")
-
-
-def storable(text: str) -> str:
-    """A text with halves of characters written out as escapes, cut to ERROR_CHARACTERS: what every store takes."""
-    return text[:ERROR_CHARACTERS].encode("utf-8", "backslashreplace").decode()[:ERROR_CHARACTERS]
 
 
 def _shown(value: object) -> str:

@@ -28,6 +28,7 @@ DEFAULT = Manifest("", "", "", functions={})
 
 _VARIABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]+")
 _OURS = "CARIBOU_"
+_ENDPOINT = "AWS_ENDPOINT_URL"
 _LAMBDAS = (
     *("_HANDLER", "_X_AMZN_TRACE_ID", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"),
     *("AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
@@ -73,6 +74,8 @@ def _variable_name(name: str) -> str:
         )
     if name in _LAMBDAS or name.startswith(_OURS):
         raise finding("is reserved for Lambda or for Caribou", f"use another name, without {_OURS} in front")
+    if name == _ENDPOINT:
+        raise finding("would lead Caribou's own calls elsewhere", f"name the service: {_ENDPOINT}_S3, for instance")
     return name
 
 

@@ -6,13 +6,18 @@ import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from threading import Lock
 from typing import Any
 
 from caribou.model.errors import InvalidEnvelopeError, UnknownRunError, UnreachableError
 from caribou.model.run.envelope import Pointer, Run, StoredPayload
-from caribou.model.run.item import NO_RESULTS, FailedEvent, Parked, RunItem, RunState, SyncInputs, SyncState
+from caribou.model.run.item import NO_RESULTS, FailedEvent, Listed, Parked, RunItem, RunState, SyncInputs, SyncState
+from caribou.model.run.text import storable
 from caribou.runtime.ports import Ports
+from caribou.runtime.testing.limits import MAX_OBJECT_KEY_BYTES, check_item, check_key, check_message
+
+_EVENTS_A_CALL = 10
 
 
 class InMemoryClock:
@@ -50,6 +55,7 @@ class InMemoryBus:
     def publish(self, region: str, function: str, message: str) -> None:
         """Keep the message; raises UnreachableError if the region is unreachable."""
         _reach(region, self._unreachable)
+        check_message(message)
         with self._lock:
             self._messages.append(Message(region, function, message))
 
@@ -69,6 +75,7 @@ class InMemoryClaims:
 
     def claim(self, region: str, run_id: str, node: str, owner: str, attempt: int) -> int | None:
         """Claim a node of a run for a delivery."""
+        check_item(f"{run_id}#{node}", "claim", (owner,), (attempt,))
         with self._lock:
             holder, held, tries = self._owners.get((region, run_id, node), (owner, attempt, 0))
             if holder != owner and held >= attempt:
@@ -89,6 +96,7 @@ class InMemorySyncStore:
     def put_payload(self, region: str, run_id: str, node: str, edge: str, payload: StoredPayload) -> None:
         """Keep an edge's payload, unless it has one."""
         _reach(region, self._unreachable)
+        check_item(f"{run_id}#{node}", f"edge#{edge}", (payload.text or "", repr(payload.pointer)))
         with self._lock:
             inputs = self._inputs.get((region, run_id, node), SyncInputs())
             kept = {edge: payload, **inputs.payloads}
@@ -97,6 +105,7 @@ class InMemorySyncStore:
     def report(self, region: str, run_id: str, node: str, edge: str, *, taken: bool) -> SyncState:
         """Note that an edge has reported, unless it has; the state after that."""
         _reach(region, self._unreachable)
+        check_item(f"{run_id}#{node}", "state", (edge,))
         with self._lock:
             inputs = self._inputs.get((region, run_id, node), SyncInputs())
             state = inputs.state
@@ -127,7 +136,7 @@ class InMemoryRunStore:
         """Keep the run, unless there is one; the run as kept."""
         with self._lock:
             if run.run_id not in self.items:
-                self.items[run.run_id] = RunItem(run, leaves)
+                self.items[run.run_id] = _checked(RunItem(run, leaves))
                 self._listed.add(run.run_id)
             return self.items[run.run_id]
 
@@ -137,7 +146,8 @@ class InMemoryRunStore:
             if run_id not in self.items:
                 raise UnknownRunError(run_id)
             item = self.items[run_id]
-            self.items[run_id] = replace(item, ended=item.ended | set(leaves), results={**item.results, **results})
+            ended, kept = item.ended | set(leaves), {**item.results, **results}
+            self.items[run_id] = _checked(replace(item, ended=ended, results=kept))
             return self.items[run_id]
 
     def succeed(self, run_id: str, at: float) -> None:
@@ -147,7 +157,7 @@ class InMemoryRunStore:
 
     def fail(self, run_id: str, at: float, node: str, error: str) -> None:
         """End an open run with what failed."""
-        said = {"state": RunState.FAILED, "ended_at": at, "failed_node": node, "error": error}
+        said = {"state": RunState.FAILED, "ended_at": at, "failed_node": node, "error": storable(error)}
         self._change(run_id, (RunState.RUNNING,), **said)
 
     def expire(self, run_id: str, at: float) -> None:
@@ -175,15 +185,15 @@ class InMemoryRunStore:
         """The item, or None."""
         return self.items.get(run_id)
 
-    def listed(self) -> tuple[RunItem, ...]:
+    def listed(self) -> Listed:
         """The list."""
-        return tuple(self.items[run_id] for run_id in sorted(self._listed))
+        return Listed(tuple(self.items[run_id] for run_id in sorted(self._listed)))
 
     def _change(self, run_id: str, before: tuple[RunState, ...], **said: Any) -> bool:  # noqa: ANN401
         with self._lock:
             if run_id not in self.items or self.items[run_id].state not in before:
                 return False
-            self.items[run_id] = replace(self.items[run_id], **said)
+            self.items[run_id] = _checked(replace(self.items[run_id], **said))
             return True
 
 
@@ -212,16 +222,20 @@ class InMemoryFailures:
         return tuple(self._events.values())
 
     def receive(self, region: str, function: str) -> tuple[FailedEvent, ...]:
-        """What is not hidden."""
+        """Some of what is not hidden."""
         _reach(region, self._unreachable)
         with self._lock:
-            found = tuple(
+            there = (
                 event
                 for event in self._events.values()
                 if (event.region, event.function) == (region, function) and event.handle not in self._hidden
             )
+            found = tuple(islice(there, _EVENTS_A_CALL))
             self._hidden.update(event.handle for event in found)
             return found
+
+    def set_aside(self, event: FailedEvent) -> None:
+        """It stays hidden until `show`."""
 
     def delete(self, event: FailedEvent) -> None:
         """Take an event out."""
@@ -239,6 +253,7 @@ class InMemoryParking:
     def park(self, parked: Parked) -> None:
         """Keep a message, unless the node has one of the same or a later attempt."""
         key = parked.run_id, parked.node
+        check_item(f"{parked.run_id}#", parked.node, (parked.message, parked.reason), (parked.attempt,))
         if key not in self._parked or self._parked[key].attempt < parked.attempt:
             self._parked[key] = parked
 
@@ -264,6 +279,7 @@ class InMemoryPayloadStore:
     def put(self, region: str, key: str, text: str) -> Pointer:
         """Keep a payload; raises UnreachableError if the region is unreachable."""
         _reach(region, self._unreachable)
+        check_key(key, MAX_OBJECT_KEY_BYTES)
         bucket, body = f"payloads-{region}", text.encode()
         with self._lock:
             self.objects[bucket, key] = text
@@ -298,6 +314,15 @@ class InMemoryCloud:
         return Ports(
             self.bus, self.claims, self.syncs, self.runs, self.payloads, self.clock, self.failures, self.parking
         )
+
+
+def _checked(item: RunItem) -> RunItem:
+    """The item, if DynamoDB would keep it."""
+    run, leaves = item.run, [*item.leaves, *item.ended]
+    texts = (run.workflow_version, run.graph, run.placement, *run.regions, *run.regions.values(), *leaves)
+    said = (item.failed_node or "", item.error or "", *item.results, *item.results.values())
+    check_item(run.run_id, None, (*texts, *said), (run.started_at, run.deadline, item.ended_at or 0))
+    return item
 
 
 def _reach(region: str, unreachable: set[str]) -> None:

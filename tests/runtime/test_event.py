@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from caribou.model.errors import InvalidPayloadError
 from caribou.model.run.envelope import Start
 from caribou.runtime.event import json_or_text, message_of, unpack
 
@@ -64,3 +65,24 @@ def test_message_when_it_is_none_of_ours_then_it_is_the_payload_of_a_start_that_
     assert message_of(json_or_text("hello"), "m-1") == Start("m-1", '"hello"')
     assert message_of(json.loads(Start("mine", "1").to_text()), "m-1") == Start("mine", "1")
     assert message_of(json.loads(Start(None, "1").to_text()), "m-1") == Start("m-1", "1")
+
+
+def test_message_when_it_is_nested_too_deeply_then_one_error_says_so():
+    """Python's reader would run out of stack."""
+    with pytest.raises(InvalidPayloadError, match="nested"):
+        json_or_text("[" * 100_000)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"Message": 1}, {"MessageId": ""}, {"MessageId": []}, {"MessageId": "x" * 300}, {"TopicArn": {}}]
+)
+def test_event_when_it_only_looks_like_the_topic_s_then_it_is_the_content_itself(changes):
+    """Whoever invokes a function may write what he likes into the event."""
+    event = {"Records": [{"Sns": {"TopicArn": f"arn:aws:sns:r:a:{TOPIC}", "MessageId": "m", "Message": "1"} | changes}]}
+    assert unpack(event, topic=TOPIC, request_id="r-1").content == event
+
+
+def test_event_when_a_polled_record_has_no_text_for_a_name_then_the_request_names_it():
+    """Half a character is a text all the same."""
+    assert unpack({"Records": [{"messageId": [1]}]}, topic=TOPIC, request_id="r-1").id == "r-1"
+    assert len(unpack({"Records": [{"messageId": "\ud800"}]}, topic=TOPIC, request_id="r-1").id) == 32

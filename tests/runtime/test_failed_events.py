@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from caribou.runtime.aws import failed_event
 
@@ -71,9 +73,46 @@ def test_event_when_it_came_past_the_topic_then_it_is_its_own_message_named_by_i
 
 
 @pytest.mark.parametrize(
-    "body", ["", "{", "null", "[]", "1", "{}", '{"requestPayload": {}}', '{"Message": "x"}', '"text"']
+    "body",
+    [
+        *("", "{", "null", "[]", "1", "{}", '{"requestPayload": {}}', '{"Message": "x"}', '"text"'),
+        *("[" * 100_000, '{"Message": 1, "MessageId": "m"}', '{"Message": "x", "MessageId": []}'),
+        '{"requestPayload": 1, "requestContext": {"requestId": 5}}',
+        '{"requestPayload": 1, "requestContext": {"requestId": "r", "condition": {}}}',
+        '{"requestPayload": 1, "requestContext": {"requestId": "r", "condition": "c"}, "responsePayload": [1]}',
+        '{"requestPayload": 1, "requestContext": {"requestId": "r"}, "responsePayload": {"errorType": {}}}',
+    ],
 )
 def test_event_when_it_is_anything_else_then_it_is_kept_as_it_is_without_a_name(body):
     """What nobody can read is left for a person, and stops nobody."""
     event = _read(body)
     assert (event.message, event.message_id, event.error_type) == (body, "", None)
+
+
+def test_event_when_its_error_is_long_or_no_unicode_then_it_is_cut_and_can_be_kept():
+    """User code says what it likes: a parked message has 400 KB for it and for itself."""
+    said = {"errorType": "E" * 9000, "errorMessage": "caf\udce9" + "x" * 450_000}
+    event = _read(_record(_sns(), responsePayload=said))
+    assert (len(event.error_type), len(event.error)) == (200, 2000)
+    assert event.error.startswith("caf\\udce9x")
+
+
+_ANYTHING = st.sampled_from([None, 0, 1e300, float("inf"), True, "", "x", "\ud800", [], [[]], {}, {"Records": [{}]}])
+
+
+@given(st.data())
+def test_event_when_any_part_of_it_is_anything_then_it_is_read(data):
+    """Whatever lies in a failure queue is an event; the sweeper must be able to leave it there."""
+    record = _record(_sns(), responsePayload={"errorType": "E", "errorMessage": "so"})
+    places = [
+        record,
+        record["requestContext"],
+        record["responsePayload"],
+        record["requestPayload"]["Records"][0]["Sns"],
+    ]
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.sampled_from(places))
+        place[data.draw(st.sampled_from(sorted(place)))] = data.draw(_ANYTHING)
+    event = _read(record)
+    assert isinstance(event.message, str)
+    assert isinstance(event.message_id, str)

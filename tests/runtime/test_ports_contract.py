@@ -5,11 +5,13 @@ import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
-from caribou.model.errors import InvalidEnvelopeError, UnknownRunError, UnreachableError
+from caribou.model.errors import InvalidEnvelopeError, InvalidRunItemError, UnknownRunError, UnreachableError
 from caribou.model.run.envelope import Pointer, Run, StoredPayload
 from caribou.model.run.item import FailedEvent, Parked, RunItem, RunState, SyncState
 from caribou.model.run_settings import RunSettings
@@ -17,6 +19,7 @@ from caribou.model.template_contract import OPEN_INDEX
 from caribou.runtime.aws import aws_ports
 from caribou.runtime.clients import Clients
 from caribou.runtime.settings import Settings
+from caribou.runtime.testing.limits import RefusedError
 from caribou.runtime.testing.memory import InMemoryCloud
 
 HOME, AWAY, DOWN = "us-east-1", "us-west-2", "ca-central-1"
@@ -55,9 +58,9 @@ class AwsCloud:
 
     def __init__(self, graph, account):
         self._graph, self._account = graph, account
-        self._names = self._settings(HOME).names
+        self.names = self._settings(HOME).names
         self._queues = {region: self._make(region) for region in REGIONS}
-        _table(HOME, self._names.run_table, "run_id", index=OPEN_INDEX)
+        _table(HOME, self.names.run_table, "run_id", index=OPEN_INDEX)
 
     def ports(self, region):
         """The ports of a function in a region."""
@@ -69,7 +72,7 @@ class AwsCloud:
 
     def give_up(self, region, message, error_type):
         """Lambda gives a message up."""
-        body = on_failure(self._names.topic(FUNCTION), message, error_type)
+        body = on_failure(self.names.topic(FUNCTION), message, error_type)
         sqs = boto3.client("sqs", region_name=region)
         sqs.send_message(QueueUrl=self._failure_queue(region), MessageBody=json.dumps(body))
 
@@ -83,7 +86,7 @@ class AwsCloud:
 
     def _failure_queue(self, region):
         sqs = boto3.client("sqs", region_name=region)
-        return sqs.get_queue_url(QueueName=self._names.failure_queue(FUNCTION))["QueueUrl"]
+        return sqs.get_queue_url(QueueName=self.names.failure_queue(FUNCTION))["QueueUrl"]
 
     def damage(self, pointer):
         """Replace what is at the pointer."""
@@ -94,14 +97,14 @@ class AwsCloud:
         return Settings(self._graph, FUNCTION, HOME, region, "contract", RunSettings())
 
     def _make(self, region):
-        _table(region, self._names.sync_table, "id", "part")
+        _table(region, self.names.sync_table, "id", "part")
         boto3.client("s3", region_name=region).create_bucket(
-            Bucket=self._names.payload_bucket(self._account, region),
+            Bucket=self.names.payload_bucket(self._account, region),
             **({} if region == HOME else {"CreateBucketConfiguration": {"LocationConstraint": region}}),
         )
         sns, sqs = boto3.client("sns", region_name=region), boto3.client("sqs", region_name=region)
-        topic = sns.create_topic(Name=self._names.topic(FUNCTION))["TopicArn"]
-        sqs.create_queue(QueueName=self._names.failure_queue(FUNCTION))
+        topic = sns.create_topic(Name=self.names.topic(FUNCTION))["TopicArn"]
+        sqs.create_queue(QueueName=self.names.failure_queue(FUNCTION))
         url = sqs.create_queue(QueueName=f"contract-{region}")["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
@@ -353,7 +356,7 @@ def test_run_when_leaves_end_with_results_then_the_item_has_each(ports, run_id):
 
 
 def _is_listed(ports, run_id):
-    return run_id in {item.run.run_id for item in ports.runs.listed()}
+    return run_id in {item.run.run_id for item in ports.runs.listed().items}
 
 
 DEADLINE_S = 1_700_003_600.5
@@ -417,7 +420,7 @@ def test_run_when_reopened_then_it_has_a_new_deadline_and_has_not_ended(ports, r
     ports.runs.reopen(run_id, 1_700_007_200.5)
     item = ports.runs.get(run_id)
     assert (item.run.deadline, item.seconds, item.leaves) == (1_700_007_200.5, None, LEAVES)
-    (listed,) = (item for item in ports.runs.listed() if item.run.run_id == run_id)
+    (listed,) = (item for item in ports.runs.listed().items if item.run.run_id == run_id)
     assert listed == item
 
 
@@ -480,10 +483,20 @@ def test_failures_when_events_lie_there_then_each_is_received_until_it_is_delete
     ports.failures.delete(again)
 
 
-def test_failures_when_the_region_has_no_queue_then_it_is_unreachable(ports):
-    """The sweeper goes on with the other regions."""
-    with pytest.raises(UnreachableError, match=DOWN):
-        ports.failures.receive(DOWN, FUNCTION)
+def test_failures_when_the_region_has_no_such_queue_then_there_are_none(ports):
+    """A function that is not placed in a region has no queue there; the others' are looked into."""
+    assert ports.failures.receive(AWAY, "placed-elsewhere") == ()
+
+
+def test_failures_when_an_event_is_set_aside_then_it_stays_out_of_sight(cloud, ports):
+    """It can be received again when it is shown; nothing is lost."""
+    cloud.give_up(AWAY, "aside", None)
+    (event,) = _received(ports, AWAY)
+    ports.failures.set_aside(event)
+    assert ports.failures.receive(AWAY, FUNCTION) == ()
+    cloud.show(AWAY, [event])
+    (again,) = _received(ports, AWAY)
+    ports.failures.delete(again)
 
 
 @pytest.mark.parametrize("text", ['"é🦌"', "", "x" * 1_000_000], ids=["letters", "empty", "large"])
@@ -536,3 +549,88 @@ def test_clients_when_threads_ask_at_once_then_one_client_a_region_is_made(monke
         made = list(pool.map(lambda i: clients.sns(REGIONS[i % 2]), range(16)))
     assert len(set(made)) == 2
     assert max(most) == 1
+
+
+REFUSED = (RefusedError, ClientError, ArithmeticError)
+"""What says that AWS does not take something: an ArithmeticError where we see it before it is sent."""
+
+
+@pytest.mark.parametrize(
+    ("run_id", "node", "reason"),
+    [("r", "n", "x" * 410_000), ("x" * 2049, "n", "y"), ("r", "x" * 1025, "y")],
+    ids=["item", "partition key", "sort key"],
+)
+def test_parking_when_an_item_is_more_than_a_table_keeps_then_it_is_refused(ports, run_id, node, reason):
+    """DynamoDB's limits, which an error's text or a made-up name would exceed."""
+    with pytest.raises(REFUSED):
+        ports.parking.park(Parked(run_id, node, 0, "{}", reason))
+
+
+@pytest.mark.parametrize("run_id", ["x" * 2049, ""], ids=["long", "empty"])
+def test_run_when_its_name_is_no_key_then_it_does_not_begin(ports, run_id):
+    """Whoever takes a name from outside must check it before."""
+    with pytest.raises(REFUSED):
+        ports.runs.begin(_run(run_id), frozenset("z"))
+
+
+@pytest.mark.parametrize("number", [float("inf"), 1e126])
+def test_run_when_a_number_is_out_of_range_then_it_does_not_begin(ports, run_id, number):
+    """DynamoDB's numbers end, and there is no infinite one."""
+    with pytest.raises(REFUSED):
+        ports.runs.begin(replace(_run(run_id), deadline=number), frozenset("z"))
+
+
+def test_bus_when_a_message_is_larger_than_a_topic_takes_then_it_is_refused(ports):
+    """SNS's limit."""
+    with pytest.raises(REFUSED):
+        ports.bus.publish(HOME, FUNCTION, "x" * (256 * 1024 + 1))
+
+
+@pytest.mark.parametrize("text", ["", "\ud800", "\x00", "\x1f", "\ufffe", "\uffff"])
+def test_bus_in_memory_when_a_message_is_none_for_aws_then_it_is_refused(text):
+    """None that SNS takes, or that SQS would take if it can't be delivered; the emulator takes all of them."""
+    with pytest.raises(RefusedError):
+        InMemoryCloud().bus.publish(HOME, FUNCTION, text)
+
+
+def test_tables_and_buckets_in_memory_when_a_text_is_none_for_aws_then_it_is_refused():
+    """Half a character, a key longer than S3's: the emulator fails of the one, and takes the other."""
+    ports = InMemoryCloud().ports(HOME)
+    with pytest.raises(RefusedError):
+        ports.parking.park(Parked("r", "n", 0, "{}", "\ud800"))
+    with pytest.raises(RefusedError):
+        ports.runs.begin(_run("\ud800"), frozenset("z"))
+    with pytest.raises(RefusedError):
+        ports.payloads.put(HOME, "x" * 1025, "1")
+
+
+DAMAGE = {
+    "state": {"S": "DONE"},
+    "regions": {"S": '["us-west-2"]'},
+    "deadline": {"S": "soon"},
+    "leaves": {"S": "z"},
+    "started_at": None,
+    "stays_home": {"S": "no"},
+}
+
+
+@pytest.mark.local_cloud
+@pytest.mark.parametrize("attribute", sorted(DAMAGE))
+def test_run_item_when_somebody_else_has_written_it_then_it_is_counted_and_the_others_are_read(
+    aws_cloud, run_id, attribute
+):
+    """Every function of a workflow may write its run table."""
+    runs = aws_cloud.ports(HOME).runs
+    before = runs.listed()
+    runs.begin(_run(run_id), frozenset("z"))
+    runs.begin(_run(run_id + "-good"), frozenset("z"))
+    table, value = aws_cloud.names.run_table, DAMAGE[attribute]
+    damage = {"Action": "DELETE"} if value is None else {"Value": value, "Action": "PUT"}
+    boto3.client("dynamodb", region_name=HOME).update_item(
+        TableName=table, Key={"run_id": {"S": run_id}}, AttributeUpdates={attribute: damage}
+    )
+    listed = runs.listed()
+    assert listed.broken - before.broken == 1
+    assert run_id + "-good" in {item.run.run_id for item in listed.items}
+    with pytest.raises(InvalidRunItemError, match=run_id):
+        runs.get(run_id)

@@ -9,7 +9,8 @@ import pytest
 from builders import graph_of, record_of
 
 from caribou.collectors.record_lines import record_in
-from caribou.model.run.record import ERROR_CHARACTERS, RECORD_KEY, Outcome, SuccessorRecord, error_text, storable
+from caribou.model.run.record import RECORD_KEY, Outcome, SuccessorRecord
+from caribou.model.run.text import storable
 from caribou.runtime.record_log import MAX_LINE_BYTES, RecordLog, record_line
 from caribou.runtime.testing import LocalRunner
 
@@ -101,35 +102,6 @@ def test_record_line_when_made_then_it_is_one_line_of_ascii_under_its_key():
     assert line.isascii()
     assert (line.count(b"\n"), line[-1:]) == (1, b"\n")
     assert list(json.loads(line)) == [RECORD_KEY]
-
-
-class UnspeakableError(Exception):
-    """Its text can't be had."""
-
-    def __str__(self):
-        raise ValueError("no text")
-
-
-@pytest.mark.parametrize(
-    ("error", "text"),
-    [
-        (ValueError("not so"), "ValueError: not so"),
-        (OSError("a\udc80b"), "OSError: a\\udc80b"),
-        (UnspeakableError(), "UnspeakableError: (its text can't be had: ValueError)"),
-    ],
-)
-def test_error_text_when_an_exception_has_any_text_then_it_can_be_stored(error, text):
-    """Half a character is written out; an exception without a text has its type."""
-    assert error_text(error) == text
-
-
-@pytest.mark.parametrize("part", ["x", "\ud800", "😀"])
-def test_error_text_when_it_is_long_then_it_is_cut(part):
-    """To what a record, a run item and a parked message can hold together."""
-    text = error_text(ValueError(part * 450_000))
-    assert len(text) == ERROR_CHARACTERS
-    assert storable(text) == text
-    assert len(text.encode()) <= 4 * ERROR_CHARACTERS
 
 
 def test_record_when_user_code_raises_half_a_character_then_the_run_has_failed_with_it_written_out():

@@ -6,7 +6,8 @@ import pytest
 
 from caribou.model.run.envelope import Envelope, Run, Start
 from caribou.model.run.item import START_NODE, FailedEvent, RunItem, RunState
-from caribou.runtime.sweeping import Action, Sweeper, Swept, decide
+from caribou.runtime.failed_events import Action, decide
+from caribou.runtime.sweeping import Sweeper, Swept
 from caribou.runtime.testing.memory import InMemoryCloud
 
 HOME, AWAY = "us-east-1", "us-west-2"
@@ -16,8 +17,11 @@ ENVELOPE = Envelope(RUN, "b", "a#0", "i", 1, NOW_S, "1")
 RUNNING, SUCCEEDED, FAILED, EXPIRED = RunState
 
 
-def _event(error_type, message=ENVELOPE, region=HOME, function="a", handle="h"):
+def _event(error_type, message=ENVELOPE, region=None, function=None, handle="h"):
+    """A failed event, in the queue of the message's node, or of home's entry."""
     text = message if isinstance(message, str) else message.to_text()
+    usual = (AWAY, message.node) if isinstance(message, Envelope) else (HOME, "a")
+    region, function = region or usual[0], function or usual[1]
     return FailedEvent(region, function, text, "m-1", error_type, "so", handle)
 
 
@@ -91,7 +95,7 @@ def test_sweep_when_user_code_failed_then_the_run_fails_and_the_message_is_parke
     item, (parked,) = cloud.runs.items["run"], cloud.parking.parked("run")
     assert (item.state, item.failed_node, item.error) == (FAILED, "b", "ValueError: so")
     assert (parked.node, parked.attempt, parked.message) == ("b", 0, ENVELOPE.to_text())
-    assert (did, cloud.failures.events, cloud.runs.listed()) == (Swept(parked=1), (), ())
+    assert (did, cloud.failures.events, cloud.runs.listed().items) == (Swept(parked=1), (), ())
 
 
 def test_sweep_when_a_start_fails_before_its_run_begins_then_the_run_is_there_and_has_failed(swept):
@@ -130,7 +134,8 @@ def test_sweep_when_nobody_can_read_an_event_then_it_stays_and_the_others_are_ha
 
 def test_sweep_when_the_node_is_gone_in_this_version_then_the_run_fails_and_the_others_go_on(swept):
     """A message of an older version whose node is no more is parked as such; it doesn't stop the sweep."""
-    cloud, did = swept(_event(None), _event(None, replace(ENVELOPE, node="c")), calls={"a": "c"})
+    gone = _event(None, region=HOME, function="a")
+    cloud, did = swept(gone, _event(None, replace(ENVELOPE, node="c")), calls={"a": "c"})
     assert cloud.runs.items["run"].error == "b is in this version no more"
     assert [parked.node for parked in cloud.parking.parked("run")] == ["b", "c"]
     assert (did.parked, did.resent) == (2, 0)
@@ -151,11 +156,11 @@ def test_sweep_when_the_deadline_has_passed_then_the_run_expires_and_leaves_the_
     cloud.clock.advance(3600)
     sweeper = Sweeper(settings_of(graph_of({"a": "b"}), function=""), cloud.ports(HOME))
     assert sweeper.sweep() == Swept(expired=1)
-    assert (cloud.runs.items["run"].state, cloud.runs.listed()) == (EXPIRED, ())
+    assert (cloud.runs.items["run"].state, cloud.runs.listed().items) == (EXPIRED, ())
     cloud.runs.items["run"] = replace(cloud.runs.items["run"], state=FAILED)
     cloud.runs._listed.add("run")
     assert sweeper.sweep() == Swept()
-    assert (cloud.runs.items["run"].state, cloud.runs.listed()) == (FAILED, ())
+    assert (cloud.runs.items["run"].state, cloud.runs.listed().items) == (FAILED, ())
 
 
 def test_sweep_when_all_leaves_have_ended_and_nobody_said_so_then_the_run_has_succeeded(swept, graph_of, settings_of):
@@ -173,7 +178,8 @@ def test_sweep_when_a_region_can_not_be_reached_then_the_others_are_swept(swept,
     cloud.failures.put(_event(None, ENVELOPE, AWAY, "b", handle="h-1"))
     cloud.failures.put(_event("ValueError", Start("mine", "1"), HOME, "a", handle="h-2"))
     did = Sweeper(settings_of(graph_of({"a": "b"}), function=""), cloud.ports(HOME)).sweep()
-    assert (did, len(cloud.failures.events)) == (Swept(parked=1), 1)
+    assert (replace(did, problems=()), len(cloud.failures.events)) == (Swept(parked=1, failed=1), 1)
+    assert "us-west-2 is unreachable" in did.problems[0]
 
 
 def test_redrive_when_it_was_interrupted_then_the_sweeper_ends_it(swept, graph_of, settings_of):
@@ -203,3 +209,165 @@ def test_redrive_when_what_failed_lies_in_a_queue_then_it_is_sent_at_once(swept,
     (parked,) = Sweeper(settings_of(graph_of({"a": "b"}), function=""), cloud.ports(HOME)).redrive("run")
     assert (parked.node, cloud.runs.items["run"].state) == ("b", RUNNING)
     assert len(cloud.bus.take()) == 1
+
+
+DEEP = "[" * 100_000
+DAMAGED = [
+    DEEP,
+    ENVELOPE.to_text().replace('"attempt":0', '"attempt":1e400'),
+    ENVELOPE.to_text().replace('"run"', '["run"]'),
+    ENVELOPE.to_text().replace('"run"', "5"),
+    ENVELOPE.to_text().replace('"run"', '""'),
+    ENVELOPE.to_text().replace('"run"', f'"{"x" * 2049}"'),
+    ENVELOPE.to_text().replace('"run"', '"\\ud800"'),
+    ENVELOPE.to_text().replace('"b"', DEEP, 1),
+]
+
+
+@pytest.mark.parametrize("text", DAMAGED, ids=range(len(DAMAGED)))
+def test_sweep_when_a_message_is_damaged_then_it_is_left_and_the_others_are_handled(swept, text):
+    """One message must not stop the sweeper, minute after minute, for as long as its queue keeps it."""
+    cloud, did = swept(_event("ValueError", text), _event(None, text, AWAY, "b"), _event(None))
+    assert (did.left, did.resent, did.failed, len(cloud.failures.events)) == (2, 1, 0, 2)
+
+
+class _Broken:
+    """A port of which some calls raise: by method, the first argument for which they do."""
+
+    def __init__(self, port, **raising):
+        self._port, self._raising = port, raising
+
+    def __getattr__(self, name):
+        call = getattr(self._port, name)
+
+        def called(*args, **kwargs):
+            if name in self._raising and self._raising[name](*args):
+                raise RuntimeError(f"{name} is broken")
+            return call(*args, **kwargs)
+
+        return called
+
+
+@pytest.fixture
+def sweeper(graph_of, settings_of):
+    """A sweeper of a cloud in which two runs are open, with some of its ports broken."""
+
+    def make(cloud, calls=None, has_time=lambda: True, **ports):
+        graph = graph_of(calls or {"a": "b"})
+        for run_id in ("one", "two"):
+            run = replace(RUN, run_id=run_id)
+            cloud.runs.items[run_id] = RunItem(run, frozenset(graph.leaves))
+            cloud.runs._listed.add(run_id)
+        return Sweeper(settings_of(graph, function=""), replace(cloud.ports(HOME), **ports), has_time)
+
+    return make
+
+
+def _of(run_id, error_type="ValueError", **where):
+    return _event(error_type, replace(ENVELOPE, run=replace(RUN, run_id=run_id)), handle=run_id, **where)
+
+
+def test_sweep_when_one_event_raises_then_the_others_are_handled_and_the_error_is_said(sweeper):
+    """Whatever it is: an item that is too large, a run item that can't be read."""
+    cloud = InMemoryCloud(NOW_S)
+    cloud.failures.put(_of("one"))
+    cloud.failures.put(_of("two"))
+    did = sweeper(cloud, runs=_Broken(cloud.runs, get=lambda run_id: run_id == "one")).sweep()
+    assert (did.parked, did.failed, did.problems) == (
+        1,
+        1,
+        ("an event of b in us-west-2: RuntimeError: get is broken",),
+    )
+    assert [event.handle for event in cloud.failures.events] == ["one"]
+
+
+def test_sweep_when_one_queue_raises_then_the_others_are_swept(sweeper):
+    """A policy that denies one queue, say."""
+    cloud = InMemoryCloud(NOW_S)
+    cloud.failures.put(_of("one"))
+    did = sweeper(cloud, failures=_Broken(cloud.failures, receive=lambda region, _: region == HOME)).sweep()
+    assert (did.parked, did.failed) == (1, 2)
+
+
+def test_sweep_when_a_region_is_silent_then_it_is_asked_once(sweeper):
+    """Each question costs the time limit of a call."""
+    cloud, asked = InMemoryCloud(NOW_S), []
+    cloud.unreachable.add(AWAY)
+    noting = _Broken(cloud.failures, receive=lambda region, _: asked.append(region))
+    sweeper(cloud, {"a": "b c d e"}, failures=noting).sweep()
+    assert asked.count(AWAY) == 1
+
+
+def test_sweep_when_queues_and_another_run_are_broken_then_overdue_runs_expire(sweeper):
+    """Runs come first, each for itself: they need no queue to end."""
+    cloud = InMemoryCloud(DEADLINE_S)
+    broken = _Broken(cloud.failures, receive=lambda *_: True)
+    runs = _Broken(cloud.runs, expire=lambda run_id, _: run_id == "one")
+    did = sweeper(cloud, failures=broken, runs=runs).sweep()
+    assert (did.expired, cloud.runs.items["two"].state) == (1, EXPIRED)
+
+
+def test_sweep_when_its_time_is_up_then_it_stops_and_the_next_one_goes_on(sweeper):
+    """Lambda would end it in the middle of a step."""
+    cloud, ticks = InMemoryCloud(NOW_S), iter(range(100))
+    for i in range(20):
+        cloud.failures.put(replace(_of("one", None), handle=str(i)))
+    did = sweeper(cloud, has_time=lambda: next(ticks) < 10).sweep()
+    assert 0 < did.resent < 10
+    cloud.failures.show()
+    assert sweeper(cloud).sweep().resent == 20 - did.resent
+
+
+def test_sweep_when_one_queue_is_full_of_what_is_left_then_other_queues_have_their_turn(sweeper, monkeypatch):
+    """However many there are, a sweep does so many of them, a few from each queue in turn."""
+    monkeypatch.setattr("caribou.runtime.sweeping.EVENTS_A_REGION", 30)
+    cloud = InMemoryCloud(NOW_S)
+    for i in range(100):
+        cloud.failures.put(replace(_of("unknown", function="a", region=HOME), handle=str(i)))
+    cloud.failures.put(_of("one", region=HOME))
+    did = sweeper(cloud).sweep()
+    assert (did.left, did.parked) == (30, 1)
+
+
+def test_sweep_when_an_error_is_long_or_no_unicode_then_its_run_fails_all_the_same(swept):
+    """Cut, and made storable."""
+    event = replace(_event("ValueError"), error="caf\udce9" + "x" * 450_000)
+    cloud, did = swept(event)
+    (parked,) = cloud.parking.parked("run")
+    assert (did.parked, cloud.runs.items["run"].error) == (1, parked.reason)
+    assert parked.reason.startswith("ValueError: caf\\udce9xxx")
+    assert len(parked.reason) == 2000
+
+
+FORGED = [
+    _event(None, replace(ENVELOPE, node="a", edge=None), AWAY, "b"),
+    _event(None, replace(ENVELOPE, node="a", edge=None), HOME, "b"),
+    _event("ValueError", ENVELOPE, HOME, "a"),
+]
+
+
+@pytest.mark.parametrize("event", FORGED)
+def test_sweep_when_a_message_is_of_another_function_than_its_queue_then_it_is_left(swept, event):
+    """A function may write its own queue, and must not have another one run by it."""
+    cloud, did = swept(event)
+    assert (did.left, did.resent, did.parked, cloud.bus.take()) == (1, 0, 0, ())
+
+
+def test_sweep_when_a_message_says_other_of_its_run_than_the_item_then_the_item_counts(swept):
+    """A map, a deadline, a version that somebody made up go no further."""
+    made_up = replace(RUN, regions={"b": "ca-central-1"}, deadline=RUN.deadline + 9, workflow_version="9")
+    cloud, _ = swept(_event(None, replace(ENVELOPE, run=made_up)))
+    (message,) = cloud.bus.take()
+    assert message.text == replace(ENVELOPE, attempt=1).to_text()
+    assert message.region == AWAY
+
+
+@pytest.mark.parametrize("changes", [{"edge": "x#7"}, {"edge": None}, {"node": "nobody"}])
+def test_sweep_when_a_message_fits_not_into_its_run_s_graph_then_it_is_left(graph_of, settings_of, changes):
+    """The run began with this graph, which has no such node or edge: nobody of ours has sent it."""
+    graph, cloud = graph_of({"a": "b"}), InMemoryCloud(NOW_S)
+    run = replace(RUN, graph=graph.digest)
+    cloud.runs.begin(run, frozenset("b"))
+    cloud.failures.put(_event("ValueError", replace(ENVELOPE, run=run, **changes), AWAY, "b"))
+    did = Sweeper(settings_of(graph, function=""), cloud.ports(HOME)).sweep()
+    assert (did.left, cloud.runs.items["run"].state) == (1, RUNNING)

@@ -79,6 +79,7 @@ class Chaos:
             redrive=chance.choice((0, 0, 0.02)),
             deploy=chance.choice((0, 0.03)),
             never_started=chance.choice((0, 0.02)),
+            denied=chance.choice((0, 0, 0.05)),
         )
         self.budgets = chance.choice(((1,), (1, 2, 3), (1, 5, TO_THE_END), (TO_THE_END,)))
 
@@ -143,9 +144,11 @@ class Chaos:
         if self._happens("redrive"):
             world.redrive()
 
-    def _fault(self, _process, operation):
+    def _fault(self, process, operation):
         if operation.name.startswith("user."):
             return Fault.NONE
+        if process.label == "sweep" and self._happens("denied"):
+            return Fault.DENIED
         for fault in (Fault.REFUSED, Fault.IN_DOUBT, Fault.TWICE, Fault.KILLED_AFTER):
             if self._happens(fault.name.lower()):
                 return fault

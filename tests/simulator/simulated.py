@@ -54,6 +54,10 @@ class UserError(Exception):
     """User code fails."""
 
 
+class DeniedError(Exception):
+    """A call of the sweeper's is refused as no region's outage is: by a policy, say."""
+
+
 class Violation(AssertionError):  # noqa: N818 - what it is
     """Something happened that must not."""
 
@@ -67,6 +71,7 @@ class Fault(Enum):
     IN_DOUBT = auto()
     TWICE = auto()
     KILLED_AFTER = auto()
+    DENIED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,6 +392,9 @@ class World:
         if fault is Fault.REFUSED or operation.region in self.down:
             self.counts["refused"] += 1
             return None, UnreachableError(f"{operation.region} does not take {operation.name}")
+        if fault is Fault.DENIED:
+            self.counts["refused"] += 1
+            return None, DeniedError(operation.name)
         for _ in range(2 if fault is Fault.TWICE else 1):
             with self.invariants.around(process, operation) as check:
                 answer = check(self._outcome(call))
@@ -472,7 +480,7 @@ class World:
 
     def _other(self, label, do):
         settings = self.settings("", HOME)
-        process = Process(self, label, HOME, lambda process: do(Sweeper(settings, process.ports)))
+        process = Process(self, label, HOME, lambda process: do(_sweeper(settings, process)))
         self.processes.append(process)
         return process
 
@@ -484,7 +492,7 @@ class World:
         if isinstance(error, Violation):
             raise error
         if error is None or event is None:
-            if error is not None and not isinstance(error, (UnreachableError, Killed)):
+            if error is not None and not isinstance(error, (UnreachableError, Killed, DeniedError)):
                 raise Violation(f"the {process.label} failed: {error!r}") from error
             return
         event.tries += 1
@@ -551,6 +559,11 @@ class World:
         for node in self.graph.nodes:
             functions[node.function] = function_of(node)
         return functions
+
+
+def _sweeper(settings, process):
+    """A sweeper of one thread: its regions come in an order by the process's chance."""
+    return Sweeper(settings, process.ports, pool=lambda: _Sends(process))
 
 
 def _node_of(event, graph):

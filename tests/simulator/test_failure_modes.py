@@ -212,6 +212,32 @@ def test_07_region_when_it_is_down_until_the_deadline_then_the_run_expires_and_c
     _ends(world)
 
 
+def test_23_sweep_when_any_one_of_its_calls_is_denied_then_nothing_is_lost():
+    """Whichever it is: a queue, an item, a topic; two branches failed, in two regions."""
+    number = 0
+    while True:
+        world, calls = _world(graph_of({"a": "b c"}), regions={"b": AWAY, "c": FAR}, bad={"b", "c"}), []
+        world.start()
+        world.drain()
+
+        def denied(process, operation, calls=calls, number=number):
+            if process.label != "sweep":
+                return Fault.NONE
+            calls.append(operation.name)
+            return Fault.DENIED if len(calls) == number + 1 else Fault.NONE
+
+        world.fault = denied
+        world.advance(world.sweep())
+        _ends(world, FAILED)
+        world.plan.bad = frozenset()
+        world.advance(world.redrive())  # looks into the queues that no open run has sent the sweeper to
+        _ends(world)
+        if len(calls) <= number:
+            break
+        number += 1
+    assert number > 10
+
+
 def test_07_send_when_in_doubt_then_both_sides_may_run_and_the_sync_node_takes_one():
     """The region took it and did not say so: home runs it too; the sync item decides which report counts."""
     world = _world(regions={"b": AWAY})

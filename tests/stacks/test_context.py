@@ -153,6 +153,17 @@ def test_manifest_when_it_has_docker_commands_then_synth_warns_that_nobody_runs_
     assert "additional_docker_commands are not run" in warning
 
 
+def test_manifest_when_a_time_limit_is_too_short_to_go_home_then_synth_warns_of_it(new_project, synthesised):
+    """A region that is silent takes some seconds to be given up."""
+    root = new_project("sight_seeing")
+    manifest = root / "workflows" / "sight_seeing" / ".caribou" / "config.yml"
+    config = "providers: {aws: {config: {timeout: 14}}}"
+    text = manifest.read_text().replace("regions_and_providers:\n", f"regions_and_providers:\n  {config}\n")
+    manifest.write_text(text)
+    (warning,) = synthesised(root).messages("Workflow-sight_seeing")
+    assert "with a timeout under 15 s" in warning
+
+
 def test_placement_when_there_is_none_then_everything_is_at_home(synthesised):
     """Without a file, asked for or committed, every function is at home only."""
     assert regions_of(synthesised()) == "us-east-1"

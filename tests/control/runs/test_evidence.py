@@ -7,6 +7,7 @@ from builders import graph_of, record_of
 
 from caribou.collectors.logs import InMemoryLogReader, LogEvent
 from caribou.control.runs.evidence import RunFacts, Wanted, recent_runs
+from caribou.control.runs.run_table import run_uses
 from caribou.model.run.envelope import Run, StoredPayload
 from caribou.model.run.item import RunItem, RunState, SyncState
 from caribou.model.run.record import RECORD_KEY
@@ -60,6 +61,22 @@ def listed(world, *wanted, **options):
     """The ids of the runs that are listed, and whether that is all."""
     listing = recent_runs(world.aws.dynamodb(HOME), world.names.run_table, Wanted(*wanted), **options)
     return [item.run.run_id for item in listing.items], listing.is_complete
+
+
+def test_runs_when_an_item_is_damaged_then_it_is_counted_and_the_others_are_listed(world, store):
+    """Every function of a workflow may write its run table; retiring regions passes it over as well."""
+    for run_id in ("r1", "r2"):
+        store.begin(run(run_id, 100.0), frozenset({"s"}))
+    world.aws.dynamodb(HOME).update_item(
+        TableName=world.names.run_table,
+        Key={"run_id": {"S": "r1"}},
+        UpdateExpression="SET regions = :damage",
+        ExpressionAttributeValues={":damage": {"S": "[]"}},
+    )
+    for state in (None, RunState.RUNNING):
+        listing = recent_runs(world.aws.dynamodb(HOME), world.names.run_table, Wanted(state))
+        assert ([item.run.run_id for item in listing.items], listing.broken) == (["r2"], 1)
+    assert [use.run_id for use in run_uses(world.aws, world.names, HOME)] == ["r2"]
 
 
 def test_runs_when_listed_then_they_are_the_newest_first_without_the_lock(world, store):

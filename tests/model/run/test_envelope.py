@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caribou.model.errors import InvalidEnvelopeError
-from caribou.model.run.envelope import MAX_RUN_ID_BYTES, Envelope, Pointer, Run, Start, parse_message
+from caribou.model.run.envelope import MAX_PAYLOAD_BYTES, MAX_RUN_ID_BYTES, Envelope, Pointer, Run, Start, parse_message
 
-_names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+_names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=64)
 _times = st.floats(min_value=0, max_value=4e9)
 _runs = st.builds(
     Run,
@@ -24,7 +24,12 @@ _runs = st.builds(
     stays_home=st.booleans(),
 )
 _pointers = st.builds(
-    Pointer, region=_names, bucket=_names, key=_names, sha256=_names, size_bytes=st.integers(min_value=0)
+    Pointer,
+    region=st.just("us-west-2"),
+    bucket=_names,
+    key=_names,
+    sha256=_names,
+    size_bytes=st.integers(0, MAX_PAYLOAD_BYTES),
 )
 envelopes = st.builds(
     Envelope,
@@ -56,7 +61,7 @@ def test_envelope_when_parsed_then_it_is_what_was_sent(envelope):
 @given(
     st.builds(
         Start,
-        run_id=st.none() | _names.filter(lambda name: len(name.encode()) <= MAX_RUN_ID_BYTES),
+        run_id=st.none() | _names,
         payload=st.none() | _names,
         pointer=st.none() | _pointers,
         attempt=st.integers(min_value=0, max_value=2000),
@@ -82,9 +87,24 @@ def test_message_when_its_schema_is_unknown_then_error_names_it(schema):
         parse_message({"schema": schema})
 
 
-@pytest.mark.parametrize("damage", [{"run_id": 5}, {"run_id": "é" * 129}, {"run_id": "\ud800"}, {"payload": {}}])
-def test_start_when_its_name_or_payload_can_not_be_kept_then_it_is_damaged(damage):
-    """A name that no key can hold would fail again and again behind the border."""
+_BAD_NAMES = [5, 1.5, True, [], {}, "", "é" * (MAX_RUN_ID_BYTES // 2 + 1), "x" * 2049, "\ud800"]
+_BAD_COUNTS = [-1, 1.5, True, "1", None, float("inf"), float("nan"), 10**40, []]
+_BAD_TIMES = [-1.0, "1", True, None, float("inf"), float("nan"), 1e300, []]
+_BAD_MAPS = [[1], "x", None, *({"us-west-2": nodes} for nodes in (1, "b", [1])), {"evil.example/": ["b"]}, {"": ["b"]}]
+_POINTER = {"region": "r", "bucket": "b", "key": "k", "sha256": "s", "size_bytes": 1}
+_BAD_POINTERS = [1, [], {"key": 1}, _POINTER | {"size_bytes": -1}, _POINTER | {"region": "R"}, _POINTER | {"key": ""}]
+
+
+def _each(**values):
+    return [pytest.param({name: bad}, id=f"{name}-{i}") for name in values for i, bad in enumerate(values[name])]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    _each(run_id=_BAD_NAMES, attempt=_BAD_COUNTS, payload=[1, {}, [], "\udfff"], pointer=_BAD_POINTERS),
+)
+def test_start_when_a_field_can_not_be_kept_then_it_is_damaged(damage):
+    """What no key or number can hold would fail again and again behind the border."""
     with pytest.raises(InvalidEnvelopeError, match="damaged"):
         parse_message(json.loads(Start("r", "1").to_text()) | damage)
 
@@ -109,12 +129,53 @@ def test_envelope_when_a_field_is_missing_then_it_is_damaged(field):
 
 @pytest.mark.parametrize(
     "damage",
-    [{"hop": "x"}, {"regions": [1]}, {"regions": {"us-west-2": 1}}, {"pointer": {"key": 1}}, {"deadline": None}],
+    _each(
+        run_id=[None, *_BAD_NAMES],
+        node=[None, 5, [], "", "x" * 2049],
+        edge=[5, [], "", "x" * 2049],
+        graph=[None, 5, ""],
+        hop=_BAD_COUNTS,
+        attempt=_BAD_COUNTS,
+        started_at=_BAD_TIMES,
+        deadline=_BAD_TIMES,
+        sent_at=_BAD_TIMES,
+        stays_home=[1, None, "no"],
+        regions=_BAD_MAPS,
+        payload=[1, {}, [], "\udfff"],
+        pointer=_BAD_POINTERS,
+    ),
 )
 def test_envelope_when_a_field_is_of_another_kind_then_it_is_damaged(damage):
     """What can't be read is said to be damaged."""
     with pytest.raises(InvalidEnvelopeError, match="damaged"):
         parse_message(json.loads(_envelope().to_text()) | damage)
+
+
+_json_values = st.sampled_from(
+    [*_BAD_NAMES, *_BAD_COUNTS, *_BAD_TIMES, *_BAD_MAPS, *_BAD_POINTERS, 0, 7, 1e9, "b", False, {"r": ["b"]}, _POINTER]
+)
+
+
+@given(st.sampled_from(["caribou.envelope/1", "caribou.start/1"]), st.data())
+def test_message_when_any_field_is_anything_then_it_is_read_or_refused(schema, data):
+    """A value or one clear error, and what is read fits behind the border."""
+    sample = _envelope() if schema.startswith("caribou.envelope") else Start("r", "1")
+    fields = json.loads(sample.to_text())
+    for name in data.draw(st.lists(st.sampled_from(sorted(set(fields) - {"schema"})), max_size=3)):
+        fields[name] = data.draw(_json_values)
+    try:
+        message = parse_message(fields)
+    except InvalidEnvelopeError:
+        return
+    assert parse_message(json.loads(message.to_text())) == message
+
+
+@pytest.mark.parametrize("character", ["\ufffe", "\uffff"])
+def test_message_when_a_text_has_what_queues_refuse_then_it_travels_as_an_escape(character):
+    """SQS takes neither of the two, wherever in Unicode they are said to be."""
+    start = Start(f"r{character}", json.dumps(character, ensure_ascii=False))
+    assert character not in start.to_text()
+    assert parse_message(json.loads(start.to_text())) == start
 
 
 def test_run_when_sent_to_a_node_then_its_map_is_what_is_needed_from_there():

@@ -118,3 +118,22 @@ def test_encode_when_a_number_has_too_many_digits_then_it_says_so():
     """Python writes no whole number of more than 4300 digits as text."""
     with pytest.raises(InvalidPayloadError, match="can't travel"):
         encode({"n": 10**5000})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        '{"$bytes": 5}',
+        '{"$bytes": "é"}',
+        '{"$float": "x"}',
+        '{"$float": []}',
+        "[" * 100_000,
+        '{"$bytes": "x"}',
+    ],
+)
+def test_decode_when_the_text_is_no_payload_then_one_error_says_so(text):
+    """Whoever wrote it, it was not `encode`."""
+    with pytest.raises(InvalidPayloadError):
+        decode(text)

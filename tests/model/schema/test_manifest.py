@@ -269,6 +269,12 @@ CONFIG = "regions_and_providers.providers.aws.config"
         ("environment_variables", [{"key": "1A", "value": ""}], "environment_variables[0].key", "is not a name"),
         ("environment_variables", [{"key": "AWS_REGION", "value": ""}], "environment_variables[0].key", "is reserved"),
         ("environment_variables", [{"key": "CARIBOU_X", "value": ""}], "environment_variables[0].key", "is reserved"),
+        (
+            "environment_variables",
+            [{"key": "AWS_ENDPOINT_URL", "value": ""}],
+            "environment_variables[0].key",
+            "elsewhere",
+        ),
         ("environment_variables", {"A": "b"}, "environment_variables", "is not a list"),
         ("caribou.python_version", 3.13, "caribou.python_version", "write '3.11', '3.12', '3.13' or '3.14'"),
         ("caribou.home_share", 1.5, "caribou.home_share", "less than or equal to 1"),
