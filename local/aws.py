@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 import boto3
 import botocore.session
 
-SECRET = "test"  # noqa: S105 - the emulator looks at none
 DEFAULT_REGION = "us-east-1"
 _BOOTSTRAP_VERSION = "/cdk-bootstrap/hnb659fds/version"  # the parameter by which CDK knows its bootstrap stack
 _HEALTH = "/_ministack/health"
@@ -22,13 +21,16 @@ _OK = 200
 _NO_FILE = (None, None, os.devnull, None)
 
 
-def session(account: str, region: str) -> boto3.Session:
-    """A boto3 session of the account. Its clients share what is read from disk: make one, then many clients."""
+def session(account: str, secret: str, region: str) -> boto3.Session:
+    """A boto3 session of the account, with the local cloud's secret.
+
+    Its clients share what is read from disk: make one, then many clients.
+    """
     bare = botocore.session.Session(
         session_vars={"profile": (None, None, None, None), "config_file": _NO_FILE, "credentials_file": _NO_FILE}
     )
     return boto3.Session(
-        aws_access_key_id=account, aws_secret_access_key=SECRET, region_name=region, botocore_session=bare
+        aws_access_key_id=account, aws_secret_access_key=secret, region_name=region, botocore_session=bare
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import time
@@ -56,13 +57,14 @@ class LocalCloud:
     """A running local cloud. As a context manager it is stopped at the end, unless it was started with `keep`.
 
     `state` is the folder of its logs and temporary files, `account` the AWS account of whoever uses `env()`,
-    `pid` the server's, which leads its process group, `certificate` the file of the one that clients must trust, if it
-    speaks TLS.
+    `secret` the secret access key without which it answers nobody, `pid` the server's, which leads its process group,
+    `certificate` the file of the one that clients must trust, if it speaks TLS.
     """
 
     state: Path
     endpoint: str
     account: str
+    secret: str = field(repr=False)
     pid: int
     keep: bool = False
     certificate: Path | None = None
@@ -136,7 +138,7 @@ class LocalCloud:
         certificate = server.get("certificate")
         endpoint = f"{'https' if certificate else 'http'}://{HOST}:{server['port']}"
         trusted = Path(certificate) if certificate else None
-        return cls(state, endpoint, server["account"], server["pid"], keep, trusted, leash)
+        return cls(state, endpoint, server["account"], server["secret"], server["pid"], keep, trusted, leash)
 
     @property
     def log(self) -> Path:
@@ -173,7 +175,7 @@ class LocalCloud:
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": self.account,  # the emulator takes twelve digits as the account
-            "AWS_SECRET_ACCESS_KEY": aws.SECRET,
+            "AWS_SECRET_ACCESS_KEY": self.secret,
             "AWS_DEFAULT_REGION": region,
             "AWS_REGION": region,
             "AWS_EC2_METADATA_DISABLED": "true",
@@ -201,13 +203,13 @@ class LocalCloud:
         """A boto3 client of this cloud, whatever this process's AWS settings are. `stop` closes it."""
         key = (self.account, service, region)
         if key not in self._clients:
-            session: Any = aws.session(self.account, region)
+            session: Any = aws.session(self.account, self.secret, region)
             self._clients[key] = session.client(service, **self._reach)
         return self._clients[key]
 
     def bootstrapped(self, regions: Sequence[str] = KNOWN_REGIONS) -> tuple[str, ...]:
         """Those of the regions to which `cdk deploy` can deploy."""
-        return aws.bootstrapped(aws.session(self.account, aws.DEFAULT_REGION), self._reach, regions)
+        return aws.bootstrapped(aws.session(self.account, self.secret, aws.DEFAULT_REGION), self._reach, regions)
 
     @property
     def _reach(self) -> dict[str, Any]:
@@ -292,6 +294,7 @@ def _server_env(state: Path, account: str, settings: Mapping[str, str]) -> dict[
         "HOME": str(state / "tmp"),
         "TMPDIR": str(state / "tmp"),
         "MINISTACK_ACCOUNT_ID": account,
+        "AWS_SECRET_ACCESS_KEY": _secret(state),  # which the emulator hands on to functions
         **_SERVER_SETTINGS,
         **settings,
     }
@@ -313,12 +316,28 @@ def _trust(certificate: Path | None) -> dict[str, str]:
     return {"AWS_CA_BUNDLE": str(certificate), "NODE_EXTRA_CA_CERTS": str(certificate)}
 
 
+def _secret(state: Path) -> str:
+    """The secret of a state folder: that of its last server, so that exported variables stay right, or a new one."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        return str(json.loads((state / "server.json").read_text())["secret"])
+    return secrets.token_hex(20)
+
+
 def _make_folder(state: Path) -> None:
+    """Make the state folder, which is for this user only: what lies in it opens the local cloud."""
     try:
         state.mkdir(parents=True, exist_ok=True)
+        if state.stat().st_uid != os.geteuid():
+            raise InvalidInputError(
+                "belongs to another user, who could read the secret", where=str(state), fix="name another with --state"
+            )
+        state.chmod(0o700)
     except OSError as error:
         raise InvalidInputError(
-            "is no folder that can be made", where=str(state), found=error.strerror, fix="name another with --state"
+            "is no folder that can be made, and be ours alone",
+            where=str(state),
+            found=error.strerror,
+            fix="name another with --state",
         ) from error
 
 

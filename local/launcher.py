@@ -5,8 +5,8 @@ environment variables, and reads what is written here:
 
     STATE/server.lock   locked as long as the server lives: no stale pid can be taken for it
     STATE/logs/         the server's output, with that of the functions
-    STATE/server.json   the server's pid, port and account, and its certificate's file if it speaks TLS; the port is
-                        asked for again at the next start
+    STATE/server.json   the server's pid, port, account and secret, and its certificate's file if it speaks TLS; port
+                        and secret are taken again at the next start
 
 The process that is started binds the port, forks the server into a session of its own (so that Ctrl-C in a terminal
 does not reach it) and ends: with 0 if the server was forked, with LOCKED if one is running for this state already.
@@ -42,6 +42,7 @@ _LOOPBACK = "127.0.0.1"
 
 def main(arguments: list[str]) -> None:
     """Claim the state folder, open the log, bind, fork; the parent notes where the server is, the child serves."""
+    os.umask(0o077)  # whoever reads the secret, or the functions' output, is this user
     state, account = Path(arguments[0]), arguments[1]
     lock = _claimed(state / "server.lock")
     _empty(Path(os.environ["TMPDIR"]))
@@ -52,7 +53,8 @@ def main(arguments: list[str]) -> None:
         _certificate_and_key()  # made before anyone asks for it
     if pid := os.fork():
         certificate = _certificate_and_key()[0] if _speaks_tls() else None
-        _note(state, {"pid": pid, "port": listener.getsockname()[1], "account": account, "certificate": certificate})
+        _note(state, {"pid": pid, "port": listener.getsockname()[1], "account": account,
+            "secret": os.environ["AWS_SECRET_ACCESS_KEY"], "certificate": certificate})  # fmt: skip
         os._exit(0)
     os.setsid()
     if "--leashed" in arguments[2:]:
@@ -121,7 +123,7 @@ def _note(state: Path, server: dict[str, object]) -> None:
 
 def _serve(listener: socket.socket) -> None:
     """Serve until SIGTERM. In place of `ministack.app.main`, which binds a port by number, free when it was asked."""
-    app = _beside("gaps").close_gaps(import_module("ministack.app").app)
+    app = _beside("guard").guarded(_beside("gaps").close_gaps(import_module("ministack.app").app))
     _beside("shared_code").share_code()
     config = import_module("hypercorn.config").Config()
     config.bind = [f"fd://{listener.detach()}"]

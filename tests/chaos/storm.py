@@ -268,13 +268,16 @@ class Campaign:
 
     def _client(self, service, region):
         """A client of this thread's own."""
+        cloud = self.project.cloud
         session = boto3.Session(
-            aws_access_key_id=self.project.cloud.account, aws_secret_access_key="test", region_name=region
+            aws_access_key_id=cloud.account,
+            aws_secret_access_key=cloud.secret,
+            region_name=region,
         )
         config = Config(read_timeout=BACKSTOP_S, retries={"max_attempts": 1})
         key = (threading.get_ident(), service, region)
         if key not in self._clients:
-            self._clients[key] = session.client(service, endpoint_url=self.project.cloud.endpoint, config=config)
+            self._clients[key] = session.client(service, endpoint_url=cloud.endpoint, config=config)
         return self._clients[key]
 
     def _await_ends(self):

@@ -198,8 +198,9 @@ def test_functions_see_nothing_of_the_hosts_environment(tmp_path, monkeypatch):
         environ = Path(f"/proc/{cloud.pid}/environ")
         if not environ.exists():
             pytest.skip("reads Linux's /proc")
-        names = {entry.partition(b"=")[0] for entry in environ.read_bytes().split(b"\0")}
+        variables = dict(entry.partition(b"=")[::2] for entry in environ.read_bytes().split(b"\0"))
 
-    assert b"TMPDIR" in names
-    assert not {b"GITHUB_TOKEN", b"AWS_SECRET_ACCESS_KEY", b"VIRTUAL_ENV", b"PYTHONPATH"} & names
+    assert b"TMPDIR" in variables
+    assert not {b"GITHUB_TOKEN", b"VIRTUAL_ENV", b"PYTHONPATH"} & {*variables}
+    assert variables[b"AWS_SECRET_ACCESS_KEY"] == cloud.secret.encode()
     assert os.environ["GITHUB_TOKEN"] == "secret"

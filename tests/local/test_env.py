@@ -11,7 +11,7 @@ from caribou.model.errors import InvalidInputError
 @pytest.fixture
 def cloud():
     """A local cloud as an object; nothing runs."""
-    return LocalCloud(Path("/state of mine"), "http://127.0.0.1:4000", "111111111111", pid=0)
+    return LocalCloud(Path("/state of mine"), "http://127.0.0.1:4000", "111111111111", "secret", pid=0)
 
 
 def test_env_replaces_every_setting_that_leads_past_the_local_cloud(cloud, monkeypatch):
