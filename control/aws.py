@@ -16,6 +16,7 @@ from caribou.runtime.clients import Clients
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_ssm import SSMClient
 
 _CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 4})
@@ -48,6 +49,11 @@ class Aws(Clients):
     def cloudformation(self, region: str) -> CloudFormationClient:
         """The region's CloudFormation."""
         client: CloudFormationClient = self._client("cloudformation", region)
+        return client
+
+    def logs(self, region: str) -> CloudWatchLogsClient:
+        """The region's CloudWatch Logs."""
+        client: CloudWatchLogsClient = self._client("logs", region)
         return client
 
     def ssm(self, region: str) -> SSMClient:

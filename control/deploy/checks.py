@@ -36,18 +36,25 @@ class PlacedWorkflow:
 
 @dataclass(frozen=True, slots=True)
 class Leftovers:
-    """What an earlier deployment left at home: tables, the payload bucket, and whether anything is in that."""
+    """What takes names in a region that a stack, which is not there yet, is to have.
 
+    An earlier deployment left it, or someone else made it. `log_groups` are those with streams in them.
+    """
+
+    region: str
     tables: tuple[str, ...] = ()
     bucket: str | None = None
     bucket_is_empty: bool = True
+    log_groups: tuple[str, ...] = ()
+    empty_log_groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
     """What a deployment meets: what is deployed, how many runs are open, and the home that is registered.
 
-    `stacks` are the names of those stacks of its placement that stand, `left` is what an earlier deployment left.
+    `stacks` are the names of those stacks of its placement that stand; `left` is what takes the names that the others
+    are to have, region by region.
     `leaving` are functions, by their names in Lambda, that stand in a region whose stack will not have them any more,
     each with the region.
     """
@@ -56,7 +63,7 @@ class Situation:
     open_runs: int = 0
     registered_home: str | None = None
     stacks: AbstractSet[str] = frozenset()
-    left: Leftovers = Leftovers()
+    left: tuple[Leftovers, ...] = ()
     leaving: tuple[tuple[str, str], ...] = ()
 
 
@@ -67,7 +74,8 @@ def refuse(placed: PlacedWorkflow, situation: Situation, *, force: bool) -> None
     OperationFailedError for runs to wait for.
     """
     _refuse_other_home(placed, situation.registered_home)
-    _refuse_payloads(placed, situation.left)
+    for left in situation.left:
+        _refuse_left(placed, left)
     if situation.deployed is None:
         return
     _refuse_unasked_move(placed, situation.deployed)
@@ -99,14 +107,38 @@ def _refuse_other_home(placed: PlacedWorkflow, registered_home: str | None) -> N
         )
 
 
-def _refuse_payloads(placed: PlacedWorkflow, left: Leftovers) -> None:
+def _refuse_left(placed: PlacedWorkflow, left: Leftovers) -> None:
+    """Raise for what can neither be taken over nor be made anew: only home's tables outlive a stack, so are adopted."""
+    at_home = left.region == placed.home_region
+    where = f"{placed.name} in {left.region}"
     if left.bucket is not None and not left.bucket_is_empty:
+        command = f"aws s3 rb --force s3://{left.bucket} --region {left.region}"
         raise InvalidInputError(
             "an earlier deployment left a bucket with payloads, so its name is taken",
-            where=f"{placed.name} in {placed.home_region}",
+            where=where,
             found=left.bucket,
-            fix=f"save what you need of it, and delete the rest: `caribou remove {placed.name} --delete-data`",
+            fix=_fix(f"`caribou remove {placed.name} --delete-data`" if at_home else f"`{command}`"),
         )
+    if left.tables and not at_home:
+        commands = (f"aws dynamodb delete-table --region {left.region} --table-name {table}" for table in left.tables)
+        raise InvalidInputError(
+            "the workflow's home was here once, and left a table whose name this region's stack needs",
+            where=where,
+            found=", ".join(left.tables),
+            fix=_fix(", ".join(f"`{command}`" for command in commands)),
+        )
+    if left.log_groups:
+        group = left.log_groups[0]
+        raise InvalidInputError(
+            "a log group that is not this workflow's has the name of its function's",
+            where=where,
+            found=", ".join(left.log_groups),
+            fix=_fix(f"`aws logs delete-log-group --region {left.region} --log-group-name {group}`"),
+        )
+
+
+def _fix(command: str) -> str:
+    return f"save what you need of it, and delete the rest: {command}"
 
 
 def _refuse_unasked_move(placed: PlacedWorkflow, deployed: DeployedWorkflow) -> None:

@@ -15,11 +15,14 @@ from caribou.control.deploy.checks import PlacedWorkflow
 from caribou.control.deploy.committing import commit_placed
 from caribou.control.deploy.planning import DeployPlan, DeployRequest, plan_deploy
 from caribou.control.deploy.steps import Action, Thing
-from caribou.control.stacks.deletion import delete_empty_bucket
+from caribou.control.stacks.deletion import delete_empty_bucket, delete_empty_log_group
 from caribou.control.stacks.deployed import deployed_workflow, home_stack
 from caribou.control.stacks.lock import deploy_lock
 from caribou.control.target import Target
 from caribou.model.errors import OperationFailedError
+
+_MAKING_WAY = {Thing.BUCKET: delete_empty_bucket, Thing.LOGS: delete_empty_log_group}
+"""How what is left empty is deleted; each refuses if something came into it meanwhile."""
 
 
 class Deployer(Protocol):
@@ -54,9 +57,9 @@ class Rollout:
             if placed.commits:
                 commit_placed(placed)
         for step in plan.steps:
-            if (step.action, step.thing) == (Action.DELETE, Thing.BUCKET):
+            if step.action is Action.DELETE and step.thing in _MAKING_WAY:
                 self.notify(f"{step.text}: {step.why}")
-                delete_empty_bucket(self.aws, step.region, step.name)
+                _MAKING_WAY[step.thing](self.aws, step.region, step.name)
         try:
             self.deployer.deploy(plan.request)
         except OperationFailedError as error:

@@ -1,34 +1,71 @@
-"""What an earlier deployment of a workflow left at home: its tables and bucket, whose names are taken.
+"""What takes the names that a stack is to have: tables, a bucket and log groups, left by an earlier deployment.
 
-CloudFormation adopts tables on request (`--import-existing-resources`), but no bucket whose name it has to put together
-first, as ours from account and region. So an empty bucket is deleted before it is made anew; one with payloads is the
-user's to give up.
+CloudFormation adopts tables that outlive their stack on request (`--import-existing-resources`), but no bucket whose
+name it has to put together first, as ours from account and region, and nothing that goes with its stack. So what is
+empty is deleted before it is made anew; a bucket with payloads, a log group with streams and, elsewhere than at home,
+the table of a former home are the user's to give up.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
 from botocore.exceptions import ClientError
 
 from caribou.control.aws import Aws, aws_errors_as, error_code
-from caribou.control.deploy.checks import Leftovers
-from caribou.control.stacks.deployed import home_stack
+from caribou.control.deploy.checks import Leftovers, PlacedWorkflow
 from caribou.control.stacks.stateful import home_tables
 from caribou.model.names import WorkflowNames
 
 _GONE = frozenset({"NoSuchBucket", "404"})
+_THREADS = 16
 
 
-def leftovers(aws: Aws, names: WorkflowNames, home_region: str) -> Leftovers:
-    """What is left of the workflow at home; nothing as long as its home stack stands."""
-    if home_stack(aws, names.workflow, names.stage, home_region) is not None:
-        return Leftovers()
-    bucket = names.payload_bucket(aws.account(home_region), home_region)
-    objects = _objects_in(aws, bucket, home_region)
+def left_for(aws: Aws, placed: PlacedWorkflow, names: WorkflowNames, region: str) -> Leftovers:
+    """What takes the names that the workflow's stack in a region is to have; it is not there yet."""
+    tables = home_tables(names) if region == placed.home_region else (names.sync_table,)
+    return leftovers(aws, names, region, tables, placed.workflow.functions_in(region))
+
+
+def leftovers(
+    aws: Aws, names: WorkflowNames, region: str, tables: Iterable[str], functions: Iterable[str] = ()
+) -> Leftovers:
+    """What is there of some tables, of the payload bucket and of functions' log groups in a region."""
+    bucket = names.payload_bucket(aws.account(region), region)
+    objects = _objects_in(aws, bucket, region)
+    groups = {group: _has_streams(aws, group, region) for group in map(names.log_group, functions)}
     return Leftovers(
-        tables=tuple(table for table in home_tables(names) if _has_table(aws, table, home_region)),
+        region,
+        tables=tuple(table for table in tables if _has_table(aws, table, region)),
         bucket=None if objects is None else bucket,
         bucket_is_empty=not objects,
+        log_groups=tuple(group for group, has_streams in groups.items() if has_streams),
+        empty_log_groups=tuple(group for group, has_streams in groups.items() if has_streams is False),
     )
+
+
+def former_homes(aws: Aws, names: WorkflowNames, regions: Iterable[str]) -> tuple[Leftovers, ...]:
+    """What earlier homes left in some regions, where the workflow has no stack; regions in parallel."""
+    regions = sorted(regions)
+    for region in regions:  # made here: sessions are slow at making clients on many threads
+        aws.account(region)
+        aws.dynamodb(region)
+        aws.s3(region)
+    with ThreadPoolExecutor(max_workers=_THREADS) as threads:
+        found = threads.map(lambda region: leftovers(aws, names, region, home_tables(names)), regions)
+        return tuple(left for left in found if left.tables or left.bucket is not None)
+
+
+def _has_streams(aws: Aws, group: str, region: str) -> bool | None:
+    """Whether anything was ever logged into a log group; None if there is no such group."""
+    client = aws.logs(region)
+    with aws_errors_as(f"Looking into the log group {group} in {region}"):
+        try:
+            page = client.describe_log_streams(logGroupName=group, limit=1)
+        except client.exceptions.ResourceNotFoundException:
+            return None
+    return bool(page["logStreams"])
 
 
 def _has_table(aws: Aws, table: str, region: str) -> bool:

@@ -100,14 +100,15 @@ def _committing(placed: PlacedWorkflow) -> Iterator[Step]:
 
 
 def _making_way(placed: PlacedWorkflow, situation: Situation) -> Iterator[Step]:
-    left, at_home = situation.left, placed.home_region
-    if left.bucket is not None:
-        why = "left empty by an earlier deployment; it is made anew"
-        yield Step(Action.DELETE, Thing.BUCKET, left.bucket, at_home, why, placed.name)
-    for table in left.tables:
-        yield Step(
-            Action.ADOPT, Thing.TABLE, table, at_home, "left by an earlier deployment, with its data", placed.name
-        )
+    for left in situation.left:
+        why = "left empty; it is made anew"
+        if left.bucket is not None:
+            yield Step(Action.DELETE, Thing.BUCKET, left.bucket, left.region, why, placed.name)
+        for group in left.empty_log_groups:
+            yield Step(Action.DELETE, Thing.LOGS, group, left.region, why, placed.name)
+        for table in left.tables:
+            adopted = "left by an earlier deployment, with its data"
+            yield Step(Action.ADOPT, Thing.TABLE, table, left.region, adopted, placed.name)
 
 
 def _stacks(placed: PlacedWorkflow, situation: Situation, target: Target) -> Iterator[Step]:

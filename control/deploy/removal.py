@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from caribou.control.aws import Aws
+from caribou.control.deploy.checks import Leftovers
+from caribou.control.deploy.leftovers import former_homes
 from caribou.control.deploy.steps import Action, Step, Thing
 from caribou.control.runs.run_table import open_runs
 from caribou.control.stacks.deletion import delete_bucket, delete_stack, delete_table
@@ -33,7 +35,8 @@ _WHY = {
 class Removal:
     """What goes: stacks in this order, then, with `delete_data`, bucket and tables of home. A plan; nothing is done.
 
-    In the regions `unseen`, each with AWS's error code, it can't be seen whether there are stacks.
+    `earlier` is what former homes left, which goes with `delete_data` too. In the regions `unseen`, each with AWS's
+    error code, it can't be seen whether there are stacks.
     """
 
     workflow: str
@@ -44,6 +47,7 @@ class Removal:
     delete_data: bool
     open_runs: int = 0
     unseen: Mapping[str, str] = field(default_factory=dict)
+    earlier: tuple[Leftovers, ...] = ()
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -68,6 +72,12 @@ class Removal:
         why = "its data is given up" if self.delete_data else "deploying again finds it; --delete-data deletes it"
         for thing, name in things:
             yield Step(action, thing, name, self.home_region, why, self.workflow)
+        for left in self.earlier:
+            data = [(Thing.TABLE, table) for table in left.tables]
+            data += [(Thing.BUCKET, left.bucket)] if left.bucket is not None else []
+            for thing, name in data:
+                why = "its home was here once; its data is given up"
+                yield Step(Action.DELETE, thing, name, left.region, why, self.workflow)
 
 
 def in_order(found: Found, workflow: str) -> tuple[DeployedStack, ...]:
@@ -102,6 +112,7 @@ def plan_removal(
             f"removed. Look at the credentials, and at whether the account has enabled the region"
         )
     names = target.names(workflow)
+    others = set(KNOWN_REGIONS) - {home, *found.unsearched, *(s.region for s in found.of(workflow, StackRole.REGION))}
     return Removal(
         workflow=workflow,
         home_region=home,
@@ -111,6 +122,7 @@ def plan_removal(
         delete_data=delete_data,
         open_runs=open_runs(aws, names, home, now_s),
         unseen=found.unseen(regions),
+        earlier=former_homes(aws, names, others) if delete_data else (),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from caribou.control.aws import Aws, aws_errors_as
 from caribou.control.deploy.checks import PlacedWorkflow, Situation
-from caribou.control.deploy.leftovers import leftovers
+from caribou.control.deploy.leftovers import left_for
 from caribou.control.runs.run_table import open_runs
 from caribou.control.stacks.deployed import DeployedStack, deployed_workflow, find_stack, home_stack, resources
 from caribou.control.target import Target
@@ -20,17 +20,20 @@ def situation_of(aws: Aws, placed: PlacedWorkflow, target: Target, clock: Callab
     """What a deployment of the workflow meets."""
     names, home = target.names(placed.name), placed.home_region
     stack = home_stack(aws, placed.name, target.stage, home)
-    places = other_stacks(placed, target)
-    found = [there for name, region in places if (there := find_stack(aws, name, region)) is not None]
+    registration, *regions = other_stacks(placed, target)
+    found = [there for name, region in (registration, *regions) if (there := find_stack(aws, name, region)) is not None]
     standing = frozenset(there.name for there in found)
     registered = registered_home(aws, names, target)
+    new = [*([home] if stack is None else []), *(region for name, region in regions if name not in standing)]
+    left = tuple(left_for(aws, placed, names, region) for region in new)
     if stack is None:
-        return Situation(None, 0, registered, standing, leftovers(aws, names, home))
+        return Situation(None, 0, registered, standing, left)
     return Situation(
         deployed_workflow(aws, stack),
         open_runs(aws, names, home, clock()),
         registered,
         standing,
+        left,
         leaving=tuple(gone for there in found for gone in _leaving(aws, placed, there, names)),
     )
 

@@ -85,6 +85,21 @@ def delete_empty_bucket(aws: Aws, region: str, bucket: str) -> None:
                 raise
 
 
+def delete_empty_log_group(aws: Aws, region: str, group: str) -> None:
+    """Delete a log group into which nothing was logged, if there is one; OperationFailedError if something was."""
+    client = aws.logs(region)
+    with aws_errors_as(f"Deleting the log group {group} in {region}"):
+        try:
+            if client.describe_log_streams(logGroupName=group, limit=1)["logStreams"]:
+                raise OperationFailedError(
+                    f"Deleting the log group {group} in {region} failed: something was logged into it meanwhile. Save "
+                    f"what you need of it, delete it, and try again"
+                )
+            client.delete_log_group(logGroupName=group)
+        except client.exceptions.ResourceNotFoundException:
+            return
+
+
 def delete_table(aws: Aws, region: str, table: str) -> None:
     """Delete a table, if there is one, and wait for its end."""
     client = aws.dynamodb(region)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from caribou.cli.cdk_deployer import arguments_of
-from caribou.control.deploy.checks import PlacedWorkflow, Situation, is_same_place, refuse
+from caribou.control.deploy.checks import Leftovers, PlacedWorkflow, Situation, is_same_place, refuse
 from caribou.control.deploy.planning import DeployRequest
 from caribou.control.stacks.deployed import DeployedStack, DeployedWorkflow
 from caribou.model.errors import InvalidInputError, OperationFailedError
@@ -104,6 +104,31 @@ def test_deploy_when_the_home_region_changed_then_it_is_refused(workflow, placed
     """The old home would be left behind, with its runs."""
     with pytest.raises(InvalidInputError, match="another home region"):
         refuse(PlacedWorkflow(workflow, placed()), Situation(None, registered_home=CANADA), force=True)
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        (Leftovers(HOME, bucket="b", bucket_is_empty=False), "caribou remove example --delete-data"),
+        (Leftovers(WEST, bucket="b", bucket_is_empty=False), "aws s3 rb --force s3://b --region us-west-2"),
+        (Leftovers(WEST, ("runs",)), "aws dynamodb delete-table --region us-west-2 --table-name runs"),
+        (Leftovers(HOME, log_groups=("/g",)), "aws logs delete-log-group --region us-east-1 --log-group-name /g"),
+        (Leftovers(WEST, log_groups=("/g",)), "aws logs delete-log-group --region us-west-2 --log-group-name /g"),
+    ],
+)
+def test_deploy_when_something_takes_a_name_and_can_not_be_taken_over_then_it_is_named_with_the_remedy(
+    workflow, placed, left, said
+):
+    """In every region that gets a stack: else CloudFormation fails in the middle, deploy after deploy."""
+    with pytest.raises(InvalidInputError, match="save what you need of it") as caught:
+        refuse(PlacedWorkflow(workflow, placed(WEST)), Situation(None, left=(left,)), force=True)
+    assert said in str(caught.value)
+
+
+def test_deploy_when_what_takes_a_name_is_adopted_or_empty_then_it_goes_on(workflow, placed):
+    """Home's tables keep their data; what is empty is made anew."""
+    left = (Leftovers(HOME, ("runs",), "b", empty_log_groups=("/g",)), Leftovers(WEST, bucket="c"))
+    refuse(PlacedWorkflow(workflow, placed(WEST)), Situation(None, left=left), force=False)
 
 
 @pytest.mark.parametrize(

@@ -60,16 +60,17 @@ def test_moves_when_only_some_hours_differ_then_only_those_are_named(placed):
 
 def test_plan_when_something_was_left_then_the_bucket_goes_and_tables_are_adopted_before_stacks(workflow, placed):
     """The CDK is asked to adopt if the plan says so, and only then."""
-    left = Leftovers(("runs", "syncs"), "payloads")
+    left = (Leftovers(HOME, ("runs", "syncs"), "payloads", empty_log_groups=("logs",)),)
     placed_workflow = PlacedWorkflow(workflow, placed())
     steps = steps_of(placed_workflow, met(left=left), TARGET)
-    assert [(step.action, step.name) for step in steps[:3]] == [
+    assert [(step.action, step.name) for step in steps[:4]] == [
         (Action.DELETE, "payloads"),
+        (Action.DELETE, "logs"),
         (Action.ADOPT, "runs"),
         (Action.ADOPT, "syncs"),
     ]
     assert DeployPlan((placed_workflow,), everything=False, steps=steps).request.adopt
-    assert not DeployPlan((placed_workflow,), everything=False, steps=steps[3:]).request.adopt
+    assert not DeployPlan((placed_workflow,), everything=False, steps=steps[4:]).request.adopt
 
 
 def test_plan_when_a_function_may_run_in_a_region_no_longer_then_says_that_it_is_deleted_there(workflow, placed):

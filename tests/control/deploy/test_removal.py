@@ -8,6 +8,7 @@ from caribou.control.deploy.checks import Leftovers
 from caribou.control.deploy.leftovers import leftovers
 from caribou.control.deploy.removal import plan_removal, remove
 from caribou.control.deploy.steps import Action, Thing
+from caribou.control.stacks.stateful import home_tables
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.names import workflow_stack_id
 
@@ -31,7 +32,12 @@ def bucket_at_home(world, *keys):
 
 def left_over(world, bucket=None, **changes):
     """Both tables, and a bucket."""
-    return Leftovers((world.names.run_table, world.names.sync_table), bucket, **changes)
+    return Leftovers(HOME, (world.names.run_table, world.names.sync_table), bucket, **changes)
+
+
+def left_at_home(world):
+    """What is left there."""
+    return leftovers(world.aws, world.names, HOME, home_tables(world.names))
 
 
 def tables(world):
@@ -53,7 +59,7 @@ def test_removal_when_data_is_to_stay_then_stacks_go_home_first_and_data_stays(w
     assert not [name for _, name in world.stacks() if name.endswith((world.name, f"{world.name}-{WEST}"))]
     assert [name for _, name in world.stacks() if f"{world.name}x" in name]
     assert world.names.run_table in tables(world)
-    assert leftovers(world.aws, world.names, HOME) == left_over(world, bucket, bucket_is_empty=False)
+    assert left_at_home(world) == left_over(world, bucket, bucket_is_empty=False)
 
 
 def test_removal_when_data_goes_too_then_tables_and_bucket_are_deleted(world, placed):
@@ -63,7 +69,7 @@ def test_removal_when_data_goes_too_then_tables_and_bucket_are_deleted(world, pl
     remove(world.aws, planned(world), world.target, lambda _: None)
     remove(world.aws, planned(world, delete_data=True), world.target, lambda _: None)
     assert world.names.run_table not in tables(world)
-    assert leftovers(world.aws, world.names, HOME) == Leftovers()
+    assert left_at_home(world) == Leftovers(HOME)
 
 
 def test_removal_when_runs_are_open_then_the_plan_says_so_first(world, placed):
@@ -80,10 +86,29 @@ def test_removal_when_nothing_is_known_of_the_workflow_then_it_is_a_users_mistak
         plan_removal(world.aws, world.name, None, world.target, delete_data=True, now_s=0.0)
 
 
-def test_leftovers_when_the_workflow_is_deployed_then_there_are_none(world, placed):
-    """Its tables are in use, not left over."""
+def test_leftovers_when_functions_have_log_groups_then_empty_ones_stand_apart(world):
+    """One into which something was logged is not made anew."""
+    client = world.aws.logs(WEST)
+    for function in ("first", "last"):
+        client.create_log_group(logGroupName=world.names.log_group(function))
+    client.create_log_stream(logGroupName=world.names.log_group("last"), logStreamName="s")
+    left = leftovers(world.aws, world.names, WEST, (), ("first", "last", "other"))
+    assert left.empty_log_groups == (world.names.log_group("first"),)
+    assert left.log_groups == (world.names.log_group("last"),)
+
+
+def test_removal_when_its_home_was_elsewhere_once_then_data_of_that_home_goes_too(world, placed):
+    """Only with the consent to lose data, and not what belongs to a region's stack."""
     world.home(placed())
-    assert leftovers(world.aws, world.names, HOME) == Leftovers()
+    bucket_at_home(world, "a")
+    remove(world.aws, planned(world), world.target, lambda _: None)
+    world.region(CANADA)
+    again = {"home_region": WEST, "target": world.target, "now_s": 0.0}
+    assert plan_removal(world.aws, world.name, delete_data=False, **again).earlier == ()
+    removal = plan_removal(world.aws, world.name, delete_data=True, **again)
+    assert [left.region for left in removal.earlier] == [HOME]
+    remove(world.aws, removal, world.target, lambda _: None)
+    assert left_at_home(world) == Leftovers(HOME)
 
 
 def test_removal_when_stacks_have_lost_their_tags_then_they_are_found_by_their_names(world, placed):

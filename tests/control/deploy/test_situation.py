@@ -27,3 +27,26 @@ def test_situation_when_the_manifest_takes_a_region_from_a_function_then_it_is_a
     narrower = replace(workflow, manifest=replace(workflow.manifest, functions=functions))
     met = situation_of(world.aws, PlacedWorkflow(narrower, placed(WEST, name=world.name)), world.target)
     assert met.leaving == ((world.names.function("first"), WEST),)
+
+
+def test_situation_when_a_new_region_was_home_once_then_what_is_left_there_is_met(
+    world, placed, written_workflow, tmp_path
+):
+    """Its tables and the log group of a function; home, which stands, has nothing left over."""
+    world.home(placed())
+    world.aws.logs(WEST).create_log_group(logGroupName=world.names.log_group("last"))
+    _table(world, world.names.sync_table, WEST)
+    workflow = written_workflow(tmp_path, world.name)
+    met = situation_of(world.aws, PlacedWorkflow(workflow, placed(WEST, name=world.name)), world.target)
+    [left] = met.left
+    assert (left.region, left.tables) == (WEST, (world.names.sync_table,))
+    assert left.empty_log_groups == (world.names.log_group("last"),)
+
+
+def _table(world, name, region):
+    world.aws.dynamodb(region).create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
