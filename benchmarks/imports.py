@@ -22,7 +22,7 @@ _TIMED = "import sys, time; begun = time.perf_counter(); import {}; print(time.p
 def host_bundle(folder: Path) -> Path:
     """The folder of a workflow's code, built for this machine, without the parts that synth adds."""
     from caribou.constructs.bundle import workflow_bundle  # noqa: PLC0415 - starts Node.js, found first
-    from caribou.constructs.target_platform import Platform  # noqa: PLC0415
+    from caribou.constructs.bundling.target_platform import Platform  # noqa: PLC0415
 
     return workflow_bundle(folder, Platform("x86_64", "3.13", host=True)).build()
 

@@ -241,7 +241,7 @@ def _difference(one: Ran, other: Ran) -> str:
 def _bundle_bytes(workflow: Workflow, architecture: str) -> int:
     """The size of the bundle for Lambda. Raises InvalidInputError if that is more than Lambda takes."""
     from caribou.constructs.bundle import size_bytes, workflow_bundle  # noqa: PLC0415 - starts Node.js, found first
-    from caribou.constructs.target_platform import Platform  # noqa: PLC0415
+    from caribou.constructs.bundling.target_platform import Platform  # noqa: PLC0415
 
     bundle = workflow_bundle(workflow.folder, Platform(architecture, workflow.manifest.python_version, host=False))
     return size_bytes(replace(bundle, lock=bundle.packages.resolved()).build())  # for either architecture

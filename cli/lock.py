@@ -9,10 +9,10 @@ import click
 
 from caribou.cli.output import say
 from caribou.cli.project import workflow_folder
-from caribou.constructs.lock import LOCK, Packages
-from caribou.constructs.lock_text import versions
-from caribou.constructs.requirements import read_requirements
-from caribou.constructs.target_platform import Platform
+from caribou.constructs.bundling.lock import LOCK, Packages
+from caribou.constructs.bundling.lock_text import versions
+from caribou.constructs.bundling.requirements import read_requirements
+from caribou.constructs.bundling.target_platform import Platform
 from caribou.model.project.workflow import read_workflow
 
 

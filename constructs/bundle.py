@@ -18,14 +18,14 @@ from aws_cdk import Annotations, AssetHashType, BundlingOptions, DockerImage, IL
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from caribou.constructs.code_files import MAX_BUNDLE_BYTES, CodeFile, workflow_files
-from caribou.constructs.installation import PROGRAM_MODE, install, set_modes
-from caribou.constructs.lock import Packages
-from caribou.constructs.own_code import own_files
-from caribou.constructs.requirements import read_requirements
-from caribou.constructs.shadowing import CARIBOU_MODULES, LAMBDA_MODULES, check_against_packages, check_names
-from caribou.constructs.target_platform import Platform
-from caribou.constructs.user_imports import check_imports
+from caribou.constructs.bundling.code_files import MAX_BUNDLE_BYTES, CodeFile, workflow_files
+from caribou.constructs.bundling.installation import PROGRAM_MODE, install, set_modes
+from caribou.constructs.bundling.lock import Packages
+from caribou.constructs.bundling.own_code import own_files
+from caribou.constructs.bundling.requirements import read_requirements
+from caribou.constructs.bundling.shadowing import CARIBOU_MODULES, LAMBDA_MODULES, check_against_packages, check_names
+from caribou.constructs.bundling.target_platform import Platform
+from caribou.constructs.bundling.user_imports import check_imports
 from caribou.model.cache import cache_folder
 from caribou.model.errors import InvalidInputError
 from caribou.model.template_contract import NODE_HANDLER, SWEEPER_HANDLER

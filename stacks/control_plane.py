@@ -13,10 +13,10 @@ from constructs import Construct
 from caribou.collectors.bodies import Kind
 from caribou.constructs.acknowledge import acknowledge
 from caribou.constructs.bundle import Bundle
-from caribou.constructs.lock import Packages
+from caribou.constructs.bundling.lock import Packages
+from caribou.constructs.bundling.target_platform import Platform
 from caribou.constructs.naming import arn
 from caribou.constructs.scheduled_function import ScheduledFunction, ScheduledProps
-from caribou.constructs.target_platform import Platform
 from caribou.model.names import CONTROL_PLANE_STACK_ID, registrations_path, stack_name
 from caribou.model.registration import ControlNames
 from caribou.model.template_contract import (

@@ -14,13 +14,13 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from caribou.constructs.bundle import Bundle, workflow_bundle
+from caribou.constructs.bundling.target_platform import Platform
 from caribou.constructs.placement_layer import PlacementLayer
 from caribou.constructs.registration_parameter import RegistrationParameter
 from caribou.constructs.run_state import RunState
 from caribou.constructs.scheduled_function import ScheduledFunction, ScheduledProps
 from caribou.constructs.sweeper import sweeper_props
 from caribou.constructs.sync_state import SyncState
-from caribou.constructs.target_platform import Platform
 from caribou.constructs.workflow_function import FunctionProps, WorkflowFunction
 from caribou.constructs.workflow_role import RoleProps
 from caribou.model.errors import InvalidManifestError

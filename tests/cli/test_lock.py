@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from caribou.cli.main import cli
-from caribou.constructs.lock import LOCK
+from caribou.constructs.bundling.lock import LOCK
 
 
 @pytest.fixture

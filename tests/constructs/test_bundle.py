@@ -12,9 +12,9 @@ import pytest
 
 from caribou.constructs import bundle as bundle_module
 from caribou.constructs.bundle import Bundle, workflow_bundle
-from caribou.constructs.code_files import CodeFile, workflow_files
-from caribou.constructs.lock import Packages
-from caribou.constructs.target_platform import Platform
+from caribou.constructs.bundling.code_files import CodeFile, workflow_files
+from caribou.constructs.bundling.lock import Packages
+from caribou.constructs.bundling.target_platform import Platform
 from caribou.model.errors import InvalidInputError, OperationFailedError
 
 LAMBDA = Platform("x86_64", "3.13", host=False)

@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from caribou.constructs.code_files import workflow_files
+from caribou.constructs.bundling.code_files import workflow_files
 from caribou.model.errors import InvalidInputError
 
 

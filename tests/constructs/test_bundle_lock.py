@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from caribou.constructs.bundle import workflow_bundle
-from caribou.constructs.lock import LOCK, OWN_PACKAGE, Packages, own_lock
-from caribou.constructs.lock_text import packages_of, versions
-from caribou.constructs.requirements import read_requirements
-from caribou.constructs.target_platform import Platform
-from caribou.constructs.uv_run import environment_of
+from caribou.constructs.bundling.lock import LOCK, OWN_PACKAGE, Packages, own_lock
+from caribou.constructs.bundling.lock_text import packages_of, versions
+from caribou.constructs.bundling.requirements import read_requirements
+from caribou.constructs.bundling.target_platform import Platform
+from caribou.constructs.bundling.uv_run import environment_of
 from caribou.model.errors import InvalidInputError, OperationFailedError
 
 ROOT = Path(__file__).parents[2]

@@ -5,9 +5,9 @@ import sys
 import pytest
 
 from caribou.constructs.bundle import workflow_bundle
-from caribou.constructs.shadowing import check_against_packages, check_names
-from caribou.constructs.target_platform import Platform
-from caribou.constructs.user_imports import check_imports
+from caribou.constructs.bundling.shadowing import check_against_packages, check_names
+from caribou.constructs.bundling.target_platform import Platform
+from caribou.constructs.bundling.user_imports import check_imports
 from caribou.model.errors import InvalidInputError
 
 LAMBDA = Platform("x86_64", "3.13", host=False)

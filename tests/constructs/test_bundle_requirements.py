@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from caribou.constructs.code_files import workflow_files
-from caribou.constructs.requirements import Kind, read_requirements
+from caribou.constructs.bundling.code_files import workflow_files
+from caribou.constructs.bundling.requirements import Kind, read_requirements
 from caribou.model.errors import InvalidInputError
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from caribou.constructs.own_code import caribou_folder, own_files
+from caribou.constructs.bundling.own_code import caribou_folder, own_files
 from caribou.model.template_contract import NODE_HANDLER, SWEEPER_HANDLER
 
 RUNTIME = (NODE_HANDLER, SWEEPER_HANDLER)

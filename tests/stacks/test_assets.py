@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from caribou.constructs import own_code
-from caribou.constructs.own_code import caribou_folder
+from caribou.constructs.bundling import own_code
+from caribou.constructs.bundling.own_code import caribou_folder
 from caribou.stacks.app import add_stacks
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from caribou.constructs.code_files import workflow_files
+from caribou.constructs.bundling.code_files import workflow_files
 from caribou.model.errors import InvalidWorkflowError
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.source.derive import derive_graph

@@ -6,9 +6,9 @@ import re
 import stat
 from pathlib import Path
 
-from caribou.constructs.requirements import Requirements
-from caribou.constructs.target_platform import Platform
-from caribou.constructs.uv_run import run_uv
+from caribou.constructs.bundling.requirements import Requirements
+from caribou.constructs.bundling.target_platform import Platform
+from caribou.constructs.bundling.uv_run import run_uv
 from caribou.model.errors import InvalidInputError, OperationFailedError
 
 FILE_MODE, PROGRAM_MODE, FOLDER_MODE = 0o644, 0o755, 0o755

@@ -13,10 +13,10 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from caribou.constructs.lock_text import lock_of, only_allowed, packages_of, versions
-from caribou.constructs.requirements import REQUIREMENTS, Kind, Requirements
-from caribou.constructs.target_platform import Platform
-from caribou.constructs.uv_run import run_uv
+from caribou.constructs.bundling.lock_text import lock_of, only_allowed, packages_of, versions
+from caribou.constructs.bundling.requirements import REQUIREMENTS, Kind, Requirements
+from caribou.constructs.bundling.target_platform import Platform
+from caribou.constructs.bundling.uv_run import run_uv
 from caribou.model.cache import cache_folder
 from caribou.model.errors import InvalidInputError, OperationFailedError
 

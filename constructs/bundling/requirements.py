@@ -15,8 +15,8 @@ from enum import Enum
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from caribou.constructs.code_files import inside
-from caribou.constructs.requirement_lines import RequirementLine, option_of, read_lines
+from caribou.constructs.bundling.code_files import inside
+from caribou.constructs.bundling.requirement_lines import RequirementLine, option_of, read_lines
 from caribou.model.errors import InvalidInputError
 
 REQUIREMENTS, OVERRIDES = "requirements.txt", "overrides.txt"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from caribou.constructs.requirements import Requirement, normalised
+from caribou.constructs.bundling.requirements import Requirement, normalised
 from caribou.model.errors import InvalidInputError
 
 _NAMED = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?\s*(?:==|@)\s*(?P<version>[^\s;]+)")

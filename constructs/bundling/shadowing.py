@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
-from caribou.constructs.target_platform import Platform
+from caribou.constructs.bundling.target_platform import Platform
 from caribou.model.errors import InvalidInputError
 from caribou.model.template_contract import BUNDLE_PACKAGE
 
