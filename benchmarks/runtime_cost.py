@@ -27,7 +27,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Any
-from unittest.mock import patch
 
 import boto3
 
@@ -127,7 +126,7 @@ class Meter:
 
     def clients(self) -> Clients:
         """Clients that are listened to."""
-        clients = Clients()
+        clients = Clients(home_region=HOME)
         events = clients._session.events  # noqa: SLF001 - only botocore's events see every call
         events.register("before-call", self._before)
         events.register("after-call", self._after)
@@ -394,8 +393,8 @@ def _import_ms(code: str, environment: Mapping[str, str]) -> float:
 
 
 def _ports(shape: Shape, meter: Meter) -> Ports:
-    with patch.object(runtime_aws, "Clients", meter.clients):
-        return runtime_aws.aws_ports(settings_of(shape.graph, ""), partition="aws", account=ACCOUNT)
+    settings = settings_of(shape.graph, "")
+    return runtime_aws.aws_ports(settings, partition="aws", account=ACCOUNT, clients=meter.clients())
 
 
 def _taken(meter: Meter) -> list[tuple[str, str]]:

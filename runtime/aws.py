@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from caribou.model.errors import InvalidEnvelopeError
+from caribou.model.errors import InvalidEnvelopeError, InvalidPayloadError
 from caribou.model.names import WorkflowNames
 from caribou.model.run.envelope import Pointer
 from caribou.model.run.item import FailedEvent
 from caribou.model.run.text import storable
 from caribou.runtime.clients import Clients
-from caribou.runtime.event import unpack
+from caribou.runtime.event import start_of, unpack
 from caribou.runtime.ports import Ports
 from caribou.runtime.run_items import DynamoRunStore
 from caribou.runtime.settings import Settings
@@ -149,7 +149,7 @@ def failed_event(region: str, function: str, topic: str, message: Mapping[str, A
         return FailedEvent(
             region, function, _text(data["Message"]), _text(data["MessageId"]), None, "not delivered", handle
         )
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError, InvalidPayloadError):
         return FailedEvent(region, function, body, "", None, "not readable", handle)
 
 
@@ -159,7 +159,7 @@ def _request_of(data: Mapping[str, Any], topic: str) -> tuple[str, str]:
     delivery = unpack(data["requestPayload"], topic=topic, request_id=request_id)
     if delivery.from_topic:
         return data["requestPayload"]["Records"][0]["Sns"]["Message"], delivery.id
-    return json.dumps(data["requestPayload"]), delivery.id
+    return start_of(data["requestPayload"], delivery.id).to_text(), delivery.id
 
 
 def _error_of(data: Mapping[str, Any]) -> tuple[str | None, str]:

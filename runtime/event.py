@@ -38,12 +38,17 @@ def unpack(event: Any, *, topic: str, request_id: str) -> Delivery:  # noqa: ANN
 
 
 def message_of(content: Any, name: str) -> Envelope | Start:  # noqa: ANN401 - any event
-    """The message in a delivery's content: what is none of ours is the payload of a start, which the delivery names.
+    """The message in what a topic delivered: what is none of ours is the payload of a start, which the delivery names.
 
     Raises InvalidEnvelopeError and InvalidPayloadError.
     """
-    message = parse_message(content) or Start(run_id=None, payload=payloads.encode(content))
+    message = parse_message(content) or start_of(content, name)
     return message if isinstance(message, Envelope) else replace(message, run_id=message.run_id or name)
+
+
+def start_of(content: Any, name: str) -> Start:  # noqa: ANN401 - any event
+    """The start of a run with some content, whatever that looks like. Raises InvalidPayloadError."""
+    return Start(run_id=name, payload=payloads.encode(content))
 
 
 def json_or_text(text: str) -> Any:  # noqa: ANN401 - any JSON value

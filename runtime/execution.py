@@ -13,6 +13,7 @@ from typing import Any, Self
 from caribou.model.errors import InvalidWorkflowError
 from caribou.model.graph import Edge, Graph
 from caribou.model.run import payload as payloads
+from caribou.model.run.item import SyncInputs
 from caribou.model.run.record import Outcome, SuccessorRecord
 from caribou.runtime.outbox import Handover, Outbox
 from caribou.runtime.settings import Settings
@@ -39,10 +40,18 @@ class Execution:
     Sends run beside user code on a few threads; `finish` waits for them and raises the first error, so that Lambda
     retries the whole node: what arrived twice is dropped by its receiver. The last edge waits until user code has
     returned, so that no run can succeed past a node whose user code fails after its last call. `joined_bytes` is
-    the size of the payloads that the predecessors of a sync node left for it, once it has read them.
+    the size of the payloads that the predecessors of a sync node left for it, once it has read them; `inputs` is what
+    they left, None for a plain node.
     """
 
-    def __init__(self, node: str, outbox: Outbox, started_at: float, pool: Callable[[], Executor]) -> None:
+    def __init__(
+        self,
+        node: str,
+        outbox: Outbox,
+        started_at: float,
+        pool: Callable[[], Executor],
+        inputs: SyncInputs | None = None,
+    ) -> None:
         self.node = node
         self.run_id = outbox.run.run_id
         self._outbox = outbox
@@ -55,6 +64,7 @@ class Execution:
         self._sends: list[Future[SuccessorRecord]] = []
         self._last: Callable[[], SuccessorRecord] | None = None
         self._called = 0
+        self._inputs = inputs
         self.joined_bytes = 0
         self._pool = pool() if self._edges else None
 
@@ -77,15 +87,13 @@ class Execution:
 
     def predecessor_data(self) -> list[Any]:
         """The payloads of the taken edges into this sync node, in the order of the graph's edges."""
-        if not self._graph.node(self.node).sync:
+        if self._inputs is None:
             raise InvalidWorkflowError(
                 "get_predecessor_data() is called in a node that is no sync node",
                 where=self.node,
                 fix="call it in the function's own body, where synth can see it",
             )
-        ports = self._outbox.ports
-        region = self._outbox.run.region_of(self.node, self._outbox.settings.home_region)
-        inputs = ports.syncs.read(region, self.run_id, self.node)
+        ports, inputs = self._outbox.ports, self._inputs
         taken = [inputs.payloads[edge.id] for edge in self._graph.in_edges(self.node) if edge.id in inputs.state.taken]
         self.joined_bytes = sum(payload.size_bytes for payload in taken)
         return [payloads.received(ports.text_of(payload)) for payload in taken]

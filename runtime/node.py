@@ -17,9 +17,10 @@ from caribou.model.errors import InvalidEnvelopeError, UnreachableError
 from caribou.model.placement import Placement
 from caribou.model.run import payload as payloads
 from caribou.model.run.envelope import Envelope, Run, Start, event_bytes
+from caribou.model.run.item import SyncInputs
 from caribou.model.run.record import RunRecord, SuccessorRecord
 from caribou.model.run.text import error_text
-from caribou.runtime.event import Delivery, message_of
+from caribou.runtime.event import Delivery, message_of, start_of
 from caribou.runtime.execution import Execution, threads, wants_metadata
 from caribou.runtime.outbox import Outbox
 from caribou.runtime.placement import new_run
@@ -41,6 +42,8 @@ class Answer(StrEnum):
     RAN = "ran"
     DUPLICATE = "duplicate"
     """Another delivery owns the node."""
+    EARLY = "early"
+    """Not all edges of a sync node have reported."""
 
 
 class Meter(NamedTuple):
@@ -66,11 +69,14 @@ class NodeRunner:
 
     def handle(self, delivery: Delivery, *, cold_start: bool) -> Mapping[str, str]:
         """Do what a delivery asks for; which run it was, and what became of it."""
+        if not delivery.from_topic:
+            self._refuse_elsewhere()
+            return self._accept(start_of(delivery.content, delivery.id))
         message = message_of(delivery.content, delivery.id)
         if isinstance(message, Envelope):
             return self._receive(message, delivery, cold_start=cold_start)
         self._refuse_elsewhere()
-        return self._start(message, delivery, cold_start=cold_start) if delivery.from_topic else self._accept(message)
+        return self._start(message, delivery, cold_start=cold_start)
 
     def _refuse_elsewhere(self) -> None:
         entry = self.settings.graph.entry
@@ -125,12 +131,15 @@ class NodeRunner:
 
     def _run(self, envelope: Envelope, delivery: Delivery, meter: Meter, *, cold_start: bool) -> Mapping[str, str]:
         run = envelope.run
+        inputs = self._inputs(envelope)
+        if inputs is not None and not self._may_run(envelope, inputs):
+            return _answer(run, Answer.EARLY)
         tries = self._claim(envelope, delivery.request_id)
         if tries is None:
             return _answer(run, Answer.DUPLICATE)
         attempt = envelope.attempt * MAX_ATTEMPTS + tries
         outbox = Outbox(run, envelope.hop, self.settings, self.ports)
-        with Execution(envelope.node, outbox, meter.started_at, self.pool) as execution:
+        with Execution(envelope.node, outbox, meter.started_at, self.pool, inputs) as execution:
             try:
                 with running(execution):
                     returned = self._call(payloads.received(self.ports.text_of(envelope.stored)), execution)
@@ -151,6 +160,29 @@ class NodeRunner:
         ended = _Ended(attempt, cold_start, successors=successors, joined_bytes=execution.joined_bytes)
         self._record(envelope, meter, ended)
         return _answer(run, Answer.RAN)
+
+    def _inputs(self, envelope: Envelope) -> SyncInputs | None:
+        """What a sync node's edges have left for it, which user code asks for in a moment; None for a plain node."""
+        if not self.settings.graph.node(envelope.node).sync:
+            return None
+        region = envelope.run.region_of(envelope.node, self.settings.home_region)
+        return self.ports.syncs.read(region, envelope.run.run_id, envelope.node)
+
+    def _may_run(self, envelope: Envelope, inputs: SyncInputs) -> bool:
+        """Whether all edges have reported, by the sync node's own state: nobody's word is taken for it.
+
+        If not, somebody else than the last edge has sent this, and that one will send its own. But what is sent again
+        was complete once: its state is gone, with its region say, and nobody waits for it. Raises InvalidEnvelopeError.
+        """
+        edges, reported = self.settings.graph.in_edges(envelope.node), inputs.state.reported()
+        if not edges or (inputs.state.taken and reported >= len(edges)):
+            return True
+        if envelope.attempt == 0:
+            return False
+        raise InvalidEnvelopeError(
+            f"{envelope.node} is sent again, but its state has {reported} of {len(edges)} reports (run "
+            f"{envelope.run.run_id}): what its predecessors had sent is gone, so the run can't go on"
+        )
 
     def _call(self, event: Any, execution: Execution) -> Any:  # noqa: ANN401 - user code takes and returns anything
         if self._wants_metadata:

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from caribou.model.errors import InvalidInputError, OperationFailedError, UnreachableError
 from caribou.model.graph import Graph
 from caribou.model.manifest import Manifest
-from caribou.model.run.item import Parked, RunState
+from caribou.model.run.item import Parked, RunItem, RunState
 from caribou.runtime.aws import aws_ports
 from caribou.runtime.clients import Clients
 from caribou.runtime.settings import Settings
@@ -71,4 +71,22 @@ def _refuse(sweeper: Sweeper, run_id: str) -> None:
             where=f"run {run_id}",
             found=item.state,
             fix=f"see `caribou trace {run_id}`",
+        )
+    for parked in sweeper.ports.parking.parked(run_id):
+        _refuse_on_nothing(sweeper, item, parked.node)
+
+
+def _refuse_on_nothing(sweeper: Sweeper, item: RunItem, node: str) -> None:
+    """A sync node whose state is gone would have no inputs: with its region, which was retired, say."""
+    graph, home = sweeper.settings.graph, sweeper.settings.home_region
+    if not graph.has_node(node) or not graph.node(node).sync:
+        return
+    region = item.run.region_of(node, home)
+    reported = sweeper.ports.syncs.read(region, item.run.run_id, node).state.reported()
+    if reported < len(graph.in_edges(node)):
+        raise InvalidInputError(
+            f"what its predecessors had sent to {node} is gone from {region}, so it can't go on",
+            where=f"run {item.run.run_id}",
+            found=f"{reported} of {len(graph.in_edges(node))} reports",
+            fix="start a new run",
         )

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from caribou.model.run.envelope import Start
+from caribou.model.run.payload import encode
 from caribou.runtime.aws import failed_event
 
 HOME, TOPIC = "us-east-1", "caribou-dev-flow-a"
@@ -64,12 +66,16 @@ def test_event_when_its_function_was_gone_then_the_notification_is_read():
 
 
 @pytest.mark.parametrize(
-    "payload", [{"detail": 1}, _sns(topic="the-users-own"), {"Records": [{"s3": {}}]}, "text", None]
+    "payload",
+    [
+        *({"detail": 1}, _sns(topic="the-users-own"), {"Records": [{"s3": {}}]}, "text", None),
+        json.loads(Start("another", "1").to_text()),
+    ],
 )
 def test_event_when_it_came_past_the_topic_then_it_is_its_own_message_named_by_its_request(payload):
     """An event of another source that could not be handed to the topic is a start too, under the same name."""
     event = _read(_record(payload))
-    assert (json.loads(event.message), event.message_id) == (payload, "r-1")
+    assert (event.message, event.message_id) == (Start("r-1", encode(payload)).to_text(), "r-1")
 
 
 @pytest.mark.parametrize(

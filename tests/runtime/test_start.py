@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from caribou.model.errors import InvalidEnvelopeError
-from caribou.model.run.envelope import Start
+from caribou.model.run.envelope import Envelope, Run, Start
 from caribou.model.run.payload import encode
 from caribou.model.template_contract import PLACEMENT_FILE, PLACEMENT_PACKAGE
 from caribou.runtime.event import Delivery
@@ -190,18 +190,28 @@ def test_start_when_it_comes_past_the_topic_then_the_topic_gets_it_and_its_reque
     assert runner.result("r-7").state == "SUCCEEDED"
 
 
-def test_start_when_it_comes_past_the_topic_with_a_name_then_that_is_the_run_s(flow, script_of):
-    """A client may invoke the function with what it would publish."""
-    runner = LocalRunner(flow, script_of(flow).functions)
-    assert _accepted(runner, json.loads(Start("mine", '"x"').to_text()))[0] == "mine"
+def _envelope():
+    return Envelope(Run("mine", "0.0.1", "g", "p", {}, 1.0, 2.0), "b", "a#0", "i", 1, 1.5, "1")
+
+
+@pytest.mark.parametrize("message", [Start("mine", '"x"'), _envelope()], ids=["start", "envelope"])
+def test_content_when_it_comes_past_the_topic_and_looks_like_ours_then_it_is_a_payload(flow, script_of, message):
+    """Whoever writes what a function is invoked with decides what a run works on, and not what a run is."""
+    script, content = script_of(flow), json.loads(message.to_text())
+    runner = LocalRunner(flow, script.functions)
+    run_id, text = _accepted(runner, content)
+    assert run_id == "r-7"
+    runner.cloud.bus.publish(HOME, "a", text)
+    runner.deliver_all()
+    assert script.received["a"] == [content]
+    assert set(runner.cloud.runs.items) == {"r-7"}
 
 
 def test_start_when_it_is_too_large_for_the_topic_then_each_payload_rests_in_the_store(flow, script_of):
     """A second start of the same name with another payload must not spoil the first one's."""
     script = script_of(flow)
     runner = LocalRunner(flow, script.functions)
-    starts = [json.loads(Start("mine", encode(letter * 300_000)).to_text()) for letter in "xy"]
-    texts = [_accepted(runner, start)[1] for start in starts]
+    texts = [_accepted(runner, letter * 300_000)[1] for letter in "xy"]
     runner.cloud.bus.publish(HOME, "a", texts[0])
     runner.deliver_all()
     assert script.received["a"] == ["x" * 300_000]

@@ -212,6 +212,34 @@ def test_07_region_when_it_is_down_until_the_deadline_then_the_run_expires_and_c
     _ends(world)
 
 
+def test_24_sync_node_when_it_is_started_before_its_edges_have_reported_then_it_waits_for_them():
+    """By whomever: its own state counts, the claim stays free, and the last edge starts it."""
+    world = _world()
+    world.start()
+    world.advance(world.invoke(world.pending[0]))
+    genuine = parse_message(json.loads(world.pending[0].text))
+    early = replace(genuine, node="s", edge=None, inputs=world.graph.inputs_digest("s"), payload=None)
+    process = world.invoke(world.enqueue(HOME, "s", early.to_text()))
+    world.advance(process)
+    assert process.answer["state"] == "early"
+    _ends(world)
+    assert [event.function for event in world.seen].count("d") == 1
+
+
+def test_24_redrive_when_the_state_of_a_sync_node_is_gone_then_the_run_fails_and_does_not_run_on_nothing():
+    """Its region was retired, and deployed again."""
+    world = _world(regions={"s": AWAY}, bad={"s"})
+    world.start()
+    _ends(world, FAILED)
+    world.cloud.syncs._inputs.clear()
+    world.plan.bad = frozenset()
+    world.advance(world.redrive())
+    world.settle()
+    assert (world.state(), world.item().failed_node) == (FAILED, "s")
+    assert "0 of 2 reports" in world.item().error
+    assert "s" not in world.returned
+
+
 def test_23_sweep_when_any_one_of_its_calls_is_denied_then_nothing_is_lost():
     """Whichever it is: a queue, an item, a topic; two branches failed, in two regions."""
     number = 0

@@ -6,10 +6,13 @@ from builders import graph_of
 from caribou.control.runs.redrive import redrive
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.placement import Placement
+from caribou.model.run.item import Parked
+from caribou.model.run_settings import RunSettings
 from caribou.runtime import CaribouWorkflow
 from caribou.runtime.placement import new_run
+from caribou.runtime.settings import Settings
 from caribou.runtime.sweeping import Sweeper
-from caribou.runtime.testing import LocalRunner, RunState
+from caribou.runtime.testing import InMemoryCloud, LocalRunner, RunState
 
 HOME = "us-east-1"
 GRAPH = graph_of({"a": "b"})
@@ -115,3 +118,19 @@ def test_redrive_when_aws_takes_no_message_then_it_stays_parked(world):
     world.cloud.unreachable.clear()
     world.broken = False
     assert [sent.node for sent in world.redrive()] == ["b"]
+
+
+def test_redrive_when_what_a_sync_node_needs_is_gone_then_nothing_is_sent_and_it_says_so():
+    """Its region was retired and deployed again, say: it would run on nothing, and succeed."""
+    graph = graph_of({"a": "b c", "b": "s", "c": "s"}, sync="s")
+    cloud = InMemoryCloud()
+    settings = Settings(graph, "", HOME, HOME, "test", RunSettings())
+    run = new_run("run", cloud.clock.now(), Placement.at_home(graph, HOME), settings)
+    cloud.runs.begin(run, frozenset(graph.leaves))
+    cloud.runs.fail("run", cloud.clock.now(), "s", "ValueError")
+    cloud.syncs.report(HOME, "run", "s", "b#0", taken=True)
+    cloud.parking.park(Parked("run", "s", 0, "{}", "ValueError"))
+    with pytest.raises(InvalidInputError, match=r"gone from us-east-1.*1 of 2 reports"):
+        redrive(Sweeper(settings, cloud.ports(HOME)), "run")
+    assert cloud.bus.take() == ()
+    assert cloud.runs.items["run"].state is RunState.FAILED
