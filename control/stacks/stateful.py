@@ -29,11 +29,14 @@ class Stateful:
     """The resources of a type in the stacks of a role: what they hold, and what becomes of it.
 
     `outlives` says that their stack retains them. `removal` is what `caribou remove` does, `again` what deploying once
-    more finds, `retirement` what retiring a region does; None where that does not come to them.
+    more finds, `retirement` what retiring a region does; None where that does not come to them. `parts` are their
+    logical ids without CDK's hash, `*` for a function's or collector's name: a resource that is not among them is one
+    that nobody has thought of, though others of its type are known.
     """
 
     role: StackRole
     type: ResourceType
+    parts: tuple[str, ...]
     holds: str
     outlives: bool
     removal: str | None
@@ -47,6 +50,7 @@ STATEFUL: tuple[Stateful, ...] = (
     Stateful(
         StackRole.HOME,
         ResourceType.TABLE,
+        ("RunsTable", "SyncsTable"),
         "run items; claims, sync state and parked messages",
         outlives=True,
         removal="stays; deleted with --delete-data",
@@ -55,6 +59,7 @@ STATEFUL: tuple[Stateful, ...] = (
     Stateful(
         StackRole.HOME,
         ResourceType.BUCKET,
+        ("SyncsPayloads",),
         "large payloads of runs",
         outlives=True,
         removal="stays; emptied and deleted with --delete-data",
@@ -63,6 +68,7 @@ STATEFUL: tuple[Stateful, ...] = (
     Stateful(
         StackRole.HOME,
         ResourceType.QUEUE,
+        ("Function*Failures",),
         "messages that Lambda gave up, until the sweeper comes",
         outlives=False,
         removal=f"{_GOES}; open runs never end, which is said before",
@@ -70,6 +76,7 @@ STATEFUL: tuple[Stateful, ...] = (
     Stateful(
         StackRole.HOME,
         ResourceType.LOG_GROUP,
+        ("Function*Log", "SweeperLog"),
         "logs, and with them run records until they are collected",
         outlives=False,
         removal=_GOES,
@@ -77,6 +84,7 @@ STATEFUL: tuple[Stateful, ...] = (
     Stateful(
         StackRole.REGION,
         ResourceType.TABLE,
+        ("SyncsTable",),
         "claims and sync state",
         outlives=False,
         removal=_GOES,
@@ -85,6 +93,7 @@ STATEFUL: tuple[Stateful, ...] = (
     Stateful(
         StackRole.REGION,
         ResourceType.BUCKET,
+        ("SyncsPayloads",),
         "large payloads of runs",
         outlives=False,
         removal=f"emptied, and {_GOES}",
@@ -93,6 +102,7 @@ STATEFUL: tuple[Stateful, ...] = (
     Stateful(
         StackRole.REGION,
         ResourceType.QUEUE,
+        ("Function*Failures",),
         "messages that Lambda gave up, until the sweeper comes",
         outlives=False,
         removal=_GOES,
@@ -101,6 +111,7 @@ STATEFUL: tuple[Stateful, ...] = (
     Stateful(
         StackRole.REGION,
         ResourceType.LOG_GROUP,
+        ("Function*Log",),
         "logs, and with them run records until they are collected",
         outlives=False,
         removal=_GOES,
@@ -109,6 +120,7 @@ STATEFUL: tuple[Stateful, ...] = (
     Stateful(
         StackRole.REGISTRATION,
         ResourceType.PARAMETER,
+        ("RegistrationParameter",),
         "what the control plane knows of the workflow",
         outlives=False,
         removal=_GOES,
@@ -116,6 +128,7 @@ STATEFUL: tuple[Stateful, ...] = (
     Stateful(
         StackRole.CONTROL,
         ResourceType.TABLE,
+        ("Facts", "Records"),
         "facts and run records of all workflows",
         outlives=True,
         removal=None,
@@ -123,11 +136,19 @@ STATEFUL: tuple[Stateful, ...] = (
     Stateful(
         StackRole.CONTROL,
         ResourceType.BUCKET,
+        ("Placements",),
         "placements that wait, and those applied last, of all workflows",
         outlives=True,
         removal=None,
     ),
-    Stateful(StackRole.CONTROL, ResourceType.LOG_GROUP, "logs of the collectors", outlives=False, removal=None),
+    Stateful(
+        StackRole.CONTROL,
+        ResourceType.LOG_GROUP,
+        ("*CollectorLog",),
+        "logs of the collectors",
+        outlives=False,
+        removal=None,
+    ),
 )
 """Every stateful type of every stack. No verb removes the control plane: it is deleted by hand, and its data stays."""
 
