@@ -10,8 +10,8 @@ HOME, WEST, NORTH = "us-east-1", "us-west-2", "ca-central-1"
 
 
 def change(*values):
-    """A change of each metric."""
-    return dict(zip(Metric, values, strict=True))
+    """A change of carbon, cost and run time."""
+    return dict(zip((Metric.CARBON, Metric.COST, Metric.RUNTIME), values, strict=True))
 
 
 WORSE = Move(HOME, change(0.0012, 5e-6, -0.25), 0.112, {})
