@@ -263,7 +263,9 @@ class Campaign:
             answer = json.loads(client.invoke(FunctionName=function, Payload=b"{}")["Payload"].read())
             failed = "errorType" in answer
             self.faults.update(
-                {"sweeps that failed": 1} if failed else {f"swept: {k}": v for k, v in answer.items() if v}
+                {"sweeps that failed": 1}
+                if failed
+                else {f"swept: {k}": v for k, v in answer.items() if isinstance(v, int)}
             )
 
     def _client(self, service, region):

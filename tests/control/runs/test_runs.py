@@ -5,15 +5,17 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from caribou.control.runs.runs import Runs
 from caribou.model.errors import InvalidPayloadError, OperationFailedError
+from caribou.runtime.clients import Clients
 
 ACCOUNT = "111122223333"
 LARGE = "x" * 300_000
 
 
-class FakeAws:
+class FakeAws(Clients):
     """Clients of every service at once, that note what they are given, or refuse it."""
 
     def __init__(self, **refusals):
+        super().__init__()
         self.refusals, self.published, self.stored = refusals, [], []
 
     def sns(self, _region):
