@@ -90,8 +90,8 @@ def removed(functions, name):
 def failed_in_north(project, failures):
     """A run whose message could not be delivered in NORTH, and that event.
 
-    A process that found NORTH silent in another test does not ask it for a while, and its run ends at home: then another
-    run is started.
+    A process that found NORTH silent in another test does not ask it for a while, and its run ends at home: then
+    another run is started.
     """
     runs = []
 
