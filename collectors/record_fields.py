@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from caribou.model.run.envelope import MAX_RUN_ID_BYTES
+from caribou.model.run.fields import LAST_SECOND
 from caribou.model.run.record import RunRecord, SuccessorRecord
 
 LAMBDA_MAX_S = 900.0
@@ -20,8 +21,6 @@ MAX_BYTES = 10**13
 """What 900 s at 100 Gbit/s can move."""
 MAX_ATTEMPTS = 10_000
 """Three tries each time that it was sent: by a redrive, or every minute by the sweeper while a region is out."""
-LAST_MOMENT_S = 253_402_300_799.0
-"""The last second of the year 9999, after which there are no dates."""
 _NAME_BYTES = 300
 """Of nodes and edges: two functions of 64 characters each, and numbers. With a run's id the key has 1,024 bytes."""
 
@@ -32,7 +31,7 @@ _TEXTS: Mapping[str, int] = {
 }
 _FLAGS = ("cold_start", "redirect", "stays_home")
 _SECONDS: Mapping[str, _Range] = {
-    "started_at": (0, LAST_MOMENT_S),
+    "started_at": (0, LAST_SECOND),
     "duration_s": (0, LAMBDA_MAX_S),
     "cpu_s": (0, LAMBDA_MAX_S * LAMBDA_VCPUS),
 }
@@ -58,7 +57,7 @@ def _wrong(record: RunRecord) -> Iterator[tuple[str, Any]]:
     for name, bounds in {**_SECONDS, **_COUNTS}.items():
         if not _is_number(value := getattr(record, name), bounds, whole=name in _COUNTS):
             yield name, value
-    if record.sent_at is not None and not _is_number(record.sent_at, (0, LAST_MOMENT_S)):
+    if record.sent_at is not None and not _is_number(record.sent_at, (0, LAST_SECOND)):
         yield "sent_at", record.sent_at
     if not isinstance(record.error, str | None):
         yield "error", record.error

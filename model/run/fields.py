@@ -14,7 +14,7 @@ MAX_NAME_BYTES = 512
 """Of nodes, edges, versions and digests: far more than any that synth lets through."""
 _MAX_KEY_BYTES = 1024
 """Of an S3 key."""
-_MAX_SECONDS = 253_402_300_799
+LAST_SECOND = 253_402_300_799
 """The last second of the year 9999, the last that Python's dates have."""
 _REGION = re.compile(r"[a-z0-9-]{1,40}")
 
@@ -48,7 +48,7 @@ def count_of(data: Mapping[str, Any], name: str, most: int) -> int:
 def seconds_of(data: Mapping[str, Any], name: str) -> float:
     """Seconds since 1970."""
     value = data[name]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MAX_SECONDS:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LAST_SECOND:
         raise ValueError(f"{name} is in seconds since 1970")
     return float(value)
 
