@@ -28,6 +28,7 @@ KNOWN_REGIONS: tuple[str, ...] = (
     "ap-southeast-3",
     "ap-southeast-4",
     "ap-southeast-5",
+    "ap-southeast-7",
     "ap-east-1",
     "af-south-1",
     "il-central-1",
