@@ -126,7 +126,7 @@ def _no_shape(level: float) -> Json:
 
 
 def _shape(raw: Path, zone: str) -> Json:
-    rows, source = _hours(raw, zone)
+    rows = _rows(raw / "carbon" / f"{zone}.csv")
     by_hour: dict[tuple[int, int], list[float]] = defaultdict(list)
     seen: set[str] = set()
     for row in rows:
@@ -139,7 +139,7 @@ def _shape(raw: Path, zone: str) -> Json:
     values = [value for hour in by_hour.values() for value in hour]
     return {
         "shape_year": int(rows[0]["timestamp_utc"][:4]),
-        "shape_source": source,
+        "shape_source": PORTAL if rows[0]["estimated"] else RESEARCH,
         "hours": len(values),
         "estimated_share": _estimated_share(rows),
         "constant": len(set(values)) == 1,
@@ -147,17 +147,6 @@ def _shape(raw: Path, zone: str) -> Json:
             [round(statistics.fmean(by_hour[month, hour]), 1) for hour in range(24)] for month in range(1, 13)
         ],
     }
-
-
-def _hours(raw: Path, zone: str) -> tuple[list[Row], str]:
-    """A year of hours, and where it was published: of 2023, else the newest that is there."""
-    path = raw / "carbon" / f"{zone}.csv"
-    if path.exists():
-        rows = _rows(path)
-        return rows, PORTAL if rows[0]["estimated"] else RESEARCH
-    rows = _rows(raw / "carbon_2021_2022" / f"{zone}.csv")
-    newest = max(row["timestamp_utc"][:4] for row in rows)
-    return [row for row in rows if row["timestamp_utc"].startswith(newest)], PORTAL
 
 
 def _estimated_share(rows: list[Row]) -> float | None:
