@@ -266,7 +266,7 @@ class Player:
             user_function=self._functions[function],
             memory_mb=1769,
             emit=_emit,
-            external_bytes=lambda: 0,
+            exchanges=dict,
         )
 
 

@@ -49,7 +49,7 @@ def manifest(graph):
 
 def executed(run_id, node, started_at, successors=(), **changes):
     """A record of a second's work at home."""
-    usual = {"region": HOME, "duration_s": 1.0, "cpu_s": 0.2, "memory_mb": 1024, "bytes_in": 100, "external_bytes": 0}
+    usual = {"region": HOME, "duration_s": 1.0, "cpu_s": 0.2, "memory_mb": 1024, "bytes_in": 100, "external": ()}
     return record_of(node, run_id=run_id, started_at=started_at, successors=successors, **(usual | changes))
 
 
