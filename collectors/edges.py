@@ -8,7 +8,8 @@ sent the message at its first attempt. So:
     it did not                         call ── send ──▶  +  [sent ──▶ start]  latency = seconds of the send
                                                                                         + delivery of that message
 
-The second is what the edge would have taken, had its message been the one that started the node.
+The second is what the edge would have taken, had its message been the one that started the node; but no more than would
+have made the node start later than it did.
 """
 
 from __future__ import annotations
@@ -93,6 +94,21 @@ def transfers(hops: Iterable[Hop]) -> Json:
     return dict(sorted(by_route.items()))
 
 
+def transfers_of_runs(hops: Iterable[Hop], observed: Observed) -> Json:
+    """The same, with the place of each one's run."""
+    hops = list(hops)
+    rows: dict[str, list[int]] = defaultdict(list)
+    for hop in hops:
+        rows[f"{hop.source_region}>{hop.target_region}"].append(observed.rows[hop.run_id])
+    return {route: {"run": rows[route], **columns} for route, columns in transfers(hops).items()}
+
+
+def taken_in(edge: Edge, observed: Observed) -> list[int]:
+    """The places of the runs in which an edge was taken."""
+    found = ((row, run.successor(edge)) for row, run in enumerate(observed.runs))
+    return [row for row, successor in found if successor is not None and successor[1].outcome in TAKEN]
+
+
 def _edge(edge: Edge, observed: Observed, graph: Graph, home: str) -> Json:
     taken = probability(edge, observed)
     skippable = taken < 1 or graph.node(edge.source).sync  # a sync node that does not run passes the skip on
@@ -101,7 +117,8 @@ def _edge(edge: Edge, observed: Observed, graph: Graph, home: str) -> Json:
         "to": edge.target,
         **({"call": edge_key(edge, graph)} if is_repeated(edge, graph) else {}),
         "probability": taken,
-        "transfers": transfers(hops(edge, observed, graph)),
+        "taken": taken_in(edge, observed),
+        "transfers": transfers_of_runs(hops(edge, observed, graph), observed),
         "sync": dict(_SYNC_SIZES) if graph.node(edge.target).sync else None,
         "on_skip": _notices(edge, observed, graph, home) if skippable else [],
     }
@@ -134,7 +151,8 @@ def _latency_s(sender: RunRecord, successor: SuccessorRecord, arrival: RunRecord
         return None
     call = sender.started_at + successor.offset_s
     sent_in_call = call - CLOCK_TOLERANCE_S <= arrival.sent_at <= call + successor.seconds + CLOCK_TOLERANCE_S
-    latency_s = arrival.started_at - (call if sent_in_call else arrival.sent_at - successor.seconds)
+    there_s = arrival.started_at - call
+    latency_s = there_s if sent_in_call else min(arrival.started_at - arrival.sent_at + successor.seconds, there_s)
     return seconds(latency_s) if latency_s <= OUTAGE_S else None
 
 
@@ -155,12 +173,14 @@ def _notices(edge: Edge, observed: Observed, graph: Graph, home: str) -> list[Js
 
 def _notice_latencies(edge: Edge, sync_node: str, observed: Observed) -> dict[str, Json]:
     """Latencies of notices by route. If a skip notifies several sync nodes, its seconds cover all: an upper bound."""
-    by_route: dict[str, list[float]] = defaultdict(list)
-    for run in observed.runs:
+    by_route: dict[str, Json] = {}
+    for row, run in enumerate(observed.runs):
         found, arrival = run.successor(edge), run.arrivals.get(sync_node)
         if found is None or arrival is None or found[1].outcome != Outcome.SKIPPED:
             continue
         latency_s = _latency_s(*found, arrival)
         if latency_s is not None:
-            by_route[f"{found[0].region}>{arrival.region}"].append(latency_s)
-    return {route: {"latency_s": latencies} for route, latencies in sorted(by_route.items())}
+            route = by_route.setdefault(f"{found[0].region}>{arrival.region}", {"run": [], "latency_s": []})
+            route["run"].append(row)
+            route["latency_s"].append(latency_s)
+    return dict(sorted(by_route.items()))

@@ -6,7 +6,8 @@ when the node's message arrived is what its first attempt says, since a retry wa
 changes. Cold starts count: they are in the latencies and tails that users see, in every region alike.
 
 A run counts only if its beginning is recorded, in the log of the entry: else any function could write runs of its own
-making into its log, and those would take the place of true ones.
+making into its log, and those would take the place of true ones. And it counts only if it is whole, every node that was
+called having run: a row of a problem is a run.
 """
 
 from __future__ import annotations
@@ -69,6 +70,12 @@ class Run:
         """When the first of its records began."""
         return min(record.started_at for record in (*self.arrivals.values(), *self.redirects))
 
+    def is_whole(self, graph: Graph) -> bool:
+        """Whether every node that was called ran, and no other."""
+        outcomes = {edge.id: self.successor(edge) for edge in graph.edges}
+        called = {edge.target for edge in graph.edges if (found := outcomes[edge.id]) and found[1].outcome in TAKEN}
+        return self.executions.keys() == called | {graph.entry.name}
+
     def successor(self, edge: Edge) -> tuple[RunRecord, SuccessorRecord] | None:
         """What became of an edge: the execution it comes from, and its outcome; None if its source did not run."""
         execution = self.executions.get(edge.source)
@@ -83,6 +90,11 @@ class Observed:
 
     runs: tuple[Run, ...]
     dropped: Mapping[str, int]
+
+    @cached_property
+    def rows(self) -> Mapping[str, int]:
+        """Run ids to their places among the runs."""
+        return {run.run_id: row for row, run in enumerate(self.runs)}
 
     @cached_property
     def executions(self) -> Mapping[str, tuple[RunRecord, ...]]:
@@ -105,7 +117,9 @@ def observe(records: Iterable[RunRecord], counted: RecordFilter, newest_runs: in
             dropped[reason] += 1
     begun = [run for run in runs.values() if run.redirects or counted.graph.entry.name in run.arrivals]
     dropped["of a run whose beginning is not recorded"] += sum(map(_size, runs.values())) - sum(map(_size, begun))
-    kept = sorted(begun, key=lambda run: (run.started_at, run.run_id))
+    whole = [run for run in begun if run.is_whole(counted.graph)]
+    dropped["of a run that has not ended well"] += sum(map(_size, begun)) - sum(map(_size, whole))
+    kept = sorted(whole, key=lambda run: (run.started_at, run.run_id))
     for run in kept[:-newest_runs]:
         dropped["of a run before the newest ones"] += _size(run)
     return Observed(tuple(kept[-newest_runs:]), dict(sorted((+dropped).items())))

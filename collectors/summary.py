@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from caribou.collectors.edges import ASSUMED_DELIVERY_S, OUTAGE_S, Hop, edge_key, edges, hops, probability, transfers
+from caribou.collectors.external import endpoints, exchanges, unknown_share
 from caribou.collectors.observed import (
     NEWEST_RUNS,
     Observed,
@@ -36,8 +37,10 @@ ASSUMED_SEND_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A workflow's part of a problem, as JSON values: `nodes`, `edges`, `entry`, and `provenance` as texts."""
+    """A workflow's part of a problem, as JSON values, and its `provenance` as texts."""
 
+    runs: Json
+    endpoints: Json
     nodes: Json
     edges: list[Json]
     entry: Json
@@ -64,10 +67,15 @@ def summarise(
     _check_reached(observed, graph)
     redirector, basis = _redirector(observed, graph, manifest.home_region)
     return Summary(
+        runs={
+            "id": [run.run_id for run in observed.runs],
+            "started_at": [round(run.started_at, 3) for run in observed.runs],
+        },
+        endpoints=endpoints(record for records in observed.executions.values() for record in records),
         nodes={node.name: _node(node.name, observed, graph, manifest) for node in graph.nodes},
         edges=edges(observed, graph, manifest.home_region),
         entry=_entry(observed, graph, manifest, redirector),
-        provenance={**_counts(observed), **_derived(observed, graph, manifest.home_region), "redirector": basis},
+        provenance={**_counts(observed), **_derived(observed, graph), "redirector": basis},
     )
 
 
@@ -82,29 +90,25 @@ def _node(name: str, observed: Observed, graph: Graph, manifest: Manifest) -> Js
         "architecture": manifest.architecture,
         "allowed_regions": [region for region in problem_regions(manifest) if region in allowed],
         "cpu_utilization": cpu_utilization(executions),
-        "runs": _runs(name, executions, graph, home),
+        "runs": _runs(name, executions, graph, observed),
     }
 
 
-def _runs(name: str, executions: tuple[RunRecord, ...], graph: Graph, home: str) -> Json:
-    """Region to aligned arrays; none at all for a node that no run led to, which stays home.
-
-    Home is always among them otherwise, since the model derives other regions from it: a node that never ran at home
-    has there what was observed elsewhere, and the provenance says so.
-    """
+def _runs(name: str, executions: tuple[RunRecord, ...], graph: Graph, observed: Observed) -> Json:
+    """Region to aligned arrays; none at all for a node that no run led to, which stays home."""
     by_region: dict[str, list[RunRecord]] = {}
     for record in executions:
         by_region.setdefault(record.region, []).append(record)
-    if executions:
-        by_region.setdefault(home, list(executions))
-    return {region: _aligned(name, records, graph) for region, records in sorted(by_region.items())}
+    return {region: _aligned(name, records, graph, observed) for region, records in sorted(by_region.items())}
 
 
-def _aligned(name: str, records: list[RunRecord], graph: Graph) -> Json:
+def _aligned(name: str, records: list[RunRecord], graph: Graph, observed: Observed) -> Json:
     offsets = [{successor.edge: successor.offset_s for successor in record.successors} for record in records]
     return {
+        "run": [observed.rows[record.run_id] for record in records],
         "duration_s": [seconds(record.duration_s) for record in records],
-        "external_data_gb": [gigabytes(record.external_bytes) for record in records],
+        "init_s": [seconds(record.init_s or 0.0) for record in records],
+        "external": exchanges(records),
         "call_offset_s": {
             edge_key(edge, graph): [seconds(run[edge.id]) for run in offsets] for edge in graph.out_edges(name)
         },
@@ -247,18 +251,13 @@ def _counts(observed: Observed) -> dict[str, str]:
     }
 
 
-def _derived(observed: Observed, graph: Graph, home: str) -> dict[str, str]:
-    abroad = [n.name for n in graph.nodes if observed.of(n.name) and not _at_home(observed.of(n.name), home)]
+def _derived(observed: Observed, graph: Graph) -> dict[str, str]:
     unreached = [n.name for n in graph.nodes if not observed.of(n.name)]
     return {
         "sync_message_and_response": "assumed: 1 KiB",
+        **unknown_share([record for records in observed.executions.values() for record in records]),
         **({"unreached_nodes": f"no run led to them, they stay home: {', '.join(unreached)}"} if unreached else {}),
-        **({"home_runs": f"taken from other regions for: {', '.join(abroad)}"} if abroad else {}),
     }
-
-
-def _at_home(executions: Iterable[RunRecord], home: str) -> bool:
-    return any(record.region == home for record in executions)
 
 
 def _time(seconds_since_1970: float) -> str:

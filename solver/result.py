@@ -101,8 +101,8 @@ def _plan(
         report={
             **quality,
             **relax,
-            "metrics": Metrics.of(evaluator.details(choices[0].places, hours)).to_json(),
-            "home_metrics": Metrics.of(evaluator.details(evaluator.home, hours)).to_json(),
+            "metrics": Metrics.of(evaluator.details(choices[0].places, hours), evaluator.weights).to_json(),
+            "home_metrics": Metrics.of(evaluator.details(evaluator.home, hours), evaluator.weights).to_json(),
             "constraints": _constraints(cache, criteria, choices),
             "out_of_sample": out_of_sample.report(choices[0].places, hours),
         },

@@ -19,17 +19,16 @@ from caribou.model.metric import Metric
 from caribou.model.regions import KNOWN_REGIONS
 from caribou.model.run.record import RunRecord
 
-PROBLEM_SCHEMA = "caribou.problem/1"
+PROBLEM_SCHEMA = "caribou.problem/2"
 TAIL_PERCENTILE = 95
 
 CARBON_MODEL = {
     "transmission_kwh_per_gb": 0.001,
+    "intra_region_kwh_per_gb": 0.0,
     "unknown_route_g_per_kwh": 410.0,
-    "intra_region_transmission_free": False,
-    "external_data_home_share": 0.5,
 }
-"""Data in motion: energy at the low end of 0.001 to 0.005 kWh/GB and a world mean for unknown routes, as in the
-reference system's default; half of external data is exchanged with home, half with an unknown place."""
+"""Data in motion: 0.001 kWh/GB between regions (Cloud Carbon Footprint), nothing inside one, and a world mean for unknown
+routes. What a plan saves under other figures is said with it: docs/model.md."""
 
 Json = dict[str, Any]
 
@@ -53,6 +52,8 @@ def build_problem(
         "regions": {region: _region(region, facts, manifest.architecture) for region in regions},
         "ping_s": {a: {b: list(facts.performance[a].body.ping_s[b]) for b in regions} for a in regions},
         "carbon_model": dict(CARBON_MODEL),
+        "runs": summary.runs,
+        "endpoints": summary.endpoints,
         "entry": summary.entry,
         "nodes": summary.nodes,
         "edges": summary.edges,

@@ -28,6 +28,10 @@ Durations = Annotated[tuple[Annotated[float, Field(ge=0, le=LAMBDA_MAX_S)], ...]
 Latencies = Annotated[tuple[Annotated[float, Field(ge=0, le=3600)], ...], Field(strict=False, min_length=1)]
 Pings = Annotated[tuple[Annotated[float, Field(ge=0, le=10)], ...], Field(strict=False, min_length=1)]
 Sizes = Annotated[tuple[SizeGb, ...], Field(strict=False, min_length=1)]
+Counts = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)]
+Row = Annotated[int, Field(ge=0)]
+Rows = Annotated[tuple[Row, ...], Field(strict=False, min_length=1)]
+KwhPerGb = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 Architecture = Literal["x86_64", "arm64"]
 
@@ -82,25 +86,71 @@ class ProblemRegion(StrictModel):
 
 
 class CarbonModel(StrictModel):
-    """How data in motion emits: see docs/model.md."""
+    """How data in motion emits: see docs/model.md.
 
-    transmission_kwh_per_gb: Annotated[float, Field(ge=0, le=1)]
+    `transmission_kwh_per_gb` is what it takes between regions, `intra_region_kwh_per_gb` inside one. Problems of the first
+    schema have in its place whether that is nothing or the same, and how much external data is taken to be at home.
+    """
+
+    transmission_kwh_per_gb: KwhPerGb
+    intra_region_kwh_per_gb: KwhPerGb | None = None
     unknown_route_g_per_kwh: Intensity
-    intra_region_transmission_free: bool
-    external_data_home_share: Fraction
+    intra_region_transmission_free: bool | None = None
+    external_data_home_share: Fraction | None = None
+
+    @property
+    def intra_kwh_per_gb(self) -> float:
+        """What data in motion takes inside a region."""
+        if self.intra_region_kwh_per_gb is not None:
+            return self.intra_region_kwh_per_gb
+        return 0.0 if self.intra_region_transmission_free else self.transmission_kwh_per_gb
+
+
+class ObservedRuns(StrictModel):
+    """The runs that were observed, a row each: everything else names them by their place in this list."""
+
+    id: Annotated[tuple[Name, ...], Field(strict=False, min_length=1)]
+    started_at: Annotated[tuple[float, ...], Field(strict=False, min_length=1)]
+
+
+class Endpoint(StrictModel):
+    """Where external data is: a service in a region, null where that is not known, and the hosts that were called."""
+
+    service: Name
+    region: Name | None
+    hosts: Annotated[tuple[Annotated[str, Field(max_length=300)], ...], Field(strict=False)]
+
+
+class Exchanges(StrictModel):
+    """What executions exchanged with an endpoint: aligned with their `duration_s`, 0 where they did not call it.
+
+    `seconds` are those in which at least one call went on.
+    """
+
+    calls: Counts
+    gb_out: Sizes
+    gb_in: Sizes
+    seconds: Durations
 
 
 class Runs(StrictModel):
-    """Executions observed in one region; the lists are aligned, one place a run."""
+    """Executions observed in one region; the lists are aligned, one place an execution.
 
+    `run` says of which run each is, `init_s` how long its process took to start, 0 of one that was warm.
+    """
+
+    run: Rows | None = None
     duration_s: Durations
-    external_data_gb: Sizes
+    init_s: Durations | None = None
+    external_data_gb: Sizes | None = None
+    external: dict[Name, Exchanges] | None = None
     call_offset_s: dict[Name, Durations]
 
 
 class Transfers(StrictModel):
-    """Messages observed between two regions; the lists are aligned, one place a message."""
+    """Messages observed between two regions; the lists are aligned, one place a message; `run` says of which run."""
 
+    run: Rows | None = None
     payload_gb: Sizes
     latency_s: Latencies
 
@@ -108,6 +158,7 @@ class Transfers(StrictModel):
 class NoticeTransfers(StrictModel):
     """Skip notices observed between two regions."""
 
+    run: Rows | None = None
     latency_s: Latencies
 
 
@@ -161,13 +212,14 @@ class SkipNotice(StrictModel):
 class ProblemEdge(StrictModel):
     """A call. `call` is its key in the caller's `call_offset_s` (default: `to`), for two calls of one node.
 
-    `transfers` and those of notices are keyed by `FROM>TO`, two regions.
+    `transfers` and those of notices are keyed by `FROM>TO`, two regions. `taken` are the runs in which it was made.
     """
 
     source: Annotated[Name, Field(alias="from")]
     target: Annotated[Name, Field(alias="to")]
     call: Name | None = None
     probability: Fraction
+    taken: Annotated[tuple[Row, ...], Field(strict=False)] | None = None
     transfers: dict[Name, Transfers]
     sync: Sync | None
     on_skip: Annotated[tuple[SkipNotice, ...], Field(strict=False)]
@@ -201,13 +253,15 @@ class Objective(StrictModel):
 class Problem(StrictModel):
     """The whole problem. `ping_s` by region and region; `provenance` is free text on where the data comes from."""
 
-    schema_version: Annotated[Literal["caribou.problem/1"], Field(alias="schema")]
+    schema_version: Annotated[Literal["caribou.problem/1", "caribou.problem/2"], Field(alias="schema")]
     workflow: WorkflowId
     home_region: Name
     control_region: Name
     regions: Annotated[dict[Name, ProblemRegion], Field(min_length=1)]
     ping_s: dict[Name, dict[Name, Pings]]
     carbon_model: CarbonModel
+    runs: ObservedRuns | None = None
+    endpoints: dict[Name, Endpoint] = Field(default_factory=dict)
     entry: Entry
     nodes: Annotated[dict[Name, ProblemNode], Field(min_length=1)]
     edges: Annotated[tuple[ProblemEdge, ...], Field(strict=False)]

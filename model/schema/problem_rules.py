@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
-
 from caribou.model.metric import LimitKind, LimitType
+from caribou.model.schema.flaw import Flaw, misaligned
 from caribou.model.schema.problem import Problem, ProblemEdge, ProblemNode, Redirector, Runs, Transfers
+from caribou.model.schema.problem_rows import rows
 
 MIN_RELATIVE_LIMIT = 10.0
 
 
-class Flaw(NamedTuple):
-    """One thing that is wrong: what, the path in the file, the value found, and how to put it right."""
-
-    what: str
-    path: str
-    found: object
-    fix: str
-
-
 def flaws(problem: Problem) -> Iterator[Flaw]:
     """Everything wrong with a problem, the basic things first: later rules rely on earlier ones."""
-    for rule in (_regions, _pings, _nodes, _edges, _graph, _observations, _skips, _entry, _objective):
+    for rule in (_regions, _pings, _nodes, _edges, _graph, _observations, rows, _skips, _entry, _objective):
         yield from rule(problem)
 
 
@@ -105,16 +96,7 @@ def _transfers(problem: Problem, transfers: Mapping[str, Transfers], path: str) 
     yield from _pairs(problem, transfers, path)
     for pair, seen in transfers.items():
         if len(seen.latency_s) != len(seen.payload_gb):
-            yield _misaligned(f"{path}.{pair}.latency_s", len(seen.latency_s), "payload_gb", len(seen.payload_gb))
-
-
-def _misaligned(path: str, found: int, other: str, expected: int) -> Flaw:
-    return Flaw(
-        f"is not aligned with {other}",
-        path,
-        f"{found} samples, not {expected}",
-        "give each run one place in every list",
-    )
+            yield misaligned(f"{path}.{pair}.latency_s", len(seen.latency_s), "payload_gb", len(seen.payload_gb))
 
 
 def _graph(problem: Problem) -> Iterator[Flaw]:
@@ -160,13 +142,13 @@ def _observations(problem: Problem) -> Iterator[Flaw]:
 
 def _aligned_runs(runs: Runs, calls: set[str], path: str) -> Iterator[Flaw]:
     expected = len(runs.duration_s)
-    if len(runs.external_data_gb) != expected:
-        yield _misaligned(f"{path}.external_data_gb", len(runs.external_data_gb), "duration_s", expected)
+    if runs.external_data_gb is not None and len(runs.external_data_gb) != expected:
+        yield misaligned(f"{path}.external_data_gb", len(runs.external_data_gb), "duration_s", expected)
     for key, offsets in runs.call_offset_s.items():
         if key not in calls:
             yield Flaw("is no call of this node", f"{path}.call_offset_s.{key}", key, "remove it, or add its edge")
         if len(offsets) != expected:
-            yield _misaligned(f"{path}.call_offset_s.{key}", len(offsets), "duration_s", expected)
+            yield misaligned(f"{path}.call_offset_s.{key}", len(offsets), "duration_s", expected)
     for key in sorted(calls - set(runs.call_offset_s)):
         yield Flaw("is missing", f"{path}.call_offset_s.{key}", None, "say when in each run the call came")
 

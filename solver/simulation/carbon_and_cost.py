@@ -25,10 +25,10 @@ from functools import cached_property
 
 import numpy as np
 
-from caribou.model.schema.problem import Problem, ProblemNode
+from caribou.model.schema.problem import CarbonModel, Problem, ProblemNode
 from caribou.solver.simulation.latency import kb
 from caribou.solver.simulation.random_streams import Bools, Floats, Ints
-from caribou.solver.simulation.scenarios import Message, NodeRuns, Scenarios
+from caribou.solver.simulation.scenarios import External, Message, NodeRuns, Scenarios
 
 SECONDS_AN_HOUR = 3600.0
 MB_PER_VCPU = 1769.0  # AWS Lambda: at 1,769 MB a function has the equivalent of one vCPU
@@ -43,17 +43,16 @@ DAY = 25
 
 @dataclass(frozen=True)
 class Rates:
-    """The prices and powers of R regions as arrays, and routes by hour: `intensity` (H, R), `route` (H, R, R).
+    """The prices and powers of R regions as arrays, by hour where they change: `intensity` (H, R).
 
-    `tracked_route` is `route` for the workflow's own data: without the diagonal if transfers inside a region are free.
+    `per_gb` (H, R, R) is what a GB on its way from region to region emits, `unknown_per_gb` if an end is not known, and
+    `external_per_gb` (H, R) what one emits that goes to an endpoint of which nobody knows where it is, g.
     """
 
     intensity: Floats
-    route: Floats
-    tracked_route: Floats
-    unknown: float
-    kwh_per_gb: float
-    home_share: float
+    per_gb: Floats
+    unknown_per_gb: float
+    external_per_gb: Floats
     message: Floats
     read_unit: Floats
     write_unit: Floats
@@ -70,16 +69,21 @@ class Rates:
         model, prices = problem.carbon_model, [region.price_usd for region in regions]
         return cls(
             intensity=intensity,
-            route=route,
-            tracked_route=route * elsewhere if model.intra_region_transmission_free else route,
-            unknown=model.unknown_route_g_per_kwh,
-            kwh_per_gb=model.transmission_kwh_per_gb,
-            home_share=model.external_data_home_share,
+            per_gb=route * np.where(np.eye(len(regions)), model.intra_kwh_per_gb, model.transmission_kwh_per_gb),
+            unknown_per_gb=model.unknown_route_g_per_kwh * model.transmission_kwh_per_gb,
+            external_per_gb=_external_per_gb(model, route[:, :, list(problem.regions).index(problem.home_region)]),
             message=np.array([price.message_request for price in prices]),
             read_unit=np.array([price.table_read_unit for price in prices]),
             write_unit=np.array([price.table_write_unit for price in prices]),
             egress=np.array([[price.egress_other_region_per_gb] for price in prices]) * elsewhere,
         )
+
+
+def _external_per_gb(model: CarbonModel, home_route: Floats) -> Floats:
+    """What a GB emits that goes to an unknown endpoint, (H, R): the same from everywhere, but for problems that say
+    what share of it is exchanged with home."""
+    share = model.external_data_home_share or 0.0
+    return model.transmission_kwh_per_gb * ((1 - share) * model.unknown_route_g_per_kwh + share * home_route)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,18 +203,20 @@ class CarbonAndCost:
             place, mean = pairs.index((term.source, term.target)), float(term.amount.mean())
             pair_usd[place] += term.usd * mean
             pair_gb[place] += term.gb * mean
-        route = self.rates.kwh_per_gb * self.rates.tracked_route
         return MeanTables(
             node_usd=np.array([self.node_usd(v).mean(axis=1) for v in nodes]),
             node_g=np.stack([self._mean_grams(v) for v in nodes], axis=1),
             pairs=np.array(pairs, dtype=np.intp).reshape(len(pairs), 2),
             pair_usd=pair_usd,
-            pair_g=pair_gb[:, np.newaxis, np.newaxis] * route[:, np.newaxis],
+            pair_g=pair_gb[:, np.newaxis, np.newaxis] * self.rates.per_gb[:, np.newaxis],
         )
 
     def node_usd(self, node: int) -> Floats:
         """Cost (R, S) of a node's executions, its join, and of how runs begin if it is the entry."""
-        usd = _run_usd(self.machines[node], self.scenarios.runs[node], self.scenarios.invoked[node])
+        runs, invoked = self.scenarios.runs[node], self.scenarios.invoked[node]
+        usd = _run_usd(self.machines[node], runs, invoked)
+        for data in runs.external:
+            usd = usd + self._egress_usd(data) * invoked
         if node in self.scenarios.sync_nodes:
             usd = usd + self._join_usd(node)
         return usd + self._entry_usd() if node == self._entry_node else usd
@@ -225,27 +231,41 @@ class CarbonAndCost:
     def _node_grams(self, node: int, region: int, hours: Ints) -> Floats:
         """Carbon (H, S) of a node's executions and external data, and of how runs begin if it is the entry."""
         runs, invoked = self.scenarios.runs[node], self.scenarios.invoked[node]
-        per_s, per_gb = self._grams_per(self.machines[node])
-        grams = per_s[hours, region, np.newaxis] * (runs.duration_s[region] * invoked)
-        grams += per_gb[hours, region, np.newaxis] * (runs.external_gb[region] * invoked)
+        per_s = self._grams_per_s(self.machines[node])
+        grams = per_s[hours, region, np.newaxis] * ((runs.duration_s[region] + runs.init_s) * invoked)
+        for data in runs.external:
+            gb = np.broadcast_to(data.gb, runs.duration_s.shape)[region]
+            grams += self._external_per_gb(data)[hours, region, np.newaxis] * (gb * invoked)
         if node != self._entry_node:
             return np.asarray(grams)
         return np.asarray(grams + np.array([self._entry_grams(hour)[region] for hour in hours]).reshape(grams.shape))
 
-    def _grams_per(self, machine: Machine) -> tuple[Floats, Floats]:
-        """Carbon of a second's execution and of a GB of external data: (H, R) each."""
-        rates, home = self.rates, self.scenarios.geography.home
-        per_gb = (1 - rates.home_share) * rates.unknown + rates.home_share * rates.route[:, home]
-        return machine.kw * rates.intensity / SECONDS_AN_HOUR, rates.kwh_per_gb * per_gb
+    def _grams_per_s(self, machine: Machine) -> Floats:
+        """Carbon (H, R) of a second's execution."""
+        return np.asarray(machine.kw * self.rates.intensity / SECONDS_AN_HOUR)
+
+    def _external_per_gb(self, data: External) -> Floats:
+        """Carbon (H, R) of a GB exchanged with an endpoint, by the region from which it is called."""
+        return self.rates.external_per_gb if data.place is None else self.rates.per_gb[:, :, data.place]
 
     def _mean_grams(self, node: int) -> Floats:
         """The means of a node's carbon at all hours (H, R): linear in mean duration and external data."""
         runs, invoked = self.scenarios.runs[node], self.scenarios.invoked[node]
-        per_s, per_gb = self._grams_per(self.machines[node])
-        grams = per_s * (runs.duration_s * invoked).mean(axis=1) + per_gb * (runs.external_gb * invoked).mean(axis=1)
+        grams = self._grams_per_s(self.machines[node]) * ((runs.duration_s + runs.init_s) * invoked).mean(axis=1)
+        for data in runs.external:
+            grams = grams + self._external_per_gb(data) * (data.gb * invoked).mean(axis=1)
         if node != self._entry_node:
             return np.asarray(grams)
         return np.asarray(grams + np.array([self._entry_grams(hour).mean(axis=1) for hour in range(len(grams))]))
+
+    def _egress_usd(self, data: External) -> Floats:
+        """What it costs (R, S) that data goes to an endpoint in another region, and comes from there."""
+        if data.place is None:
+            return np.zeros((1, 1))
+        egress = self.rates.egress
+        return np.asarray(
+            egress[:, data.place, np.newaxis] * data.out_gb + egress[data.place, :, np.newaxis] * data.in_gb
+        )
 
     def pair_usd(self, places: Ints) -> Floats:
         """Cost (B, S) of what happens between nodes."""
@@ -255,8 +275,8 @@ class CarbonAndCost:
         """Carbon (H, S) of what happens between nodes, of one placement (N,)."""
         if not self.terms:
             return np.zeros((len(hours), self.scenarios.count))
-        route = self.rates.kwh_per_gb * self.rates.tracked_route[hours]
-        grams = [term.gb * route[:, places[term.source], places[term.target]] for term in self.terms]
+        per_gb = self.rates.per_gb[hours]
+        grams = [term.gb * per_gb[:, places[term.source], places[term.target]] for term in self.terms]
         return np.asarray(np.array(grams).T @ self._amounts)
 
     @cached_property
@@ -340,13 +360,14 @@ class CarbonAndCost:
     def _entry_grams(self, hour: int) -> Floats:
         """Carbon of the same: (R, S)."""
         entry, rates, home = self.scenarios.entry, self.rates, self.scenarios.geography.home
-        grams = (entry.payload_gb * rates.unknown * rates.kwh_per_gb + self._plan_grams(hour))[np.newaxis]
+        grams = (entry.payload_gb * rates.unknown_per_gb + self._plan_grams(hour))[np.newaxis]
         if entry.redirector is None or entry.forward_gb is None:
             return np.broadcast_to(grams, (len(rates.message), self.scenarios.count))
-        hop = rates.kwh_per_gb * rates.tracked_route[hour, home][:, np.newaxis] * entry.forward_gb
-        per_s, per_gb = self._grams_per(self._redirector)
-        seconds, gb = entry.redirector.duration_s[home], entry.redirector.external_gb[home]
-        hop = hop + (per_s[hour, home] * seconds + per_gb[hour, home] * gb) * entry.at_function
+        hop = rates.per_gb[hour, home][:, np.newaxis] * entry.forward_gb
+        per_run = self._grams_per_s(self._redirector)[hour, home] * entry.redirector.duration_s[home]
+        for data in entry.redirector.external:
+            per_run = per_run + self._external_per_gb(data)[hour, home] * data.gb[home]
+        hop = hop + per_run * entry.at_function
         return np.asarray(grams + np.where(self.redirected, hop, 0.0))
 
     def _plan_grams(self, hour: int) -> Floats:
@@ -354,11 +375,11 @@ class CarbonAndCost:
         if problem.entry.plan_gb == 0:
             return np.zeros(self.scenarios.count)
         control = self.scenarios.geography.names.index(problem.control_region)
-        route = rates.tracked_route[hour, control, self.scenarios.geography.home]
-        per_gb = np.where(self.scenarios.entry.at_function, route, rates.unknown)
-        return np.asarray(per_gb * rates.kwh_per_gb * problem.entry.plan_gb)
+        route = rates.per_gb[hour, control, self.scenarios.geography.home]
+        per_gb = np.where(self.scenarios.entry.at_function, route, rates.unknown_per_gb)
+        return np.asarray(per_gb * problem.entry.plan_gb)
 
 
 def _run_usd(machine: Machine, runs: NodeRuns, runs_at: Bools) -> Floats:
     per_run = machine.usd_per_run[:, np.newaxis]
-    return np.where(runs_at, machine.usd_per_s[:, np.newaxis] * runs.duration_s + per_run, 0.0)
+    return np.where(runs_at, machine.usd_per_s[:, np.newaxis] * (runs.duration_s + runs.init_s) + per_run, 0.0)

@@ -12,9 +12,11 @@ from caribou.model.errors import InvalidInputError, InvalidPlacementError
 from caribou.model.metric import Metric
 from caribou.model.placement import ALL_HOURS, Placement
 from caribou.model.schema.problem import Problem
+from caribou.solver.simulation.bootstrap import mean_interval
 from caribou.solver.simulation.evaluator import Evaluator, RunByRun
 from caribou.solver.simulation.precision import significant
 from caribou.solver.simulation.random_streams import Floats, Ints
+from caribou.solver.simulation.weights import RunWeights, percentile
 
 NORMAL_95 = 1.959963984540054  # 97.5 % quantile of the standard normal distribution
 MIN_SAMPLES = 20  # for a 95th percentile to say anything
@@ -32,9 +34,17 @@ class Estimate:
     ci95: tuple[float, float]
 
     @classmethod
-    def of(cls, runs: Floats) -> Estimate:
-        """The estimate from drawn runs (S,), or the same runs at several hours (H, S), each hour as likely."""
+    def of(cls, runs: Floats, weights: RunWeights | None = None) -> Estimate:
+        """The estimate from drawn runs (S,), or the same runs at several hours (H, S), each hour as likely.
+
+        Of observed runs, with their weights (S,), the interval is that of the bootstrap: docs/model.md.
+        """
         by_run = runs.mean(axis=0) if runs.ndim == 2 else runs
+        if weights is not None:
+            hours = np.atleast_2d(runs)
+            every = np.tile(weights.each, len(hours)) / len(hours)
+            tail = float(percentile(hours.reshape(1, -1), 95, every)[0])
+            return cls(float(by_run @ weights.each), tail, mean_interval(weights.by_run(by_run)))
         mean = float(by_run.mean())
         half = NORMAL_95 * float(by_run.std(ddof=1)) / float(np.sqrt(len(by_run)))
         return cls(mean, float(np.percentile(runs, 95)), (mean - half, mean + half))
@@ -55,9 +65,9 @@ class Metrics:
     estimates: Mapping[Metric, Estimate]
 
     @classmethod
-    def of(cls, runs: RunByRun) -> Metrics:
-        """The metrics of drawn runs."""
-        return cls({metric: Estimate.of(values) for metric, values in runs.items()})
+    def of(cls, runs: RunByRun, weights: RunWeights | None) -> Metrics:
+        """The metrics of drawn runs, or of observed ones with their weights."""
+        return cls({metric: Estimate.of(values, weights) for metric, values in runs.items()})
 
     def __getitem__(self, metric: Metric) -> Estimate:
         return self.estimates[metric]
@@ -95,7 +105,8 @@ def evaluate(
     evaluator = Evaluator(problem, seed, samples)
     by_hour = [place_positions(problem, regions) for regions in _by_hour(problem, placement)]
     home = [evaluator.home] * len(ALL_HOURS)
-    return Evaluation(Metrics.of(_day(evaluator, by_hour)), Metrics.of(_day(evaluator, home)))
+    weights = evaluator.weights
+    return Evaluation(Metrics.of(_day(evaluator, by_hour), weights), Metrics.of(_day(evaluator, home), weights))
 
 
 def place_positions(problem: Problem, regions: Regions) -> Ints:
@@ -156,6 +167,8 @@ def _day(evaluator: Evaluator, by_hour: Sequence[Ints]) -> RunByRun:
         hours.setdefault(places.tobytes(), []).append(hour)
     parts = [(len(same), evaluator.details(by_hour[same[0]], same)) for same in hours.values()]
     return {
-        metric: np.concatenate([np.broadcast_to(part[metric], (count, evaluator.samples)) for count, part in parts])
+        metric: np.concatenate(
+            [np.broadcast_to(part[metric], (count, part[metric].shape[-1])) for count, part in parts]
+        )
         for metric in Metric
     }

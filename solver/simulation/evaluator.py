@@ -1,7 +1,8 @@
 """What placements emit, cost and take: means and tails over the same drawn runs, many placements at once.
 
-A share of runs may always stay home (`entry.stays_home_share`). These runs are the last ones of the sample; they are
-scored once, at home, and counted in every placement's means and tails: what a placement is said to save, it saves.
+A share of runs may always stay home (`entry.stays_home_share`), and counts in every placement's means and tails: what a
+placement is said to save, it saves. Of drawn runs these are the last ones of the sample, scored once, at home. Where the
+runs are observed ones, each is scored as moved and at home, with the share as its weight.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from caribou.model.schema.problem import Problem
 from caribou.solver.simulation.carbon_and_cost import DAY
 from caribou.solver.simulation.lower_bounds import LowerBounds
 from caribou.solver.simulation.measures import MEASURES, Batch, Part
+from caribou.solver.simulation.observed_runs import ObservedScenarios
 from caribou.solver.simulation.precision import EPSILON
 from caribou.solver.simulation.random_streams import Floats, Ints, RandomStreams
 from caribou.solver.simulation.scenarios import Scenarios
+from caribou.solver.simulation.weights import RunWeights, percentile
 
 CHUNK = 65_536  # samples times placements that are worked on at once: what fits a core's cache
 HOUR_AXIS = tuple(range(DAY + 1))
@@ -112,7 +115,7 @@ class Evaluator:
 
     def lower_bounds(self, metric: Metric, hour: int, allowed: tuple[Ints, ...] | None = None) -> LowerBounds:
         """Lower bounds on the mean of a metric at an hour; that on run time is the same for all placements."""
-        floor, kept = MEASURES[metric].floor(self.part, hour), 1 - self._stay_count / self.samples
+        floor, kept = MEASURES[metric].floor(self.part, hour), 1 - self._stay_share
         constant = self._stay_mean(metric, hour) * (1 - kept) + floor.constant * kept
         pairs = self.part.carbon_and_cost.means.pairs
         return LowerBounds(constant, floor.nodes * kept, pairs, floor.pairs * kept, allowed or self.allowed)
@@ -126,8 +129,12 @@ class Evaluator:
 
         A percentile is not below the value whose place, counted from 0, is its share of S - 1, rounded down.
         """
+        stay_above = int(np.count_nonzero(self._stay[metric] > limit))
+        if self.weights is not None:
+            beyond = 1 - self.problem.objective.tail_percentile / 100 - stay_above * self.weights.stay
+            return math.floor(beyond / self.weights.moved + EPSILON)
         place = math.floor(self.problem.objective.tail_percentile / 100 * (self.samples - 1) - EPSILON)
-        return self.samples - 1 - max(0, place) - int(np.count_nonzero(self._stay[metric] > limit))
+        return self.samples - 1 - max(0, place) - stay_above
 
     def mixed_runtime_s(self, moved: Floats) -> Floats:
         """Means of run time over all runs, from those of the moved ones (B,)."""
@@ -138,20 +145,37 @@ class Evaluator:
         """The pairs of nodes between which something travels."""
         return tuple((int(source), int(target)) for source, target in self.part.carbon_and_cost.means.pairs)
 
+    @property
+    def _stay_share(self) -> float:
+        """The share of runs that no placement moves."""
+        if self.problem.runs is not None:
+            return self.problem.entry.stays_home_share
+        return self._stay_count / self.samples
+
     @cached_property
     def _stay_count(self) -> int:
+        """Of drawn runs, how many stay home."""
         return min(round(self.problem.entry.stays_home_share * self.samples), self.samples - 1)
 
     @cached_property
     def part(self) -> Part:
         """The runs that a placement moves."""
+        if self.problem.runs is not None:
+            return Part(ObservedScenarios(self.problem, RandomStreams(self.seed, 0, len(self.problem.runs.id))))
         return Part(Scenarios(self.problem, RandomStreams(self.seed, 0, self.samples - self._stay_count)))
 
     @cached_property
     def _staying(self) -> Part | None:
-        if self._stay_count == 0:
+        if self._stay_share == 0:
             return None
+        if self.problem.runs is not None:
+            return self.part
         return Part(Scenarios(self.problem, RandomStreams(self.seed, self.samples - self._stay_count, self.samples)))
+
+    @cached_property
+    def weights(self) -> RunWeights | None:
+        """What observed runs weigh; None of drawn ones, each of which counts the same."""
+        return RunWeights(self.part.scenarios.count, self._stay_share) if self.problem.runs is not None else None
 
     @cached_property
     def _stay(self) -> RunByRun:
@@ -166,14 +190,12 @@ class Evaluator:
 
     def _stay_means(self, metric: Metric) -> Floats:
         """Means over the runs that stay home: (H,) of a metric that differs by hour, else (); 0 where none stay."""
-        return np.asarray(self._stay[metric].mean(axis=-1) if self._stay_count else 0.0)
+        return np.asarray(self._stay[metric].mean(axis=-1) if self._stay_share else 0.0)
 
     def _mixed(self, moved: Floats, stay: Floats | float) -> Floats:
         """The mean over all runs from that of the moved ones and that of those that stay home."""
-        if self._stay_count == 0:
-            return moved
-        share = self._stay_count / self.samples
-        return np.asarray(moved * (1 - share) + np.asarray(stay) * share)
+        share = self._stay_share
+        return np.asarray(moved * (1 - share) + np.asarray(stay) * share) if share else moved
 
     def _score(self, places: Ints) -> Scores:
         batch = Batch(self.part, places)
@@ -191,7 +213,8 @@ class Evaluator:
     def percentile(self, moved: Floats, stay: Floats) -> Floats:
         """The tail percentile (B,) of runs (B, S) together with those that stay home (S',)."""
         together = np.concatenate([moved, np.broadcast_to(stay, (len(moved), len(stay)))], axis=1)
-        return np.asarray(np.percentile(together, self.problem.objective.tail_percentile, axis=1))
+        each = None if self.weights is None else self.weights.each
+        return percentile(together, self.problem.objective.tail_percentile, each)
 
 
 def _run_by_run(part: Part, places: Ints, hours: Sequence[int]) -> RunByRun:

@@ -29,12 +29,35 @@ NEVER = -np.inf
 
 
 @dataclass(frozen=True, slots=True)
+class External:
+    """Data that executions send to an endpoint outside, `out_gb`, and get from it, `in_gb`: (R, S), or (1, S).
+
+    `place` is the endpoint's region by position; None where it is not known, or where a problem only says what share of
+    such data is at home: then both ways are in `out_gb`.
+    """
+
+    out_gb: Floats
+    in_gb: Floats
+    place: int | None
+
+    @property
+    def gb(self) -> Floats:
+        """Both ways together."""
+        return np.asarray(self.out_gb + self.in_gb)
+
+
+@dataclass(frozen=True, slots=True)
 class NodeRuns:
-    """Executions of a node in each region: `duration_s` (R, S), `external_gb` (R, S), `offset_s` call -> (R, S)."""
+    """Executions of a node in each region: `duration_s` (R, S), `offset_s` call -> (R, S), and what they exchange.
+
+    `init_s` (S,) is what starting the process took, 0 where it was warm: it is billed and draws power, but lies before
+    the execution's start.
+    """
 
     duration_s: Floats
-    external_gb: Floats
+    external: tuple[External, ...]
     offset_s: dict[str, Floats]
+    init_s: Floats | float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +186,7 @@ class Scenarios:
         calls = [self.problem.edges[i].call_key for i in self.problem.out_edges[name]]
         if not node.runs:  # only where no run ever invokes it
             nothing = np.zeros((len(self.geography.names), self.count))
-            return NodeRuns(nothing, nothing, dict.fromkeys(calls, nothing))
+            return NodeRuns(nothing, (), dict.fromkeys(calls, nothing))
         uniform = self.streams.uniform(Purpose.NODE_RUN, list(self.problem.nodes).index(name))
         return _runs(node.runs, uniform, self._source_regions(node.runs))
 
@@ -273,8 +296,10 @@ def _runs(runs: dict[str, Runs], uniform: Floats, sources: list[tuple[str, float
         return np.array([drawn[source] * (factor if scaled else 1.0) for source, factor in sources])
 
     keys = next(iter(runs.values())).call_offset_s
+    nothing = {region: (0.0,) * len(seen.duration_s) for region, seen in runs.items()}
+    external_gb = stacked({r: seen.external_data_gb or nothing[r] for r, seen in runs.items()}, scaled=False)
     return NodeRuns(
         stacked({region: seen.duration_s for region, seen in runs.items()}, scaled=True),
-        stacked({region: seen.external_data_gb for region, seen in runs.items()}, scaled=False),
+        (External(external_gb, np.zeros_like(external_gb), None),),
         {key: stacked({r: seen.call_offset_s[key] for r, seen in runs.items()}, scaled=True) for key in keys},
     )

@@ -224,9 +224,9 @@ class Joins:
 
     def _message_grams(self, node: int, places: Ints) -> Floats:
         """Carbon (H, B, M) of each message that may start the node."""
-        route = self.rates.kwh_per_gb * self.rates.tracked_route
+        per_gb = self.rates.per_gb
         messages = self.timing.scenarios.incoming[node]
-        return np.stack([m.start_gb * route[:, places[:, m.source], places[:, node]] for m in messages], axis=2)
+        return np.stack([m.start_gb * per_gb[:, places[:, m.source], places[:, node]] for m in messages], axis=2)
 
     def _by_last(self, node: int, last: Winners, values: Floats) -> Floats:
         chosen = np.take_along_axis(values, last.astype(np.intp), axis=1)

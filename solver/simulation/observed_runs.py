@@ -1,0 +1,182 @@
+"""A problem whose rows are runs: nothing is drawn but what a run does not say.
+
+A scenario is an observed run with everything in it: which edges it took, how long its nodes ran, what they exchanged, how
+long its messages travelled. A placement changes of it what it changes, o being where something was observed:
+
+    duration(v, r)     = d * f(r) / f(o)  +  sum over endpoints e   rounds * (ping(r, e) - ping(o, e))
+    latency(u, v; a, b) = l + k * (ping(a, b) - ping(o_u, o_v))         k = 5 into a sync node, else 1
+
+So a placement that leaves all as it was scores as the run did. `rounds` are the round trips of the calls to an endpoint:
+for each call 2, and one for each doubling of what TCP sends at once, from 14.6 KB; but no more than the seconds that were
+observed have room for. Where a run lacks something (a message that came late for an outage, a hop of the entry that was
+never moved), another run's stands in, drawn independently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from caribou.model.schema.problem import Exchanges, Problem, ProblemEdge, Runs, SkipNotice, Transfers
+from caribou.solver.simulation.latency import KB_PER_GB, PINGS_INTO_PLAIN, PINGS_INTO_SYNC, Latency
+from caribou.solver.simulation.random_streams import Bools, Floats, Ints, RandomStreams
+from caribou.solver.simulation.scenarios import EntryDraw, External, Message, NodeRuns, Scenarios
+
+ROUNDS_A_CALL = 2.0
+"""A new connection takes one round trip and its encryption another; kept open, the request takes one, its answer is on it."""
+INITIAL_WINDOW_KB = 14.6
+"""What TCP sends before it waits for the first acknowledgement: ten segments of 1,460 bytes (RFC 6928)."""
+_NOWHERE = -1
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Something that was observed, run by run (S,): whether, and where in which list."""
+
+    seen: Bools
+    region: Ints
+    place: Ints
+
+
+class ObservedScenarios(Scenarios):
+    """The runs of a problem of the second schema, each once."""
+
+    @cached_property
+    def invoked(self) -> Bools:
+        """Which nodes ran, (N, S)."""
+        return np.array([self._executions(name).seen for name in self.problem.node_order])
+
+    @cached_property
+    def taken(self) -> Bools:
+        """Which edges were taken, (E, S)."""
+        taken = np.zeros((len(self.problem.edges), self.count), dtype=bool)
+        for index, edge in enumerate(self.problem.edges):
+            taken[index, list(edge.taken or ())] = True
+        return taken
+
+    @cached_property
+    def entry(self) -> EntryDraw:
+        """How the runs begin: what the clients sent, and the hop of an entry that is elsewhere."""
+        drawn = super().entry
+        return EntryDraw(
+            np.asarray(self.problem.entry.payload_gb),
+            drawn.at_function,
+            drawn.redirector,
+            drawn.forward_gb,
+            drawn.forward_latency,
+        )
+
+    def _runs_of(self, name: str) -> NodeRuns:
+        node, rows = self.problem.nodes[name], self._executions(name)
+        calls = [self.problem.edges[i].call_key for i in self.problem.out_edges[name]]
+        regions = len(self.geography.names)
+        if not rows.seen.any():
+            nothing = np.zeros((regions, self.count))
+            return NodeRuns(nothing, (), dict.fromkeys(calls, nothing))
+        duration = self._gathered({region: runs.duration_s for region, runs in node.runs.items()}, rows)
+        faster = self._speed[:, np.newaxis] / self._speed[np.where(rows.seen, rows.region, 0)]
+        farther, external = self._exchanged(node.runs, rows)
+        moved = np.maximum(duration * faster + farther, 0.0)
+        stretch = np.divide(moved, duration, out=np.zeros_like(moved), where=duration > 0)
+        offsets = {
+            key: self._gathered({r: runs.call_offset_s[key] for r, runs in node.runs.items()}, rows) * stretch
+            for key in calls
+        }
+        init_s = self._gathered({region: runs.init_s for region, runs in node.runs.items() if runs.init_s}, rows)
+        return NodeRuns(moved, external, offsets, init_s)
+
+    @cached_property
+    def _speed(self) -> Floats:
+        return np.array([region.relative_run_time for region in self.problem.regions.values()])
+
+    def _exchanged(self, runs: Mapping[str, Runs], rows: _Row) -> tuple[Floats, tuple[External, ...]]:
+        """By how much longer calls to endpoints take from each region (R, S), and what is exchanged."""
+        farther, external = np.zeros((len(self.geography.names), self.count)), []
+        for name in sorted({name for seen in runs.values() for name in seen.external or {}}):
+            found = {r: seen.external[name] for r, seen in runs.items() if seen.external and name in seen.external}
+            where = self.problem.endpoints[name].region
+            place = self.geography.names.index(where) if where in self.geography.names else None
+            out_gb = self._gathered({r: exchanged.gb_out for r, exchanged in found.items()}, rows)
+            in_gb = self._gathered({r: exchanged.gb_in for r, exchanged in found.items()}, rows)
+            external.append(External(out_gb[np.newaxis], in_gb[np.newaxis], place))
+            if place is not None:
+                farther += self._farther(found, place, rows)
+        return farther, tuple(external)
+
+    def _farther(self, found: Mapping[str, Exchanges], place: int, rows: _Row) -> Floats:
+        """Seconds (R, S) that the round trips to an endpoint take more than where they were observed.
+
+        They are no more than the observed seconds have room for: calls side by side share theirs.
+        """
+        to = self.geography.ping_s[:, place]
+        seen_s = to[np.where(rows.seen, rows.region, place)]
+        wanted = self._gathered({region: _rounds(exchanged) for region, exchanged in found.items()}, rows)
+        took_s = self._gathered({region: exchanged.seconds for region, exchanged in found.items()}, rows)
+        rounds = np.minimum(wanted, np.divide(took_s, seen_s, out=wanted.copy(), where=seen_s > 0))
+        return np.asarray(rounds * (to[:, np.newaxis] - seen_s))
+
+    def _gathered(self, values: Mapping[str, Sequence[float] | Floats], rows: _Row) -> Floats:
+        """What a list by region has for each run (S,), 0 where the run has none."""
+        result = np.zeros(self.count)
+        for region, column in values.items():
+            here = rows.seen & (rows.region == self.geography.names.index(region))
+            result[here] = np.asarray(column, dtype=np.float64)[rows.place[here]]
+        return result
+
+    def _executions(self, name: str) -> _Row:
+        """Where each run's execution of a node is."""
+        found = _Row(
+            np.zeros(self.count, dtype=bool),
+            np.full(self.count, _NOWHERE, dtype=np.intp),
+            np.zeros(self.count, dtype=np.intp),
+        )
+        for region, runs in self.problem.nodes[name].runs.items():
+            rows = np.asarray(runs.run, dtype=np.intp)
+            found.seen[rows], found.region[rows] = True, self.geography.names.index(region)
+            found.place[rows] = np.arange(len(rows))
+        return found
+
+    def _transfer(self, index: int, edge: ProblemEdge) -> tuple[Floats, Latency]:
+        drawn_gb, drawn = super()._transfer(index, edge)
+        pings = PINGS_INTO_PLAIN if edge.sync is None else PINGS_INTO_SYNC
+        seen, payload, net = self._net(edge.transfers, pings)
+        return np.where(seen, payload, drawn_gb), self._whole(seen, net, drawn, pings)
+
+    def _notice(self, index: int, place: int, notice: SkipNotice, happens: Bools, offset: Floats | None) -> Message:
+        message = super()._notice(index, place, notice, happens, offset)
+        columns = {
+            pair: Transfers(run=seen.run, payload_gb=(0.0,) * len(seen.latency_s), latency_s=seen.latency_s)
+            for pair, seen in notice.transfers.items()
+            if seen.run is not None
+        }
+        seen, _, net = self._net(columns, PINGS_INTO_SYNC)
+        return replace(message, latency=self._whole(seen, net, message.latency, PINGS_INTO_SYNC))
+
+    def _net(self, transfers: Mapping[str, Transfers], pings: float) -> tuple[Bools, Floats, Floats]:
+        """Which runs (S,) have a message, its size, and its latency less the pings between where it was observed."""
+        seen, payload, net = np.zeros(self.count, dtype=bool), np.zeros(self.count), np.zeros(self.count)
+        at_home = self.geography.ping_s[self.geography.home, self.geography.home]
+        for pair, messages in transfers.items():
+            rows = np.asarray(messages.run, dtype=np.intp)
+            between = pings * self.geography.ping_s[self.geography.pair(pair)]
+            seen[rows], payload[rows] = True, messages.payload_gb
+            net[rows] = np.maximum(np.asarray(messages.latency_s) - between, -pings * at_home)
+        return seen, payload, net
+
+    def _whole(self, seen: Bools, net: Floats, drawn: Latency, pings: float) -> Latency:
+        """The latencies of all runs: the run's own, else one that was drawn, as if it had been at home."""
+        ping_s, home = self.geography.ping_s, self.geography.home
+        at_home = drawn.seen[drawn.row[home, home]] + drawn.shift[home, home] - pings * ping_s[home, home]
+        row = np.zeros(ping_s.shape, dtype=np.intp)
+        return Latency(np.where(seen, net, at_home)[np.newaxis], row, pings * ping_s)
+
+
+def _rounds(exchanges: Exchanges) -> Floats:
+    """Round trips that calls take, one after the other: for each execution."""
+    calls = np.asarray(exchanges.calls, dtype=np.float64)
+    size_kb = (np.asarray(exchanges.gb_out) + np.asarray(exchanges.gb_in)) * KB_PER_GB
+    each_kb = np.divide(size_kb, calls, out=np.zeros_like(size_kb), where=calls > 0)
+    return np.asarray(calls * (ROUNDS_A_CALL + np.ceil(np.log2(each_kb / INITIAL_WINDOW_KB + 1.0))))
