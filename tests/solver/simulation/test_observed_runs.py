@@ -1,0 +1,85 @@
+"""Problems whose rows are runs: a placement changes of a run what it changes, and nothing else."""
+
+import numpy as np
+import pytest
+from observed_problem import AWAY, FAR, HOME, observed_problem
+
+from caribou.model.metric import Metric
+from caribou.model.schema.problem_file import parse_problem
+from caribou.solver import evaluate, solve
+from caribou.solver.simulation.evaluation import place_positions
+from caribou.solver.simulation.evaluator import Evaluator
+
+MICROSECONDS = 5e-6
+"""Figures of a problem are rounded to one; a run time is a sum of some."""
+
+
+def _home(problem):
+    return dict.fromkeys(problem.nodes, problem.home_region)
+
+
+def _own_runtimes(data):
+    """What each run took, from its own figures: plain Python, from the entry's start to the latest end."""
+    return [run["end"] for run in data.observed]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_home_when_runs_were_at_home_then_mean_and_tail_are_the_runs_own(seed):
+    """Every draw of them apart would lose what nodes of a run have in common: cold starts, large inputs."""
+    data = observed_problem(seed, runs=40)
+    problem = parse_problem(data.problem)
+    own = np.sort(_own_runtimes(data))
+    home = evaluate(problem, _home(problem)).home
+    assert home[Metric.RUNTIME].mean == pytest.approx(own.mean(), abs=MICROSECONDS)
+    assert home[Metric.RUNTIME].p95 == pytest.approx(own[int(np.ceil(0.95 * 40)) - 1], abs=MICROSECONDS)
+
+
+def test_runs_when_observed_in_other_regions_then_the_placement_they_had_scores_as_they_did():
+    """Not at home only: what was observed is not estimated."""
+    data = observed_problem(3, runs=30, regions={"b": AWAY, "c": AWAY})
+    problem = parse_problem(data.problem)
+    evaluator = Evaluator(problem, 0, 100)
+    places = place_positions(problem, {**_home(problem), "b": AWAY, "c": AWAY})
+    moved = evaluator.moved_runs(Metric.RUNTIME, places)
+    assert moved == pytest.approx(_own_runtimes(data), abs=MICROSECONDS)
+
+
+def test_solution_when_runs_are_rows_then_it_is_optimal_and_no_worse_than_home():
+    """The search is the same one."""
+    placement = solve(parse_problem(observed_problem(1, runs=50).problem))
+    report = placement.plans[0].report
+    assert report["status"] == "optimal"
+    assert report["metrics"]["carbon_g"]["mean"] <= report["home_metrics"]["carbon_g"]["mean"]
+
+
+def test_external_data_when_a_function_leaves_its_endpoint_then_it_never_emits_less_for_it():
+    """Inside a region data in motion takes nothing, between regions it does."""
+    data = observed_problem(2, runs=20, bucket=HOME, only_data=True)
+    problem = parse_problem(data.problem)
+    evaluator = Evaluator(problem, 0, 100)
+    rows = [place_positions(problem, {**_home(problem), "b": region}) for region in (HOME, AWAY, FAR)]
+    grams = evaluator.score(np.array(rows)).means[Metric.CARBON]
+    assert (grams[1:] >= grams[0]).all()
+    assert (grams[1:, 0] > grams[0, 0]).all()
+
+
+def test_external_data_when_its_endpoint_is_not_known_then_moving_gains_nothing_by_it():
+    """Nobody knows whether it comes nearer."""
+    data = observed_problem(2, runs=20, bucket=None, only_data=True)
+    problem = parse_problem(data.problem)
+    evaluator = Evaluator(problem, 0, 100)
+    rows = [place_positions(problem, {**_home(problem), "b": region}) for region in (HOME, AWAY, FAR)]
+    at_home, *elsewhere = [grams.mean() for grams in evaluator.score(np.array(rows)).means[Metric.CARBON]]
+    assert elsewhere == pytest.approx([at_home] * 2, rel=1e-4)  # the report to the sync node, of a KB
+
+
+def test_external_data_when_a_function_is_farther_from_its_endpoint_then_it_takes_longer_and_costs_egress():
+    """Round trips take the difference of the pings; both ways over regions are billed."""
+    problem = parse_problem(observed_problem(4, runs=20, bucket=HOME).problem)
+    near = evaluate(problem, _home(problem)).placed
+    without = parse_problem(observed_problem(4, runs=20, bucket=None).problem)
+    away = evaluate(problem, {**_home(problem), "b": FAR}).placed
+    away_without = evaluate(without, {**_home(without), "b": FAR}).placed
+    assert away[Metric.RUNTIME].mean > away_without[Metric.RUNTIME].mean
+    assert away[Metric.COST].mean > away_without[Metric.COST].mean
+    assert near[Metric.COST].mean == pytest.approx(evaluate(without, _home(without)).placed[Metric.COST].mean)
