@@ -45,17 +45,19 @@ def _out_of_sample(plan: Plan) -> Iterator[str]:
 
 
 def sensitivity_text(sensitivity: Mapping[str, Any]) -> str:
-    """The savings under each assumption, and whether the sign depends on it."""
-    ends = sensitivity["transmission_kwh_per_gb"]
-    text = f"Carbon, by average intensity: {_range(sensitivity['average'])}; by marginal intensity: "
-    if sensitivity["marginal"] is None:
-        text += f"not known ({', '.join(sensitivity['marginal_unknown'])})"
-    else:
-        text += _range(sensitivity["marginal"])
-    text += f" (transmission at {ends['low']:g} and {ends['high']:g} kWh/GB)."
-    if sensitivity["sign_depends"]:
-        return f"{text} WHETHER THE PLAN SAVES CARBON DEPENDS ON WHICH OF THESE IS ASSUMED."
-    return text
+    """Whether the plan saves carbon, in one word, and between what its saving is by each kind of intensity."""
+    if "verdict" not in sensitivity:
+        return "Savings were worked out by an earlier version: solve again."
+    verdict = sensitivity["verdict"].upper()
+    runs = sensitivity["runs"]
+    basis = "" if runs is None else f" ({_runs(runs)})"
+    average, marginal = (_range(sensitivity, intensity) for intensity in ("average", "marginal"))
+    text = f"Carbon: {verdict}{basis}. By average intensity {average}; by marginal intensity "
+    text += marginal or f"not known ({', '.join(sensitivity['marginal_unknown'])})"
+    text += ", with data in motion at 0.001 to 0.005 kWh/GB"
+    if sensitivity["break_even_kwh_per_gb"] is not None:
+        text += f"; break-even at {sensitivity['break_even_kwh_per_gb']:.2g} kWh/GB"
+    return f"{text}."
 
 
 def footprint_text(solver: Mapping[str, Any]) -> str:
@@ -69,9 +71,13 @@ def footprint_text(solver: Mapping[str, Any]) -> str:
     )
 
 
-def _range(savings: Mapping[str, float]) -> str:
-    low, high = (f"{-savings[end] + 0.0:+.1%}" for end in ("low", "high"))
-    return f"{low} and {high}"
+def _range(sensitivity: Mapping[str, Any], intensity: str) -> str:
+    """Between what the change is at the corners of a kind of intensity, intervals included; empty if there are none."""
+    corners = [corner for corner in sensitivity["corners"] if corner["intensity"] == intensity]
+    if not corners:
+        return ""
+    ends = [end for corner in corners for end in (corner["saving"], *(corner["ci95"] or ()))]
+    return f"{-max(ends) + 0.0:+.1%} to {-min(ends) + 0.0:+.1%}"
 
 
 def _runs(count: int) -> str:

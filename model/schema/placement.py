@@ -173,18 +173,41 @@ class RangeFile(StrictModel):
     high: NotNegative
 
 
-class SensitivityFile(StrictModel):
-    """The saving over the day by average and by marginal intensity, at low and high transmission energy.
-
-    `marginal` is null if `marginal_unknown` names regions. `sign_depends`: whether the saving is a loss under one of
-    the assumptions; null if that is not known.
-    """
+class FourCornersFile(StrictModel):
+    """What placements had until they had six corners: the saving by average and by marginal intensity, at two energies."""
 
     transmission_kwh_per_gb: RangeFile
     average: SavingsFile
     marginal: SavingsFile | None
     marginal_unknown: Annotated[tuple[Name, ...], Field(strict=False)]
     sign_depends: bool | None
+
+
+class CornerFile(StrictModel):
+    """The saving over the day under one set of assumptions, a share of home's carbon, and its 95 % interval.
+
+    `ci95` is null where the runs are drawn and not observed ones.
+    """
+
+    transmission_kwh_per_gb: NotNegative
+    intra_region_kwh_per_gb: NotNegative
+    intensity: Literal["average", "marginal"]
+    saving: Annotated[float, Field(le=1)]
+    ci95: Annotated[tuple[float, float], Field(strict=False)] | None
+
+
+class SensitivityFile(StrictModel):
+    """Whether the plan saves carbon, over all corners that are known: none by marginal intensity if it lacks for a region.
+
+    `break_even_kwh_per_gb`: the energy of data between regions at which the plan neither saves nor loses, null if none.
+    `runs`: how many observed runs it rests on, null if they are drawn.
+    """
+
+    verdict: Annotated[str, Field(min_length=1, max_length=80)]
+    corners: Annotated[tuple[CornerFile, ...], Field(strict=False, min_length=1)]
+    marginal_unknown: Annotated[tuple[Name, ...], Field(strict=False)]
+    break_even_kwh_per_gb: NotNegative | None
+    runs: Annotated[int, Field(ge=1)] | None
 
 
 class PlacementFile(StrictModel):
@@ -203,7 +226,7 @@ class PlacementFile(StrictModel):
     problem_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     solver: SolverFile | None = None
     static: StaticFile | None = None
-    sensitivity: SensitivityFile | None = None
+    sensitivity: SensitivityFile | FourCornersFile | None = None
     plans: Annotated[tuple[PlanFile, ...], Field(strict=False, min_length=1, max_length=24)]
 
 

@@ -1,79 +1,137 @@
-"""Does a placement save carbon whatever is assumed? Average and marginal intensity, low and high transmission energy.
+"""Does a placement save carbon whatever is assumed, and do the runs say so? Six corners, and one word over all.
 
 Notation: saving = (home - placed) / home, of the mean carbon of a run over the day.
 
 Two assumptions of the carbon model are contested. What a kilowatt hour emits is either the grid's average (by hour) or
 what the power plants emit that answer to one kWh more (marginal; an annual mean here, as nobody publishes hours for all
-grids). What a GB in motion takes is between 0.001 and 0.005 kWh. The plan was chosen under one of the combinations; its
-saving under each says how much of it is an assumption. Sources: docs/data.md.
+grids). What a GB in motion takes between regions and inside one has been put at 0.001 and as much, at 0.001 and nothing,
+and, the worst for whoever moves data, at 0.005 and nothing. The plan was chosen under one of the combinations; its
+saving under each says how much of it is an assumption. Sources: docs/model.md.
+
+Where the runs are observed ones, each saving has an interval, by the bootstrap. The verdict is over all corners.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from enum import StrEnum
+from itertools import pairwise
+from typing import Any, Literal
 
 import numpy as np
 
 from caribou.model.metric import Metric
-from caribou.model.placement import ALL_HOURS, Placement
+from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.schema.problem import Problem
+from caribou.solver.simulation.bootstrap import saving_interval
 from caribou.solver.simulation.carbon_and_cost import AVERAGE
 from caribou.solver.simulation.evaluation import check_sampling, place_positions
 from caribou.solver.simulation.evaluator import Evaluator
 from caribou.solver.simulation.precision import EPSILON, significant
+from caribou.solver.simulation.random_streams import Floats, Ints
 
-TRANSMISSION_KWH_PER_GB: Mapping[str, float] = {"low": 0.001, "high": 0.005}
-"""The range of what data in motion takes, kWh/GB: the reference system's default, and the high end that we take."""
+TRANSMISSION: tuple[tuple[float, float], ...] = ((0.001, 0.001), (0.001, 0.0), (0.005, 0.0))
+"""What data in motion takes, kWh/GB, between regions and inside one: the reference system's default, Cloud Carbon
+Footprint's with the reference paper's rule that only data between regions counts, and that paper's worst case."""
 
-Savings = Mapping[str, float]
-"""`low` and `high` transmission energy to the saving, a share of home's carbon; negative if the plan emits more."""
+Intensity = Literal["average", "marginal"]
+INTENSITIES: tuple[Intensity, ...] = ("average", "marginal")
+
+
+class Verdict(StrEnum):
+    """Whether a placement saves carbon."""
+
+    SAVES = "saves"
+    """Under every assumption, and the runs are enough to say so."""
+    LOSES = "loses"
+    """Under every assumption, and the runs are enough to say so."""
+    DEPENDS = "depends on what is assumed"
+    """It saves under one assumption and loses under another."""
+    TOO_FEW = "too few runs to say"
+    """Under one of the assumptions the interval of the saving has zero in it."""
+    STAYS = "stays home"
+    """Nothing moves, so nothing is saved or lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Corner:
+    """The saving under one set of assumptions, a share of home's carbon; `ci95` None where the runs are drawn."""
+
+    transmission_kwh_per_gb: float
+    intra_region_kwh_per_gb: float
+    intensity: Intensity
+    saving: float
+    ci95: tuple[float, float] | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As in a placement's file."""
+        return {
+            "transmission_kwh_per_gb": self.transmission_kwh_per_gb,
+            "intra_region_kwh_per_gb": self.intra_region_kwh_per_gb,
+            "intensity": self.intensity,
+            "saving": significant(self.saving),
+            "ci95": None if self.ci95 is None else [significant(end) for end in self.ci95],
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Sensitivity:
-    """The saving under each assumption. `marginal` is None if `marginal_unknown` names regions of the plan."""
+    """The corners that are known: none by marginal intensity if `marginal_unknown` names regions of the plan.
 
-    average: Savings
-    marginal: Savings | None
+    `break_even_kwh_per_gb` is the transmission energy between regions, nothing inside, at which the plan, by average
+    intensity, neither saves nor loses; None if there is none above 0.
+    """
+
+    corners: tuple[Corner, ...]
     marginal_unknown: tuple[str, ...]
+    break_even_kwh_per_gb: float | None
+    runs: int | None
 
     @property
-    def sign_depends(self) -> bool | None:
-        """Whether some assumption turns the saving into a loss; None if that is not known."""
-        known = [*self.average.values(), *(self.marginal or {}).values()]
-        if len({_sign(saving) for saving in known} - {0}) > 1:
-            return True
-        return None if self.marginal is None else False
+    def verdict(self) -> Verdict:
+        """In one word, over all corners that are known."""
+        signs = {_sign(corner.saving) for corner in self.corners}
+        if signs == {0}:
+            return Verdict.STAYS
+        if {1, -1} <= signs:
+            return Verdict.DEPENDS
+        if any(corner.ci95 is not None and corner.ci95[0] <= 0 <= corner.ci95[1] for corner in self.corners):
+            return Verdict.TOO_FEW
+        return Verdict.LOSES if -1 in signs else Verdict.SAVES
 
     def to_json(self) -> dict[str, Any]:
         """As in a placement's file, `sensitivity`."""
         return {
-            "transmission_kwh_per_gb": dict(TRANSMISSION_KWH_PER_GB),
-            "average": _rounded(self.average),
-            "marginal": None if self.marginal is None else _rounded(self.marginal),
+            "verdict": self.verdict.value,
+            "corners": [corner.to_json() for corner in self.corners],
             "marginal_unknown": list(self.marginal_unknown),
-            "sign_depends": self.sign_depends,
+            "break_even_kwh_per_gb": None
+            if self.break_even_kwh_per_gb is None
+            else significant(self.break_even_kwh_per_gb),
+            "runs": self.runs,
         }
 
 
 def sensitivity(problem: Problem, placement: Placement, *, seed: int = 0, samples: int = 2000) -> Sensitivity:
-    """The saving of a placement under each combination of assumptions, all on the same drawn runs.
+    """The saving of a placement under each combination of assumptions, all on the same runs.
 
     Raises InvalidPlacementError if the placement is not one of the problem.
     """
     check_sampling(seed, samples)
-    regions = {problem.home_region, *(region for plan in placement.plans for region in plan.regions.values())}
-    unknown = tuple(name for name in problem.regions if name in regions and _marginal(problem, name) is None)
-    savings = {
-        name: _savings(Evaluator(_assuming(problem, kwh_per_gb), seed, samples), placement)
-        for name, kwh_per_gb in TRANSMISSION_KWH_PER_GB.items()
+    unknown = _marginal_unknown(problem, placement)
+    days = {
+        (energies, intensity): _Day(_assuming(problem, *energies), placement, intensity, seed, samples)
+        for energies in TRANSMISSION
+        for intensity in INTENSITIES
+        if intensity == "average" or not unknown
     }
+    known = {assumed: day.means for assumed, day in days.items() if assumed[1] == "average" and assumed[0][1] == 0}
     return Sensitivity(
-        average={name: average for name, (average, _) in savings.items()},
-        marginal=None if unknown else {name: marginal for name, (_, marginal) in savings.items()},
+        corners=tuple(Corner(*energies, intensity, *day.saving) for (energies, intensity), day in days.items()),
         marginal_unknown=unknown,
+        break_even_kwh_per_gb=_break_even([(energies[0], *means) for (energies, _), means in known.items()]),
+        runs=None if problem.runs is None else len(problem.runs.id),
     )
 
 
@@ -82,44 +140,96 @@ def with_sensitivity(placement: Placement, found: Sensitivity) -> Placement:
     return replace(placement, origin={**placement.origin, "sensitivity": found.to_json()})
 
 
-def _assuming(problem: Problem, kwh_per_gb: float) -> Problem:
-    """The problem with this transmission energy and, in the place of the overall average, marginal intensity.
+def _marginal_unknown(problem: Problem, placement: Placement) -> tuple[str, ...]:
+    """The plan's regions, home is one, of which marginal intensity is not known."""
+    regions = {problem.home_region, *(region for plan in placement.plans for region in plan.regions.values())}
+    grids = {name: facts.carbon_intensity_g_per_kwh for name, facts in problem.regions.items() if name in regions}
+    return tuple(name for name, grid in grids.items() if grid.marginal is None)
 
-    So one evaluation scores both: at the hours 0 to 23 with average intensity, at `AVERAGE` with the marginal one.
+
+def _assuming(problem: Problem, kwh_per_gb: float, intra_kwh_per_gb: float) -> Problem:
+    """The problem with these transmission energies and, in the place of the overall average, marginal intensity.
+
+    So one problem scores both: at the hours 0 to 23 with average intensity, at `AVERAGE` with the marginal one.
     """
     regions = {}
     for name, facts in problem.regions.items():
         grid = facts.carbon_intensity_g_per_kwh
         changed = grid.model_copy(update={"average": grid.average if grid.marginal is None else grid.marginal})
         regions[name] = facts.model_copy(update={"carbon_intensity_g_per_kwh": changed})
-    model = problem.carbon_model.model_copy(update={"transmission_kwh_per_gb": kwh_per_gb})
-    return problem.model_copy(update={"regions": regions, "carbon_model": model})
-
-
-def _savings(evaluator: Evaluator, placement: Placement) -> tuple[float, float]:
-    """The saving over the day with average intensity, and with the marginal one."""
-    places = [place_positions(evaluator.problem, plan.regions) for plan in placement.plans]
-    grams = evaluator.score(np.array([evaluator.home, *places])).means[Metric.CARBON]
-    hours = [(row, hour) for row, plan in enumerate(placement.plans, start=1) for hour in plan.hours]
-    return (
-        _saving(((grams[0, hour], grams[row, hour]) for row, hour in hours), len(ALL_HOURS)),
-        _saving(((grams[0, AVERAGE], grams[row, AVERAGE]) for row, _ in hours), len(ALL_HOURS)),
+    energies = {"transmission_kwh_per_gb": kwh_per_gb, "intra_region_kwh_per_gb": intra_kwh_per_gb}
+    return problem.model_copy(
+        update={"regions": regions, "carbon_model": problem.carbon_model.model_copy(update=energies)}
     )
 
 
-def _saving(pairs: Iterable[tuple[float, float]], hours: int) -> float:
-    """The saving from pairs of carbon at home and as placed, one an hour."""
-    home, placed = np.array(list(pairs)).sum(axis=0) / hours
-    return float((home - placed) / home) if home > 0 else 0.0
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """A placement and home over the day, by one kind of intensity."""
+
+    problem: Problem
+    placement: Placement
+    intensity: Intensity
+    seed: int
+    samples: int
+
+    @property
+    def saving(self) -> tuple[float, tuple[float, float] | None]:
+        """What is saved over the day, and its interval."""
+        home, placed = self.means
+        saving = (home - placed) / home if home > 0 else 0.0
+        return saving, self._interval()
+
+    @property
+    def means(self) -> tuple[float, float]:
+        """Mean carbon of a run over the day, at home and as placed, g."""
+        evaluator = self._evaluator
+        grams = evaluator.score(np.array([evaluator.home, *self._places])).means[Metric.CARBON]
+        hours = [(row, self._at(hour)) for row, plan in enumerate(self._plans, start=1) for hour in plan.hours]
+        home, placed = np.array([(grams[0, hour], grams[row, hour]) for row, hour in hours]).sum(axis=0)
+        return float(home) / len(ALL_HOURS), float(placed) / len(ALL_HOURS)
+
+    def _interval(self) -> tuple[float, float] | None:
+        evaluator = self._evaluator
+        if evaluator.weights is None:
+            return None
+        home, placed = np.zeros(evaluator.weights.runs), np.zeros(evaluator.weights.runs)
+        for places, plan in zip(self._places, self._plans, strict=True):
+            hours = [self._at(hour) for hour in plan.hours]
+            home += self._of_runs(evaluator, evaluator.home, hours)
+            placed += self._of_runs(evaluator, places, hours)
+        return saving_interval(placed, home)
+
+    def _of_runs(self, evaluator: Evaluator, places: Ints, hours: Sequence[int]) -> Floats:
+        """What each observed run emits (n,), summed over hours."""
+        assert evaluator.weights is not None
+        return evaluator.weights.by_run(evaluator.details(places, hours)[Metric.CARBON].sum(axis=0))
+
+    def _at(self, hour: int) -> int:
+        return hour if self.intensity == "average" else AVERAGE
+
+    @property
+    def _plans(self) -> Sequence[Plan]:
+        return self.placement.plans
+
+    @property
+    def _places(self) -> list[Ints]:
+        return [place_positions(self.problem, plan.regions) for plan in self._plans]
+
+    @property
+    def _evaluator(self) -> Evaluator:
+        return Evaluator(self.problem, self.seed, self.samples)
 
 
-def _marginal(problem: Problem, region: str) -> float | None:
-    return problem.regions[region].carbon_intensity_g_per_kwh.marginal
+def _break_even(known: Sequence[tuple[float, float, float]]) -> float | None:
+    """The energy at which home and placed emit the same, both linear in it, from (energy, home, placed) at two."""
+    for (low, *at_low), (high, *at_high) in pairwise(sorted(known)):
+        saved_low, saved_high = at_low[0] - at_low[1], at_high[0] - at_high[1]
+        slope = (saved_high - saved_low) / (high - low)
+        energy = low - saved_low / slope if slope else 0.0
+        return energy if energy > 0 else None
+    return None
 
 
 def _sign(saving: float) -> int:
     return 0 if abs(saving) < EPSILON else int(np.sign(saving))
-
-
-def _rounded(savings: Savings) -> dict[str, float]:
-    return {name: significant(saving) for name, saving in savings.items()}

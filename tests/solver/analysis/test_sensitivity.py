@@ -1,6 +1,7 @@
 """What a saving rests on."""
 
 import pytest
+from observed_problem import AWAY, observed_problem
 
 from caribou.model.errors import InvalidPlacementError
 from caribou.model.metric import Metric
@@ -8,7 +9,14 @@ from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.schema.placement import parse_placement
 from caribou.model.schema.problem_file import parse_problem
 from caribou.solver import evaluate, solve
-from caribou.solver.analysis.sensitivity import sensitivity, with_sensitivity
+from caribou.solver.analysis.sensitivity import (
+    TRANSMISSION,
+    Corner,
+    Sensitivity,
+    Verdict,
+    sensitivity,
+    with_sensitivity,
+)
 
 SAMPLES = 60
 HOME, WEST = "us-east-1", "us-west-2"
@@ -34,56 +42,102 @@ def of(data, placement=None):
     return sensitivity(problem, placement or solve(problem, samples=SAMPLES), samples=SAMPLES)
 
 
-@pytest.mark.parametrize(("end", "kwh_per_gb"), [("low", 0.001), ("high", 0.005)])
-def test_saving_when_an_assumption_is_changed_then_is_that_of_the_changed_problem(instances, end, kwh_per_gb):
-    """Each of the four is what the evaluator says of a problem with that transmission energy and intensity."""
+def savings(found, intensity="average"):
+    """The savings at the corners of a kind of intensity."""
+    return [corner.saving for corner in found.corners if corner.intensity == intensity]
+
+
+@pytest.mark.parametrize(("place", "energies"), list(enumerate(TRANSMISSION)))
+def test_saving_when_an_assumption_is_changed_then_is_that_of_the_changed_problem(instances, place, energies):
+    """Each of the six is what the evaluator says of a problem with those energies and intensity."""
     data = chain(instances, home=500.0, west=300.0)
     found = of(data, placed(WEST))
-    data["carbon_model"]["transmission_kwh_per_gb"] = kwh_per_gb
-    for savings, intensities in ((found.average, (400.0, 100.0)), (found.marginal, (500.0, 300.0))):
-        for name, intensity in zip((HOME, WEST), intensities, strict=True):
-            data["regions"][name]["carbon_intensity_g_per_kwh"].update(average=intensity, hourly=[intensity] * 24)
+    data["carbon_model"]["transmission_kwh_per_gb"], intra = energies
+    data["carbon_model"]["intra_region_transmission_free"] = intra == 0
+    for intensity, intensities in (("average", (400.0, 100.0)), ("marginal", (500.0, 300.0))):
+        for name, value in zip((HOME, WEST), intensities, strict=True):
+            data["regions"][name]["carbon_intensity_g_per_kwh"].update(average=value, hourly=[value] * 24)
         result = evaluate(parse_problem(data), {"a": WEST, "b": WEST}, samples=SAMPLES)
-        assert savings[end] == pytest.approx(1 - result.placed[Metric.CARBON].mean / result.home[Metric.CARBON].mean)
+        expected = 1 - result.placed[Metric.CARBON].mean / result.home[Metric.CARBON].mean
+        assert savings(found, intensity)[place] == pytest.approx(expected)
 
 
-def test_sign_when_marginal_intensity_turns_the_saving_into_a_loss_then_it_depends(instances):
+def test_verdict_when_marginal_intensity_turns_the_saving_into_a_loss_then_it_depends(instances):
     """West is clean on average and dirty at the margin."""
     found = of(chain(instances, home=300.0, west=600.0))
-    assert min(found.average.values()) > 0 > max(found.marginal.values())
-    assert found.sign_depends is True
+    assert min(savings(found)) > 0 > max(savings(found, "marginal"))
+    assert found.verdict == Verdict.DEPENDS
 
 
-def test_sign_when_all_assumptions_agree_then_it_does_not_depend(instances):
-    """West is clean by any count."""
-    assert of(chain(instances, home=500.0, west=200.0)).sign_depends is False
+def test_verdict_when_all_assumptions_agree_then_it_saves_or_loses(instances):
+    """West is clean by any count, or dirty."""
+    assert of(chain(instances, home=500.0, west=200.0)).verdict == Verdict.SAVES
+    data = chain(instances, home=500.0, west=900.0)
+    data["regions"][WEST]["carbon_intensity_g_per_kwh"].update(average=900.0, hourly=[900.0] * 24)
+    assert of(data, placed(WEST)).verdict == Verdict.LOSES
 
 
 @pytest.mark.parametrize("known", [{"home": 500.0}, {"west": 500.0}, {}])
-def test_sign_when_a_marginal_intensity_is_missing_then_it_is_not_known(instances, known):
+def test_corners_when_a_marginal_intensity_is_missing_then_there_are_none_by_it(instances, known):
     """Nothing is put in its place, and the regions without it are named."""
     found = of(chain(instances, **known))
-    assert found.marginal is None
-    assert found.sign_depends is None
+    assert savings(found, "marginal") == []
     assert set(found.marginal_unknown) == {HOME, WEST} - {{"home": HOME, "west": WEST}[name] for name in known}
 
 
-def test_sign_when_energy_alone_turns_it_then_it_depends_though_marginal_is_not_known(instances):
-    """Much data in motion: the move saves at low energy and loses at high energy."""
+def much_data(instances):
+    """A move that saves at low energy and loses at high energy, for the data that then goes between regions."""
     data = chain(instances)
     data["nodes"]["a"]["allowed_regions"] = [HOME]
-    data["carbon_model"]["intra_region_transmission_free"] = True
     data["edges"][0]["transfers"][f"{HOME}>{HOME}"]["payload_gb"] = [0.003]
-    found = of(data, Placement("chain", "0.0.1", HOME, (Plan(ALL_HOURS, {"a": HOME, "b": WEST}),)))
-    assert found.average["high"] < 0 < found.average["low"]
-    assert found.sign_depends is True
+    return data, Placement("chain", "0.0.1", HOME, (Plan(ALL_HOURS, {"a": HOME, "b": WEST}),))
 
 
-def test_sign_when_all_is_at_home_then_nothing_is_saved_whatever_is_assumed(instances):
+def test_verdict_when_energy_alone_turns_it_then_it_depends_and_breaks_even_between(instances):
+    """Though marginal intensity is not known."""
+    data, plan = much_data(instances)
+    found = of(data, plan)
+    _, low, high = savings(found)
+    assert high < 0 < low
+    assert found.verdict == Verdict.DEPENDS
+    assert 0.001 < found.break_even_kwh_per_gb < 0.005
+
+
+def test_break_even_when_taken_as_the_energy_then_the_plan_saves_nothing(instances):
+    """Carbon is linear in it."""
+    data, plan = much_data(instances)
+    data["carbon_model"].update(
+        transmission_kwh_per_gb=of(data, plan).break_even_kwh_per_gb, intra_region_transmission_free=True
+    )
+    result = evaluate(parse_problem(data), {"a": HOME, "b": WEST}, samples=SAMPLES)
+    assert result.placed[Metric.CARBON].mean == pytest.approx(result.home[Metric.CARBON].mean)
+
+
+def test_verdict_when_all_is_at_home_then_nothing_is_saved_whatever_is_assumed(instances):
     """Home against home."""
     found = of(chain(instances, home=500.0), placed(HOME))
-    assert set(found.average.values()) == set(found.marginal.values()) == {0.0}
-    assert found.sign_depends is False
+    assert {corner.saving for corner in found.corners} == {0.0}
+    assert (found.verdict, found.break_even_kwh_per_gb) == (Verdict.STAYS, None)
+
+
+def test_verdict_when_observed_runs_are_many_then_it_saves_and_each_corner_has_an_interval():
+    """Quebec against Virginia, and the bucket is there: the ratio of the grids hardly depends on which runs came."""
+    problem = parse_problem(observed_problem(5, runs=60, bucket=AWAY).problem)
+    plan = Plan(ALL_HOURS, dict.fromkeys(problem.nodes, AWAY))
+    found = sensitivity(problem, Placement("example", problem.workflow.version, HOME, (plan,)))
+    assert found.verdict == Verdict.SAVES
+    assert all(corner.ci95[0] <= corner.saving <= corner.ci95[1] for corner in found.corners)
+    assert found.runs == 60
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"), [(-0.1, 0.2, Verdict.TOO_FEW), (0.01, 0.2, Verdict.SAVES), (0.0, 0.2, Verdict.TOO_FEW)]
+)
+def test_verdict_when_an_interval_has_zero_in_it_then_runs_are_too_few_to_say(low, high, verdict):
+    """At one corner is enough."""
+    sure = Corner(0.001, 0.0, "average", 0.3, (0.25, 0.35))
+    found = Sensitivity((sure, Corner(0.005, 0.0, "average", 0.1, (low, high))), (), None, runs=8)
+    assert found.verdict == verdict
 
 
 def test_saving_when_a_region_that_is_not_used_has_no_marginal_then_it_does_not_matter(instances):
@@ -96,9 +150,23 @@ def test_placement_when_it_has_its_sensitivity_then_its_file_is_valid(instances)
     problem = parse_problem(chain(instances, home=300.0, west=600.0))
     solved = solve(problem, samples=SAMPLES)
     data = with_sensitivity(solved, sensitivity(problem, solved, samples=SAMPLES)).to_json()
-    assert parse_placement(data).origin["sensitivity"]["sign_depends"] is True
+    assert parse_placement(data).origin["sensitivity"]["verdict"] == "depends on what is assumed"
     unknown = of(chain(instances)).to_json()
-    assert parse_placement({**data, "sensitivity": unknown}).origin["sensitivity"]["marginal"] is None
+    assert parse_placement({**data, "sensitivity": unknown}).origin["sensitivity"]["marginal_unknown"] == [HOME, WEST]
+
+
+def test_placement_when_an_earlier_version_wrote_its_sensitivity_then_it_is_read():
+    """Four corners, and no verdict."""
+    ends = {"low": 0.1, "high": 0.05}
+    four = {
+        "transmission_kwh_per_gb": {"low": 0.001, "high": 0.005},
+        "average": ends,
+        "marginal": None,
+        "marginal_unknown": [WEST],
+        "sign_depends": None,
+    }
+    data = placed(WEST).to_json()
+    assert parse_placement({**data, "sensitivity": four}).origin["sensitivity"] == four
 
 
 def test_sensitivity_when_the_placement_is_another_ones_then_raises(instances):
