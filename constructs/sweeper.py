@@ -36,11 +36,15 @@ def sweeper_props(props: FunctionProps) -> ScheduledProps:
 
 
 def _statements(role: RoleProps) -> list[iam.PolicyStatement]:
-    """Every function's topic and failure queue, in the regions that the manifest allows; the state of runs at home."""
+    """Every function's topic and failure queue, in the regions that the manifest allows; the state of runs at home.
+
+    For a redrive it looks at claims and sync state, wherever they are.
+    """
     names, home = role.names, (role.home_region,)
     functions = [function.name for function in role.graph.functions]
     run_table = arn("dynamodb", f"table/{names.run_table}", role.home_region)
     parking = arn("dynamodb", f"table/{names.sync_table}", role.home_region)
+    syncs = arn("dynamodb", f"table/{names.sync_table}")
     buckets = [f"arn:{Aws.PARTITION}:s3:::{names.payload_bucket(Aws.ACCOUNT_ID, region)}/*" for region in role.regions]
     return [
         allow_in_regions(["sns:Publish"], [arn("sns", names.topic(f)) for f in functions], role.regions),
@@ -54,6 +58,7 @@ def _statements(role: RoleProps) -> list[iam.PolicyStatement]:
             [run_table, f"{run_table}/index/*"],
             home,
         ),
-        allow_in_regions(["dynamodb:Query", "dynamodb:PutItem", "dynamodb:DeleteItem"], [parking], home),
+        allow_in_regions(["dynamodb:PutItem", "dynamodb:DeleteItem"], [parking], home),
+        allow_in_regions(["dynamodb:Query", "dynamodb:GetItem"], [syncs], role.regions),
         allow_in_regions(["s3:GetObject"], buckets, role.regions),
     ]

@@ -16,10 +16,13 @@ from caribou.runtime.clients import Clients
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_ssm import SSMClient
 
 _CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 4})
+_INVOKING = Config(connect_timeout=5, read_timeout=90, retries={"mode": "standard", "total_max_attempts": 1})
+"""A function answers when it has ended, within its time limit; one that is asked again does its work twice."""
 
 
 class Aws(Clients):
@@ -61,9 +64,13 @@ class Aws(Clients):
         client: SSMClient = self._client("ssm", region)
         return client
 
+    def functions(self, region: str) -> LambdaClient:
+        """The region's Lambda, for invocations that are waited for."""
+        client: LambdaClient = self._client("lambda", region)
+        return client
+
     def _config(self, service: str) -> Config:
-        del service
-        return _CONFIG
+        return _INVOKING if service == "lambda" else _CONFIG
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from contextlib import suppress
 from typing import Any
 
 from caribou.model.errors import InvalidRunItemError, UnknownRunError
-from caribou.model.run.envelope import MAX_RUN_ID_BYTES, Run
+from caribou.model.run.envelope import MAX_RUN_ID_BYTES, Run, StoredPayload, parse_pointer, pointer_to_json
 from caribou.model.run.fields import finite, region_by_node
-from caribou.model.run.item import NO_RESULTS, Listed, RunItem, RunState
+from caribou.model.run.item import NO_RESULTS, Listed, RunItem, RunState, kept_input
 from caribou.model.run.text import storable
 from caribou.model.template_contract import OPEN_INDEX
 from caribou.runtime.clients import Clients, got, number
@@ -20,6 +20,7 @@ _DAY_S = 24 * 3600
 _NO_LEAVES = {"SS": ()}
 _NOT_OURS = (KeyError, ValueError, TypeError, RecursionError)
 """What reading an item raises that somebody else has written."""
+_INPUT = {"#input": "input", "#pointer": "input_pointer"}
 _RESULT = "result:"
 """What the names of attributes with results begin with; the leaf follows."""
 
@@ -41,9 +42,10 @@ class DynamoRunStore:
     def __init__(self, clients: Clients, table: str, home_region: str) -> None:
         self._clients, self._table, self._home = clients, table, home_region
 
-    def begin(self, run: Run, leaves: frozenset[str]) -> RunItem:
+    def begin(self, run: Run, leaves: frozenset[str], payload: StoredPayload | None = None) -> RunItem:
         """Put the run item unless there is one, which is then the one that counts."""
-        client, item = self._clients.dynamodb(self._home), _item_of(run, leaves)
+        kept = kept_input(run, leaves, payload)
+        client, item = self._clients.dynamodb(self._home), _item_of(run, leaves) | _input_attribute(kept)
         try:
             with self._clients.reaching(self._home):
                 client.put_item(TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(run_id)")
@@ -51,7 +53,7 @@ class DynamoRunStore:
             found = self.get(run.run_id)
             if found is not None:
                 return found
-        return RunItem(run, leaves)
+        return RunItem(run, leaves, input=kept)
 
     def end_leaves(self, run_id: str, leaves: tuple[str, ...], results: Mapping[str, str] = NO_RESULTS) -> RunItem:
         """Add leaves to the set of those that have ended, and an attribute for each result."""
@@ -60,8 +62,8 @@ class DynamoRunStore:
         if results:
             placeholders = ", ".join(f"#result{i} = :result{i}" for i in range(len(results)))
             update = {
-                "UpdateExpression": f"SET {placeholders} ADD ended :leaves",
-                "ExpressionAttributeNames": {f"#result{i}": _RESULT + leaf for i, leaf in enumerate(results)},
+                "UpdateExpression": f"SET {placeholders} REMOVE #input, #pointer ADD ended :leaves",
+                "ExpressionAttributeNames": {f"#result{i}": _RESULT + leaf for i, leaf in enumerate(results)} | _INPUT,
             }
             values |= {f":result{i}": {"S": text} for i, text in enumerate(results.values())}
         client = self._clients.dynamodb(self._home)
@@ -219,7 +221,23 @@ def _run_item(item: Mapping[str, Any]) -> RunItem:
         failed_node=item["failed_node"]["S"] if "failed_node" in item else None,
         error=item["error"]["S"] if "error" in item else None,
         results={name.removeprefix(_RESULT): item[name]["S"] for name in item if name.startswith(_RESULT)},
+        input=_input_in(item),
     )
+
+
+def _input_attribute(payload: StoredPayload | None) -> dict[str, Any]:
+    """What a run began with, as an attribute of its item; none if it is not kept."""
+    if payload is None:
+        return {}
+    if payload.pointer is not None:
+        return {_INPUT["#pointer"]: {"S": json.dumps(pointer_to_json(payload.pointer))}}
+    return {_INPUT["#input"]: {"S": payload.text or ""}}
+
+
+def _input_in(item: Mapping[str, Any]) -> StoredPayload | None:
+    if _INPUT["#pointer"] in item:
+        return StoredPayload(pointer=parse_pointer(json.loads(item[_INPUT["#pointer"]]["S"])))
+    return StoredPayload(text=item[_INPUT["#input"]]["S"]) if _INPUT["#input"] in item else None
 
 
 def _regions(item: Mapping[str, Any]) -> dict[str, str]:

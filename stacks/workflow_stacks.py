@@ -128,7 +128,8 @@ class WorkflowStack(Stack):
             layers = (placement.layer,) if function.name == deployment.workflow.graph.entry.function else ()
             props = deployment.function_props(function.name, code, layers)
             WorkflowFunction(self, _function_id(function.name), props)
-        ScheduledFunction(self, "Sweeper", deployment.sweeper_props(code))
+        sweeper = ScheduledFunction(self, "Sweeper", deployment.sweeper_props(code))
+        CfnOutput(self, Output.SWEEPER, value=sweeper.function.function_name)
         self._publish(deployment.placement, deployment.workflow.graph)
 
     def _publish(self, placement: Placement, graph: Graph) -> None:
