@@ -10,14 +10,16 @@ its calls may be mended, and so may a call that had not been made.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from caribou.model.graph import CALL_DIGEST_LENGTH, Graph
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
-    """Digests of the graph from a node on, and of each of the node's calls; none where synth noted none."""
+class Code(NamedTuple):
+    """Digests of the graph from a node on, and of each of the node's calls; none where synth noted none.
+
+    A named tuple, since functions make the class at each cold start: a dataclass takes four times as long.
+    """
 
     onward: str
     calls: tuple[str, ...] = ()
