@@ -264,6 +264,15 @@ def test_policy_when_it_is_copied_then_it_reaches_what_is_caribous_in_this_accou
             assert statement["Condition"] == {"StringEquals": {"aws:ResourceAccount": ACCOUNT}}
 
 
+@pytest.mark.parametrize("section", POLICIES)
+def test_policy_when_it_is_copied_then_iam_takes_it(section):
+    """A managed policy has 6,144 characters at most, white space not counted."""
+    for policy in POLICIES[section]:
+        assert len(json.dumps(policy, separators=(",", ":"))) <= 6144
+        sids = [statement["Sid"] for statement in policy["Statement"]]
+        assert len(sids) == len(set(sids))
+
+
 @pytest.mark.parametrize(("policy", "types"), [(0, "toolkit_types"), (1, "our_types")])
 def test_policy_of_cloudformation_when_templates_have_a_service_then_it_is_allowed(policy, types, request):
     """Of the CDK's own stack, whose maker is who bootstraps, and of ours, which CloudFormation's role makes."""
