@@ -31,6 +31,8 @@ from caribou.stacks.tags import stack_tags
 
 _EVERY_H = {"carbon": 24, "provider": 24, "performance": 24, "workflow": 1}
 """The collectors, and how many hours lie between two of their runs."""
+_RECORD_ACTIONS = ["dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem"]
+"""Records in batches; a log group's cursor is read and written."""
 
 
 class ControlPlaneStack(Stack):
@@ -90,7 +92,6 @@ class ControlPlaneStack(Stack):
             RECORD_TABLE_VARIABLE: self._names.record_table,
         }
         for name, every_h in _EVERY_H.items():
-            writes = self.records if name == "workflow" else self.facts
             ScheduledFunction(
                 self,
                 f"{name.capitalize()}Collector",
@@ -101,17 +102,18 @@ class ControlPlaneStack(Stack):
                     every=Duration.hours(every_h),
                     purpose=f"Runs {self._names.collector(name)}",
                     environment={**environment, **choices.get(name, {})},
-                    statements=(_use(writes), *(self._read_logs() if name == "workflow" else ())),
+                    statements=self._of_logs() if name == "workflow" else (_write_facts(self.facts, name),),
                     why_wildcards="log streams and workflows have no fixed names here",
                     why_runtime="the Python that Caribou is tested on in Lambda",
                 ),
             )
 
-    def _read_logs(self) -> tuple[iam.PolicyStatement, ...]:
-        """What log collection reads: the registrations here, and workflows' logs in any region."""
+    def _of_logs(self) -> tuple[iam.PolicyStatement, ...]:
+        """What log collection does: reads registrations here and workflows' logs in any region, writes records."""
         any_log, logs = arn("logs", "log-group:*"), arn("logs", f"log-group:/aws/lambda/caribou-{self._stage}-*")
         parameters = arn("ssm", f"parameter{registrations_path(self._stage)}*", self.region)
         return (
+            iam.PolicyStatement(actions=_RECORD_ACTIONS, resources=[self.records.table_arn]),
             iam.PolicyStatement(actions=["logs:DescribeLogGroups"], resources=[any_log]),
             iam.PolicyStatement(actions=["logs:FilterLogEvents"], resources=[logs, f"{logs}:*"]),
             iam.PolicyStatement(actions=["ssm:GetParametersByPath"], resources=[parameters]),
@@ -131,6 +133,10 @@ def _handler(collector: str) -> str:
     return f"caribou.collectors.handlers.{collector}_handler"
 
 
-def _use(table: dynamodb.Table) -> iam.PolicyStatement:
-    actions = ["GetItem", "PutItem", "UpdateItem", "BatchWriteItem", "Query"]
-    return iam.PolicyStatement(actions=[f"dynamodb:{action}" for action in actions], resources=[table.table_arn])
+def _write_facts(table: dynamodb.Table, kind: str) -> iam.PolicyStatement:
+    """Facts of one kind, which is their table's partition key, written over what is there."""
+    return iam.PolicyStatement(
+        actions=["dynamodb:BatchWriteItem"],
+        resources=[table.table_arn],
+        conditions={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [kind]}},
+    )

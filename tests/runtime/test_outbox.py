@@ -5,6 +5,7 @@ import threading
 from dataclasses import replace
 
 import pytest
+from waiting import BACKSTOP_S
 
 from caribou.model.errors import InvalidEnvelopeError, UnreachableError
 from caribou.model.placement import Placement
@@ -94,7 +95,7 @@ def test_large_payload_when_a_retry_sends_another_then_the_first_can_still_be_re
         number = next(numbers)
         workflow.invoke_serverless_function(script.functions["b"], number * 400_000)
         if number == "1":
-            begun.wait(5)
+            assert begun.wait(BACKSTOP_S)
             raise RuntimeError("fails after its first send")
         workflow.invoke_serverless_function(script.functions["c"], number)
 
