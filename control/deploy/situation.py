@@ -26,8 +26,9 @@ def situation_of(aws: Aws, placed: PlacedWorkflow, target: Target, clock: Callab
     registered = registered_home(aws, names, target)
     new = [*([home] if stack is None else []), *(region for name, region in regions if name not in standing)]
     left = tuple(left_for(aws, placed, names, region) for region in new)
+    busy = tuple(there for there in (stack, *found) if there is not None and there.is_busy)
     if stack is None:
-        return Situation(None, 0, registered, standing, left)
+        return Situation(None, 0, registered, standing, left, busy=busy)
     return Situation(
         deployed_workflow(aws, stack),
         open_runs(aws, names, home, clock()),
@@ -35,6 +36,7 @@ def situation_of(aws: Aws, placed: PlacedWorkflow, target: Target, clock: Callab
         standing,
         left,
         leaving=tuple(gone for there in found for gone in _leaving(aws, placed, there, names)),
+        busy=busy,
     )
 
 

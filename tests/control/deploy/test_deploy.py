@@ -79,6 +79,16 @@ def test_deploy_when_the_graph_changed_and_it_is_forced_then_it_may_be(workflow,
     refuse(PlacedWorkflow(workflow, placed()), other_graph(situation(workflow, placed(), open_runs=3)), force=True)
 
 
+@pytest.mark.parametrize("status", ["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"])
+def test_deploy_when_cloudformation_is_at_work_on_a_stack_then_it_is_refused_whoever_is_at_it(workflow, placed, status):
+    """A deployment on another machine, before there is anything to lock in; forcing does not help."""
+    begun = datetime(2026, 11, 28, 12, 30, tzinfo=UTC)
+    stack = DeployedStack("arn", "Workflow-example-us-west-2", WEST, "example", "region", status, begun)
+    said = rf"Workflow-example-us-west-2 in us-west-2: it is {status}, begun at 2026-11-28 12:30 .*Wait until"
+    with pytest.raises(OperationFailedError, match=said):
+        refuse(PlacedWorkflow(workflow, placed(WEST)), Situation(None, busy=(stack,)), force=True)
+
+
 @pytest.mark.parametrize("open_runs", [0, 3])
 def test_deploy_when_the_graph_is_the_same_then_runs_do_not_matter(workflow, placed, open_runs):
     """Code of the same graph goes out at any time."""

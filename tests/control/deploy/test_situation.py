@@ -6,6 +6,7 @@ import pytest
 
 from caribou.control.deploy.checks import PlacedWorkflow
 from caribou.control.deploy.situation import situation_of
+from caribou.control.stacks.deployed import DeployedStack
 from caribou.model.manifest import RegionRules
 
 pytestmark = pytest.mark.local_cloud
@@ -41,6 +42,19 @@ def test_situation_when_a_new_region_was_home_once_then_what_is_left_there_is_me
     [left] = met.left
     assert (left.region, left.tables) == (WEST, (world.names.sync_table,))
     assert left.empty_log_groups == (world.names.log_group("last"),)
+
+
+def test_situation_when_cloudformation_is_at_work_on_a_stack_then_it_is_among_the_busy_ones(
+    world, placed, written_workflow, tmp_path, monkeypatch
+):
+    """Home's, or that of a region of the placement; what is at rest is none."""
+    world.home(placed(WEST))
+    world.region(WEST)
+    workflow = written_workflow(tmp_path, world.name)
+    wanted = PlacedWorkflow(workflow, placed(WEST, name=world.name))
+    assert situation_of(world.aws, wanted, world.target).busy == ()
+    monkeypatch.setattr(DeployedStack, "is_busy", property(lambda stack: stack.region == WEST))
+    assert [stack.region for stack in situation_of(world.aws, wanted, world.target).busy] == [WEST]
 
 
 def _table(world, name, region):
