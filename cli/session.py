@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from caribou.cli.output import notify
-from caribou.cli.project import control_region, project_root, stage
+from caribou.cli.project import context_text, control_region, project_root, stage
 from caribou.collectors.collection_report import CollectionReport
 from caribou.collectors.facts import DynamoFactTable
 from caribou.collectors.log_collection import LogCollection, collect_logs
@@ -28,7 +28,7 @@ from caribou.control.log_collection import RecordCollector, function_names
 from caribou.control.runs.runs import Runs
 from caribou.control.stacks.deployed import DeployedStack, resources
 from caribou.control.stacks.stateful import ResourceType
-from caribou.control.target import Target
+from caribou.control.target import DEFAULT_QUALIFIER, QUALIFIER_KEY, Target
 from caribou.control.workflows import KnownWorkflow, known_workflows, read_each
 from caribou.model.errors import CaribouError, InvalidInputError
 from caribou.model.project.workflow import Workflow, workflow_folders
@@ -150,7 +150,7 @@ def _spellings(name: str) -> tuple[str, ...]:
 
 def target_of(root: Path) -> Target:
     """Where the project in a folder is deployed."""
-    return Target(stage(root), control_region(root))
+    return Target(stage(root), control_region(root), context_text(root, QUALIFIER_KEY, DEFAULT_QUALIFIER))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import pytest
 from caribou.cli.cdk_deployer import arguments_of
 from caribou.control.deploy.checks import Leftovers, PlacedWorkflow, Situation, is_same_place, refuse
 from caribou.control.deploy.planning import DeployRequest
+from caribou.control.deploy.regions import Unready
 from caribou.control.stacks.deployed import DeployedStack, DeployedWorkflow
 from caribou.model.errors import InvalidInputError, OperationFailedError
 
@@ -77,6 +78,22 @@ def test_deploy_when_the_graph_changed_and_runs_are_open_then_it_waits_and_says_
 def test_deploy_when_the_graph_changed_and_it_is_forced_then_it_may_be(workflow, placed):
     """`--force` is the operator's word."""
     refuse(PlacedWorkflow(workflow, placed()), other_graph(situation(workflow, placed(), open_runs=3)), force=True)
+
+
+@pytest.mark.parametrize(
+    ("is_enabled", "said"),
+    [
+        (False, "has not enabled the region.*us-west-2.*enable-region --region-name us-west-2"),
+        (True, r"not bootstrapped in the region.*us-west-2.*`cdk bootstrap aws://123456789012/us-west-2`"),
+    ],
+)
+def test_deploy_when_a_region_can_not_be_deployed_to_then_it_is_refused_with_the_command(
+    workflow, placed, is_enabled, said
+):
+    """The CDK finds out in the middle, when other stacks have changed."""
+    met = Situation(None, unready=(Unready(WEST, "123456789012", is_enabled=is_enabled),))
+    with pytest.raises(InvalidInputError, match=said):
+        refuse(PlacedWorkflow(workflow, placed(WEST)), met, force=True)
 
 
 @pytest.mark.parametrize("status", ["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"])
