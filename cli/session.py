@@ -21,11 +21,13 @@ from caribou.collectors.collection_report import CollectionReport
 from caribou.collectors.facts import DynamoFactTable
 from caribou.collectors.log_collection import LogCollection, collect_logs
 from caribou.collectors.logs import CloudWatchLogReader
-from caribou.collectors.records import DynamoRecordTable
+from caribou.collectors.records import NEWEST_RECORDS, DynamoRecordTable
 from caribou.collectors.registrations import SsmRegistry, registered
 from caribou.control.aws import Aws, aws_errors_as
 from caribou.control.log_collection import RecordCollector, function_names
+from caribou.control.runs.evidence import SCAN_ITEMS
 from caribou.control.runs.runs import Runs
+from caribou.control.runs.unrecorded import RecordCheck
 from caribou.control.stacks.deployed import DeployedStack, resources
 from caribou.control.stacks.stateful import ResourceType
 from caribou.control.target import DEFAULT_QUALIFIER, QUALIFIER_KEY, Target
@@ -123,6 +125,11 @@ class Session:
         """Log collection into the control plane's record table."""
         table = DynamoRecordTable(ControlNames(self.target.stage).record_table, self.target.control_region)
         return RecordCollector(CloudWatchLogReader(), table, self.target.stage, self._functions_of)
+
+    def record_check(self, newest: int = NEWEST_RECORDS, scan_items: int = SCAN_ITEMS) -> RecordCheck:
+        """What looks for runs without records, by the newest records and about so many run items."""
+        table = DynamoRecordTable(ControlNames(self.target.stage).record_table, self.target.control_region)
+        return RecordCheck(self.aws, table, newest, scan_items)
 
     def _registrations(self) -> Sequence[Registration]:
         """The registrations. A broken one is a warning."""
