@@ -10,7 +10,7 @@ from caribou.constructs.naming import allow_in_regions, arn
 from caribou.constructs.scheduled_function import ScheduledProps
 from caribou.constructs.workflow_function import RETENTIONS, FunctionProps
 from caribou.constructs.workflow_role import RoleProps
-from caribou.model.template_contract import SWEEPER_HANDLER
+from caribou.model.template_contract import OPEN_INDEX, SWEEPER_HANDLER
 
 
 def sweeper_props(props: FunctionProps) -> ScheduledProps:
@@ -49,11 +49,8 @@ def _statements(role: RoleProps) -> list[iam.PolicyStatement]:
             [arn("sqs", names.failure_queue(f)) for f in functions],
             role.regions,
         ),
-        allow_in_regions(
-            ["dynamodb:Query", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
-            [run_table, f"{run_table}/index/*"],
-            home,
-        ),
+        allow_in_regions(["dynamodb:Scan"], [f"{run_table}/index/{OPEN_INDEX}"], home),
+        allow_in_regions(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], [run_table], home),
         allow_in_regions(["dynamodb:Query", "dynamodb:PutItem", "dynamodb:DeleteItem"], [parking], home),
         allow_in_regions(["s3:GetObject"], buckets, role.regions),
     ]

@@ -72,9 +72,9 @@ def recent_runs(client: DynamoDBClient, table: str, wanted: Wanted, scan_items: 
 
 
 def _pages(client: DynamoDBClient, table: str, wanted: Wanted) -> Iterator[Mapping[str, Any]]:
-    if wanted.state is RunState.RUNNING:
-        return iter(client.get_paginator("query").paginate(TableName=table, **open_since(wanted.since_s)))
-    return iter(client.get_paginator("scan").paginate(TableName=table, **begun_since(wanted.since_s, wanted.state)))
+    is_open = wanted.state is RunState.RUNNING
+    which = open_since(wanted.since_s) if is_open else begun_since(wanted.since_s, wanted.state)
+    return iter(client.get_paginator("scan").paginate(TableName=table, **which))
 
 
 @dataclass(frozen=True)

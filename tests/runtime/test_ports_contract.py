@@ -634,3 +634,30 @@ def test_run_item_when_somebody_else_has_written_it_then_it_is_counted_and_the_o
     assert run_id + "-good" in {item.run.run_id for item in listed.items}
     with pytest.raises(InvalidRunItemError, match=run_id):
         runs.get(run_id)
+
+
+@pytest.mark.local_cloud
+def test_list_when_many_runs_are_open_then_they_are_spread_over_its_keys_and_all_are_found(aws_cloud, run_id):
+    """DynamoDB writes 1,000 units a second to a key: one key for all would be a limit on starts."""
+    runs, table = aws_cloud.ports(HOME).runs, aws_cloud.names.run_table
+    begun = {f"{run_id}-{number}" for number in range(40)}
+    for each in begun:
+        runs.begin(_run(each), LEAVES)
+    items = boto3.client("dynamodb", region_name=HOME).scan(TableName=table, IndexName=OPEN_INDEX)["Items"]
+    keys = [item[OPEN_INDEX]["S"] for item in items if item["run_id"]["S"] in begun]
+    assert max(map(keys.count, keys)) < len(begun) / 4
+    assert begun <= {item.run.run_id for item in runs.listed().items}
+
+
+@pytest.mark.local_cloud
+def test_list_when_a_run_began_with_an_earlier_version_then_it_is_found_and_taken_off(aws_cloud, run_id):
+    """Runs are open while a workflow is deployed again: whatever their key in the index is, they are on the list."""
+    ports, table = aws_cloud.ports(HOME), aws_cloud.names.run_table
+    ports.runs.begin(_run(run_id), LEAVES)
+    earlier = {OPEN_INDEX: {"Value": {"S": "1"}, "Action": "PUT"}}
+    boto3.client("dynamodb", region_name=HOME).update_item(
+        TableName=table, Key={"run_id": {"S": run_id}}, AttributeUpdates=earlier
+    )
+    assert _is_listed(ports, run_id)
+    ports.runs.succeed(run_id, 1_700_000_001.25)
+    assert not _is_listed(ports, run_id)
