@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_ssm import SSMClient
 
-_CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 4})
+_CONFIG = Config(connect_timeout=3, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 2})
+"""A region that is silent is given up within a minute: a person waits for it, beside those that answer."""
 
 
 class Aws(Clients):
     """The runtime's clients and some more, with the patience of an operator; closed at the end of the `with`."""
 
     def __init__(self, session: boto3.Session | None = None) -> None:
-        super().__init__(session)
+        super().__init__(session, _CONFIG)
         self._account: str | None = None
 
     def __enter__(self) -> Self:
@@ -60,10 +61,6 @@ class Aws(Clients):
         """The region's Systems Manager."""
         client: SSMClient = self._client("ssm", region)
         return client
-
-    def _config(self, service: str) -> Config:
-        del service
-        return _CONFIG
 
 
 @contextmanager
