@@ -19,6 +19,8 @@ from functools import cached_property
 from random import Random
 
 import builders
+from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
+from refusals import SERVICE_OF, Refusal, errors_of
 
 from caribou.model.errors import InvalidEnvelopeError, UnreachableError
 from caribou.model.graph import Graph
@@ -28,6 +30,7 @@ from caribou.model.run.envelope import Envelope, Start, parse_message
 from caribou.model.run.item import FailedEvent, RunState
 from caribou.model.run_settings import RunSettings
 from caribou.runtime import CaribouWorkflow
+from caribou.runtime.clients import Clients
 from caribou.runtime.event import Delivery, json_or_text
 from caribou.runtime.node import MAX_ATTEMPTS, NodeRunner
 from caribou.runtime.ports import Ports
@@ -40,6 +43,8 @@ REGIONS = (HOME, AWAY, FAR)
 NOW_S = 1.7e9
 SKEW_S = 600
 TO_THE_END = 1_000_000
+SWEEP_S, IN_HAND_S, SILENCE_S = 60, 20, 3
+"""A sweep's time limit, what it keeps in hand, and how long it waits for a call that is not answered."""
 
 
 class Suspended(BaseException):
@@ -54,24 +59,18 @@ class UserError(Exception):
     """User code fails."""
 
 
-class DeniedError(Exception):
-    """A call of the sweeper's is refused as no region's outage is: by a policy, say."""
-
-
 class Violation(AssertionError):  # noqa: N818 - what it is
     """Something happened that must not."""
 
 
 class Fault(Enum):
-    """What becomes of one operation."""
+    """What becomes of one operation; or it is refused, in any of the ways of `Refusal`."""
 
     NONE = auto()
     KILLED = auto()
-    REFUSED = auto()
     IN_DOUBT = auto()
     TWICE = auto()
     KILLED_AFTER = auto()
-    DENIED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,16 +194,23 @@ class _Send(Future):
         return super().result(timeout)
 
 
+_SILENCE = (ConnectTimeoutError, ReadTimeoutError)
+_NO_SESSION = object()
+"""Clients that make none: of them, the simulator has what errors mean, and which regions are silent."""
+
+
 class Process:
     """One invocation. `run` is what it does, given its ports; `event` what Lambda invoked it with, if it did."""
 
     def __init__(self, world, label, region, run, event=None):
         self.world, self.label, self.region, self.event = world, label, region, event
         self._run = run
+        self._silences = []
         self.log, self._times, self._cursor, self._time_cursor, self._budget = [], [], 0, 0, 0
         self.skew_s, self.delays = world.skew(), world.delays()
         self.raises, self.flips = False, frozenset()
         self.error, self.answer, self.is_in_user_code = None, None, False
+        self.clients = Clients(_NO_SESSION, home_region=HOME)
         self.ports = self._gated(world.cloud.ports(region))
 
     @property
@@ -236,12 +242,20 @@ class Process:
             if self._budget == 0:
                 raise Suspended
             self._budget -= 1
-            self.log.append(self.world.operate(self, operation, call))
+            outcome = self.world.operate(self, operation, call)
+            if isinstance(getattr(outcome[1], "__cause__", None), _SILENCE):
+                self._silences.append(len(self.log))
+            self.log.append(outcome)
         answer, error = self.log[self._cursor]
         self._cursor += 1
         if error is not None:
             raise error
         return answer
+
+    def has_time(self):
+        """Whether a sweep has time for one more step: only waiting for answers takes any."""
+        waited = sum(place < self._cursor for place in self._silences)
+        return SWEEP_S - waited * SILENCE_S > IN_HAND_S
 
     def time(self):
         """The time that was read at this place."""
@@ -304,7 +318,8 @@ class World:
         self.cloud = InMemoryCloud(NOW_S)
         self.placement = self.placement or placement_of(self.graph)
         self.now_s = NOW_S
-        self.down, self.pending, self.processes, self.current = set(), [], [], None
+        self.down: dict[str, Refusal] = {}
+        self.pending, self.processes, self.current = [], [], None
         self.accepted, self.seen, self.trace, self.is_traced = set(), [], [], False
         self.started, self.returned, self.failed_tries, self.given_up = set(), set(), set(), []
         self.counts = {"started": 0, "killed": 0, "refused": 0, "duplicates": 0, "sweeps": 0}
@@ -389,12 +404,28 @@ class World:
             self.trace.append(f"{self.now_s:.0f} {process.name}: {operation} {fault.name}"[:300])
         if fault is Fault.KILLED:
             raise Killed
-        if fault is Fault.REFUSED or operation.region in self.down:
+        if operation.name.startswith("user."):
+            return self._done(process, operation, call, fault)
+        refusal = fault if isinstance(fault, Refusal) else self.down.get(operation.region)
+        try:
+            with process.clients.reaching(operation.region):
+                self._refuse(refusal, operation)
+                answer = self._done(process, operation, call, fault)
+                if fault is Fault.IN_DOUBT:
+                    raise ReadTimeoutError(endpoint_url=operation.name)
+        except (UnreachableError, ClientError) as error:
             self.counts["refused"] += 1
-            return None, UnreachableError(f"{operation.region} does not take {operation.name}")
-        if fault is Fault.DENIED:
-            self.counts["refused"] += 1
-            return None, DeniedError(operation.name)
+            return None, error
+        return answer
+
+    def _refuse(self, refusal, operation):
+        """Raise what the real client of a port raises."""
+        errors = errors_of(refusal, SERVICE_OF[operation.name.partition(".")[0]]) if refusal else ()
+        if errors:
+            raise self.chance.choice(errors).with_traceback(None)
+
+    def _done(self, process, operation, call, fault):
+        """Do it, once or twice; answer and error."""
         for _ in range(2 if fault is Fault.TWICE else 1):
             with self.invariants.around(process, operation) as check:
                 answer = check(self._outcome(call))
@@ -403,15 +434,13 @@ class World:
             answer = self._perhaps_stale(answer)
         if fault is Fault.KILLED_AFTER:
             raise Killed
-        if fault is Fault.IN_DOUBT and operation.name != "user.code":
-            return None, UnreachableError(f"{operation.region} does not say whether it took {operation.name}")
         return answer
 
     # To the end, without faults
 
     def settle(self, rounds=80):
         """Faults have stopped: deliver and sweep until nothing moves. Time goes on by a minute a sweep."""
-        self.fault, self.down, self.is_stale = (lambda _process, _operation: Fault.NONE), set(), False
+        self.fault, self.down, self.is_stale = (lambda _process, _operation: Fault.NONE), {}, False
         quiet = 0
         for _ in range(rounds):
             moved = self.drain()
@@ -420,7 +449,7 @@ class World:
             self.now_s += 60
             quiet = 0 if moved or self.pending else quiet + 1
             if quiet == 3:
-                return
+                return self
         raise Violation(f"does not come to rest: {self.pending[:3]}")
 
     def drain(self):
@@ -492,7 +521,7 @@ class World:
         if isinstance(error, Violation):
             raise error
         if error is None or event is None:
-            if error is not None and not isinstance(error, (UnreachableError, Killed, DeniedError)):
+            if error is not None and not isinstance(error, (UnreachableError, Killed, ClientError)):
                 raise Violation(f"the {process.label} failed: {error!r}") from error
             return
         event.tries += 1
@@ -563,7 +592,7 @@ class World:
 
 def _sweeper(settings, process):
     """A sweeper of one thread: its regions come in an order by the process's chance."""
-    return Sweeper(settings, process.ports, pool=lambda: _Sends(process))
+    return Sweeper(settings, process.ports, process.has_time, pool=lambda: _Sends(process))
 
 
 def _node_of(event, graph):
