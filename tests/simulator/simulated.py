@@ -12,6 +12,7 @@ failure queue. Invariants are checked at every operation that changes something 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
@@ -294,10 +295,18 @@ class Plan_:  # noqa: N801 - the run's plan, not the placement's
     bad: frozenset = frozenset()
     payload: str | None = None
     is_fickle: bool = False
+    is_tagged: bool = False
 
-    def payload_of(self, edge):
-        """What is sent along an edge."""
+    def payload_of(self, edge, run_id):
+        """What is sent along an edge in a run; a tagged one says both."""
+        if self.is_tagged:
+            return tagged(run_id, edge.id)
         return self.payload if self.payload is not None else f"by {edge.id}"
+
+
+def tagged(run_id, edge="start"):
+    """A payload that says whose it is."""
+    return {"run": run_id, "edge": edge}
 
 
 @dataclass
@@ -322,6 +331,7 @@ class World:
         self.pending, self.processes, self.current = [], [], None
         self.accepted, self.seen, self.trace, self.is_traced = set(), [], [], False
         self.started, self.returned, self.failed_tries, self.given_up = set(), set(), set(), []
+        self.ran = Counter()
         self.counts = {"started": 0, "killed": 0, "refused": 0, "duplicates": 0, "sweeps": 0}
         self.fault = lambda _process, _operation: Fault.NONE
         self.is_delaying = self.is_stale = False
@@ -526,7 +536,7 @@ class World:
             return
         event.tries += 1
         if not isinstance(error, UnreachableError):
-            self.failed_tries.add(_node_of(event, self.graph))
+            self.failed_tries.add((run_of(event), _node_of(event, self.graph)))
         if event.tries < MAX_ATTEMPTS:
             event.due_s = self.now_s + 60 * event.tries
             self.pending.append(event)
@@ -576,10 +586,11 @@ class World:
                 self.invariants.user_code(process, node, data)
                 for edge in self.graph.out_edges(node.name):
                     taken = (edge.id in self.plan.skip) == (edge.id in process.flips)
-                    workflow.invoke_serverless_function(functions[edge.target], self.plan.payload_of(edge), taken)
+                    payload = self.plan.payload_of(edge, run_of(process.event))
+                    workflow.invoke_serverless_function(functions[edge.target], payload, taken)
                 if process.raises or node.name in self.plan.bad:
                     raise UserError(node.name)
-                self.returned.add(node.name)
+                self.returned.add((run_of(process.event), node.name))
                 if self.gates_user_code:
                     process.operate(Operation("user.end", ""), lambda: None)
 
@@ -593,6 +604,14 @@ class World:
 def _sweeper(settings, process):
     """A sweeper of one thread: its regions come in an order by the process's chance."""
     return Sweeper(settings, process.ports, process.has_time, pool=lambda: _Sends(process))
+
+
+def run_of(event):
+    """The run that an event is of."""
+    message = event.message
+    if isinstance(message, Envelope):
+        return message.run.run_id
+    return (message.run_id if message else None) or event.message_id
 
 
 def _node_of(event, graph):
@@ -623,11 +642,14 @@ class Invariants:
 
     def user_code(self, process, node, data):
         """User code of a node begins to call: where it may run, with what it must be given."""
-        world, run_id = self._world, self._run_id(process)
+        world, run_id = self._world, run_of(process.event)
         run = world.item(run_id).run
         if process.region not in {run.region_of(node.name, HOME), HOME}:
             raise Violation(f"{node.name} runs in {process.region}, not in {run.region_of(node.name, HOME)}")
+        if world.plan.is_tagged and any(each["run"] != run_id for each in (data if node.sync else [data])):
+            raise Violation(f"{node.name} of {run_id} is given {data}")
         world.counts["started"] += not process.is_in_user_code  # a replay is not another start
+        world.ran[run_id, node.name] += not process.is_in_user_code
         process.is_in_user_code = True
         world.started.add(node.name)
         if not world.plan.is_fickle and node.name not in expected_nodes(world.graph, world.plan.skip):
@@ -653,13 +675,14 @@ class Invariants:
         world = self._world
         if item.ended != item.leaves:
             raise Violation(f"succeeded without {sorted(item.leaves - item.ended)}")
-        if not world.plan.is_fickle and (missing := expected_nodes(world.graph, world.plan.skip) - world.returned):
+        returned = {node for run_id, node in world.returned if run_id == item.run.run_id}
+        if not world.plan.is_fickle and (missing := expected_nodes(world.graph, world.plan.skip) - returned):
             raise Violation(f"succeeded though {sorted(missing)} never returned")
 
     def _failed(self, item):
         if not self._world.parked(item.run.run_id) and not self._world.cloud.failures.events:
             raise Violation("failed, and there is nothing to redrive")
-        if item.failed_node not in self._world.failed_tries:
+        if (item.run.run_id, item.failed_node) not in self._world.failed_tries:
             raise Violation(f"failed at {item.failed_node}, whose code never failed")
 
     def _sync_node(self, run_id, node, region, data):
@@ -672,15 +695,9 @@ class Invariants:
             key for key in world.cloud.syncs._inputs if key[1:] == (run_id, node.name) and key[0] != region
         ]:
             raise Violation(f"the state of {node.name} is split: {elsewhere}")
-        expected = [world.plan.payload_of(edge) for edge in edges if edge.id in state.taken]
+        expected = [world.plan.payload_of(edge, run_id) for edge in edges if edge.id in state.taken]
         if data != expected:
             raise Violation(f"{node.name} is given {data}, not {expected}")
-
-    def _run_id(self, process):
-        message = process.event.message
-        if isinstance(message, Envelope):
-            return message.run.run_id
-        return (message.run_id if message else None) or process.event.message_id
 
     def claimed(self, process, args, answer):
         """A claim was granted: to one owner an attempt, of a sync node to one wherever it was fired to."""

@@ -292,7 +292,7 @@ def test_24_redrive_when_the_state_of_a_sync_node_is_gone_then_the_run_fails_and
     world.settle()
     assert (world.state(), world.item().failed_node) == (FAILED, "s")
     assert "0 of 2 reports" in world.item().error
-    assert "s" not in world.returned
+    assert ("run", "s") not in world.returned
 
 
 def test_23_sweep_when_any_one_of_its_calls_is_denied_then_nothing_is_lost():
@@ -376,7 +376,7 @@ def test_08_version_when_another_graph_is_deployed_in_mid_run_then_fitting_messa
     assert world.given_up[0][1] == "InvalidEnvelopeError"
     world.settle()
     assert (world.state(), world.item().failed_node) == (FAILED, "s")
-    assert {"b", "c"} <= world.returned
+    assert {("run", "b"), ("run", "c")} <= world.returned
 
 
 @pytest.mark.parametrize("regions", [{}, {"b": AWAY}])
@@ -443,7 +443,7 @@ def test_13_fan_in_when_of_a_hundred_large_payloads_then_the_sync_node_gets_all(
     names = [f"p{i}" for i in range(100)]
     world = _world(graph_of({"a": " ".join(names), **dict.fromkeys(names, "s")}, "s"))
     large = "é" * 150_000
-    world.plan.payload_of = lambda edge: large if edge.target == "s" else "x"
+    world.plan.payload_of = lambda edge, _: large if edge.target == "s" else "x"
     world.start()
     world.drain()
     assert world.state() is SUCCEEDED
