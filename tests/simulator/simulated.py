@@ -11,6 +11,7 @@ failure queue. Invariants are checked at every operation that changes something 
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from concurrent.futures import Executor, Future
@@ -23,7 +24,7 @@ import builders
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 from refusals import SERVICE_OF, Refusal, errors_of
 
-from caribou.model.errors import InvalidEnvelopeError, UnreachableError
+from caribou.model.errors import CaribouError, UnreachableError
 from caribou.model.graph import Graph
 from caribou.model.placement import Placement
 from caribou.model.run import payload as payloads
@@ -32,7 +33,7 @@ from caribou.model.run.item import FailedEvent, RunState
 from caribou.model.run_settings import RunSettings
 from caribou.runtime import CaribouWorkflow
 from caribou.runtime.clients import Clients
-from caribou.runtime.event import Delivery, json_or_text
+from caribou.runtime.event import Delivery, json_or_text, start_of, unpack
 from caribou.runtime.node import MAX_ATTEMPTS, NodeRunner
 from caribou.runtime.ports import Ports
 from caribou.runtime.settings import Settings
@@ -85,7 +86,7 @@ class Operation:
 
 @dataclass
 class Event:
-    """A message in Lambda's queue. Its tries share the request id."""
+    """A message in Lambda's queue, or an event that came past the topic. Its tries share the request id."""
 
     region: str
     function: str
@@ -94,13 +95,14 @@ class Event:
     request_id: str
     tries: int = 0
     due_s: float = 0.0
+    is_direct: bool = False
 
     @cached_property
     def message(self):
-        """The envelope or start in it; None if it is neither, or can't be read."""
+        """The envelope or start in it; None if it is neither, can't be read, or came past the topic."""
         try:
-            return parse_message(json_or_text(self.text))
-        except InvalidEnvelopeError:
+            return None if self.is_direct else parse_message(json_or_text(self.text))
+        except CaribouError:
             return None
 
 
@@ -331,7 +333,7 @@ class World:
         self.pending, self.processes, self.current = [], [], None
         self.accepted, self.seen, self.trace, self.is_traced = set(), [], [], False
         self.started, self.returned, self.failed_tries, self.given_up = set(), set(), set(), []
-        self.ran = Counter()
+        self.given, self.ran = {}, Counter()
         self.counts = {"started": 0, "killed": 0, "refused": 0, "duplicates": 0, "sweeps": 0}
         self.fault = lambda _process, _operation: Fault.NONE
         self.is_delaying = self.is_stale = False
@@ -346,6 +348,7 @@ class World:
 
     def start(self, run_id="run", payload="x", **fields):
         """A client's start is accepted by the topic."""
+        self.given[run_id] = payload
         self.accept(Start(run_id, payloads.encode(payload), **fields).to_text(), run_id)
 
     def accept(self, text, run_id):
@@ -355,15 +358,22 @@ class World:
 
     def enqueue(self, region, function, text, message_id=None):
         """Lambda gets a message."""
-        event = Event(region, function, text, message_id or self._new_id("message"), self._new_id("request"))
+        event = Event(region, function, text, message_id or self.new_id("message"), self.new_id("request"))
         self.pending.append(event)
         self.seen.append(event)
         return event
 
+    def invoke_directly(self, region, function, event):
+        """Somebody invokes a function with any JSON value; the event in Lambda's queue."""
+        request_id = self.new_id("request")
+        direct = Event(region, function, json.dumps(event), request_id, request_id, is_direct=True)
+        self.pending.append(direct)
+        return direct
+
     def duplicate(self, event, *, same_request=False):
         """A message that was delivered, or will be, comes again; SNS's copy is a new request, Lambda's own the same."""
         self.counts["duplicates"] += 1
-        request_id = event.request_id if same_request else self._new_id("request")
+        request_id = event.request_id if same_request else self.new_id("request")
         copy = replace(event, request_id=request_id, tries=0, due_s=self.now_s)
         self.pending.append(copy)
         return copy
@@ -500,7 +510,6 @@ class World:
 
     def _handler(self, event):
         placement = self.placement
-        delivery = Delivery(json_or_text(event.text), event.message_id, event.request_id, from_topic=True)
 
         def handle(process):
             runner = NodeRunner(
@@ -513,9 +522,15 @@ class World:
                 external_bytes=lambda: 0,
                 pool=lambda: _Sends(process),
             )
-            return runner.handle(delivery, cold_start=True)
+            return runner.handle(self._delivery(event), cold_start=True)
 
         return handle
+
+    def _delivery(self, event):
+        if not event.is_direct:
+            return Delivery(json_or_text(event.text), event.message_id, event.request_id, from_topic=True)
+        topic = self.settings(event.function, event.region).names.topic(event.function)
+        return unpack(json.loads(event.text), topic=topic, request_id=event.request_id)
 
     def _other(self, label, do):
         settings = self.settings("", HOME)
@@ -547,10 +562,9 @@ class World:
     def give_up(self, event, error_type, error):
         """Lambda has tried often enough, or could never start the function."""
         self.given_up.append((event, error_type))
+        text = start_of(json.loads(event.text), event.message_id).to_text() if event.is_direct else event.text
         self.cloud.failures.put(
-            FailedEvent(
-                event.region, event.function, event.text, event.message_id, error_type, error, self._new_id("failure")
-            )
+            FailedEvent(event.region, event.function, text, event.message_id, error_type, error, self.new_id("failure"))
         )
 
     def _outcome(self, call):
@@ -569,7 +583,8 @@ class World:
             for message in self.cloud.bus.take():
                 self.enqueue(message.region, message.function, message.text)
 
-    def _new_id(self, kind):
+    def new_id(self, kind):
+        """A name that nothing else has."""
         self._numbered += 1
         return f"{kind}-{self._numbered}"
 
@@ -646,8 +661,8 @@ class Invariants:
         run = world.item(run_id).run
         if process.region not in {run.region_of(node.name, HOME), HOME}:
             raise Violation(f"{node.name} runs in {process.region}, not in {run.region_of(node.name, HOME)}")
-        if world.plan.is_tagged and any(each["run"] != run_id for each in (data if node.sync else [data])):
-            raise Violation(f"{node.name} of {run_id} is given {data}")
+        if world.plan.is_tagged:
+            self._tagged(run_id, node, data)
         world.counts["started"] += not process.is_in_user_code  # a replay is not another start
         world.ran[run_id, node.name] += not process.is_in_user_code
         process.is_in_user_code = True
@@ -656,6 +671,15 @@ class Invariants:
             raise Violation(f"{node.name} runs though all edges into it are skipped")
         if node.sync:
             self._sync_node(run_id, node, run.region_of(node.name, HOME), data)
+
+    def _tagged(self, run_id, node, data):
+        """The entry is given what its run was started with, every other node what was sent in its own run."""
+        if node == self._world.graph.entry:
+            is_own = data == self._world.given[run_id]
+        else:
+            is_own = all(each["run"] == run_id for each in (data if node.sync else [data]))
+        if not is_own:
+            raise Violation(f"{node.name} of {run_id} is given {data}")
 
     def at_the_end(self):
         """Nothing moves any more: how every accepted run stands."""
