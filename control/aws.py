@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Self
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from caribou.model.errors import OperationFailedError
 from caribou.runtime.clients import Clients
+from caribou.runtime.refusals import is_busy
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -70,6 +72,13 @@ def aws_errors_as(doing: str, look_at: str = "the credentials, their permissions
         yield
     except (ClientError, BotoCoreError) as error:
         raise OperationFailedError(f"{doing} failed: {error}. Look at {look_at}") from error
+
+
+def out_of_reach(error: ClientError | BotoCoreError) -> str | None:
+    """In a few words, how a region is out of reach: it is silent, or out of order. None if it has answered."""
+    if isinstance(error, (BotoConnectionError, HTTPClientError)):
+        return f"no answer ({type(error).__name__})"
+    return error_code(error) if isinstance(error, ClientError) and is_busy(error) else None
 
 
 def error_code(error: ClientError) -> str:
