@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from caribou.cli.output import notify
 from caribou.cli.project import context_text, control_region, project_root, stage
 from caribou.collectors.collection_report import CollectionReport
@@ -23,7 +25,7 @@ from caribou.collectors.log_collection import LogCollection, collect_logs
 from caribou.collectors.logs import CloudWatchLogReader
 from caribou.collectors.records import NEWEST_RECORDS, DynamoRecordTable
 from caribou.collectors.registrations import SsmRegistry, registered
-from caribou.control.aws import Aws, aws_errors_as
+from caribou.control.aws import Aws, aws_errors_as, out_of_reach
 from caribou.control.log_collection import RecordCollector, function_names
 from caribou.control.runs.evidence import SCAN_ITEMS
 from caribou.control.runs.runs import Runs
@@ -132,10 +134,16 @@ class Session:
         return RecordCheck(self.aws, table, newest, scan_items)
 
     def _registrations(self) -> Sequence[Registration]:
-        """The registrations. A broken one is a warning."""
+        """The registrations. A broken one is a warning, and so is a control region that does not answer."""
         region = self.target.control_region
         with aws_errors_as(f"Reading the registrations in {region}"):
-            registrations, wrong = registered(SsmRegistry(self.target.stage, region))
+            try:
+                registrations, wrong = registered(SsmRegistry(self.target.stage, region))
+            except (ClientError, BotoCoreError) as error:
+                if out_of_reach(error) is None:
+                    raise
+                notify(f"warning: it is not known which workflows are registered, as {region} does not answer: {error}")
+                return ()
         for message in wrong:
             notify(f"warning: {message}")
         return registrations

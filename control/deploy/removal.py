@@ -123,7 +123,7 @@ def plan_removal(
         bucket=names.payload_bucket(aws.account(target.control_region), home),
         delete_data=delete_data,
         open_runs=open_runs(aws, names, home, now_s),
-        unseen=found.unseen(regions),
+        unseen=found.unseen({*regions, target.control_region}),
         earlier=former_homes(aws, names, others) if delete_data else (),
     )
 

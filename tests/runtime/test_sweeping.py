@@ -149,6 +149,18 @@ def test_sweep_when_the_run_has_ended_badly_then_what_aws_failed_to_take_is_park
     assert [parked.node for parked in cloud.parking.parked("run")] == ["b"]
 
 
+def test_sweep_when_a_message_has_other_predecessors_than_its_graph_then_its_run_does_not_fail(graph_of, settings_of):
+    """Nobody of ours sends it, since the run began with this very graph; of a run of another version it is a change."""
+    graph = graph_of({"a": "b"})
+    for digest, state, left in ((graph.digest, RUNNING, 1), ("another", FAILED, 0)):
+        cloud, run = InMemoryCloud(NOW_S), replace(RUN, graph=digest)
+        cloud.runs.items["run"] = RunItem(run, frozenset(graph.leaves))
+        cloud.runs._listed.add("run")
+        cloud.failures.put(_event("InvalidEnvelopeError", replace(ENVELOPE, run=run, inputs="forged")))
+        assert Sweeper(settings_of(graph, function=""), cloud.ports(HOME)).sweep().left == left
+        assert cloud.runs.items["run"].state is state
+
+
 def test_sweep_when_the_deadline_has_passed_then_the_run_expires_and_leaves_the_list(swept, graph_of, settings_of):
     """What is in the queues by then is parked; a run that failed is no more looked for."""
     cloud, did = swept()
