@@ -86,7 +86,7 @@ def _applied_sha256(text: str) -> str | None:
     """The digest in `applied.json`; one that can't be read says nothing."""
     try:
         data: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     value = data.get("sha256") if isinstance(data, dict) else None
     return value if isinstance(value, str) else None

@@ -80,10 +80,13 @@ class S3PayloadStore:
         return Pointer(region, bucket, key, hashlib.sha256(body).hexdigest(), len(body))
 
     def get(self, pointer: Pointer) -> str:
-        """Get the payload; raises InvalidEnvelopeError if it is not what the pointer's digest says."""
-        with self._clients.reaching(pointer.region):
-            answer = self._clients.s3(pointer.region).get_object(Bucket=pointer.bucket, Key=pointer.key)
-            body = answer["Body"].read()
+        """Get the payload; raises InvalidEnvelopeError if it is gone, or not what the pointer's digest says."""
+        client = self._clients.s3(pointer.region)
+        try:
+            with self._clients.reaching(pointer.region):
+                body = client.get_object(Bucket=pointer.bucket, Key=pointer.key)["Body"].read()
+        except client.exceptions.NoSuchKey as error:
+            raise InvalidEnvelopeError(f"The payload at s3://{pointer.bucket}/{pointer.key} is gone") from error
         if hashlib.sha256(body).hexdigest() != pointer.sha256:
             raise InvalidEnvelopeError(
                 f"The payload at s3://{pointer.bucket}/{pointer.key} is not the one that was sent"

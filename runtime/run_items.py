@@ -10,7 +10,7 @@ from zlib import crc32
 
 from caribou.model.errors import InvalidRunItemError, UnknownRunError
 from caribou.model.run.envelope import MAX_RUN_ID_BYTES, Run
-from caribou.model.run.fields import finite, region_by_node
+from caribou.model.run.fields import region_by_node, seconds_in
 from caribou.model.run.item import NO_RESULTS, Listed, RunItem, RunState
 from caribou.model.run.text import storable
 from caribou.model.template_contract import OPEN_INDEX
@@ -23,6 +23,8 @@ _DAY_S = 24 * 3600
 _NO_LEAVES = {"SS": ()}
 _NOT_OURS = (KeyError, ValueError, TypeError, RecursionError)
 """What reading an item raises that somebody else has written."""
+_SHOWN = 200
+"""Characters of what is wrong with an item."""
 _RESULT = "result:"
 """What the names of attributes with results begin with; the leaf follows."""
 
@@ -166,7 +168,7 @@ def run_item(item: Mapping[str, Any]) -> RunItem:
     try:
         return _run_item(item)
     except _NOT_OURS as error:
-        raise InvalidRunItemError(f"The item of run {_name_of(item)} can't be read: {error!r}") from error
+        raise _unreadable(item, error) from error
 
 
 def readable(items: Iterable[Mapping[str, Any]]) -> tuple[RunItem, ...]:
@@ -190,11 +192,11 @@ def use_in(item: Mapping[str, Any]) -> dict[str, Any] | None:
             "run_id": item["run_id"]["S"],
             "state": RunState(item["state"]["S"]),
             "regions": frozenset(_regions(item).values()),
-            "deadline": finite(item["deadline"]["N"]),
+            "deadline": seconds_in(item["deadline"]["N"]),
             "ended_at": _ended_at(item),
         }
     except _NOT_OURS as error:
-        raise InvalidRunItemError(f"The item of run {_name_of(item)} can't be read: {error!r}") from error
+        raise _unreadable(item, error) from error
 
 
 def _run_item(item: Mapping[str, Any]) -> RunItem:
@@ -204,8 +206,8 @@ def _run_item(item: Mapping[str, Any]) -> RunItem:
         graph=item["graph"]["S"],
         placement=item["placement"]["S"],
         regions=_regions(item),
-        started_at=finite(item["started_at"]["N"]),
-        deadline=finite(item["deadline"]["N"]),
+        started_at=seconds_in(item["started_at"]["N"]),
+        deadline=seconds_in(item["deadline"]["N"]),
         stays_home=item["stays_home"]["BOOL"],
     )
     return RunItem(
@@ -225,12 +227,13 @@ def _regions(item: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _ended_at(item: Mapping[str, Any]) -> float | None:
-    return finite(item["ended_at"]["N"]) if "ended_at" in item else None
+    return seconds_in(item["ended_at"]["N"]) if "ended_at" in item else None
 
 
-def _name_of(item: Mapping[str, Any]) -> str:
-    """The name of a run whose item may be damaged: its key never is."""
-    return storable(str(item.get("run_id", {}).get("S")), MAX_RUN_ID_BYTES)
+def _unreadable(item: Mapping[str, Any], error: Exception) -> InvalidRunItemError:
+    """The error for an item that is damaged: its key never is."""
+    run = storable(str(item.get("run_id", {}).get("S")), MAX_RUN_ID_BYTES)
+    return InvalidRunItemError(f"The item of run {run} can't be read: {storable(repr(error), _SHOWN)}")
 
 
 def begun_since(since_s: float, state: RunState | None = None) -> dict[str, Any]:

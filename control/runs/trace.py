@@ -151,12 +151,20 @@ class Trace:
             "stays_home": run.stays_home,
             "failed_node": self.item.failed_node,
             "error": self.item.error,
-            "results": {leaf: json.loads(text) for leaf, text in self.item.results.items()},
+            "results": {leaf: _value(text) for leaf, text in self.item.results.items()},
             "forwarded_s": self.forwarded_s,
             "remark": self.remark,
             "unseen_regions": list(self.unseen),
             "nodes": [asdict(node) for node in self.nodes],
         }
+
+
+def _value(text: str) -> Any:  # noqa: ANN401 - any JSON value
+    """What a leaf returned; the text itself if a function has written something else into the run item."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def trace_of(evidence: Evidence) -> Trace:

@@ -161,22 +161,32 @@ def any_stack(aws: Aws, name: str, region: str) -> DeployedStack | None:
 
 def deployed_workflow(aws: Aws, home: DeployedStack) -> DeployedWorkflow:
     """The home stack with the placement out of its template. Raises OperationFailedError if it has none."""
-    data = template_of(aws, home).get("Metadata", {}).get(METADATA_KEY)
+    return DeployedWorkflow(home, placement_in(template_of(aws, home), f"{home.name} in {home.region}"))
+
+
+def placement_in(template: Mapping[str, Any], where: str) -> Placement:
+    """The placement in a home stack's template. Raises OperationFailedError and InvalidPlacementError."""
+    metadata = template.get("Metadata")
+    data = metadata.get(METADATA_KEY) if isinstance(metadata, Mapping) else None
     if data is None:
         raise OperationFailedError(
-            f"The stack {home.name} in {home.region} has no placement: its template's Metadata lacks {METADATA_KEY}. "
+            f"The stack {where} has no placement: its template's Metadata lacks {METADATA_KEY}. "
             f"Deploy the workflow again"
         )
-    return DeployedWorkflow(home, Placement.from_json(data, where=f"Metadata of {home.name} in {home.region}"))
+    return Placement.from_json(data, where=f"Metadata of {where}")
 
 
 def template_of(aws: Aws, stack: DeployedStack) -> dict[str, Any]:
     """A stack's template; empty if it is not JSON, as ours are."""
     with aws_errors_as(f"Reading the template of {stack.name} in {stack.region}"):
-        body: Any = aws.cloudformation(stack.region).get_template(StackName=stack.id)["TemplateBody"]
+        return template_in(aws.cloudformation(stack.region).get_template(StackName=stack.id)["TemplateBody"])
+
+
+def template_in(body: object) -> dict[str, Any]:
+    """The template in an answer, where it is JSON's text or value; empty if it is neither."""
     try:
-        template: Any = json.loads(body) if isinstance(body, str) else body
-    except ValueError:
+        template = json.loads(body) if isinstance(body, str) else body
+    except (ValueError, RecursionError):
         return {}
     return template if isinstance(template, dict) else {}
 

@@ -5,7 +5,6 @@ What is checked here needs no check further in: it fits into keys and numbers of
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -88,11 +87,11 @@ def region_by_node(value: Any) -> dict[str, str]:  # noqa: ANN401 - any JSON val
     return {text_of({"node": node}, "node"): _region(region) for node, region in nodes.items()}
 
 
-def finite(value: str) -> float:
-    """A number of a table, which may be larger than any of ours."""
+def seconds_in(value: str) -> float:
+    """Seconds since 1970, out of a number of a table, which may be larger than any of ours."""
     number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"{value} is no number of seconds")
+    if not 0 <= number <= LAST_SECOND:
+        raise ValueError(f"{value} is no number of seconds since 1970")
     return number
 
 

@@ -286,9 +286,11 @@ class InMemoryPayloadStore:
         return Pointer(region, bucket, key, hashlib.sha256(body).hexdigest(), len(body))
 
     def get(self, pointer: Pointer) -> str:
-        """Get a payload; raises InvalidEnvelopeError if it is not what the pointer's digest says."""
+        """Get a payload; raises InvalidEnvelopeError if it is gone, or not what the pointer's digest says."""
         with self._lock:
-            text = self.objects[pointer.bucket, pointer.key]
+            text = self.objects.get((pointer.bucket, pointer.key))
+        if text is None:
+            raise InvalidEnvelopeError(f"The payload at {pointer.bucket}/{pointer.key} is gone")
         if hashlib.sha256(text.encode()).hexdigest() != pointer.sha256:
             raise InvalidEnvelopeError(f"The payload at {pointer.bucket}/{pointer.key} is not the one that was sent")
         return text

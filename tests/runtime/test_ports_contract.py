@@ -515,6 +515,13 @@ def test_payload_when_it_is_another_than_was_sent_then_it_is_refused(cloud, port
         ports.payloads.get(pointer)
 
 
+def test_payload_when_it_is_gone_then_it_is_refused(ports, run_id):
+    """A bucket forgets what is older than any run; a pointer may be anybody's, too."""
+    pointer = ports.payloads.put(HOME, run_id, "sent")
+    with pytest.raises(InvalidEnvelopeError, match="is gone"):
+        ports.payloads.get(replace(pointer, key=f"{run_id}/other"))
+
+
 def test_payload_when_the_region_has_no_bucket_then_it_is_unreachable(ports, run_id):
     """Nothing rests in a region that was not deployed."""
     with pytest.raises(UnreachableError, match=DOWN):

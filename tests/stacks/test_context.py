@@ -236,17 +236,21 @@ def test_names_when_functions_are_called_like_parts_of_the_stack_then_both_have_
 @pytest.mark.parametrize(
     ("document", "said"),
     [
-        ("{", "names a policy that is not JSON"),
+        ("{", "policy.json: is not JSON"),
         ("[]", "is not an IAM policy document"),
         ('{"Statement": ["Allow"]}', "has a statement that is none of a role's (found: Allow)"),
         ('{"Statement": [{"Effect": "Allow", "Action": "s3:GetObject"}]}', "give it Effect, Action and Resource"),
         (
             '{"Statement": [{"Effect": "Maybe", "Action": "s3:GetObject", "Resource": "*"}]}',
-            "give it Effect, Action and Resource, and no Principal",
+            "give it Effect, Action and Resource, texts or lists of texts, and no Principal",
+        ),
+        (
+            '{"Statement": [{"Effect": "Allow", "Action": [["s3:*"]], "Resource": "*"}]}',
+            "give it Effect, Action and Resource, texts or lists of texts, and no Principal",
         ),
         (
             '{"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Principal": "*"}]}',
-            "give it Effect, Action and Resource, and no Principal",
+            "give it Effect, Action and Resource, texts or lists of texts, and no Principal",
         ),
     ],
 )
