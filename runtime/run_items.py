@@ -181,7 +181,7 @@ def readable(items: Iterable[Mapping[str, Any]]) -> tuple[RunItem, ...]:
 
 
 def use_in(item: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The values in an item that `USE_ONLY` has read, by their names; None for one that is no run's, as the lock.
+    """The values in an item that `USE_ONLY` has read, by their names; None for one that is no run's.
 
     Raises InvalidRunItemError for one that is a run's and damaged.
     """
@@ -237,7 +237,7 @@ def _name_of(item: Mapping[str, Any]) -> str:
 
 def begun_since(since_s: float, state: RunState | None = None) -> dict[str, Any]:
     """The filter of a scan for runs that began then or later, in a state if one is given."""
-    condition = "attribute_exists(leaves) AND started_at >= :since"  # the lock lies in the table, too
+    condition = "attribute_exists(leaves) AND started_at >= :since"  # of runs alone
     values = {":since": number(since_s)}
     if state is None:
         return {"FilterExpression": condition, "ExpressionAttributeValues": values}

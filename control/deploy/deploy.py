@@ -45,8 +45,7 @@ class Rollout:
         """Plan and deploy workflows under their locks, one or everything there is; the plan that was carried out."""
         with ExitStack() as locks:
             for placed in workflows:
-                names = self.target.names(placed.name)
-                locks.enter_context(deploy_lock(self.aws, names, placed.home_region, "deploying"))
+                locks.enter_context(deploy_lock(self.aws, self.target, placed.name, "deploying"))
             plan = plan_deploy(self.aws, workflows, self.target, force=force, everything=everything)
             self.execute(plan)
         return plan
