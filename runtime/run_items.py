@@ -8,11 +8,11 @@ from contextlib import suppress
 from typing import Any
 
 from caribou.model.errors import InvalidRunItemError, UnknownRunError
-from caribou.model.run.envelope import MAX_RUN_ID_BYTES, Run
-from caribou.model.run.fields import finite, region_by_node
+from caribou.model.run.envelope import Run
+from caribou.model.run.fields import MAX_RUN_ID_BYTES, finite, region_by_node, run_name_of
 from caribou.model.run.item import NO_RESULTS, Listed, RunItem, RunState
 from caribou.model.run.text import storable
-from caribou.model.template_contract import OPEN_INDEX
+from caribou.model.template_contract import OPEN_INDEX, RESULT_ATTRIBUTE
 from caribou.runtime.clients import Clients, got, number
 
 _LISTED = {"S": "1"}
@@ -20,8 +20,6 @@ _DAY_S = 24 * 3600
 _NO_LEAVES = {"SS": ()}
 _NOT_OURS = (KeyError, ValueError, TypeError, RecursionError)
 """What reading an item raises that somebody else has written."""
-_RESULT = "result:"
-"""What the names of attributes with results begin with; the leaf follows."""
 
 ON_LIST: Mapping[str, Any] = {
     "IndexName": OPEN_INDEX,
@@ -53,7 +51,9 @@ class DynamoRunStore:
                 return found
         return RunItem(run, leaves)
 
-    def end_leaves(self, run_id: str, leaves: tuple[str, ...], results: Mapping[str, str] = NO_RESULTS) -> RunItem:
+    def end_leaves(
+        self, run_id: str, leaves: tuple[str, ...], results: Mapping[str, str] = NO_RESULTS
+    ) -> frozenset[str]:
         """Add leaves to the set of those that have ended, and an attribute for each result."""
         update: dict[str, Any] = {"UpdateExpression": "ADD ended :leaves"}
         values: dict[str, Any] = {":leaves": {"SS": list(leaves)}}
@@ -61,7 +61,7 @@ class DynamoRunStore:
             placeholders = ", ".join(f"#result{i} = :result{i}" for i in range(len(results)))
             update = {
                 "UpdateExpression": f"SET {placeholders} ADD ended :leaves",
-                "ExpressionAttributeNames": {f"#result{i}": _RESULT + leaf for i, leaf in enumerate(results)},
+                "ExpressionAttributeNames": {f"#result{i}": RESULT_ATTRIBUTE + leaf for i, leaf in enumerate(results)},
             }
             values |= {f":result{i}": {"S": text} for i, text in enumerate(results.values())}
         client = self._clients.dynamodb(self._home)
@@ -72,12 +72,12 @@ class DynamoRunStore:
                     Key=_key(run_id),
                     ConditionExpression="attribute_exists(run_id)",
                     ExpressionAttributeValues=values,
-                    ReturnValues="ALL_NEW",
+                    ReturnValues="UPDATED_NEW",
                     **update,
                 )
         except client.exceptions.ConditionalCheckFailedException as error:
             raise UnknownRunError(f"Run {run_id} has no item in {self._table}") from error
-        return run_item(answer["Attributes"])
+        return frozenset(answer["Attributes"]["ended"]["SS"])
 
     def succeed(self, run_id: str, at: float) -> None:
         """End a run well, and take it off the list: one write, since every run comes here."""
@@ -189,7 +189,7 @@ def use_in(item: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     try:
         return {
-            "run_id": item["run_id"]["S"],
+            "run_id": run_name_of(item["run_id"], "S"),
             "state": RunState(item["state"]["S"]),
             "regions": frozenset(_regions(item).values()),
             "deadline": finite(item["deadline"]["N"]),
@@ -201,7 +201,7 @@ def use_in(item: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _run_item(item: Mapping[str, Any]) -> RunItem:
     run = Run(
-        run_id=item["run_id"]["S"],
+        run_id=run_name_of(item["run_id"], "S"),
         workflow_version=item["workflow_version"]["S"],
         graph=item["graph"]["S"],
         placement=item["placement"]["S"],
@@ -218,8 +218,13 @@ def _run_item(item: Mapping[str, Any]) -> RunItem:
         ended_at=_ended_at(item),
         failed_node=item["failed_node"]["S"] if "failed_node" in item else None,
         error=item["error"]["S"] if "error" in item else None,
-        results={name.removeprefix(_RESULT): item[name]["S"] for name in item if name.startswith(_RESULT)},
+        results=_results(item),
     )
+
+
+def _results(item: Mapping[str, Any]) -> dict[str, str]:
+    named = (name for name in item if name.startswith(RESULT_ATTRIBUTE))
+    return {name.removeprefix(RESULT_ATTRIBUTE): item[name]["S"] for name in named}
 
 
 def _regions(item: Mapping[str, Any]) -> dict[str, str]:
