@@ -93,7 +93,13 @@ class Samples:
         for entry in objects:
             content_type = mimetypes.guess_type(entry.file)[0] or "application/octet-stream"
             content = (self.folder / entry.file).read_bytes()
-            s3.put_object(Bucket=entry.bucket, Key=entry.key, Body=content, ContentType=content_type)
+            s3.put_object(
+                Bucket=entry.bucket,
+                Key=entry.key,
+                Body=content,
+                ContentType=content_type,
+                ExpectedBucketOwner=self.account,
+            )
         return [(entry.file, f"s3://{entry.bucket}/{entry.key}") for entry in objects]
 
     def _object(self, entry: Any, where: str) -> SampleObject:  # noqa: ANN401 - any JSON value

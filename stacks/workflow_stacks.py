@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from aws_cdk import CfnOutput, Environment, Stack
+from aws_cdk import Aws, CfnOutput, Environment, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
@@ -205,6 +205,7 @@ def _stack_props(deployment: Deployment, part: str | None, region: str, role: St
 
 
 def _policy_document(path: Path) -> dict[str, Any]:
+    """The policy document in a file, with `${account}` filled. Raises InvalidManifestError."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -226,7 +227,8 @@ def _policy_document(path: Path) -> dict[str, Any]:
         )
     for statement in document["Statement"]:
         _check_statement(statement, str(path))
-    return document
+    filled: dict[str, Any] = json.loads(json.dumps(document).replace("${account}", Aws.ACCOUNT_ID))
+    return filled
 
 
 def _check_statement(statement: Any, where: str) -> None:  # noqa: ANN401 - it comes out of a file

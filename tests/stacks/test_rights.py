@@ -180,6 +180,8 @@ def test_functions_when_they_run_then_their_roles_allow_every_call(moved, player
     operations = {operation for _, _, operation, _ in player.calls}
     assert operations == {"Publish", "UpdateItem", "PutItem", "GetItem", "Query", "PutObject", "GetObject"}
     assert player.denied(moved) == []
+    owners = {params.get("ExpectedBucketOwner") for _, service, _, params in player.calls if service == "s3"}
+    assert owners == {player.account}
 
 
 @pytest.mark.local_cloud

@@ -316,6 +316,15 @@ def test_roles_when_they_name_any_region_then_a_condition_names_the_allowed_ones
             assert regions == (["us-east-1"] if "/index/*" in resources else allowed)
 
 
+def test_roles_when_they_may_use_buckets_then_only_those_of_this_account(moved):
+    """Whoever takes a name of ours first would get the payloads, or give others back."""
+    found = [s for stack in moved.stacks for s in statements(moved.template(stack)["Resources"])]
+    of_s3 = [s for s in found if "s3:" in json.dumps([s["Action"], s["Resource"]])]
+    assert len(of_s3) >= len(functions_of(moved, HOME_STACK))
+    for statement in of_s3:
+        assert statement["Condition"]["StringEquals"]["aws:ResourceAccount"] == {"Ref": "AWS::AccountId"}
+
+
 def test_roles_when_a_function_has_successors_then_their_topics_are_named_in_full(home):
     """`near` may start `join`; `start` its successors, the sync node behind them, and itself."""
 
