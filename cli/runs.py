@@ -25,6 +25,7 @@ from caribou.control.runs.redrive import sweeper_of
 from caribou.control.runs.runs import RunItem, Runs, RunState
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.project.workflow import Workflow, read_workflow, workflow_folders
+from caribou.model.run.fields import is_run_name
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -104,6 +105,10 @@ def found_run(run_id: str, workflow: str | None, here: Session) -> Found:
 
     Raises InvalidInputError.
     """
+    if not is_run_name(run_id):
+        raise InvalidInputError(
+            "is no name of a run", where="RUN_ID", found=ascii(run_id)[:80], fix="see `caribou runs`"
+        )
     definitions, broken = _looked_in(workflow, here)
     found: list[Found] = []
     silent: list[str] = []

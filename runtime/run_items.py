@@ -9,11 +9,11 @@ from typing import Any
 from zlib import crc32
 
 from caribou.model.errors import InvalidRunItemError, UnknownRunError
-from caribou.model.run.envelope import MAX_RUN_ID_BYTES, Run
-from caribou.model.run.fields import region_by_node, seconds_in
+from caribou.model.run.envelope import Run
+from caribou.model.run.fields import MAX_RUN_ID_BYTES, region_by_node, run_name_of, seconds_in
 from caribou.model.run.item import NO_RESULTS, Listed, RunItem, RunState
 from caribou.model.run.text import storable
-from caribou.model.template_contract import OPEN_INDEX
+from caribou.model.template_contract import OPEN_INDEX, RESULT_ATTRIBUTE
 from caribou.runtime.clients import Clients, got, number
 
 _SHARDS = 64
@@ -25,8 +25,6 @@ _NOT_OURS = (KeyError, ValueError, TypeError, RecursionError)
 """What reading an item raises that somebody else has written."""
 _SHOWN = 200
 """Characters of what is wrong with an item."""
-_RESULT = "result:"
-"""What the names of attributes with results begin with; the leaf follows."""
 
 ON_LIST: Mapping[str, Any] = {"IndexName": OPEN_INDEX}
 """A scan of the sweeper's list. Whatever key an item has in the index, as one of an earlier version, it is found."""
@@ -53,7 +51,9 @@ class DynamoRunStore:
                 return found
         return RunItem(run, leaves)
 
-    def end_leaves(self, run_id: str, leaves: tuple[str, ...], results: Mapping[str, str] = NO_RESULTS) -> RunItem:
+    def end_leaves(
+        self, run_id: str, leaves: tuple[str, ...], results: Mapping[str, str] = NO_RESULTS
+    ) -> frozenset[str]:
         """Add leaves to the set of those that have ended, and an attribute for each result."""
         update: dict[str, Any] = {"UpdateExpression": "ADD ended :leaves"}
         values: dict[str, Any] = {":leaves": {"SS": list(leaves)}}
@@ -61,7 +61,7 @@ class DynamoRunStore:
             placeholders = ", ".join(f"#result{i} = :result{i}" for i in range(len(results)))
             update = {
                 "UpdateExpression": f"SET {placeholders} ADD ended :leaves",
-                "ExpressionAttributeNames": {f"#result{i}": _RESULT + leaf for i, leaf in enumerate(results)},
+                "ExpressionAttributeNames": {f"#result{i}": RESULT_ATTRIBUTE + leaf for i, leaf in enumerate(results)},
             }
             values |= {f":result{i}": {"S": text} for i, text in enumerate(results.values())}
         client = self._clients.dynamodb(self._home)
@@ -72,12 +72,12 @@ class DynamoRunStore:
                     Key=_key(run_id),
                     ConditionExpression="attribute_exists(run_id)",
                     ExpressionAttributeValues=values,
-                    ReturnValues="ALL_NEW",
+                    ReturnValues="UPDATED_NEW",
                     **update,
                 )
         except client.exceptions.ConditionalCheckFailedException as error:
             raise UnknownRunError(f"Run {run_id} has no item in {self._table}") from error
-        return run_item(answer["Attributes"])
+        return frozenset(answer["Attributes"]["ended"]["SS"])
 
     def succeed(self, run_id: str, at: float) -> None:
         """End a run well, and take it off the list: one write, since every run comes here."""
@@ -181,7 +181,7 @@ def readable(items: Iterable[Mapping[str, Any]]) -> tuple[RunItem, ...]:
 
 
 def use_in(item: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The values in an item that `USE_ONLY` has read, by their names; None for one that is no run's, as the lock.
+    """The values in an item that `USE_ONLY` has read, by their names; None for one that is no run's.
 
     Raises InvalidRunItemError for one that is a run's and damaged.
     """
@@ -189,7 +189,7 @@ def use_in(item: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     try:
         return {
-            "run_id": item["run_id"]["S"],
+            "run_id": run_name_of(item["run_id"], "S"),
             "state": RunState(item["state"]["S"]),
             "regions": frozenset(_regions(item).values()),
             "deadline": seconds_in(item["deadline"]["N"]),
@@ -201,7 +201,7 @@ def use_in(item: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _run_item(item: Mapping[str, Any]) -> RunItem:
     run = Run(
-        run_id=item["run_id"]["S"],
+        run_id=run_name_of(item["run_id"], "S"),
         workflow_version=item["workflow_version"]["S"],
         graph=item["graph"]["S"],
         placement=item["placement"]["S"],
@@ -218,8 +218,13 @@ def _run_item(item: Mapping[str, Any]) -> RunItem:
         ended_at=_ended_at(item),
         failed_node=item["failed_node"]["S"] if "failed_node" in item else None,
         error=item["error"]["S"] if "error" in item else None,
-        results={name.removeprefix(_RESULT): item[name]["S"] for name in item if name.startswith(_RESULT)},
+        results=_results(item),
     )
+
+
+def _results(item: Mapping[str, Any]) -> dict[str, str]:
+    named = (name for name in item if name.startswith(RESULT_ATTRIBUTE))
+    return {name.removeprefix(RESULT_ATTRIBUTE): item[name]["S"] for name in named}
 
 
 def _regions(item: Mapping[str, Any]) -> dict[str, str]:
@@ -238,7 +243,7 @@ def _unreadable(item: Mapping[str, Any], error: Exception) -> InvalidRunItemErro
 
 def begun_since(since_s: float, state: RunState | None = None) -> dict[str, Any]:
     """The filter of a scan for runs that began then or later, in a state if one is given."""
-    condition = "attribute_exists(leaves) AND started_at >= :since"  # the lock lies in the table, too
+    condition = "attribute_exists(leaves) AND started_at >= :since"  # of runs alone
     values = {":since": number(since_s)}
     if state is None:
         return {"FilterExpression": condition, "ExpressionAttributeValues": values}

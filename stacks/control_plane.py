@@ -36,7 +36,7 @@ _RECORD_ACTIONS = ["dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutI
 
 
 class ControlPlaneStack(Stack):
-    """Tables of facts and run records, the bucket of solved placements, and collectors on schedules."""
+    """Tables of facts, run records and locks, the bucket of solved placements, and collectors on schedules."""
 
     def __init__(self, scope: Construct, *, stage: str, control_region: str, sources: Mapping[Kind, str]) -> None:
         super().__init__(
@@ -51,22 +51,25 @@ class ControlPlaneStack(Stack):
         self._names, self._stage = ControlNames(stage), stage
         self.facts = self._table("Facts", self._names.fact_table, "kind", "region")
         self.records = self._table("Records", self._names.record_table, "workflow", "id")
+        self._table("Locks", self._names.lock_table, "workflow", outlives=False)
         self.placements = self._placement_bucket()
         self._add_collectors({kind: {SOURCE_VARIABLE: source} for kind, source in sources.items()})
         CfnOutput(self, Output.PLACEMENT_BUCKET, value=self.placements.bucket_name)
 
-    def _table(self, construct_id: str, name: str, partition: str, sort: str) -> dynamodb.Table:
+    def _table(
+        self, construct_id: str, name: str, partition: str, sort: str | None = None, *, outlives: bool = True
+    ) -> dynamodb.Table:
         table = dynamodb.Table(
             self,
             construct_id,
             table_name=name,
             partition_key=dynamodb.Attribute(name=partition, type=dynamodb.AttributeType.STRING),
-            sort_key=dynamodb.Attribute(name=sort, type=dynamodb.AttributeType.STRING),
+            sort_key=None if sort is None else dynamodb.Attribute(name=sort, type=dynamodb.AttributeType.STRING),
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             time_to_live_attribute="expires",
-            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if outlives else RemovalPolicy.DESTROY,
         )
-        acknowledge(table, {"AwsSolutions-DDB3": "facts and records are collected again"})
+        acknowledge(table, {"AwsSolutions-DDB3": "facts and records are collected again, locks live for hours"})
         return table
 
     def _placement_bucket(self) -> s3.Bucket:

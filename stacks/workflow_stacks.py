@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from aws_cdk import CfnOutput, Environment, Stack
+from aws_cdk import Aws, CfnOutput, Environment, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
@@ -71,9 +72,16 @@ class Deployment:
 
     @cached_property
     def user_policy(self) -> dict[str, Any] | None:
-        """The policy document that the manifest names, whose statements every function's role gets."""
+        """The policy document that the manifest names, whose statements every function's role gets.
+
+        `${account}` in it is the account that the stack is deployed to.
+        """
         named = self.workflow.manifest.iam_policy_file
-        return None if named is None else read_iam_policy(self.workflow.folder / MANIFEST.parent / named)
+        if named is None:
+            return None
+        document = read_iam_policy(self.workflow.folder / MANIFEST.parent / named)
+        filled: dict[str, Any] = json.loads(json.dumps(document).replace("${account}", Aws.ACCOUNT_ID))
+        return filled
 
     def function_props(
         self, function: str, code: lambda_.Code, layers: Sequence[lambda_.ILayerVersion] = ()

@@ -13,7 +13,7 @@ from caribou.control.aws import Aws
 from caribou.control.stacks.deployed import find_stack, resources
 from caribou.control.target import DEFAULT_QUALIFIER, Target
 from caribou.control.workflows import KnownWorkflow
-from caribou.model.names import WorkflowNames, stack_name, workflow_stack_id
+from caribou.model.names import CONTROL_PLANE_STACK_ID, WorkflowNames, stack_name, workflow_stack_id
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.project.workflow import read_workflow
 from caribou.model.registration import ControlNames
@@ -161,6 +161,23 @@ class World:
         client = self.aws.s3(WEST)
         if bucket not in {found["Name"] for found in client.list_buckets()["Buckets"]}:
             client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": WEST})
+
+    def control_plane(self):
+        """Deploy a control plane's stack, with a bucket alone in it."""
+        template = {"Resources": {"Placements": {"Type": "AWS::S3::Bucket"}}}
+        return self._deploy(CONTROL_PLANE_STACK_ID, WEST, "control", template)
+
+    def lock_table(self):
+        """Make the control plane's table of locks, unless it is there; its name."""
+        name, client = ControlNames(self.target.stage).lock_table, self.aws.dynamodb(WEST)
+        if name not in client.list_tables()["TableNames"]:
+            client.create_table(
+                TableName=name,
+                KeySchema=[{"AttributeName": "workflow", "KeyType": "HASH"}],
+                AttributeDefinitions=[{"AttributeName": "workflow", "AttributeType": "S"}],
+                BillingMode="PAY_PER_REQUEST",
+            )
+        return name
 
     def foreign(self, region, construct_id, role):
         """Deploy a stack of someone else's that has our tags: a bucket, which has an object; the bucket's name."""

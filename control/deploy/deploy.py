@@ -50,8 +50,7 @@ class Rollout:
                 locks.enter_context(alone_here(self.aws, self.target, workflow_stack_id(placed.name), "deploying"))
             locks.enter_context(self._making_control_plane(everything=everything))
             for placed in workflows:
-                names = self.target.names(placed.name)
-                locks.enter_context(deploy_lock(self.aws, names, placed.home_region, "deploying"))
+                locks.enter_context(deploy_lock(self.aws, self.target, placed.name, "deploying"))
             plan = plan_deploy(self.aws, workflows, self.target, force=force, everything=everything)
             self.execute(plan)
         return plan

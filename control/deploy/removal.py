@@ -130,10 +130,9 @@ def plan_removal(
 
 def remove(aws: Aws, removal: Removal, target: Target, notify: Callable[[str], None]) -> None:
     """Carry a removal out, under the workflow's lock. Raises OperationFailedError at the first step that fails."""
-    names = target.names(removal.workflow)
     with (
         alone_here(aws, target, workflow_stack_id(removal.workflow), "removing"),
-        deploy_lock(aws, names, removal.home_region, "removing") as lock,
+        deploy_lock(aws, target, removal.workflow, "removing") as lock,
     ):
         for step in removal.steps:
             if step.action is Action.DELETE:

@@ -11,6 +11,8 @@ from typing import Any
 
 MAX_NAME_BYTES = 512
 """Of nodes, edges, versions and digests: far more than any that synth lets through."""
+MAX_RUN_ID_BYTES = 256
+"""So that a run's keys fit into DynamoDB (2048 bytes) and S3 (1024 bytes) with all that is added to them."""
 _MAX_KEY_BYTES = 1024
 """Of an S3 key."""
 LAST_SECOND = 253_402_300_799
@@ -29,6 +31,23 @@ def text_of(data: Mapping[str, Any], name: str, most_bytes: int = MAX_NAME_BYTES
 def optional_text_of(data: Mapping[str, Any], name: str, most_bytes: int = MAX_NAME_BYTES) -> str | None:
     """The same, or None."""
     return None if data[name] is None else text_of(data, name, most_bytes)
+
+
+def run_name_of(data: Mapping[str, Any], name: str) -> str:
+    """The name of a run."""
+    if not is_run_name(data[name]):
+        raise ValueError(f"{name} has 1 to {MAX_RUN_ID_BYTES} bytes of printable characters, and no #")
+    return str(data[name])
+
+
+def is_run_name(value: object) -> bool:
+    """Whether a value can name a run, everywhere that a run is named.
+
+    `#` stands between a run's name and a node's in keys, and roles know functions' keys by what comes after it.
+    """
+    if not isinstance(value, str) or not value.isprintable() or "#" in value:  # half a character is not printable
+        return False
+    return 0 < len(value.encode()) <= MAX_RUN_ID_BYTES
 
 
 def payload_of(data: Mapping[str, Any], name: str) -> str | None:

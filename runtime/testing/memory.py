@@ -140,7 +140,9 @@ class InMemoryRunStore:
                 self._listed.add(run.run_id)
             return self.items[run.run_id]
 
-    def end_leaves(self, run_id: str, leaves: tuple[str, ...], results: Mapping[str, str] = NO_RESULTS) -> RunItem:
+    def end_leaves(
+        self, run_id: str, leaves: tuple[str, ...], results: Mapping[str, str] = NO_RESULTS
+    ) -> frozenset[str]:
         """Note that leaves have ended."""
         with self._lock:
             if run_id not in self.items:
@@ -148,7 +150,7 @@ class InMemoryRunStore:
             item = self.items[run_id]
             ended, kept = item.ended | set(leaves), {**item.results, **results}
             self.items[run_id] = _checked(replace(item, ended=ended, results=kept))
-            return self.items[run_id]
+            return ended
 
     def succeed(self, run_id: str, at: float) -> None:
         """End a run well."""

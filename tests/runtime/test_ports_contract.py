@@ -340,8 +340,10 @@ def test_run_when_leaves_end_then_it_is_complete_with_the_last(ports, run_id):
     ports.runs.begin(_run(run_id), LEAVES)
     first, again = (ports.runs.end_leaves(run_id, ("x",)) for _ in range(2))
     assert first == again
-    assert (first.ended, first.is_complete) == ({"x"}, False)
-    assert ports.runs.end_leaves(run_id, ("x", "y")).is_complete
+    assert first == {"x"}
+    assert not ports.runs.get(run_id).is_complete
+    assert ports.runs.end_leaves(run_id, ("x", "y")) == {"x", "y"}
+    assert ports.runs.get(run_id).is_complete
     assert ports.runs.get(run_id).state is RunState.RUNNING
 
 
@@ -350,9 +352,8 @@ def test_run_when_leaves_end_with_results_then_the_item_has_each(ports, run_id):
     ports.runs.begin(_run(run_id), LEAVES)
     ports.runs.end_leaves(run_id, ("x",), {"x": '"old"'})
     ports.runs.end_leaves(run_id, ("y",), {"y": "[1]"})
-    item = ports.runs.end_leaves(run_id, ("x",), {"x": '"new"'})
-    assert item == ports.runs.get(run_id)
-    assert item.results == {"x": '"new"', "y": "[1]"}
+    assert ports.runs.end_leaves(run_id, ("x",), {"x": '"new"'}) == {"x", "y"}
+    assert ports.runs.get(run_id).results == {"x": '"new"', "y": "[1]"}
 
 
 def _is_listed(ports, run_id):

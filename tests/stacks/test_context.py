@@ -268,6 +268,16 @@ def test_user_policy_when_it_is_right_then_every_function_gets_its_statements(ne
     assert len(found) == 4
 
 
+def test_user_policy_when_it_names_the_account_then_it_is_the_one_that_is_deployed_to(new_project, synthesised):
+    """So that a policy can say whose buckets it means, in whatever account it ends up."""
+    condition = {"StringEquals": {"aws:ResourceAccount": "${account}"}}
+    right = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::p-${account}/*"}
+    root = with_policy(new_project, json.dumps({"Statement": [{**right, "Condition": condition}]}))
+    text = json.dumps(synthesised(root).properties(HOME_STACK, "AWS::IAM::Policy"))
+    assert "${account}" not in text
+    assert text.count('["arn:aws:s3:::p-", {"Ref": "AWS::AccountId"}, "/*"]') == 4
+
+
 def with_policy(new_project, document):
     """A project whose manifest names a policy of its own."""
     root = new_project("city_tour")
