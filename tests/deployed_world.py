@@ -92,10 +92,15 @@ def cloud(local_cloud, led_to):
 def aws(cloud):  # noqa: ARG001 - clients find it by the environment
     """The control room's clients of it. Three regions look bootstrapped."""
     with Aws() as clients:
-        for region in (HOME, WEST, CANADA):
-            parameter = f"/cdk-bootstrap/{DEFAULT_QUALIFIER}/version"
-            clients.ssm(region).put_parameter(Name=parameter, Value="30", Type="String", Overwrite=True)
+        look_bootstrapped(clients)
         yield clients
+
+
+def look_bootstrapped(aws):
+    """Let three regions of the account look as `cdk bootstrap` leaves them."""
+    for region in (HOME, WEST, CANADA):
+        parameter = f"/cdk-bootstrap/{DEFAULT_QUALIFIER}/version"
+        aws.ssm(region).put_parameter(Name=parameter, Value="30", Type="String", Overwrite=True)
 
 
 @dataclass

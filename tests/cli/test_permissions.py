@@ -11,7 +11,7 @@ import boto3
 import pytest
 from builders import ROOT, record_of
 from click.testing import CliRunner
-from deployed_world import ENTRY, HOME, LAST, WEST, World, placed, written_workflow
+from deployed_world import ENTRY, HOME, LAST, WEST, World, look_bootstrapped, placed, written_workflow
 from iam_calls import actions_of, allows, recorded
 
 from caribou.cli import cdk_deployer
@@ -94,6 +94,7 @@ def scene(local_cloud, tmp_path_factory):
     with cloud.environment(), pytest.MonkeyPatch.context() as patch, Aws() as aws:
         patch.chdir(root)
         patch.setattr(boto3, "DEFAULT_SESSION", None)
+        look_bootstrapped(aws)
         scene = Scene(aws, root)
         patch.setattr(cdk_deployer, "run_cdk", scene.cdk)
         for act in (_first_deploy, _runs, _collection, _move, _end):
@@ -103,6 +104,7 @@ def scene(local_cloud, tmp_path_factory):
 
 def _first_deploy(scene):
     """Deploy where an earlier deployment has left what is empty, then once more."""
+    scene.world.lock_table()
     scene.leave_what_is_empty()
     scene.give("deploy", "--placement", scene.file(scene.next))
     scene.give("deploy", "--placement", "deployed")
