@@ -33,7 +33,8 @@ def checked(assembly, stack):
 
 def statements(resources):
     """The statements of all IAM policies among some resources."""
-    policies = [r for r in resources.values() if r["Type"] == "AWS::IAM::Policy"]
+    kinds = ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy")
+    policies = [r for r in resources.values() if r["Type"] in kinds]
     return [s for policy in policies for s in policy["Properties"]["PolicyDocument"]["Statement"]]
 
 
