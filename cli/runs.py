@@ -24,6 +24,7 @@ from caribou.control.runs.redrive import redrive as redrive_run
 from caribou.control.runs.runs import RunItem, Runs, RunState
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.project.workflow import Workflow, read_workflow, workflow_folders
+from caribou.model.run.fields import is_run_name
 from caribou.model.run.order import RedriveAnswer
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -111,6 +112,10 @@ def found_run(run_id: str, workflow: str | None, here: Session) -> Found:
 
     Raises InvalidInputError.
     """
+    if not is_run_name(run_id):
+        raise InvalidInputError(
+            "is no name of a run", where="RUN_ID", found=ascii(run_id)[:80], fix="see `caribou runs`"
+        )
     definitions, broken = _looked_in(workflow, here)
     found: list[Found] = []
     silent: list[str] = []

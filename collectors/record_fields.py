@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from caribou.model.run.envelope import MAX_RUN_ID_BYTES
-from caribou.model.run.fields import LAST_SECOND
+from caribou.model.run.fields import LAST_SECOND, is_run_name
 from caribou.model.run.record import RunRecord, SuccessorRecord
 
 LAMBDA_MAX_S = 900.0
@@ -25,10 +24,9 @@ _NAME_BYTES = 300
 """Of nodes and edges: two functions of 64 characters each, and numbers. With a run's id the key has 1,024 bytes."""
 
 _Range = tuple[float, float]
-_TEXTS: Mapping[str, int] = {
-    "run_id": MAX_RUN_ID_BYTES,
-    **dict.fromkeys(("workflow", "workflow_version", "node", "function", "region", "placement"), _NAME_BYTES),
-}
+_TEXTS: Mapping[str, int] = dict.fromkeys(
+    ("workflow", "workflow_version", "node", "function", "region", "placement"), _NAME_BYTES
+)
 _FLAGS = ("cold_start", "redirect", "stays_home")
 _SECONDS: Mapping[str, _Range] = {
     "started_at": (0, LAST_SECOND),
@@ -50,6 +48,8 @@ def wrong_field(record: RunRecord) -> str | None:
 
 
 def _wrong(record: RunRecord) -> Iterator[tuple[str, Any]]:
+    if not is_run_name(record.run_id):
+        yield "run_id", record.run_id
     texts = {name: (getattr(record, name), size) for name, size in _TEXTS.items()}
     texts |= {"edge": (record.edge, _NAME_BYTES)} if record.edge is not None else {}
     yield from ((name, value) for name, (value, size) in texts.items() if not _is_text(value, size))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from aws_cdk import Aws, Duration
+from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 
-from caribou.constructs.naming import allow_in_regions, arn
+from caribou.constructs.naming import allow_in_regions, arn, with_leading_keys
 from caribou.constructs.scheduled_function import ScheduledProps
 from caribou.constructs.workflow_function import RETENTIONS, FunctionProps
 from caribou.constructs.workflow_role import RoleProps
-from caribou.model.template_contract import SWEEPER_HANDLER
+from caribou.model.template_contract import OPEN_INDEX, SWEEPER_HANDLER
 
 
 def sweeper_props(props: FunctionProps) -> ScheduledProps:
@@ -45,7 +45,6 @@ def _statements(role: RoleProps) -> list[iam.PolicyStatement]:
     run_table = arn("dynamodb", f"table/{names.run_table}", role.home_region)
     parking = arn("dynamodb", f"table/{names.sync_table}", role.home_region)
     syncs = arn("dynamodb", f"table/{names.sync_table}")
-    buckets = [f"arn:{Aws.PARTITION}:s3:::{names.payload_bucket(Aws.ACCOUNT_ID, region)}/*" for region in role.regions]
     return [
         allow_in_regions(["sns:Publish"], [arn("sns", names.topic(f)) for f in functions], role.regions),
         allow_in_regions(
@@ -53,12 +52,10 @@ def _statements(role: RoleProps) -> list[iam.PolicyStatement]:
             [arn("sqs", names.failure_queue(f)) for f in functions],
             role.regions,
         ),
+        allow_in_regions(["dynamodb:Scan"], [f"{run_table}/index/{OPEN_INDEX}"], home),
+        allow_in_regions(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], [run_table], home),
         allow_in_regions(
-            ["dynamodb:Query", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
-            [run_table, f"{run_table}/index/*"],
-            home,
+            ["dynamodb:Query", "dynamodb:PutItem", "dynamodb:DeleteItem"], [parking], home, with_leading_keys(["*#"])
         ),
-        allow_in_regions(["dynamodb:PutItem", "dynamodb:DeleteItem"], [parking], home),
         allow_in_regions(["dynamodb:Query", "dynamodb:GetItem"], [syncs], role.regions),
-        allow_in_regions(["s3:GetObject"], buckets, role.regions),
     ]

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from caribou.model.errors import InvalidInputError
-from caribou.model.regions import KNOWN_REGIONS
+from caribou.model.regions import KNOWN_REGIONS, why_unknown
 
 STAGE_KEY, CONTROL_REGION_KEY = "caribou:stage", "caribou:control_region"
 """Context keys of `cdk.json`: the stage, and the region of the control plane."""
@@ -111,5 +111,8 @@ def checked_control_region(region: str, where: str) -> str:
     if region in KNOWN_REGIONS:
         return region
     raise InvalidInputError(
-        "is not a region that Caribou knows", where=where, found=region, fix=f"use one of {', '.join(KNOWN_REGIONS)}"
+        why_unknown(region) or "is not a region that Caribou knows",
+        where=where,
+        found=region,
+        fix=f"use one of {', '.join(KNOWN_REGIONS)}",
     )

@@ -69,5 +69,12 @@ OPEN_INDEX = "open"
 """The run table's sparse index, by the attribute of the same name: only items on the sweeper's list have its key, so
 that an idle workflow's list costs nothing."""
 
+RESULT_ATTRIBUTE = "result:"
+"""What the names of a run item's attributes with results begin with; the leaf follows."""
+
+NODES_WRITE = ("run_id", "ended", "state", "ended_at", OPEN_INDEX, "failed_node", "error")
+"""The attributes of a run item that any function names to end a leaf or the run, its key among them: roles allow no
+others. Results come to that, each under the name of a leaf of its own."""
+
 MAX_EVENT_AGE_S = 6 * 3600
 """How long Lambda keeps trying to start an asynchronous invocation: its maximum, which every function here gets."""

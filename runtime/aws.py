@@ -38,7 +38,7 @@ def aws_ports(settings: Settings, *, partition: str, account: str, clients: Clie
         claims=DynamoClaims(clients, settings.names.sync_table),
         syncs=DynamoSyncStore(clients, settings.names.sync_table),
         runs=DynamoRunStore(clients, settings.names.run_table, settings.home_region),
-        payloads=S3PayloadStore(clients, lambda region: settings.names.payload_bucket(account, region)),
+        payloads=S3PayloadStore(clients, settings.names, account),
         clock=SystemClock(),
         failures=SqsFailures(clients, settings.names),
         parking=DynamoParking(clients, settings.names.sync_table, settings.home_region),
@@ -67,23 +67,30 @@ class SnsBus:
 
 
 class S3PayloadStore:
-    """Keeps payloads in each region's bucket, whose lifecycle expires them."""
+    """Keeps payloads in each region's bucket, whose lifecycle expires them.
 
-    def __init__(self, clients: Clients, bucket: Callable[[str], str]) -> None:
-        self._clients, self._bucket = clients, bucket
+    Anyone may have taken a bucket's name: each call says that the account must own it, else S3 refuses.
+    """
+
+    def __init__(self, clients: Clients, names: WorkflowNames, account: str) -> None:
+        self._clients, self._names, self._account = clients, names, account
 
     def put(self, region: str, key: str, text: str) -> Pointer:
         """Put the payload; raises UnreachableError where the region does not take it."""
-        body, bucket = text.encode(), self._bucket(region)
+        body, bucket = text.encode(), self._names.payload_bucket(self._account, region)
         with self._clients.reaching(region):
-            self._clients.s3(region).put_object(Bucket=bucket, Key=key, Body=body)
+            self._clients.s3(region).put_object(Bucket=bucket, Key=key, Body=body, ExpectedBucketOwner=self._account)
         return Pointer(region, bucket, key, hashlib.sha256(body).hexdigest(), len(body))
 
     def get(self, pointer: Pointer) -> str:
-        """Get the payload; raises InvalidEnvelopeError if it is not what the pointer's digest says."""
-        with self._clients.reaching(pointer.region):
-            answer = self._clients.s3(pointer.region).get_object(Bucket=pointer.bucket, Key=pointer.key)
-            body = answer["Body"].read()
+        """Get the payload; raises InvalidEnvelopeError if it is gone, or not what the pointer's digest says."""
+        client = self._clients.s3(pointer.region)
+        try:
+            with self._clients.reaching(pointer.region):
+                answer = client.get_object(Bucket=pointer.bucket, Key=pointer.key, ExpectedBucketOwner=self._account)
+                body = answer["Body"].read()
+        except client.exceptions.NoSuchKey as error:
+            raise InvalidEnvelopeError(f"The payload at s3://{pointer.bucket}/{pointer.key} is gone") from error
         if hashlib.sha256(body).hexdigest() != pointer.sha256:
             raise InvalidEnvelopeError(
                 f"The payload at s3://{pointer.bucket}/{pointer.key} is not the one that was sent"

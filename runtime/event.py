@@ -9,7 +9,8 @@ from typing import Any
 
 from caribou.model.errors import InvalidPayloadError
 from caribou.model.run import payload as payloads
-from caribou.model.run.envelope import MAX_RUN_ID_BYTES, Envelope, Start, parse_message
+from caribou.model.run.envelope import Envelope, Start, parse_message
+from caribou.model.run.fields import is_run_name
 
 _OWN = ("TopicArn", "MessageId", "Message")
 """What a notification has, each a text."""
@@ -73,8 +74,8 @@ def _own_message(event: Any, topic: str) -> dict[str, str] | None:  # noqa: ANN4
     message = records[0].get("Sns")
     if not isinstance(message, dict) or not all(isinstance(message.get(name), str) for name in _OWN):
         return None
-    is_ours = message["TopicArn"].rpartition(":")[2] == topic and 0 < len(message["MessageId"]) <= MAX_RUN_ID_BYTES
-    return message if is_ours and message["MessageId"].isascii() else None
+    is_ours = message["TopicArn"].rpartition(":")[2] == topic
+    return message if is_ours and is_run_name(message["MessageId"]) else None
 
 
 def _event_id(event: Any) -> str | None:  # noqa: ANN401

@@ -123,6 +123,7 @@ class FailedEvents:
         node = graph.node(message.node)
         edges = {edge.id for edge in graph.in_edges(node.name)}
         fits = message.edge in edges if message.edge is not None else node.sync or node == graph.entry
+        fits = fits and message.inputs == graph.inputs_digest(node.name)
         if node.function != event.function or (run.graph == graph.digest and not fits):
             return None
         return replace(message, run=self._as_decided(message, run))

@@ -156,7 +156,7 @@ class NodeRunner:
                 )
                 self._record(envelope, meter, failed)
                 if tries >= MAX_ATTEMPTS and not isinstance(error, UnreachableError):
-                    with suppress(UnreachableError):  # what user code raised is what Lambda and the sweeper must see
+                    with suppress(Exception):  # what user code raised is what Lambda and the sweeper must see
                         self.ports.runs.fail(run.run_id, self.ports.clock.now(), envelope.node, error_text(error))
                 raise
         ended = _Ended(attempt, cold_start, successors=successors, joined_bytes=execution.joined_bytes)

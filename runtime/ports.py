@@ -58,10 +58,12 @@ class RunStore(Protocol):
     def begin(self, run: Run, leaves: frozenset[str], payload: StoredPayload | None = None) -> RunItem:
         """Write the run item, with its input if that is small, unless there is one; the item."""
 
-    def end_leaves(self, run_id: str, leaves: tuple[str, ...], results: Mapping[str, str] = NO_RESULTS) -> RunItem:
-        """Note that leaves have run or will not, and results of them; the item after that.
+    def end_leaves(
+        self, run_id: str, leaves: tuple[str, ...], results: Mapping[str, str] = NO_RESULTS
+    ) -> frozenset[str]:
+        """Note that leaves have run or will not, and results of them; all leaves that have by now.
 
-        A result takes the place of the run's input. UnknownRunError if there is no item.
+        No more of the item: a function needs no right to read one. UnknownRunError if there is none.
         """
 
     def succeed(self, run_id: str, at: float) -> None:

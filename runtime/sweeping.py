@@ -126,10 +126,10 @@ class Sweeper:
         return tuple(tally.problems[:_PROBLEMS_SAID])
 
     def _end_runs(self, items: Iterable[RunItem], tally: _Tally) -> int:
-        """Expire runs that are past their deadline, finish those that nobody finished; how many expired."""
+        """Expire runs past their deadline, the longest first, finish those that nobody finished; how many expired."""
         now, expired = self.ports.clock.now(), 0
         due = (item for item in items if item.is_complete or now >= item.run.deadline)
-        for item in islice(due, ENDS_A_SWEEP):
+        for item in islice(sorted(due, key=lambda item: item.run.deadline), ENDS_A_SWEEP):
             if not self.has_time():
                 break
             with tally.noting(f"run {item.run.run_id}"):

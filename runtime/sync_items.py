@@ -11,15 +11,21 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from caribou.model.errors import InvalidRunItemError
 from caribou.model.run.envelope import StoredPayload, parse_pointer, pointer_to_json
 from caribou.model.run.item import Claim, Parked, SyncInputs, SyncState
+from caribou.model.run.text import storable
 from caribou.runtime.clients import Clients, got, queried
 
 _DAY_S = 24 * 3600
+_NOT_OURS = (KeyError, ValueError, TypeError, RecursionError)
+"""What reading an item raises that somebody else has written."""
+_SHOWN = 200
+"""Characters of what is wrong with an item."""
 _CLAIM, _STATE, _EDGE = "claim", "state", "edge#"
 
 
@@ -115,7 +121,9 @@ class DynamoSyncStore:
         """Read the state and all payloads, page by page."""
         rows = queried(self._clients, region, self._table, _key(run_id, node, "")["id"])
         items = {item["part"]["S"]: item for item in rows}
-        payloads = {part.removeprefix(_EDGE): _payload(item) for part, item in items.items() if part.startswith(_EDGE)}
+        payloads = {
+            part.removeprefix(_EDGE): payload_in(item) for part, item in items.items() if part.startswith(_EDGE)
+        }
         return SyncInputs(state_of(items.get(_STATE, {})), payloads)
 
 
@@ -147,10 +155,7 @@ class DynamoParking:
     def parked(self, run_id: str) -> tuple[Parked, ...]:
         """The items of a run."""
         rows = queried(self._clients, self._home, self._table, _parking_key(run_id, "")["id"])
-        return tuple(
-            Parked(run_id, row["part"]["S"], int(row["attempt"]["N"]), row["message"]["S"], row["reason"]["S"])
-            for row in rows
-        )
+        return parked_in(run_id, rows)
 
     def unpark(self, parked: Parked) -> None:
         """Delete the message's item, unless it is of another attempt by now."""
@@ -175,9 +180,12 @@ def state_key(run_id: str, node: str) -> dict[str, Any]:
 
 
 def claim_of(item: Mapping[str, Any]) -> tuple[int, int]:
-    """The attempt that a claim's item is of, and its tries so far: none in an empty item."""
-    attempt = int(item["attempt"]["N"]) if "attempt" in item else 0
-    return attempt, int(item.get(_tries(attempt), {}).get("N", "1")) if item else 0
+    """The attempt that a claim's item is of, and its tries so far: none in an empty item, or one that is no claim."""
+    try:
+        attempt = int(item["attempt"]["N"]) if "attempt" in item else 0
+        return attempt, int(item.get(_tries(attempt), {}).get("N", "1")) if item else 0
+    except _NOT_OURS:
+        return 0, 0
 
 
 def state_of(item: Mapping[str, Any]) -> SyncState:
@@ -185,6 +193,27 @@ def state_of(item: Mapping[str, Any]) -> SyncState:
     return SyncState(
         taken=frozenset(item.get("taken", {}).get("SS", ())), skipped=frozenset(item.get("skipped", {}).get("SS", ()))
     )
+
+
+def parked_in(run_id: str, rows: Iterable[Mapping[str, Any]]) -> tuple[Parked, ...]:
+    """The parked messages among a run's items: every function may write the table, so any may be damaged."""
+    found = []
+    for row in rows:
+        with suppress(*_NOT_OURS):
+            attempt, message = int(row["attempt"]["N"]), row["message"]["S"]
+            found.append(Parked(run_id, row["part"]["S"], attempt, message, row["reason"]["S"]))
+    return tuple(found)
+
+
+def payload_in(item: Mapping[str, Any]) -> StoredPayload:
+    """The payload in an edge's item. Raises InvalidRunItemError."""
+    try:
+        if "pointer" in item:
+            return StoredPayload(pointer=parse_pointer(json.loads(item["pointer"]["S"])))
+        return StoredPayload(text=item["payload"]["S"])
+    except _NOT_OURS as error:
+        said = storable(repr(error), _SHOWN)
+        raise InvalidRunItemError(f"What an edge left in {item['id']['S']} can't be read: {said}") from error
 
 
 def _key(run_id: str, node: str, part: str) -> dict[str, Any]:
@@ -210,9 +239,3 @@ def _payload_attributes(payload: StoredPayload) -> dict[str, Any]:
     if payload.pointer is not None:
         return {"pointer": {"S": json.dumps(pointer_to_json(payload.pointer))}}
     return {"payload": {"S": payload.text or ""}}
-
-
-def _payload(item: Mapping[str, Any]) -> StoredPayload:
-    if "pointer" in item:
-        return StoredPayload(pointer=parse_pointer(json.loads(item["pointer"]["S"])))
-    return StoredPayload(text=item["payload"]["S"])

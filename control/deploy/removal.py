@@ -17,9 +17,11 @@ from caribou.control.runs.run_table import open_runs
 from caribou.control.stacks.deletion import delete_bucket, delete_stack, delete_table
 from caribou.control.stacks.deployed import DeployedStack, Found, find_stacks
 from caribou.control.stacks.lock import DeployLock, deploy_lock
+from caribou.control.stacks.machine_lock import alone_here
 from caribou.control.stacks.stateful import home_tables
 from caribou.control.target import Target
 from caribou.model.errors import InvalidInputError, OperationFailedError
+from caribou.model.names import workflow_stack_id
 from caribou.model.regions import KNOWN_REGIONS
 from caribou.model.template_contract import StackRole
 
@@ -121,15 +123,17 @@ def plan_removal(
         bucket=names.payload_bucket(aws.account(target.control_region), home),
         delete_data=delete_data,
         open_runs=open_runs(aws, names, home, now_s),
-        unseen=found.unseen(regions),
+        unseen=found.unseen({*regions, target.control_region}),
         earlier=former_homes(aws, names, others) if delete_data else (),
     )
 
 
 def remove(aws: Aws, removal: Removal, target: Target, notify: Callable[[str], None]) -> None:
     """Carry a removal out, under the workflow's lock. Raises OperationFailedError at the first step that fails."""
-    names = target.names(removal.workflow)
-    with deploy_lock(aws, names, removal.home_region, "removing") as lock:
+    with (
+        alone_here(aws, target, workflow_stack_id(removal.workflow), "removing"),
+        deploy_lock(aws, target, removal.workflow, "removing") as lock,
+    ):
         for step in removal.steps:
             if step.action is Action.DELETE:
                 notify(step.text)

@@ -122,7 +122,7 @@ class Runs:
         start = Start(run_id, text)
         if event_bytes(start.to_text()) <= self.manifest.runs.message_limit_bytes:
             return start
-        store = S3PayloadStore(self._clients, lambda region: self.names.payload_bucket(self.account, region))
+        store = S3PayloadStore(self._clients, self.names, self.account)
         stored = StoredPayload(pointer=store.put(self.manifest.home_region, f"{run_id}/start", text))
         return Start(run_id, None, stored.pointer)
 

@@ -135,6 +135,14 @@ STATEFUL: tuple[Stateful, ...] = (
     ),
     Stateful(
         StackRole.CONTROL,
+        ResourceType.TABLE,
+        ("Locks",),
+        "locks, while a workflow is deployed, moved or removed",
+        outlives=False,
+        removal=None,
+    ),
+    Stateful(
+        StackRole.CONTROL,
         ResourceType.BUCKET,
         ("Placements",),
         "placements that wait, and those applied last, of all workflows",

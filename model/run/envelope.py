@@ -14,8 +14,6 @@ from caribou.model.run.text import escaped_json, storable
 
 ENVELOPE_SCHEMA = "caribou.envelope/1"
 START_SCHEMA = "caribou.start/1"
-MAX_RUN_ID_BYTES = 256
-"""So that a run's keys fit into DynamoDB (2048 bytes) and S3 (1024 bytes) with all that is added to them."""
 MAX_PAYLOAD_BYTES = 5 * 1024**4
 """The largest object that S3 keeps."""
 MAX_ATTEMPTS_SENT, MAX_HOPS = 1_000_000, 10_000
@@ -204,7 +202,7 @@ def _message(content: Mapping[str, Any]) -> str:
 
 def _parsed_start(data: Mapping[str, Any]) -> Start:
     return Start(
-        run_id=fields.optional_text_of(data, "run_id", MAX_RUN_ID_BYTES),
+        run_id=None if data["run_id"] is None else fields.run_name_of(data, "run_id"),
         payload=fields.payload_of(data, "payload"),
         pointer=_parsed_pointer(data),
         attempt=fields.count_of(data, "attempt", MAX_ATTEMPTS_SENT),
@@ -214,7 +212,7 @@ def _parsed_start(data: Mapping[str, Any]) -> Start:
 def _parsed_envelope(data: Mapping[str, Any]) -> Envelope:
     return Envelope(
         run=Run(
-            run_id=fields.text_of(data, "run_id", MAX_RUN_ID_BYTES),
+            run_id=fields.run_name_of(data, "run_id"),
             workflow_version=fields.text_of(data, "workflow_version"),
             graph=fields.text_of(data, "graph"),
             placement=fields.text_of(data, "placement"),

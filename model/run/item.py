@@ -85,13 +85,15 @@ class RunItem:
 _WRITE_UNIT_BYTES = 1024
 _OTHER_BYTES = 240
 """Of a run item: names of attributes, numbers, states, and what sets add."""
+_RESULTS_BYTES = 256
+"""What is left for results of leaves."""
 
 
 def kept_input(run: Run, leaves: frozenset[str], payload: StoredPayload | None) -> StoredPayload | None:
     """A run's input, if it costs nothing to keep it with the run: if all writes of the item stay within one unit.
 
     An item is written and paid for as a whole, twice, since its index has it too. One that rests in a bucket is kept by
-    its pointer. The leaves count twice: they are noted again as they end.
+    its pointer. The leaves count twice: they are noted again as they end; and there is room for small results.
     """
     if payload is None:
         return None
@@ -99,7 +101,7 @@ def kept_input(run: Run, leaves: frozenset[str], payload: StoredPayload | None) 
     said = (payload.text or "") if pointer is None else json.dumps(pointer_to_json(pointer))
     texts = (run.run_id, run.workflow_version, run.graph, run.placement, *leaves, *leaves, said)
     regions = json.dumps(dict(run.regions))
-    size = _OTHER_BYTES + len(regions.encode()) + sum(len(text.encode()) + 1 for text in texts)
+    size = _OTHER_BYTES + _RESULTS_BYTES + len(regions.encode()) + sum(len(text.encode()) + 1 for text in texts)
     return payload if size <= _WRITE_UNIT_BYTES else None
 
 

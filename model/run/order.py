@@ -12,7 +12,6 @@ from typing import Any
 
 from caribou.model.errors import InvalidOrderError
 from caribou.model.run import fields
-from caribou.model.run.envelope import MAX_RUN_ID_BYTES
 from caribou.model.run.text import MAX_ERROR_CHARACTERS, storable
 
 ORDER_SCHEMA, ANSWER_SCHEMA = "caribou.redrive/1", "caribou.redriven/1"
@@ -76,7 +75,7 @@ def parse_order(event: Any) -> RedriveOrder | None:  # noqa: ANN401 - whatever t
     if schema != ORDER_SCHEMA:
         raise InvalidOrderError(f"This version takes no orders of {storable(schema, 80)}")
     try:
-        return RedriveOrder(run_id=fields.text_of(event, "run_id", MAX_RUN_ID_BYTES))
+        return RedriveOrder(run_id=fields.run_name_of(event, "run_id"))
     except _NOT_OURS as error:
         raise InvalidOrderError(f"An order of {schema} is damaged: {error!r}") from error
 

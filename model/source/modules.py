@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from caribou.model.errors import InvalidWorkflowError
+from caribou.model.paths import is_file
 from caribou.model.source.imports import (
     CLASS_SYMBOL,
     RUNTIME,
@@ -111,7 +112,7 @@ class _Reader:
     def _path(self, name: str) -> Path | None:
         base = self.folder.joinpath(*name.split("."))
         candidates = (base / "__init__.py", base.with_suffix(".py"))
-        found = next((path for path in candidates if path.is_file()), None)
+        found = next((path for path in candidates if is_file(path)), None)
         if found is not None and not found.resolve().is_relative_to(self.folder.resolve()):
             raise InvalidWorkflowError(
                 "leads out of the workflow's folder", where=str(found), fix="put the file itself into the folder"

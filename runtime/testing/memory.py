@@ -162,16 +162,17 @@ class InMemoryRunStore:
                 self._listed.add(run.run_id)
             return self.items[run.run_id]
 
-    def end_leaves(self, run_id: str, leaves: tuple[str, ...], results: Mapping[str, str] = NO_RESULTS) -> RunItem:
+    def end_leaves(
+        self, run_id: str, leaves: tuple[str, ...], results: Mapping[str, str] = NO_RESULTS
+    ) -> frozenset[str]:
         """Note that leaves have ended."""
         with self._lock:
             if run_id not in self.items:
                 raise UnknownRunError(run_id)
             item = self.items[run_id]
             ended, kept = item.ended | set(leaves), {**item.results, **results}
-            began_with = None if results else item.input
-            self.items[run_id] = _checked(replace(item, ended=ended, results=kept, input=began_with))
-            return self.items[run_id]
+            self.items[run_id] = _checked(replace(item, ended=ended, results=kept))
+            return ended
 
     def succeed(self, run_id: str, at: float) -> None:
         """End a run well."""
@@ -309,9 +310,11 @@ class InMemoryPayloadStore:
         return Pointer(region, bucket, key, hashlib.sha256(body).hexdigest(), len(body))
 
     def get(self, pointer: Pointer) -> str:
-        """Get a payload; raises InvalidEnvelopeError if it is not what the pointer's digest says."""
+        """Get a payload; raises InvalidEnvelopeError if it is gone, or not what the pointer's digest says."""
         with self._lock:
-            text = self.objects[pointer.bucket, pointer.key]
+            text = self.objects.get((pointer.bucket, pointer.key))
+        if text is None:
+            raise InvalidEnvelopeError(f"The payload at {pointer.bucket}/{pointer.key} is gone")
         if hashlib.sha256(text.encode()).hexdigest() != pointer.sha256:
             raise InvalidEnvelopeError(f"The payload at {pointer.bucket}/{pointer.key} is not the one that was sent")
         return text

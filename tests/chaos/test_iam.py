@@ -10,6 +10,7 @@ from waiting import eventually
 
 from caribou.local import LocalCloud
 from caribou.model.names import WorkflowNames
+from caribou.model.registration import ControlNames
 from caribou.model.run.item import START_NODE
 from caribou.runtime.placement import share_of
 
@@ -123,6 +124,24 @@ def test_role_when_the_table_is_its_own_then_it_may_read_it_and_no_other_workflo
     table = WorkflowNames(SAMPLE).sync_table
     assert probe("dynamodb", HOME, "get_item", TableName=table, Key=own) == "allowed"
     assert probe("dynamodb", HOME, "delete_item", TableName=table, Key=own) == DENIED["dynamodb"]
+
+
+def test_role_when_runs_or_locks_are_not_its_to_begin_then_it_may_only_change_runs(probe):
+    """The entry begins and reads runs, the sweeper lists them, operators take the lock."""
+    table, key = WorkflowNames(SAMPLE).run_table, {"run_id": {"S": "guarded-x"}}
+    lock, control = ControlNames().lock_table, "us-west-2"
+    said = [
+        probe("dynamodb", HOME, "get_item", TableName=table, Key=key),
+        probe("dynamodb", HOME, "put_item", TableName=table, Item=key),
+        probe("dynamodb", HOME, "delete_item", TableName=table, Key=key),
+        probe("dynamodb", HOME, "scan", TableName=table),
+        probe("dynamodb", control, "put_item", TableName=lock, Item={"workflow": {"S": SAMPLE}}),
+    ]
+    assert said == [DENIED["dynamodb"]] * len(said)
+    change = {"UpdateExpression": "SET failed_node = :n", "ExpressionAttributeValues": {":n": {"S": "n"}}}
+    never = {"ConditionExpression": "attribute_exists(run_id)"}
+    changed = probe("dynamodb", HOME, "update_item", TableName=table, Key=key, **change, **never)
+    assert changed == "ConditionalCheckFailedException"
 
 
 def test_role_when_the_region_is_outside_the_manifest_then_it_may_do_nothing_there(guarded, probe):

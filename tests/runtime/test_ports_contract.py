@@ -330,13 +330,12 @@ def test_run_when_begun_again_then_it_is_the_first(ports, run_id):
     [StoredPayload('{"é":1}'), StoredPayload(pointer=Pointer(HOME, "b", "r/start", "0" * 64, 9))],
     ids=["text", "pointer"],
 )
-def test_run_when_its_input_is_small_then_it_is_kept_until_a_leaf_has_returned_something(ports, run_id, payload):
-    """For a redrive of a start that was lost; results need the room."""
+def test_run_when_its_input_is_small_then_it_is_kept(ports, run_id, payload):
+    """For a redrive of a start that was lost."""
     run = _run(run_id)
     assert ports.runs.begin(run, LEAVES, payload) == RunItem(run, LEAVES, input=payload)
-    assert ports.runs.end_leaves(run_id, ("x",)).input == payload
     ports.runs.end_leaves(run_id, ("x",), {"x": "1"})
-    assert ports.runs.get(run_id).input is None
+    assert ports.runs.get(run_id).input == payload
 
 
 def test_run_when_its_input_is_large_then_it_is_not_kept(ports, run_id):
@@ -371,8 +370,10 @@ def test_run_when_leaves_end_then_it_is_complete_with_the_last(ports, run_id):
     ports.runs.begin(_run(run_id), LEAVES)
     first, again = (ports.runs.end_leaves(run_id, ("x",)) for _ in range(2))
     assert first == again
-    assert (first.ended, first.is_complete) == ({"x"}, False)
-    assert ports.runs.end_leaves(run_id, ("x", "y")).is_complete
+    assert first == {"x"}
+    assert not ports.runs.get(run_id).is_complete
+    assert ports.runs.end_leaves(run_id, ("x", "y")) == {"x", "y"}
+    assert ports.runs.get(run_id).is_complete
     assert ports.runs.get(run_id).state is RunState.RUNNING
 
 
@@ -381,9 +382,8 @@ def test_run_when_leaves_end_with_results_then_the_item_has_each(ports, run_id):
     ports.runs.begin(_run(run_id), LEAVES)
     ports.runs.end_leaves(run_id, ("x",), {"x": '"old"'})
     ports.runs.end_leaves(run_id, ("y",), {"y": "[1]"})
-    item = ports.runs.end_leaves(run_id, ("x",), {"x": '"new"'})
-    assert item == ports.runs.get(run_id)
-    assert item.results == {"x": '"new"', "y": "[1]"}
+    assert ports.runs.end_leaves(run_id, ("x",), {"x": '"new"'}) == {"x", "y"}
+    assert ports.runs.get(run_id).results == {"x": '"new"', "y": "[1]"}
 
 
 def _is_listed(ports, run_id):
@@ -546,6 +546,13 @@ def test_payload_when_it_is_another_than_was_sent_then_it_is_refused(cloud, port
         ports.payloads.get(pointer)
 
 
+def test_payload_when_it_is_gone_then_it_is_refused(ports, run_id):
+    """A bucket forgets what is older than any run; a pointer may be anybody's, too."""
+    pointer = ports.payloads.put(HOME, run_id, "sent")
+    with pytest.raises(InvalidEnvelopeError, match="is gone"):
+        ports.payloads.get(replace(pointer, key=f"{run_id}/other"))
+
+
 def test_payload_when_the_region_has_no_bucket_then_it_is_unreachable(ports, run_id):
     """Nothing rests in a region that was not deployed."""
     with pytest.raises(UnreachableError, match=DOWN):
@@ -665,3 +672,30 @@ def test_run_item_when_somebody_else_has_written_it_then_it_is_counted_and_the_o
     assert run_id + "-good" in {item.run.run_id for item in listed.items}
     with pytest.raises(InvalidRunItemError, match=run_id):
         runs.get(run_id)
+
+
+@pytest.mark.local_cloud
+def test_list_when_many_runs_are_open_then_they_are_spread_over_its_keys_and_all_are_found(aws_cloud, run_id):
+    """DynamoDB writes 1,000 units a second to a key: one key for all would be a limit on starts."""
+    runs, table = aws_cloud.ports(HOME).runs, aws_cloud.names.run_table
+    begun = {f"{run_id}-{number}" for number in range(40)}
+    for each in begun:
+        runs.begin(_run(each), LEAVES)
+    items = boto3.client("dynamodb", region_name=HOME).scan(TableName=table, IndexName=OPEN_INDEX)["Items"]
+    keys = [item[OPEN_INDEX]["S"] for item in items if item["run_id"]["S"] in begun]
+    assert max(map(keys.count, keys)) < len(begun) / 4
+    assert begun <= {item.run.run_id for item in runs.listed().items}
+
+
+@pytest.mark.local_cloud
+def test_list_when_a_run_began_with_an_earlier_version_then_it_is_found_and_taken_off(aws_cloud, run_id):
+    """Runs are open while a workflow is deployed again: whatever their key in the index is, they are on the list."""
+    ports, table = aws_cloud.ports(HOME), aws_cloud.names.run_table
+    ports.runs.begin(_run(run_id), LEAVES)
+    earlier = {OPEN_INDEX: {"Value": {"S": "1"}, "Action": "PUT"}}
+    boto3.client("dynamodb", region_name=HOME).update_item(
+        TableName=table, Key={"run_id": {"S": run_id}}, AttributeUpdates=earlier
+    )
+    assert _is_listed(ports, run_id)
+    ports.runs.succeed(run_id, 1_700_000_001.25)
+    assert not _is_listed(ports, run_id)

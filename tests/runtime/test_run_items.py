@@ -33,11 +33,12 @@ def _size(typed):
 
 @given(NAMES, st.dictionaries(NAMES, st.just("ca-central-1"), max_size=5), st.sets(NAMES, min_size=1), TEXTS | POINTERS)
 def test_input_when_it_is_kept_then_every_write_of_a_run_that_succeeds_is_within_one_unit(name, regions, leaves, given):
-    """From the first to the last, when all leaves are noted twice and the run has its end."""
+    """From the first to the last, when all leaves are noted twice, and the run has its end and small results."""
     run = Run(name, "0.0.1", "0" * 64, "0" * 64, regions, 1.7e9 + 0.123456, 1.7e9 + 86400.123456)
     kept = kept_input(run, frozenset(leaves), given)
     assume(kept is not None)
     ends = {"ended": {"SS": leaves}, "state": {"S": "SUCCEEDED"}, "ended_at": {"N": "1700000000.123456"}}
+    ends["result:x"] = {"S": "x" * 240}
     item = _item_of(run, frozenset(leaves)) | _input_attribute(kept) | ends
     assert size_of(item) <= WRITE_UNIT_BYTES
 

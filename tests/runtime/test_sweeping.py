@@ -7,7 +7,7 @@ import pytest
 from caribou.model.run.envelope import Envelope, Run, Start
 from caribou.model.run.item import START_NODE, FailedEvent, RunItem, RunState
 from caribou.runtime.failed_events import Action, decide
-from caribou.runtime.sweeping import Sweeper, Swept
+from caribou.runtime.sweeping import ENDS_A_SWEEP, Sweeper, Swept
 from caribou.runtime.testing.memory import InMemoryCloud
 
 HOME, AWAY = "us-east-1", "us-west-2"
@@ -149,6 +149,18 @@ def test_sweep_when_the_run_has_ended_badly_then_what_aws_failed_to_take_is_park
     assert [parked.node for parked in cloud.parking.parked("run")] == ["b"]
 
 
+def test_sweep_when_a_message_has_other_predecessors_than_its_graph_then_its_run_does_not_fail(graph_of, settings_of):
+    """Nobody of ours sends it, since the run began with this very graph; of a run of another version it is a change."""
+    graph = graph_of({"a": "b"})
+    for digest, state, left in ((graph.digest, RUNNING, 1), ("another", FAILED, 0)):
+        cloud, run = InMemoryCloud(NOW_S), replace(RUN, graph=digest)
+        cloud.runs.items["run"] = RunItem(run, frozenset(graph.leaves))
+        cloud.runs._listed.add("run")
+        cloud.failures.put(_event("InvalidEnvelopeError", replace(ENVELOPE, run=run, inputs="forged")))
+        assert Sweeper(settings_of(graph, function=""), cloud.ports(HOME)).sweep().left == left
+        assert cloud.runs.items["run"].state is state
+
+
 def test_sweep_when_the_deadline_has_passed_then_the_run_expires_and_leaves_the_list(swept, graph_of, settings_of):
     """What is in the queues by then is parked; a run that failed is no more looked for."""
     cloud, did = swept()
@@ -161,6 +173,17 @@ def test_sweep_when_the_deadline_has_passed_then_the_run_expires_and_leaves_the_
     cloud.runs._listed.add("run")
     assert sweeper.sweep() == Swept()
     assert (cloud.runs.items["run"].state, cloud.runs.listed().items) == (FAILED, ())
+
+
+def test_sweep_when_more_runs_are_due_than_one_sweep_ends_then_those_longest_overdue_come_first(graph_of, settings_of):
+    """The list is in no order: whoever comes last in it would never have a turn."""
+    cloud = InMemoryCloud()
+    for number in range(ENDS_A_SWEEP + 1):
+        cloud.runs.begin(replace(RUN, run_id=f"run{number}", deadline=DEADLINE_S - number), frozenset("b"))
+    cloud.clock.advance(DEADLINE_S - cloud.clock.now())
+    sweeper = Sweeper(settings_of(graph_of({"a": "b"}), function=""), cloud.ports(HOME))
+    assert sweeper.sweep().expired == ENDS_A_SWEEP
+    assert [item.run.run_id for item in cloud.runs.listed().items] == ["run0"]
 
 
 def test_sweep_when_all_leaves_have_ended_and_nobody_said_so_then_the_run_has_succeeded(swept, graph_of, settings_of):

@@ -35,7 +35,8 @@ def checked(assembly, stack):
 
 def statements(resources):
     """The statements of all IAM policies among some resources."""
-    policies = [r for r in resources.values() if r["Type"] == "AWS::IAM::Policy"]
+    kinds = ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy")
+    policies = [r for r in resources.values() if r["Type"] in kinds]
     return [s for policy in policies for s in policy["Properties"]["PolicyDocument"]["Statement"]]
 
 
@@ -326,6 +327,15 @@ def test_roles_when_they_name_any_region_then_a_condition_names_the_allowed_ones
             assert regions == (["us-east-1"] if "/index/*" in resources else allowed)
 
 
+def test_roles_when_they_may_use_buckets_then_only_those_of_this_account(moved):
+    """Whoever takes a name of ours first would get the payloads, or give others back."""
+    found = [s for stack in moved.stacks for s in statements(moved.template(stack)["Resources"])]
+    of_s3 = [s for s in found if "s3:" in json.dumps([s["Action"], s["Resource"]])]
+    assert len(of_s3) >= len(functions_of(moved, HOME_STACK))
+    for statement in of_s3:
+        assert statement["Condition"]["StringEquals"]["aws:ResourceAccount"] == {"Ref": "AWS::AccountId"}
+
+
 def test_roles_when_a_function_has_successors_then_their_topics_are_named_in_full(home):
     """`near` may start `join`; `start` its successors, the sync node behind them, and itself."""
 
@@ -388,10 +398,14 @@ def test_layer_when_placed_then_it_is_the_entrys_and_only_at_home(moved):
 
 
 def test_data_when_a_stack_goes_then_homes_stays_and_a_regions_goes(moved):
-    """Runs live at home: its tables and buckets outlive their stack, unless it never came to be; a region's do not."""
+    """Runs live at home: its tables and buckets outlive their stack, unless it never came to be; a region's do not.
+
+    Of the control plane's, locks do not: they hold while somebody is at work.
+    """
     stays, goes = ("RetainExceptOnCreate", "Retain"), ("Delete", "Delete")
     for stack, policies in ((HOME_STACK, stays), (CONTROL, stays), (WEST_STACK, goes), (CANADA_STACK, goes)):
-        found = [r for r in moved.template(stack)["Resources"].values() if r["Type"] in DATA]
+        resources = moved.template(stack)["Resources"].items()
+        found = [r for key, r in resources if r["Type"] in DATA and not key.startswith("Locks")]
         assert found
         assert {(r["DeletionPolicy"], r["UpdateReplacePolicy"]) for r in found} == {policies}
 
