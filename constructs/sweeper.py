@@ -7,6 +7,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 
 from caribou.constructs.naming import allow_in_regions, arn
+from caribou.constructs.own_roles import tags_of_roles
 from caribou.constructs.scheduled_function import ScheduledProps
 from caribou.constructs.workflow_function import RETENTIONS, FunctionProps
 from caribou.constructs.workflow_role import RoleProps
@@ -32,6 +33,7 @@ def sweeper_props(props: FunctionProps) -> ScheduledProps:
         retries=0,
         max_age=Duration.minutes(1),
         description="Sends again or parks what Lambda gave up, and ends runs that are past their deadline",
+        role_tags=tags_of_roles(props.role.names),
     )
 
 

@@ -12,6 +12,7 @@ from constructs import Construct
 
 from caribou.constructs.acknowledge import WILDCARD_RULE, acknowledge, acknowledge_wildcards
 from caribou.constructs.naming import allow_in_regions, allow_logging, arn
+from caribou.constructs.own_roles import tag, tags_of_roles
 from caribou.model.graph import Graph
 from caribou.model.names import WorkflowNames
 
@@ -40,6 +41,7 @@ class WorkflowRole(Construct):
     def __init__(self, scope: Construct, construct_id: str, props: RoleProps, log_group: logs.ILogGroup) -> None:
         super().__init__(scope, construct_id)
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        tag(self.role, tags_of_roles(props.names))
         ours = (allow_logging(log_group), *_publish(props), *_state(props))
         theirs = [iam.PolicyStatement.from_json(s) for s in (props.user_policy or {}).get("Statement", ())]
         for statement in (*ours, *theirs):

@@ -125,6 +125,7 @@ def _serve(listener: socket.socket) -> None:
     """Serve until SIGTERM. In place of `ministack.app.main`, which binds a port by number, free when it was asked."""
     app = _beside("guard").guarded(_beside("gaps").close_gaps(import_module("ministack.app").app))
     _beside("shared_code").share_code()
+    _beside("caller_tags").show_tags_of_callers()
     config = import_module("hypercorn.config").Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.keep_alive_timeout = 75

@@ -18,7 +18,10 @@ class StackRole(StrEnum):
 
 
 class Tag(StrEnum):
-    """The tags by which our stacks are found among an account's; control's has no workflow."""
+    """The tags by which our stacks are found among an account's; control's has no workflow.
+
+    Workflow and stage are on the workflow's roles too, by which its internal topics know them.
+    """
 
     PROJECT = "caribou:project"
     WORKFLOW = "caribou:workflow"
@@ -33,6 +36,7 @@ PROJECT = "caribou"
 class Output(StrEnum):
     """The outputs of stacks: of home's, of a region's (`HOME_REGION`), of the control plane's (`PLACEMENT_BUCKET`)."""
 
+    START_TOPIC = "StartTopic"
     PLACEMENT_DIGEST = "PlacementDigest"
     PLACEMENT_REGIONS = "PlacementRegions"
     PLACEMENT_EXPIRES_AT = "PlacementExpiresAt"

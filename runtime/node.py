@@ -41,7 +41,7 @@ class Answer(StrEnum):
     """A start that was sent on to where the entry node is placed."""
     RAN = "ran"
     DUPLICATE = "duplicate"
-    """Another delivery owns the node."""
+    """Another delivery owns the node, or another start has begun a run of this name."""
     EARLY = "early"
     """Not all edges of a sync node have reported."""
 
@@ -97,7 +97,10 @@ class NodeRunner:
     def _start(self, start: Start, delivery: Delivery, *, cold_start: bool) -> Mapping[str, str]:
         graph, meter = self.settings.graph, self._meter()
         wished = new_run(start.run_id or "", meter.started_at, self.placement, self.settings)
-        run = self.ports.runs.begin(wished, frozenset(graph.leaves)).run
+        item = self.ports.runs.begin(wished, frozenset(graph.leaves), start.message_id)
+        run = item.run
+        if not item.is_of(start):
+            return _answer(run, Answer.DUPLICATE)
         entry = graph.entry.name
         envelope = Envelope(
             run=run,
