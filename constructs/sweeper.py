@@ -11,7 +11,7 @@ from caribou.constructs.own_roles import tags_of_roles
 from caribou.constructs.scheduled_function import ScheduledProps
 from caribou.constructs.workflow_function import RETENTIONS, FunctionProps
 from caribou.constructs.workflow_role import RoleProps
-from caribou.model.template_contract import SWEEPER_HANDLER
+from caribou.model.template_contract import STARTS_PREFIX, SWEEPER_HANDLER
 
 
 def sweeper_props(props: FunctionProps) -> ScheduledProps:
@@ -44,6 +44,8 @@ def _statements(role: RoleProps) -> list[iam.PolicyStatement]:
     run_table = arn("dynamodb", f"table/{names.run_table}", role.home_region)
     parking = arn("dynamodb", f"table/{names.sync_table}", role.home_region)
     buckets = [f"arn:{Aws.PARTITION}:s3:::{names.payload_bucket(Aws.ACCOUNT_ID, region)}/*" for region in role.regions]
+    home_bucket = names.payload_bucket(Aws.ACCOUNT_ID, role.home_region)
+    starts = f"arn:{Aws.PARTITION}:s3:::{home_bucket}/{STARTS_PREFIX}*"
     return [
         allow_in_regions(["sns:Publish"], [arn("sns", names.topic(f)) for f in functions], role.regions),
         allow_in_regions(
@@ -58,4 +60,5 @@ def _statements(role: RoleProps) -> list[iam.PolicyStatement]:
         ),
         allow_in_regions(["dynamodb:Query", "dynamodb:PutItem", "dynamodb:DeleteItem"], [parking], home),
         allow_in_regions(["s3:GetObject"], buckets, role.regions),
+        allow_in_regions(["s3:PutObject"], [starts], home),
     ]

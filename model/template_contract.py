@@ -72,5 +72,8 @@ OPEN_INDEX = "open"
 """The run table's sparse index, by the attribute of the same name: only items on the sweeper's list have its key, so
 that an idle workflow's list costs nothing."""
 
+STARTS_PREFIX = "!start/"
+"""What keys of clients' payloads begin with, in home's bucket: no run's do, as no run has a `!` in its name."""
+
 MAX_EVENT_AGE_S = 6 * 3600
 """How long Lambda keeps trying to start an asynchronous invocation: its maximum, which every function here gets."""

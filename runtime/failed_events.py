@@ -25,6 +25,7 @@ from caribou.runtime.event import json_or_text, message_of
 from caribou.runtime.placement import new_run
 from caribou.runtime.ports import Ports
 from caribou.runtime.settings import Settings
+from caribou.runtime.starts import sendable
 
 _OF_OTHERS = frozenset({None, "UnreachableError"})
 """Error types that are not user code's: the function was never started, or could not reach what it needed."""
@@ -79,6 +80,8 @@ class FailedEvents:
             action = Action.PARK
         if action is Action.PARK and isinstance(message, Start) and not self._begun(message, now).is_of(message):
             action = Action.DROP
+        if isinstance(message, Start) and action in (Action.RESEND, Action.PARK):
+            message = sendable(message, self.settings, self.ports)
         if action is Action.RESEND:
             self.send_again(message)
         elif action is Action.PARK:

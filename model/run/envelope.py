@@ -52,8 +52,8 @@ class Start:
     """A client's wish to start a run: its name for it (None: the message's own id), and the encoded payload.
 
     A payload too large for a message rests at the pointer, in home's payload bucket. `attempt` is as in an envelope.
-    `message_id` is that of what the client sent, however often it is sent on: another start of the same name has another.
-    None: an earlier version sent it.
+    `message_id` is that of what the client sent, however often it is sent on: another start of the same name has
+    another one. None: an earlier version sent it.
     """
 
     run_id: str | None

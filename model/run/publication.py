@@ -14,13 +14,12 @@ from typing import Any
 from caribou.model.errors import InvalidEnvelopeError
 from caribou.model.run.envelope import Pointer, parse_pointer, pointer_to_json
 from caribou.model.run.text import storable
+from caribou.model.template_contract import STARTS_PREFIX
 
 RUN_ID_ATTRIBUTE, POINTER_ATTRIBUTE = "caribou.run_id", "caribou.payload"
 MAX_NAME_LENGTH = 80
 _NAME = re.compile(rf"[A-Za-z0-9_.-]{{1,{MAX_NAME_LENGTH}}}")
 _DIGEST = re.compile("[0-9a-f]{64}")
-STARTS_PREFIX = "!start/"
-"""What keys of clients' payloads begin with, in home's bucket: no run's do, as no run has a `!` in its name."""
 
 
 def is_run_name(text: str) -> bool:

@@ -1,11 +1,13 @@
 """What the sweeper makes of failed events, whatever lies in the queues."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
-from caribou.model.run.envelope import Envelope, Run, Start
+from caribou.model.run.envelope import Envelope, Run, Start, parse_message
 from caribou.model.run.item import START_NODE, FailedEvent, RunItem, RunState
+from caribou.model.run.payload import encode
 from caribou.runtime.failed_events import Action, decide
 from caribou.runtime.sweeping import Sweeper, Swept
 from caribou.runtime.testing.memory import InMemoryCloud, InMemoryRunStore
@@ -104,6 +106,17 @@ def test_sweep_when_a_start_fails_before_its_run_begins_then_the_run_is_there_an
     item = cloud.runs.items["mine"]
     assert (item.state, item.failed_node, item.leaves, item.run.regions) == (FAILED, "a", {"b"}, {})
     assert [parked.node for parked in cloud.parking.parked("mine")] == [START_NODE]
+
+
+@pytest.mark.parametrize("error_type", [None, "ImportError"], ids=["sent again", "parked"])
+def test_sweep_when_a_client_s_text_outgrows_a_message_then_its_payload_rests_in_the_store(swept, error_type):
+    """Quotation marks count twice in a message of ours: what a topic took once, it might not take again."""
+    text = json.dumps('"' * 100_000)
+    cloud, did = swept(_event(error_type, text), begun=False)
+    sent = [message.text for message in cloud.bus.take()] + [p.message for p in cloud.parking.parked("m-1")]
+    (start,) = (parse_message(json.loads(message)) for message in sent)
+    assert (start.run_id, start.payload, did.failed) == ("m-1", None, 0)
+    assert cloud.payloads.get(start.pointer) == encode(json.loads(text))
 
 
 @pytest.mark.parametrize("error_type", [None, "UnreachableError", "Runtime.ImportModuleError"])
