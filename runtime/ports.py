@@ -51,7 +51,7 @@ class RunStore(Protocol):
                └──fail──> FAILED ───────────┘      (FAILED ──succeed──> SUCCEEDED, if all of it ran after all)
     """
 
-    def begin(self, run: Run, leaves: frozenset[str]) -> RunItem:
+    def begin(self, run: Run, leaves: frozenset[str], begun_by: str | None = None) -> RunItem:
         """Write the run item, unless there is one; the item."""
 
     def end_leaves(

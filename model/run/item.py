@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from caribou.model.run.envelope import Run, StoredPayload
+from caribou.model.run.envelope import Run, Start, StoredPayload
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,8 @@ class RunState(StrEnum):
 class RunItem:
     """A run and how far it has come. `leaves` are those of the graph it began with, `ended` those that ran or won't.
 
-    `results` has what leaves returned, as payload text by leaf, where it is a payload and small.
+    `results` has what leaves returned, as payload text by leaf, where it is a payload and small. `begun_by` is the
+    `message_id` of the start that began it.
     """
 
     run: Run
@@ -58,6 +59,11 @@ class RunItem:
     failed_node: str | None = None
     error: str | None = None
     results: Mapping[str, str] = field(default_factory=dict)
+    begun_by: str | None = None
+
+    def is_of(self, start: Start) -> bool:
+        """Whether it is the start's own run: a start of the same name that is another's has no say in it."""
+        return start.message_id is None or start.message_id == self.begun_by
 
     @property
     def seconds(self) -> float | None:

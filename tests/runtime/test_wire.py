@@ -12,6 +12,7 @@ from builders import graph_of
 from refusals import ANSWERS, MISTAKES, SERVICE_OF, Refusal, answer, is_users
 
 from caribou.model.errors import UnreachableError
+from caribou.model.names import WorkflowNames
 from caribou.model.run.envelope import Pointer, Run, StoredPayload
 from caribou.model.run.item import FailedEvent, Parked
 from caribou.model.run_settings import RunSettings
@@ -66,6 +67,10 @@ class Wire:
         return AWSResponse(request.url, status, {"content-length": str(length)}, Raw(body))
 
 
+ACCOUNT = "123456789012"
+NAMES = WorkflowNames(graph_of({"a": "b"}).workflow, "test")
+
+
 @pytest.fixture(scope="module")
 def wire():
     """One for all, since clients take long to make."""
@@ -84,7 +89,7 @@ def ports(made):
     made._silent_until.clear()
     graph = graph_of({"a": "b"})
     settings = Settings(graph, "a", HOME, AWAY, "test", RunSettings(0.0, 1000, 3600, deduplicate=True))
-    return aws_ports(settings, partition="aws", account="123456789012", clients=made)
+    return aws_ports(settings, partition="aws", account=ACCOUNT, clients=made)
 
 
 RUN = Run("run", "0.0.1", "graph", "placement", {}, 0.0, 1.0)
@@ -96,7 +101,9 @@ CALLS = {
     "syncs.report": lambda ports, region: ports.syncs.report(region, "run", "b", "a#0", taken=True),
     "syncs.read": lambda ports, region: ports.syncs.read(region, "run", "b"),
     "payloads.put": lambda ports, region: ports.payloads.put(region, "key", "text"),
-    "payloads.get": lambda ports, region: ports.payloads.get(Pointer(region, "bucket", "key", "0" * 64, 1)),
+    "payloads.get": lambda ports, region: ports.payloads.get(
+        Pointer(region, NAMES.payload_bucket(ACCOUNT, region), "key", "0" * 64, 1)
+    ),
     "failures.receive": lambda ports, region: ports.failures.receive(region, "b"),
     "failures.set_aside": lambda ports, region: ports.failures.set_aside(_event(region)),
     "failures.delete": lambda ports, region: ports.failures.delete(_event(region)),
