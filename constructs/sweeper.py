@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from aws_cdk import Duration
+from aws_cdk import Aws, Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 
-from caribou.constructs.naming import allow_in_regions, arn, with_leading_keys
+from caribou.constructs.naming import OF_THIS_ACCOUNT, allow_in_regions, arn, with_leading_keys
+from caribou.constructs.own_roles import tags_of_roles
 from caribou.constructs.scheduled_function import ScheduledProps
 from caribou.constructs.workflow_function import RETENTIONS, FunctionProps
 from caribou.constructs.workflow_role import RoleProps
-from caribou.model.template_contract import OPEN_INDEX, SWEEPER_HANDLER
+from caribou.model.template_contract import OPEN_INDEX, STARTS_PREFIX, SWEEPER_HANDLER
 
 
 def sweeper_props(props: FunctionProps) -> ScheduledProps:
@@ -32,6 +33,7 @@ def sweeper_props(props: FunctionProps) -> ScheduledProps:
         retries=0,
         max_age=Duration.minutes(1),
         description="Sends again or parks what Lambda gave up, and ends runs that are past their deadline",
+        role_tags=tags_of_roles(props.role.names),
     )
 
 
@@ -45,6 +47,8 @@ def _statements(role: RoleProps) -> list[iam.PolicyStatement]:
     run_table = arn("dynamodb", f"table/{names.run_table}", role.home_region)
     parking = arn("dynamodb", f"table/{names.sync_table}", role.home_region)
     syncs = arn("dynamodb", f"table/{names.sync_table}")
+    home_bucket = names.payload_bucket(Aws.ACCOUNT_ID, role.home_region)
+    starts = f"arn:{Aws.PARTITION}:s3:::{home_bucket}/{STARTS_PREFIX}*"
     return [
         allow_in_regions(["sns:Publish"], [arn("sns", names.topic(f)) for f in functions], role.regions),
         allow_in_regions(
@@ -58,4 +62,5 @@ def _statements(role: RoleProps) -> list[iam.PolicyStatement]:
             ["dynamodb:Query", "dynamodb:PutItem", "dynamodb:DeleteItem"], [parking], home, with_leading_keys(["*#"])
         ),
         allow_in_regions(["dynamodb:Query", "dynamodb:GetItem"], [syncs], role.regions),
+        allow_in_regions(["s3:PutObject"], [starts], home, OF_THIS_ACCOUNT),
     ]

@@ -20,6 +20,7 @@ from caribou.constructs.naming import (
     with_attributes,
     with_leading_keys,
 )
+from caribou.constructs.own_roles import tag, tags_of_roles
 from caribou.model.graph import Graph
 from caribou.model.names import WorkflowNames
 from caribou.model.template_contract import NODES_WRITE, RESULT_ATTRIBUTE
@@ -54,6 +55,7 @@ class WorkflowRole(Construct):
     def __init__(self, scope: Construct, construct_id: str, props: RoleProps, log_group: logs.ILogGroup) -> None:
         super().__init__(scope, construct_id)
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        tag(self.role, tags_of_roles(props.names))
         ours = (allow_logging(log_group), *_publish(props), *_state(props))
         theirs = [iam.PolicyStatement.from_json(s) for s in (props.user_policy or {}).get("Statement", ())]
         for statement in (*ours, *theirs):

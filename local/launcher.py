@@ -127,6 +127,7 @@ def _serve(listener: socket.socket) -> None:
     _beside("iam_gaps").close_iam_gaps()
     _beside("log_ends").end_logs_by_a_mark(import_module("ministack.core.lambda_runtime"))
     _beside("shared_code").share_code()
+    _beside("caller_tags").show_tags_of_callers()
     config = import_module("hypercorn.config").Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.keep_alive_timeout = 75

@@ -51,8 +51,16 @@ class WorkflowNames:
         return f"{self._prefix}-{function}"
 
     def topic(self, function: str) -> str:
-        """Name of the SNS topic that starts the function."""
+        """Name of the internal SNS topic that starts the function, to which only the workflow's own roles publish."""
         return self.function(function)
+
+    @property
+    def start_topic(self) -> str:
+        """Name of the SNS topic, at home, to which clients publish what runs are to work on.
+
+        It is the workflow's own, without a part: no function's topic can have it, whatever the function is called.
+        """
+        return self._prefix
 
     def failure_queue(self, function: str) -> str:
         """Name of the queue of events that no attempt could process, which the sweeper reads from home."""

@@ -55,7 +55,9 @@ class RunStore(Protocol):
                └──fail──> FAILED ───────────┘      (FAILED ──succeed──> SUCCEEDED, if all of it ran after all)
     """
 
-    def begin(self, run: Run, leaves: frozenset[str], payload: StoredPayload | None = None) -> RunItem:
+    def begin(
+        self, run: Run, leaves: frozenset[str], begun_by: str | None = None, payload: StoredPayload | None = None
+    ) -> RunItem:
         """Write the run item, with its input if that is small, unless there is one; the item."""
 
     def end_leaves(

@@ -40,10 +40,14 @@ class DynamoRunStore:
     def __init__(self, clients: Clients, table: str, home_region: str) -> None:
         self._clients, self._table, self._home = clients, table, home_region
 
-    def begin(self, run: Run, leaves: frozenset[str], payload: StoredPayload | None = None) -> RunItem:
+    def begin(
+        self, run: Run, leaves: frozenset[str], begun_by: str | None = None, payload: StoredPayload | None = None
+    ) -> RunItem:
         """Put the run item unless there is one, which is then the one that counts."""
         kept = kept_input(run, leaves, payload)
         client, item = self._clients.dynamodb(self._home), _item_of(run, leaves) | _input_attribute(kept)
+        if begun_by is not None:
+            item["begun_by"] = {"S": begun_by}
         try:
             with self._clients.reaching(self._home):
                 client.put_item(TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(run_id)")
@@ -51,7 +55,7 @@ class DynamoRunStore:
             found = self.get(run.run_id)
             if found is not None:
                 return found
-        return RunItem(run, leaves, input=kept)
+        return RunItem(run, leaves, begun_by=begun_by, input=kept)
 
     def end_leaves(
         self, run_id: str, leaves: tuple[str, ...], results: Mapping[str, str] = NO_RESULTS
@@ -221,6 +225,7 @@ def _run_item(item: Mapping[str, Any]) -> RunItem:
         failed_node=item["failed_node"]["S"] if "failed_node" in item else None,
         error=item["error"]["S"] if "error" in item else None,
         results=_results(item),
+        begun_by=item["begun_by"]["S"] if "begun_by" in item else None,
         input=_input_in(item),
     )
 

@@ -18,6 +18,7 @@ from caribou.constructs.placement_layer import PlacementLayer
 from caribou.constructs.registration_parameter import RegistrationParameter
 from caribou.constructs.run_state import RunState
 from caribou.constructs.scheduled_function import ScheduledFunction, ScheduledProps
+from caribou.constructs.start_topic import StartTopic
 from caribou.constructs.sweeper import sweeper_props
 from caribou.constructs.sync_state import SyncState
 from caribou.constructs.workflow_function import FunctionProps, WorkflowFunction
@@ -116,7 +117,7 @@ class Deployment:
 
 
 class WorkflowStack(Stack):
-    """`Workflow-<name>`: every function at home, the entry with its placement, and the state of runs."""
+    """`Workflow-<name>`: every function at home, the entry with its placement, the topic of starts, and runs' state."""
 
     def __init__(self, scope: Construct, deployment: Deployment) -> None:
         name, manifest = deployment.workflow.name, deployment.workflow.manifest
@@ -130,16 +131,22 @@ class WorkflowStack(Stack):
         self.runs = RunState(self, "Runs", names=deployment.names)
         self.syncs = SyncState(self, "Syncs", names=deployment.names, keep=True)
         code = deployment.bundle.code(self)
+        entry, made = deployment.workflow.graph.entry.function, dict[str, WorkflowFunction]()
         for function in deployment.workflow.graph.functions:
-            layers = (placement.layer,) if function.name == deployment.workflow.graph.entry.function else ()
+            layers = (placement.layer,) if function.name == entry else ()
             props = deployment.function_props(function.name, code, layers)
-            WorkflowFunction(self, _function_id(function.name), props)
+            made[function.name] = WorkflowFunction(self, _function_id(function.name), props)
+        self.start = StartTopic(self, "Start", deployment.names, made[entry])
         sweeper = ScheduledFunction(self, "Sweeper", deployment.sweeper_props(code))
         CfnOutput(self, Output.SWEEPER, value=sweeper.function.function_name)
         self._publish(deployment.placement, deployment.workflow.graph)
 
     def _publish(self, placement: Placement, graph: Graph) -> None:
-        """Say in outputs and metadata which placement is deployed: the migrator believes these, not a file."""
+        """Say in outputs where runs start, and in outputs and metadata which placement is deployed.
+
+        The migrator believes these, not a file.
+        """
+        CfnOutput(self, Output.START_TOPIC, value=self.start.topic.topic_arn)
         CfnOutput(self, Output.PLACEMENT_DIGEST, value=placement.digest)
         CfnOutput(self, Output.PLACEMENT_REGIONS, value=",".join(sorted(placement.regions)))
         expiry = placement.expires_at.isoformat() if placement.expires_at else "never"

@@ -114,15 +114,17 @@ def _resource(service, region, parameters):
 
 
 def _dynamodb_keys(parameters):
-    keys = {"dynamodb:LeadingKeys": _leading(parameters), "dynamodb:Attributes": tuple(sorted(_attributes(parameters)))}
+    keys = {"dynamodb:Attributes": tuple(sorted(_attributes(parameters)))}
+    if leading := _leading(parameters):  # a scan has none
+        keys["dynamodb:LeadingKeys"] = leading
     return keys | ({"dynamodb:ReturnValues": (parameters["ReturnValues"],)} if "ReturnValues" in parameters else {})
 
 
 def _leading(parameters):
     if "KeyConditionExpression" in parameters:
         return tuple(value["S"] for value in parameters["ExpressionAttributeValues"].values())[:1]
-    key = parameters.get("Key") or parameters["Item"]
-    return (next(key[name]["S"] for name in ("run_id", "id", "workflow") if name in key),)
+    key = parameters.get("Key") or parameters.get("Item") or {}
+    return tuple(key[name]["S"] for name in ("run_id", "id", "workflow") if name in key)[:1]
 
 
 def _attributes(parameters):

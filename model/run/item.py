@@ -9,7 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from caribou.model.run.envelope import Run, StoredPayload, pointer_to_json
+from caribou.model.run.envelope import Run, Start, StoredPayload, pointer_to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ class RunState(StrEnum):
 class RunItem:
     """A run and how far it has come. `leaves` are those of the graph it began with, `ended` those that ran or won't.
 
-    `results` has what leaves returned, as payload text by leaf, where it is a payload and small. `input` is what the
-    run began with, if that is kept: see `kept_input`.
+    `results` has what leaves returned, as payload text by leaf, where it is a payload and small. `begun_by` is the
+    `message_id` of the start that began it, `input` what it began with, if that is kept: see `kept_input`.
     """
 
     run: Run
@@ -67,7 +67,12 @@ class RunItem:
     failed_node: str | None = None
     error: str | None = None
     results: Mapping[str, str] = field(default_factory=dict)
+    begun_by: str | None = None
     input: StoredPayload | None = None
+
+    def is_of(self, start: Start) -> bool:
+        """Whether it is the start's own run: a start of the same name that is another's has no say in it."""
+        return start.message_id is None or start.message_id == self.begun_by
 
     @property
     def seconds(self) -> float | None:
@@ -83,8 +88,8 @@ class RunItem:
 
 
 _WRITE_UNIT_BYTES = 1024
-_OTHER_BYTES = 240
-"""Of a run item: names of attributes, numbers, states, and what sets add."""
+_OTHER_BYTES = 320
+"""Of a run item: names of attributes, numbers, states, the message that began it, and what sets add."""
 _RESULTS_BYTES = 256
 """What is left for results of leaves."""
 

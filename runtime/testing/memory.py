@@ -153,12 +153,14 @@ class InMemoryRunStore:
         self._listed: set[str] = set()
         self.items: dict[str, RunItem] = {}
 
-    def begin(self, run: Run, leaves: frozenset[str], payload: StoredPayload | None = None) -> RunItem:
+    def begin(
+        self, run: Run, leaves: frozenset[str], begun_by: str | None = None, payload: StoredPayload | None = None
+    ) -> RunItem:
         """Keep the run, unless there is one; the run as kept."""
         with self._lock:
             if run.run_id not in self.items:
                 kept = kept_input(run, leaves, payload)
-                self.items[run.run_id] = _checked(RunItem(run, leaves, input=kept))
+                self.items[run.run_id] = _checked(RunItem(run, leaves, begun_by=begun_by, input=kept))
                 self._listed.add(run.run_id)
             return self.items[run.run_id]
 
@@ -304,13 +306,18 @@ class InMemoryPayloadStore:
         """Keep a payload; raises UnreachableError if the region is unreachable."""
         _reach(region, self._unreachable)
         check_key(key, MAX_OBJECT_KEY_BYTES)
-        bucket, body = f"payloads-{region}", text.encode()
+        bucket, body = _bucket(region), text.encode()
         with self._lock:
             self.objects[bucket, key] = text
         return Pointer(region, bucket, key, hashlib.sha256(body).hexdigest(), len(body))
 
     def get(self, pointer: Pointer) -> str:
-        """Get a payload; raises InvalidEnvelopeError if it is gone, or not what the pointer's digest says."""
+        """Get a payload.
+
+        Raises InvalidEnvelopeError for another bucket than the region's, if it is gone, and for another digest.
+        """
+        if pointer.bucket != _bucket(pointer.region):
+            raise InvalidEnvelopeError(f"{pointer.bucket} keeps no payloads of this workflow in {pointer.region}")
         with self._lock:
             text = self.objects.get((pointer.bucket, pointer.key))
         if text is None:
@@ -318,6 +325,10 @@ class InMemoryPayloadStore:
         if hashlib.sha256(text.encode()).hexdigest() != pointer.sha256:
             raise InvalidEnvelopeError(f"The payload at {pointer.bucket}/{pointer.key} is not the one that was sent")
         return text
+
+
+def _bucket(region: str) -> str:
+    return f"payloads-{region}"
 
 
 class InMemoryCloud:

@@ -18,9 +18,9 @@ from caribou.control.runs.redrive import SweeperFunction
 from caribou.local import LocalCloud
 from caribou.model.names import WorkflowNames
 from caribou.model.project.workflow import read_workflow
-from caribou.model.run.envelope import Start
 from caribou.model.run.item import RunState
 from caribou.model.run.order import RedriveOrder
+from caribou.model.run.publication import RUN_ID_ATTRIBUTE
 from caribou.runtime.aws import aws_ports
 from caribou.runtime.settings import Settings
 
@@ -109,11 +109,15 @@ class Deployed:
         """The ARN of a function's topic."""
         return f"arn:aws:sns:{region}:{self.cloud.account}:{WorkflowNames(name).topic(function)}"
 
+    def start_topic(self, name):
+        """The ARN of the topic to which clients publish."""
+        return f"arn:aws:sns:{HOME}:{self.cloud.account}:{WorkflowNames(name).start_topic}"
+
     def start(self, name, payload, run_id):
         """Start a run under a name."""
-        message = Start(run_id, json.dumps(payload, ensure_ascii=False)).to_text()
-        topic = self.topic(name, self.workflow(name).graph.entry.function)
-        self.cloud.client("sns").publish(TopicArn=topic, Message=message)
+        said = {RUN_ID_ATTRIBUTE: {"DataType": "String", "StringValue": run_id}}
+        message = json.dumps(payload, ensure_ascii=False)
+        self.cloud.client("sns").publish(TopicArn=self.start_topic(name), Message=message, MessageAttributes=said)
 
     def states(self, name):
         """All run items, by run."""

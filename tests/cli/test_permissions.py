@@ -118,6 +118,7 @@ def _runs(scene):
     """One run that goes on, and one that failed and is redriven; small payloads, and a large one."""
     names, aws, graph = scene.world.names, scene.world.aws, scene.workflow.graph
     aws.s3(HOME).create_bucket(Bucket=names.payload_bucket(ACCOUNT, HOME))
+    aws.sns(HOME).create_topic(Name=names.start_topic)
     for region, function in ((HOME, "first"), (HOME, "last"), (WEST, "last")):
         aws.sns(region).create_topic(Name=names.topic(function))
         aws.sqs(region).create_queue(QueueName=names.failure_queue(function))

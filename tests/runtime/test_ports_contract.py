@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from caribou.model.errors import InvalidEnvelopeError, InvalidRunItemError, UnknownRunError, UnreachableError
-from caribou.model.run.envelope import Pointer, Run, StoredPayload
+from caribou.model.run.envelope import Pointer, Run, Start, StoredPayload
 from caribou.model.run.item import Claim, FailedEvent, Parked, RunItem, RunState, SyncState
 from caribou.model.run_settings import RunSettings
 from caribou.model.template_contract import OPEN_INDEX
@@ -333,15 +333,26 @@ def test_run_when_begun_again_then_it_is_the_first(ports, run_id):
 def test_run_when_its_input_is_small_then_it_is_kept(ports, run_id, payload):
     """For a redrive of a start that was lost."""
     run = _run(run_id)
-    assert ports.runs.begin(run, LEAVES, payload) == RunItem(run, LEAVES, input=payload)
+    assert ports.runs.begin(run, LEAVES, payload=payload) == RunItem(run, LEAVES, input=payload)
     ports.runs.end_leaves(run_id, ("x",), {"x": "1"})
     assert ports.runs.get(run_id).input == payload
 
 
 def test_run_when_its_input_is_large_then_it_is_not_kept(ports, run_id):
     """Each write of the item would cost more."""
-    assert ports.runs.begin(_run(run_id), LEAVES, StoredPayload("x" * 1000)).input is None
+    assert ports.runs.begin(_run(run_id), LEAVES, payload=StoredPayload("x" * 1000)).input is None
     assert ports.runs.get(run_id).input is None
+
+
+def test_run_when_another_start_of_its_name_comes_then_it_is_of_the_one_that_began_it(ports, run_id):
+    """The id of the message that began it stays, whatever becomes of the run."""
+    mine, another = Start(run_id, "1", message_id="m-1"), Start(run_id, "2", message_id="m-2")
+    run = _run(run_id)
+    assert ports.runs.begin(run, LEAVES, mine.message_id) == RunItem(run, LEAVES, begun_by="m-1")
+    assert ports.runs.begin(run, LEAVES, another.message_id).is_of(mine)
+    ports.runs.succeed(run_id, 1.5)
+    item = ports.runs.get(run_id)
+    assert (item.is_of(mine), item.is_of(another), item.is_of(Start(run_id, "3"))) == (True, False, True)
 
 
 def test_run_when_begun_at_once_then_all_follow_one(ports, run_id):
@@ -551,6 +562,14 @@ def test_payload_when_it_is_gone_then_it_is_refused(ports, run_id):
     pointer = ports.payloads.put(HOME, run_id, "sent")
     with pytest.raises(InvalidEnvelopeError, match="is gone"):
         ports.payloads.get(replace(pointer, key=f"{run_id}/other"))
+
+
+def test_payload_when_the_pointer_names_another_bucket_then_it_is_refused(ports, run_id):
+    """A function may read more than payloads, and whoever sends it a pointer may not."""
+    pointer = ports.payloads.put(HOME, run_id, "sent")
+    for changes in ({"bucket": f"{pointer.bucket}-of-mine"}, {"region": AWAY}):
+        with pytest.raises(InvalidEnvelopeError, match="no payloads of this workflow"):
+            ports.payloads.get(replace(pointer, **changes))
 
 
 def test_payload_when_the_region_has_no_bucket_then_it_is_unreachable(ports, run_id):

@@ -280,7 +280,7 @@ def expired(world_of):
     def make(claimed="", calls=CALLS, reported="", payload=None, regions=None, **fields):
         world = world_of(calls, sync="s", regions=regions or {})
         del world.cloud.runs.items["run"]
-        world.cloud.runs.begin(world.run, frozenset(world.graph.leaves), payload)
+        world.cloud.runs.begin(world.run, frozenset(world.graph.leaves), payload=payload)
         for node in claimed.split():
             world.cloud.claims.claim((regions or {}).get(node, HOME), "run", node, "me", 2)
         for edge in reported.split():

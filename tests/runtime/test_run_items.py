@@ -38,7 +38,7 @@ def test_input_when_it_is_kept_then_every_write_of_a_run_that_succeeds_is_within
     kept = kept_input(run, frozenset(leaves), given)
     assume(kept is not None)
     ends = {"ended": {"SS": leaves}, "state": {"S": "SUCCEEDED"}, "ended_at": {"N": "1700000000.123456"}}
-    ends["result:x"] = {"S": "x" * 240}
+    ends |= {"begun_by": {"S": "0" * 64}, "result:x": {"S": "x" * 240}}
     item = _item_of(run, frozenset(leaves)) | _input_attribute(kept) | ends
     assert size_of(item) <= WRITE_UNIT_BYTES
 

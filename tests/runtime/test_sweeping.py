@@ -1,14 +1,16 @@
 """What the sweeper makes of failed events, whatever lies in the queues."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
-from caribou.model.run.envelope import Envelope, Run, Start
+from caribou.model.run.envelope import Envelope, Run, Start, parse_message
 from caribou.model.run.item import START_NODE, FailedEvent, RunItem, RunState
+from caribou.model.run.payload import encode
 from caribou.runtime.failed_events import Action, decide
 from caribou.runtime.sweeping import ENDS_A_SWEEP, Sweeper, Swept
-from caribou.runtime.testing.memory import InMemoryCloud
+from caribou.runtime.testing.memory import InMemoryCloud, InMemoryRunStore
 
 HOME, AWAY = "us-east-1", "us-west-2"
 NOW_S, DEADLINE_S = 1.7e9, 1.7e9 + 3600
@@ -106,12 +108,42 @@ def test_sweep_when_a_start_fails_before_its_run_begins_then_the_run_is_there_an
     assert [parked.node for parked in cloud.parking.parked("mine")] == [START_NODE]
 
 
+@pytest.mark.parametrize("error_type", [None, "ImportError"], ids=["sent again", "parked"])
+def test_sweep_when_a_client_s_text_outgrows_a_message_then_its_payload_rests_in_the_store(swept, error_type):
+    """Quotation marks count twice in a message of ours: what a topic took once, it might not take again."""
+    text = json.dumps('"' * 100_000)
+    cloud, did = swept(_event(error_type, text), begun=False)
+    sent = [message.text for message in cloud.bus.take()] + [p.message for p in cloud.parking.parked("m-1")]
+    (start,) = (parse_message(json.loads(message)) for message in sent)
+    assert (start.run_id, start.payload, did.failed) == ("m-1", None, 0)
+    assert cloud.payloads.get(start.pointer) == encode(json.loads(text))
+
+
+@pytest.mark.parametrize("error_type", [None, "UnreachableError", "Runtime.ImportModuleError"])
+@pytest.mark.parametrize("state", [RUNNING, FAILED, EXPIRED, SUCCEEDED])
+def test_sweep_when_a_failed_start_has_the_name_of_another_s_run_then_that_run_is_not_touched(swept, error_type, state):
+    """A publisher who names a run that is there must not take it over by an attempt, nor fail it."""
+    start = Start("run", '"another\'s"', message_id="m-2")
+    cloud, did = swept(_event(error_type, start), state=state)
+    assert cloud.runs.items["run"] == RunItem(RUN, frozenset("b"), state=state)
+    assert (cloud.bus.take(), cloud.parking.parked("run"), cloud.failures.events) == ((), (), ())
+    assert did.dropped == 1
+
+
+def test_sweep_when_another_start_begins_the_run_meanwhile_then_the_failed_one_is_dropped(swept, monkeypatch):
+    """Between reading the item and beginning one there is time for somebody else's."""
+    start, taken = Start("run", "1", message_id="m-2"), RunItem(RUN, frozenset("b"), begun_by="m-1")
+    monkeypatch.setattr(InMemoryRunStore, "begin", lambda *_: taken)
+    cloud, did = swept(_event("ImportError", start), begun=False)
+    assert (did.dropped, did.parked, cloud.parking.parked("run")) == (1, 0, ())
+
+
 @pytest.mark.parametrize(("text", "payload"), [('{"x": 1}', '{"x":1}'), ("hello", '"hello"')])
 def test_sweep_when_an_event_that_is_no_message_of_ours_failed_then_it_starts_its_run_again(swept, text, payload):
     """Whatever a client published is a start, named by its message, as it is to the function."""
     cloud, _ = swept(_event("UnreachableError", text), begun=False)
     (message,) = cloud.bus.take()
-    assert message.text == Start("m-1", payload, attempt=1).to_text()
+    assert message.text == Start("m-1", payload, attempt=1, message_id="m-1").to_text()
 
 
 @pytest.mark.parametrize(

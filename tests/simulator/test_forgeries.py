@@ -5,7 +5,7 @@ import os
 import pytest
 from forgeries import ForgeryStorm
 
-SEEDS = int(os.environ.get("CARIBOU_FORGED_SEEDS", "3"))
+SEEDS = int(os.environ.get("CARIBOU_FORGED_SEEDS", "2"))
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
