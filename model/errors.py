@@ -12,6 +12,7 @@ CaribouError                 root: catch this to catch all of them
 ├── UnreachableError         a region does not answer, or does not take what it is sent
 ├── UnknownRunError          a message of a run that never began here
 ├── InvalidRunItemError      an item of the run or a sync table that the runtime has not written so
+├── InvalidOrderError        an order to a sweeper, or its answer, that this version does not read
 └── OperationFailedError     a step outside our hands failed: a deploy, a tool, an AWS call (exit code 1)
     └── SilentRegionError        a region does not answer us at all
 """
@@ -82,6 +83,10 @@ class UnknownRunError(CaribouError):
 
 class InvalidRunItemError(CaribouError):
     """An item of the run table is no run's, or one of a sync table no payload: somebody else has written it."""
+
+
+class InvalidOrderError(CaribouError):
+    """What a sweeper is ordered, or answers, is damaged, or of a version that this code does not read."""
 
 
 class OperationFailedError(CaribouError):

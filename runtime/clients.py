@@ -110,11 +110,11 @@ class Clients:
         client: SQSClient = self._client("sqs", region)
         return client
 
-    def _client(self, service: str, region: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes
+    def _client(self, service: str, region: str, config: Config | None = None) -> Any:  # noqa: ANN401 - made by boto3
         with self._lock:
             if (service, region) not in self._made:
                 client: Any = self._session.client(  # type: ignore[call-overload]
-                    service, region_name=region, config=self._general, endpoint_url=self._endpoint_url
+                    service, region_name=region, config=config or self._general, endpoint_url=self._endpoint_url
                 )
                 self._made[service, region] = client
             return self._made[service, region]

@@ -9,13 +9,14 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import Any, NamedTuple
 
 from caribou.model.errors import InvalidEnvelopeError, UnreachableError
 from caribou.model.placement import Placement
 from caribou.model.run import payload as payloads
-from caribou.model.run.envelope import Envelope, Run, Start
+from caribou.model.run.code import code_note
+from caribou.model.run.envelope import Envelope, Run, Start, StoredPayload
 from caribou.model.run.item import SyncInputs
 from caribou.model.run.record import RunRecord, SuccessorRecord
 from caribou.model.run.text import error_text
@@ -92,7 +93,8 @@ class NodeRunner:
     def _start(self, start: Start, delivery: Delivery, *, cold_start: bool) -> Mapping[str, str]:
         graph, meter = self.settings.graph, self._meter()
         wished = new_run(start.run_id or "", meter.started_at, self.placement, self.settings)
-        item = self.ports.runs.begin(wished, frozenset(graph.leaves), start.message_id)
+        stored = StoredPayload(start.payload, start.pointer)
+        item = self.ports.runs.begin(wished, frozenset(graph.leaves), start.message_id, stored)
         run = item.run
         if not item.is_of(start):
             return _answer(run, Answer.DUPLICATE)
@@ -196,7 +198,13 @@ class NodeRunner:
         if not self.settings.runs.deduplicate and not self.settings.graph.node(envelope.node).sync:
             return 1
         region = envelope.run.region_of(envelope.node, self.settings.home_region)
-        return self.ports.claims.claim(region, envelope.run.run_id, envelope.node, owner, envelope.attempt)
+        run_id, node = envelope.run.run_id, envelope.node
+        return self.ports.claims.claim(region, run_id, node, owner, envelope.attempt, code=self._code_of(node))
+
+    @cached_property
+    def _code_of(self) -> Callable[[str], str]:
+        """The note of a node's code, made once a process."""
+        return cache(partial(code_note, self.settings.graph))
 
     def _meter(self) -> Meter:
         return Meter(self.ports.clock.now(), _cpu_s(), self.external_bytes())

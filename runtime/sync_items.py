@@ -1,7 +1,7 @@
 """The items of a region's sync table on DynamoDB: claims of nodes, what sync nodes wait for, messages that are parked.
 
 id             part          what
-run#node       claim         who runs the node: owner, attempt of the message, tries by attempt
+run#node       claim         who runs the node: owner, attempt of the message, note of the code, tries by attempt
 run#node       state         a sync node's edges that have reported, in two sets: taken, skipped
 run#node       edge#<edge>   the payload of an edge into a sync node, or where it rests
 run#           <node>        a message that waits for a redrive; at home only
@@ -17,7 +17,7 @@ from typing import Any
 
 from caribou.model.errors import InvalidRunItemError
 from caribou.model.run.envelope import StoredPayload, parse_pointer, pointer_to_json
-from caribou.model.run.item import Parked, SyncInputs, SyncState
+from caribou.model.run.item import Claim, Parked, SyncInputs, SyncState
 from caribou.model.run.text import storable
 from caribou.runtime.clients import Clients, got, queried
 
@@ -43,7 +43,7 @@ class DynamoClaims:
     def __init__(self, clients: Clients, table: str) -> None:
         self._clients, self._table = clients, table
 
-    def claim(self, region: str, run_id: str, node: str, owner: str, attempt: int) -> int | None:
+    def claim(self, region: str, run_id: str, node: str, owner: str, attempt: int, *, code: str = "") -> int | None:
         """Claim a node of a run for a delivery, which Lambda's retries share."""
         client, tries = self._clients.dynamodb(region), _tries(attempt)
         try:
@@ -51,17 +51,20 @@ class DynamoClaims:
                 answer = client.update_item(
                     TableName=self._table,
                     Key=claim_key(run_id, node),
-                    UpdateExpression="SET #owner = :owner, #attempt = :attempt, #expires = :expires ADD #tries :one",
+                    UpdateExpression="SET #owner = :owner, #attempt = :attempt, #code = :code, #expires = :expires "
+                    "ADD #tries :one",
                     ConditionExpression="attribute_not_exists(#owner) OR #owner = :owner OR #attempt < :attempt",
                     ExpressionAttributeNames={
                         "#owner": "owner",
                         "#expires": "expires",
                         "#attempt": "attempt",
+                        "#code": "code",
                         "#tries": tries,
                     },
                     ExpressionAttributeValues={
                         ":owner": {"S": owner},
                         ":attempt": {"N": str(attempt)},
+                        ":code": {"S": code},
                         ":one": {"N": "1"},
                         ":expires": _expiry(),
                     },
@@ -70,6 +73,17 @@ class DynamoClaims:
         except client.exceptions.ConditionalCheckFailedException:
             return None
         return int(answer["Attributes"][tries]["N"])
+
+    def claimed(self, region: str, run_id: str, node: str) -> Claim | None:
+        """Read a node's claim, if there is one, and a table."""
+        client = self._clients.dynamodb(region)
+        with self._clients.reaching(region):
+            try:
+                answer = client.get_item(TableName=self._table, Key=claim_key(run_id, node), ConsistentRead=True)
+            except client.exceptions.ResourceNotFoundException:
+                return None
+        item = answer.get("Item")
+        return None if item is None else Claim(claim_of(item)[0], item["code"]["S"] if "code" in item else "")
 
 
 class DynamoSyncStore:

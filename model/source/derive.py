@@ -58,7 +58,11 @@ def derive_graph(folder: Path, *, workflow: str | None = None) -> Graph:
     bodies = [_body(item, reading) for item, reading in zip(declared.values(), readings, strict=True)]
     nodes, edges = unfold(bodies)
     sync = {body.name for body in bodies if body.sync}
-    functions = tuple(replace(item.function, sync=item.function.name in sync) for item in declared.values())
+    calls = {body.name: tuple(call.digest for call in body.calls) for body in bodies}
+    functions = tuple(
+        replace(item.function, sync=item.function.name in sync, calls=calls[item.function.name])
+        for item in declared.values()
+    )
     return Graph(name, version, functions, nodes, edges)
 
 

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from caribou.model.errors import InvalidEnvelopeError, InvalidRunItemError, UnknownRunError, UnreachableError
 from caribou.model.run.envelope import Pointer, Run, Start, StoredPayload
-from caribou.model.run.item import FailedEvent, Parked, RunItem, RunState, SyncState
+from caribou.model.run.item import Claim, FailedEvent, Parked, RunItem, RunState, SyncState
 from caribou.model.run_settings import RunSettings
 from caribou.model.template_contract import OPEN_INDEX
 from caribou.runtime.aws import aws_ports
@@ -243,6 +243,17 @@ def test_claim_when_the_message_was_sent_again_then_it_takes_the_node_over(ports
     assert claim(HOME, run_id, "n", "second", 1) is None
 
 
+def test_claim_when_read_then_it_has_the_latest_attempt_and_the_code_that_ran(ports, run_id):
+    """As whoever asks for a redrive has to know it; where there is no claim, or no table any more, there is none."""
+    assert ports.claims.claimed(HOME, run_id, "n") is None
+    ports.claims.claim(HOME, run_id, "n", "me", 0, code="old")
+    ports.claims.claim(HOME, run_id, "n", "me", 0, code="code:é")
+    assert ports.claims.claimed(HOME, run_id, "n") == Claim(0, "code:é")
+    ports.claims.claim(HOME, run_id, "n", "other", 3)
+    assert ports.claims.claimed(HOME, run_id, "n") == Claim(3, "")
+    assert ports.claims.claimed(AWAY, run_id, "n") is None
+
+
 def test_claim_when_the_region_differs_then_it_is_another_claim(cloud, run_id):
     """Claims are kept in the node's region, from wherever they are made."""
     assert cloud.ports(HOME).claims.claim(HOME, run_id, "n", "me", 0) == 1
@@ -312,6 +323,25 @@ def test_run_when_begun_again_then_it_is_the_first(ports, run_id):
     assert ports.runs.begin(run, LEAVES) == RunItem(run, LEAVES)
     assert ports.runs.begin(_run(run_id, {"b": DOWN}), frozenset("z")) == RunItem(run, LEAVES)
     assert ports.runs.get(run_id) == RunItem(run, LEAVES)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [StoredPayload('{"é":1}'), StoredPayload(pointer=Pointer(HOME, "b", "r/start", "0" * 64, 9))],
+    ids=["text", "pointer"],
+)
+def test_run_when_its_input_is_small_then_it_is_kept(ports, run_id, payload):
+    """For a redrive of a start that was lost."""
+    run = _run(run_id)
+    assert ports.runs.begin(run, LEAVES, payload=payload) == RunItem(run, LEAVES, input=payload)
+    ports.runs.end_leaves(run_id, ("x",), {"x": "1"})
+    assert ports.runs.get(run_id).input == payload
+
+
+def test_run_when_its_input_is_large_then_it_is_not_kept(ports, run_id):
+    """Each write of the item would cost more."""
+    assert ports.runs.begin(_run(run_id), LEAVES, payload=StoredPayload("x" * 1000)).input is None
+    assert ports.runs.get(run_id).input is None
 
 
 def test_run_when_another_start_of_its_name_comes_then_it_is_of_the_one_that_began_it(ports, run_id):
