@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionClosedError
+from botocore.httpsession import URLLib3Session
 
 from caribou.model.errors import InvalidEnvelopeError, InvalidRunItemError, UnknownRunError, UnreachableError
 from caribou.model.run.envelope import Pointer, Run, Start, StoredPayload
@@ -19,6 +20,7 @@ from caribou.model.template_contract import OPEN_INDEX
 from caribou.runtime.aws import aws_ports
 from caribou.runtime.clients import Clients
 from caribou.runtime.settings import Settings
+from caribou.runtime.sync_items import DynamoClaims, claim_key
 from caribou.runtime.testing.limits import RefusedError
 from caribou.runtime.testing.memory import InMemoryCloud
 
@@ -718,3 +720,44 @@ def test_list_when_a_run_began_with_an_earlier_version_then_it_is_found_and_take
     assert _is_listed(ports, run_id)
     ports.runs.succeed(run_id, 1_700_000_001.25)
     assert not _is_listed(ports, run_id)
+
+
+class LostAnswer:
+    """Sends a client's next UpdateItem, and loses its answer."""
+
+    def __init__(self, client):
+        self._left = 1
+        client.meta.events.register("before-send.dynamodb.UpdateItem", self._send)
+
+    def _send(self, request, **_):
+        if self._left:
+            self._left -= 1
+            URLLib3Session().send(request)
+            raise ConnectionClosedError(endpoint_url=request.url)
+
+
+@pytest.mark.local_cloud
+@pytest.mark.parametrize("others_attempt", [None, 0])
+def test_claim_when_its_answer_is_lost_then_the_clients_retry_counts_no_try(aws_cloud, run_id, others_attempt):
+    """The third try of a node whose code raises ends the run: two would have."""
+    clients = Clients()
+    claims = DynamoClaims(clients, aws_cloud.names.sync_table)
+    if others_attempt is not None:
+        assert claims.claim(HOME, run_id, "n", "other", others_attempt) == 1
+    LostAnswer(clients.dynamodb(HOME))
+    assert claims.claim(HOME, run_id, "n", "mine", 1) == 1
+    assert claims.claim(HOME, run_id, "n", "other", 1) is None
+    assert claims.claim(HOME, run_id, "n", "mine", 1) == 2
+
+
+@pytest.mark.local_cloud
+def test_claim_when_an_earlier_version_made_it_then_its_owners_retry_goes_on(aws_cloud, run_id):
+    """Its item has no mark of a call."""
+    claims = DynamoClaims(Clients(), aws_cloud.names.sync_table)
+    claims.claim(HOME, run_id, "n", "mine", 0)
+    boto3.client("dynamodb", region_name=HOME).update_item(
+        TableName=aws_cloud.names.sync_table,
+        Key=claim_key(run_id, "n"),
+        AttributeUpdates={"call": {"Action": "DELETE"}},
+    )
+    assert claims.claim(HOME, run_id, "n", "mine", 0) == 2
