@@ -25,6 +25,7 @@ from caribou.model.source.parsing import is_older
 from caribou.model.source.program import Program, RegisteredFunction
 from caribou.model.source.scope import FunctionNode, Scope, Symbol
 from caribou.model.source.stray_calls import check_strays
+from caribou.model.source.syntax import written
 from caribou.model.source.unfold import Body, unfold
 
 _WORKFLOW_SIGNS, _FUNCTION_SIGNS = "_", "_-"
@@ -195,7 +196,7 @@ def _are_texts(values: Any) -> bool:  # noqa: ANN401
 def _literals(call: ast.Call, names: tuple[str, ...], where: str) -> dict[str, Any]:
     """The call's arguments by name; they must be literals."""
     if len(call.args) > len(names) or any(isinstance(argument, ast.Starred) for argument in call.args):
-        raise InvalidWorkflowError("too many arguments", where=where, found=ast.unparse(call), fix="name the arguments")
+        raise InvalidWorkflowError("too many arguments", where=where, found=written(call), fix="name the arguments")
     pairs = [*zip(names, call.args, strict=False), *((keyword.arg, keyword.value) for keyword in call.keywords)]
     arguments: dict[str, Any] = {}
     for name, value in pairs:
@@ -203,16 +204,16 @@ def _literals(call: ast.Call, names: tuple[str, ...], where: str) -> dict[str, A
             raise InvalidWorkflowError(
                 "there is no such argument, or it is given twice",
                 where=where,
-                found=name or f"**{ast.unparse(value)}",
+                found=name or f"**{written(value)}",
                 fix=f"use each of {', '.join(names)} at most once",
             )
         try:
             arguments[name] = ast.literal_eval(value)
-        except ValueError:
+        except (ValueError, TypeError, MemoryError, RecursionError):
             raise InvalidWorkflowError(
                 f"{name} is not a literal, and the source is read, not run",
                 where=where,
-                found=ast.unparse(value),
+                found=written(value),
                 fix="write the value itself there",
             ) from None
     return arguments
