@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,11 @@ def derive_graph(folder: Path, *, workflow: str | None = None) -> Graph:
 
     `workflow`, if given, is the name that the workflow must have. Raises InvalidWorkflowError.
     """
-    program = read_program(folder)
+    with _depth_refused(folder):
+        return _derived(read_program(folder), workflow)
+
+
+def _derived(program: Program, workflow: str | None) -> Graph:
     name, version = _identity(program, workflow)
     declared = _declared(program, name)
     readings = [_reading(item.registered, program, declared) for item in declared.values()]
@@ -66,7 +71,21 @@ def derive_graph(folder: Path, *, workflow: str | None = None) -> Graph:
 def check_grammar(folder: Path, python_version: str) -> None:
     """Raise InvalidWorkflowError for source that this Python reads and the one that will run it does not."""
     if is_older(python_version):
-        read_program(folder, python_version)
+        with _depth_refused(folder):
+            read_program(folder, python_version)
+
+
+@contextmanager
+def _depth_refused(folder: Path) -> Iterator[None]:
+    """Python compiles expressions that nothing written in Python can walk: thousands of signs or dots in a row."""
+    try:
+        yield
+    except RecursionError:
+        raise InvalidWorkflowError(
+            "an expression is nested too deeply to be read",
+            where=str(folder),
+            fix="give parts of it names of their own",
+        ) from None
 
 
 def _identity(program: Program, expected: str | None) -> tuple[str, str]:

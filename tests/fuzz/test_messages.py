@@ -13,7 +13,7 @@ from caribou.model.placement import Placement
 from caribou.model.run import payload as payloads
 from caribou.model.run.envelope import Envelope, Pointer, Run, Start, parse_message, pointer_to_json
 from caribou.model.run.item import FailedEvent, RunState
-from caribou.model.run.publication import POINTER_ATTRIBUTE, RUN_ID_ATTRIBUTE
+from caribou.model.run.publication import POINTER_ATTRIBUTE, RUN_ID_ATTRIBUTE, start_key
 from caribou.model.run_settings import RunSettings
 from caribou.runtime.aws import failed_event
 from caribou.runtime.event import json_or_text, message_of, unpack
@@ -28,7 +28,7 @@ GRAPH = graph_of({"a": "b c", "b": "s", "c": "s"}, sync="s")
 SETTINGS = Settings(GRAPH, "a", HOME, HOME, "test", RunSettings())
 NAMES = SETTINGS.names
 OWN, PUBLIC = NAMES.topic("a"), NAMES.start_topic
-POINTER = Pointer(HOME, "caribou-bucket", "run-1/a", "0" * 64, 300_000)
+POINTER = Pointer(HOME, "caribou-bucket", start_key("0" * 64), "0" * 64, 300_000)
 RUN = Run("run-1", "0.0.1", GRAPH.digest, "digest", {"b": WEST}, NOW, NOW + 3600)
 ENVELOPE = Envelope(RUN, "b", "a#0", "inputs", 1, NOW, None, POINTER, 1)
 START = Start("run-1", '{"x":1}', POINTER)
@@ -117,9 +117,7 @@ def test_event_when_hostile_then_it_is_sent_again_or_parked_or_left_and_the_swee
 
 @fuzzed
 @given(text=messages, topic=topics)
-def test_function_when_its_message_is_hostile_then_it_runs_or_raises_one_error_and_is_handed_nothing_foreign(
-    text, topic
-):
+def test_function_when_its_message_is_hostile_then_it_runs_or_raises_one_error(text, topic):
     """What a function's topic brings is run, dropped, or refused with an error of ours."""
     cloud, seen = world(), []
     runner = NodeRunner(
