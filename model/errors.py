@@ -20,7 +20,7 @@ CaribouError                 root: catch this to catch all of them
 from __future__ import annotations
 
 LONGEST_FOUND = 2000
-"""Characters of what an error shows of the value that was found."""
+"""Characters of what an error shows of the value that was found, and of what it says of it."""
 
 
 class CaribouError(Exception):
@@ -37,7 +37,7 @@ class InvalidInputError(CaribouError):
     def __init__(self, what: str, *, where: str, found: object = None, fix: str) -> None:
         self.what, self.where, self.found, self.fix = what, where, found, fix
         found_text = "" if found is None else f" (found: {_cut(str(found))})"
-        super().__init__(f"{where}: {what}{found_text}. To fix: {fix}.")
+        super().__init__(f"{where}: {_cut(what)}{found_text}. To fix: {_cut(fix)}.")
 
 
 def _cut(text: str) -> str:

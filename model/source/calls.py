@@ -19,7 +19,7 @@ from caribou.model.source.helper_parameters import given_symbols
 from caribou.model.source.hidden_calls import check_kind, check_parameters, check_uses
 from caribou.model.source.invocation import read_invocation
 from caribou.model.source.scope import FunctionNode, Scope
-from caribou.model.source.syntax import always_ends, may_return, suppresses
+from caribou.model.source.syntax import always_ends, may_return, suppresses, written
 from caribou.model.source.unfold import Invocation
 
 MAX_HELPERS = 50
@@ -129,7 +129,7 @@ def _note(call: ast.Call, frame: _Frame) -> None:
         raise InvalidWorkflowError(
             f"it can't be known which call this is, since {reading.broken_off} may return before its last call",
             where=frame.scope.where(call),
-            found=ast.unparse(call),
+            found=written(call),
             fix="let that helper give its calls a condition as third argument, without a `return` before them",
         )
     reading.calls.append(read_invocation(call, frame.scope, frame.through, may_be_left=frame.may_be_left))
@@ -167,6 +167,6 @@ def _check_ends(call: ast.Call, target: str, frame: _Frame) -> None:
             f"a registered function hands the workflow to helpers more than {MAX_HELPERS} times, counting those of "
             "helpers",
             where=scope.where(call),
-            found=ast.unparse(call),
+            found=written(call),
             fix="let the registered function make more of the calls itself",
         )

@@ -9,6 +9,7 @@ from caribou.model.canonical import digest_of
 from caribou.model.errors import InvalidWorkflowError
 from caribou.model.graph import CALL_DIGEST_LENGTH
 from caribou.model.source.scope import INVOKE, Scope
+from caribou.model.source.syntax import written
 from caribou.model.source.unfold import Invocation
 
 
@@ -49,7 +50,7 @@ def _check_arguments(call: ast.Call, scope: Scope) -> None:
         raise InvalidWorkflowError(
             "the invocation's arguments can't be read",
             where=scope.where(call),
-            found=ast.unparse(call),
+            found=written(call),
             fix=f"write `workflow.{INVOKE}(function, payload, conditional)`, without `*`",
         )
 
@@ -59,7 +60,7 @@ def _target(arguments: Sequence[ast.expr], call: ast.Call, scope: Scope) -> str:
         raise InvalidWorkflowError(
             "the invocation's first argument is not the bare name of a function",
             where=scope.where(call),
-            found=ast.unparse(arguments[0]) if arguments else "nothing",
+            found=written(arguments[0]) if arguments else "nothing",
             fix="name the function; import it if it is in another module: `from steps import resize`",
         )
     symbol = scope.resolve(arguments[0].id)
