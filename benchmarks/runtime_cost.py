@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -247,7 +248,7 @@ class Player:
     def play(self, run_id: str) -> float:
         """Play a run; the CPU time in seconds that its nodes took."""
         entry = self.shape.graph.entry.function
-        waiting = [(entry, Start(run_id, json.dumps(PAYLOAD)).to_text())]
+        waiting = [(entry, Start(run_id, json.dumps(PAYLOAD), message_id=str(uuid.uuid4())).to_text())]
         spent = 0.0
         while waiting:
             function, message = waiting.pop(0)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from caribou.cli.cdk_run import run_cdk
@@ -22,10 +24,15 @@ class CdkDeployer:
     def deploy(self, request: DeployRequest) -> None:
         """Run `cdk deploy` to its end. Raises OperationFailedError with the end of its output."""
         arguments = arguments_of(request)
-        log = self.root / "cdk.out" / f"deploy-{request.workflow or 'all'}.log"
+        log = _log(self.root, request.workflow or "all")
         self.notify(f"cdk {' '.join(arguments)}\n  its output: {log}")
         with tempfile.TemporaryDirectory(prefix="caribou-cdk-") as assembly:  # cdk.out may be in use by another cdk
             run_cdk([*arguments, "--output", assembly], root=self.root, log=log)
+
+
+def _log(root: Path, what: str) -> Path:
+    """A log of this deploy's own: two at once would mix in one."""
+    return root / "cdk.out" / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{what}-{os.getpid()}.log"
 
 
 def arguments_of(request: DeployRequest) -> list[str]:

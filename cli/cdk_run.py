@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,13 @@ from caribou.model.errors import OperationFailedError
 
 _TAIL_LINES = 15
 _END_LIMIT_S = 5.0
+_MET_ANOTHER = re.compile(
+    r"is in \w+_IN_PROGRESS state"
+    r"|AlreadyExistsException\b.*\b(Stack|ChangeSet|change set)\b"
+    r"|ChangeSetNotFound|ChangeSet \[.*\] does not exist"
+    r"|OperationInProgressException|InvalidChangeSetStatus"
+)
+"""What CloudFormation answers who comes second: to a stack that is being worked on, or with the same change set."""
 
 
 def run_cdk(arguments: Sequence[str], *, root: Path, log: Path) -> None:
@@ -40,7 +48,18 @@ def run_cdk(arguments: Sequence[str], *, root: Path, log: Path) -> None:
             raise
     if code != 0:
         said = log.read_bytes()[begin:].decode(errors="replace").strip().splitlines()
-        raise OperationFailedError(
-            f"`cdk {' '.join(arguments)}` failed; what was deployed before still serves. Its output ({log}) ends:\n"
-            + "\n".join(said[-_TAIL_LINES:])
+        raise failure(f"cdk {' '.join(arguments)}", said, log)
+
+
+def failure(command: str, said: Sequence[str], log: Path) -> OperationFailedError:
+    """The error of a command that failed: that it met another deployment, if its output says so, else how that ends."""
+    met = next((line.strip() for line in said if _MET_ANOTHER.search(line)), None)
+    if met is not None:
+        return OperationFailedError(
+            f"Another deployment was at work on the same stack, so `{command}` has stopped. Wait until that has ended, "
+            f"and deploy again. CloudFormation said ({log}): {met}"
         )
+    return OperationFailedError(
+        f"`{command}` failed; what was deployed before still serves. Its output ({log}) ends:\n"
+        + "\n".join(said[-_TAIL_LINES:])
+    )

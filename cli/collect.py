@@ -25,9 +25,9 @@ from caribou.collectors.sources.registry import DEFAULT_SOURCE, source_key, sour
 from caribou.collectors.sources.snapshot import packaged_facts
 from caribou.control.aws import Aws
 from caribou.control.plan.problem import build_problem
-from caribou.control.runs.unrecorded import read_unrecorded
-from caribou.model.errors import InvalidRecordError, OperationFailedError
-from caribou.model.project.workflow import Workflow, read_workflow
+from caribou.control.runs.unrecorded import RecordCheck, read_unrecorded
+from caribou.model.errors import CaribouError, InvalidRecordError, OperationFailedError
+from caribou.model.project.workflow import Workflow, read_workflow, workflow_folders
 from caribou.model.run.record import RunRecord
 from caribou.model.schema.problem_file import parse_problem
 from caribou.model.schema.text_files import read_text_file
@@ -54,7 +54,7 @@ def data_collect(what: str) -> None:
             if what in (kind, "all"):
                 _collect_facts(kind, plane, root)
         if what in ("workflow", "all"):
-            _collect_records(plane)
+            _collect_records(plane, root)
 
 
 @click.command("log_sync")
@@ -67,6 +67,7 @@ def log_sync(workflow: str, output: Path | None) -> None:
     with plane.aws_errors_as("Collecting logs"):
         report = plane.collect_logs(registration_of(plane.registry, name))
         _show_logs(report)
+        _show_unrecorded_of(name, plane, root)
         if output is not None:
             records = plane.records.read(name).records
             write_whole(output, write_record_lines(records))
@@ -101,7 +102,7 @@ def _collect_facts(kind: Kind, plane: ControlPlane, root: Path) -> None:
     say(f"{kind}: {count} regions, from the {source.origin}")
 
 
-def _collect_records(plane: ControlPlane) -> None:
+def _collect_records(plane: ControlPlane, root: Path) -> None:
     registrations, wrong = registered(plane.registry)
     for message in wrong:
         notify(f"warning: {message}")
@@ -109,12 +110,29 @@ def _collect_records(plane: ControlPlane) -> None:
         say("workflow: none is deployed")
     for registration in registrations:
         _show_logs(plane.collect_logs(registration))
+        _show_unrecorded_of(registration.workflow, plane, root)
 
 
 def _show_logs(report: CollectionReport) -> None:
     say(f"{report.workflow}: {report.records} records in {report.log_groups} log groups")
     for passed_over in (*report.passed_over, *report.failures):
         notify(f"warning: {passed_over}")
+
+
+def _show_unrecorded_of(name: str, plane: ControlPlane, root: Path) -> None:
+    """Say what of a workflow of the project ran and left no record; that this is not known stops no collection."""
+    folder = next((folder for folder in workflow_folders(root) if folder.name == name), None)
+    if folder is None:
+        return
+    try:
+        owned, names = read_workflow(folder), target_of(root).names(name)
+        with Aws() as aws:
+            found = RecordCheck(aws, plane.records).of(owned.graph, names, owned.manifest.home_region)
+    except CaribouError as error:
+        notify(f"warning: {name}: not known whether runs lack records: {error}")
+        return
+    if found.warning:
+        notify(f"warning: {name}: {found.warning}")
 
 
 def _show_problem(output: Path, provenance: dict[str, str]) -> None:

@@ -22,7 +22,7 @@ from caribou.control.deploy.deploy import Rollout
 from caribou.control.deploy.planning import plan_deploy
 from caribou.control.deploy.removal import Removal, plan_removal
 from caribou.control.deploy.removal import remove as remove_workflow
-from caribou.control.inventory import Entry, inventory
+from caribou.control.inventory import LOOKED_AT_RECORDS, LOOKED_AT_RUN_ITEMS, Entry, inventory
 from caribou.control.stacks.deployed import deployed_workflow, home_stack
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.placement import Placement
@@ -68,7 +68,8 @@ def deploy(
 def list_(*, as_json: bool) -> None:
     """List the workflows: of this project, registered, or with stacks left."""
     with session() as here:
-        entries = inventory(here.aws, here.known_workflows(), here.target, time.time())
+        check = here.record_check(LOOKED_AT_RECORDS, LOOKED_AT_RUN_ITEMS)
+        entries = inventory(here.aws, here.known_workflows(), here.target, time.time(), check)
     for trouble in filter(None, (entry.trouble for entry in entries)):
         notify(f"warning: {trouble}")
     if unseen := {region: code for entry in entries for region, code in entry.unseen.items()}:
@@ -195,10 +196,17 @@ def _shown(placement: Placement | None) -> str:
 
 
 def _stacks(entry: Entry) -> list[str]:
-    """A line each region's stack, and one for the runs that are open."""
+    """A line each region's stack, one for the runs that are open, and one for what ran and has no record."""
     idle = entry.idle_regions
     stacks = [f"{s.region}, to be retired" if s.region in idle else s.region for s in entry.regions]
-    return [f"{entry.home_region}, home", *stacks, *([f"{entry.open_runs} open runs"] if entry.open_runs else [])]
+    runs = [f"{entry.open_runs} open runs"] if entry.open_runs else []
+    missing = 0 if entry.unrecorded is None else entry.unrecorded.executions
+    return [
+        f"{entry.home_region}, home",
+        *stacks,
+        *runs,
+        *([f"{missing} executions\nwithout record"] if missing else []),
+    ]
 
 
 def _expiry(placement: Placement) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from caribou.cli.sample_buckets import refuse_others_bucket
 from caribou.control.aws import error_code
 from caribou.model.errors import InvalidInputError
 from caribou.model.project.workflow import Workflow
@@ -93,7 +94,13 @@ class Samples:
         for entry in objects:
             content_type = mimetypes.guess_type(entry.file)[0] or "application/octet-stream"
             content = (self.folder / entry.file).read_bytes()
-            s3.put_object(Bucket=entry.bucket, Key=entry.key, Body=content, ContentType=content_type)
+            s3.put_object(
+                Bucket=entry.bucket,
+                Key=entry.key,
+                Body=content,
+                ContentType=content_type,
+                ExpectedBucketOwner=self.account,
+            )
         return [(entry.file, f"s3://{entry.bucket}/{entry.key}") for entry in objects]
 
     def _object(self, entry: Any, where: str) -> SampleObject:  # noqa: ANN401 - any JSON value
@@ -112,6 +119,7 @@ class Samples:
             raise InvalidInputError(
                 "is too long a key", where=where, found=f"{found.key[:60]}…", fix=f"use up to {_KEY_BYTES} bytes"
             )
+        refuse_others_bucket(found.bucket, where, self.workflow, self.account)
         if (why := _unreadable(self.folder, found.file)) is not None:
             raise InvalidInputError(
                 f"names a file that can't be read: {why}", where=where, found=found.file, fix="name one in samples/"

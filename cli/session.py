@@ -15,24 +15,30 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from caribou.cli.output import notify
-from caribou.cli.project import control_region, project_root, stage
+from caribou.cli.project import context_text, control_region, project_root, stage
 from caribou.collectors.collection_report import CollectionReport
 from caribou.collectors.facts import DynamoFactTable
 from caribou.collectors.log_collection import LogCollection, collect_logs
 from caribou.collectors.logs import CloudWatchLogReader
-from caribou.collectors.records import DynamoRecordTable
+from caribou.collectors.records import NEWEST_RECORDS, DynamoRecordTable
 from caribou.collectors.registrations import SsmRegistry, registered
-from caribou.control.aws import Aws, aws_errors_as
+from caribou.control.aws import Aws, aws_errors_as, out_of_reach
 from caribou.control.log_collection import RecordCollector, function_names
+from caribou.control.runs.evidence import SCAN_ITEMS
+from caribou.control.runs.redrive import SweeperFunction, too_old
 from caribou.control.runs.runs import Runs
-from caribou.control.stacks.deployed import DeployedStack, resources
+from caribou.control.runs.unrecorded import RecordCheck
+from caribou.control.stacks.deployed import DeployedStack, home_stack, resources
 from caribou.control.stacks.stateful import ResourceType
-from caribou.control.target import Target
+from caribou.control.target import DEFAULT_QUALIFIER, QUALIFIER_KEY, Target
 from caribou.control.workflows import KnownWorkflow, known_workflows, read_each
 from caribou.model.errors import CaribouError, InvalidInputError
 from caribou.model.project.workflow import Workflow, workflow_folders
 from caribou.model.registration import ControlNames, Registration
+from caribou.model.template_contract import Output
 
 
 class ControlPlane:
@@ -76,6 +82,15 @@ class Session:
         """The runs of a workflow of the project."""
         account = self.account(workflow.manifest.home_region)
         return Runs(workflow.graph, workflow.manifest, self.target.stage, account, self.aws)
+
+    def sweeper_of(self, workflow: Workflow) -> SweeperFunction:
+        """The deployed sweeper of a workflow, which carries redrives out. Raises OperationFailedError."""
+        home = workflow.manifest.home_region
+        stack = home_stack(self.aws, workflow.name, self.target.stage, home)
+        function = None if stack is None else stack.outputs.get(Output.SWEEPER)
+        if function is None:
+            raise too_old(workflow.name, home, f"its stack has no output {Output.SWEEPER}")
+        return SweeperFunction(self.aws, workflow.name, home, function)
 
     def known_workflows(self) -> tuple[KnownWorkflow, ...]:
         """The workflows of the project and of the registry. What is broken is a warning, and keeps no other."""
@@ -124,11 +139,22 @@ class Session:
         table = DynamoRecordTable(ControlNames(self.target.stage).record_table, self.target.control_region)
         return RecordCollector(CloudWatchLogReader(), table, self.target.stage, self._functions_of)
 
+    def record_check(self, newest: int = NEWEST_RECORDS, scan_items: int = SCAN_ITEMS) -> RecordCheck:
+        """What looks for runs without records, by the newest records and about so many run items."""
+        table = DynamoRecordTable(ControlNames(self.target.stage).record_table, self.target.control_region)
+        return RecordCheck(self.aws, table, newest, scan_items)
+
     def _registrations(self) -> Sequence[Registration]:
-        """The registrations. A broken one is a warning."""
+        """The registrations. A broken one is a warning, and so is a control region that does not answer."""
         region = self.target.control_region
         with aws_errors_as(f"Reading the registrations in {region}"):
-            registrations, wrong = registered(SsmRegistry(self.target.stage, region))
+            try:
+                registrations, wrong = registered(SsmRegistry(self.target.stage, region))
+            except (ClientError, BotoCoreError) as error:
+                if out_of_reach(error) is None:
+                    raise
+                notify(f"warning: it is not known which workflows are registered, as {region} does not answer: {error}")
+                return ()
         for message in wrong:
             notify(f"warning: {message}")
         return registrations
@@ -150,7 +176,7 @@ def _spellings(name: str) -> tuple[str, ...]:
 
 def target_of(root: Path) -> Target:
     """Where the project in a folder is deployed."""
-    return Target(stage(root), control_region(root))
+    return Target(stage(root), control_region(root), context_text(root, QUALIFIER_KEY, DEFAULT_QUALIFIER))
 
 
 @contextmanager

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from caribou.model.run.envelope import MAX_RUN_ID_BYTES
-from caribou.model.run.fields import LAST_SECOND
+from caribou.model.run.fields import LAST_SECOND, is_run_name
 from caribou.model.run.record import EndpointRecord, RunRecord, SuccessorRecord
 
 LAMBDA_MAX_S = 900.0
@@ -29,16 +28,22 @@ _NAME_BYTES = 300
 """Of nodes and edges: two functions of 64 characters each, and numbers. With a run's id the key has 1,024 bytes."""
 
 _Range = tuple[float, float]
-_TEXTS: Mapping[str, int] = {
-    "run_id": MAX_RUN_ID_BYTES,
-    **dict.fromkeys(("workflow", "workflow_version", "node", "function", "region", "placement"), _NAME_BYTES),
-}
+_TEXTS: Mapping[str, int] = dict.fromkeys(
+    ("workflow", "workflow_version", "node", "function", "region", "placement"), _NAME_BYTES
+)
 _FLAGS = ("cold_start", "redirect", "stays_home")
 _SECONDS: Mapping[str, _Range] = {
     "started_at": (0, LAST_SECOND),
     "duration_s": (0, LAMBDA_MAX_S),
     "cpu_s": (0, LAMBDA_MAX_S * LAMBDA_VCPUS),
 }
+_SOMETIMES: Mapping[str, _Range] = {
+    "sent_at": (0, LAST_SECOND),
+    "init_s": (0, LAMBDA_MAX_S),
+    "import_s": (0, LAMBDA_MAX_S),
+    "import_cpu_s": (0, LAMBDA_MAX_S * LAMBDA_VCPUS),
+}
+"""Which may be None."""
 _COUNTS: Mapping[str, _Range] = {
     "attempt": (1, MAX_ATTEMPTS),
     "memory_mb": LAMBDA_MEMORY_MB,
@@ -53,6 +58,8 @@ def wrong_field(record: RunRecord) -> str | None:
 
 
 def _wrong(record: RunRecord) -> Iterator[tuple[str, Any]]:
+    if not is_run_name(record.run_id):
+        yield "run_id", record.run_id
     texts = {name: (getattr(record, name), size) for name, size in _TEXTS.items()}
     texts |= {"edge": (record.edge, _NAME_BYTES)} if record.edge is not None else {}
     yield from ((name, value) for name, (value, size) in texts.items() if not _is_text(value, size))
@@ -60,20 +67,15 @@ def _wrong(record: RunRecord) -> Iterator[tuple[str, Any]]:
     for name, bounds in {**_SECONDS, **_COUNTS}.items():
         if not _is_number(value := getattr(record, name), bounds, whole=name in _COUNTS):
             yield name, value
-    if record.sent_at is not None and not _is_number(record.sent_at, (0, LAST_SECOND)):
-        yield "sent_at", record.sent_at
+    for name, bounds in _SOMETIMES.items():
+        if (seconds := getattr(record, name)) is not None and not _is_number(seconds, bounds):
+            yield name, seconds
     if not isinstance(record.error, str | None):
         yield "error", record.error
-    for name in ("init_s", "import_s", "import_cpu_s"):
-        seconds = getattr(record, name)
-        if seconds is not None and not _is_number(seconds, (0, LAMBDA_MAX_S * LAMBDA_VCPUS)):
-            yield name, seconds
-    for successor in record.successors:
-        yield from _wrong_in(successor)
-    for endpoint in record.external:
-        yield from _wrong_of(endpoint)
     if len(record.external) > MAX_ENDPOINTS:
         yield "external, how many", len(record.external)
+    yield from (wrong for successor in record.successors for wrong in _wrong_in(successor))
+    yield from (wrong for endpoint in record.external for wrong in _wrong_of(endpoint))
 
 
 def _wrong_in(successor: SuccessorRecord) -> Iterator[tuple[str, Any]]:

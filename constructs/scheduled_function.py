@@ -15,6 +15,7 @@ from constructs import Construct
 
 from caribou.constructs.acknowledge import acknowledge, acknowledge_wildcards
 from caribou.constructs.naming import allow_logging
+from caribou.constructs.own_roles import tag
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,9 @@ class ScheduledProps:
 
     `statements` are what its role may do beside logging; `why_wildcards` and `why_runtime` say why cdk-nag's findings
     of wildcards in them, and of a runtime that is not the latest, are meant. Without a `name`, function and log group
-    get CloudFormation's. `retries` None leaves the scheduler's own, and Lambda's, since the scheduler invokes by an
-    event; and so does `max_age` None: it is for a function that comes again so soon that a late event is of no use.
+    get CloudFormation's. `role_tags` are the role's. `retries` None leaves the scheduler's own, and Lambda's, since the
+    scheduler invokes by an event; and so does `max_age` None: it is for a function that comes again so soon that a late
+    event is of no use.
     """
 
     handler: str
@@ -44,6 +46,7 @@ class ScheduledProps:
     max_age: Duration | None = None
     name: str | None = None
     description: str | None = None
+    role_tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class ScheduledFunction(Construct):
@@ -69,6 +72,7 @@ class ScheduledFunction(Construct):
 
     def _role(self) -> iam.Role:
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        tag(role, self._props.role_tags)
         statements = [allow_logging(self.log_group), *self._props.statements]
         for statement in statements:
             role.add_to_policy(statement)

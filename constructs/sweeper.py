@@ -6,11 +6,12 @@ from aws_cdk import Aws, Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 
-from caribou.constructs.naming import allow_in_regions, arn
+from caribou.constructs.naming import OF_THIS_ACCOUNT, allow_in_regions, arn, with_leading_keys
+from caribou.constructs.own_roles import tags_of_roles
 from caribou.constructs.scheduled_function import ScheduledProps
 from caribou.constructs.workflow_function import RETENTIONS, FunctionProps
 from caribou.constructs.workflow_role import RoleProps
-from caribou.model.template_contract import SWEEPER_HANDLER
+from caribou.model.template_contract import OPEN_INDEX, STARTS_PREFIX, SWEEPER_HANDLER
 
 
 def sweeper_props(props: FunctionProps) -> ScheduledProps:
@@ -32,16 +33,22 @@ def sweeper_props(props: FunctionProps) -> ScheduledProps:
         retries=0,
         max_age=Duration.minutes(1),
         description="Sends again or parks what Lambda gave up, and ends runs that are past their deadline",
+        role_tags=tags_of_roles(props.role.names),
     )
 
 
 def _statements(role: RoleProps) -> list[iam.PolicyStatement]:
-    """Every function's topic and failure queue, in the regions that the manifest allows; the state of runs at home."""
+    """Every function's topic and failure queue, in the regions that the manifest allows; the state of runs at home.
+
+    For a redrive it looks at claims and sync state, wherever they are.
+    """
     names, home = role.names, (role.home_region,)
     functions = [function.name for function in role.graph.functions]
     run_table = arn("dynamodb", f"table/{names.run_table}", role.home_region)
     parking = arn("dynamodb", f"table/{names.sync_table}", role.home_region)
-    buckets = [f"arn:{Aws.PARTITION}:s3:::{names.payload_bucket(Aws.ACCOUNT_ID, region)}/*" for region in role.regions]
+    syncs = arn("dynamodb", f"table/{names.sync_table}")
+    home_bucket = names.payload_bucket(Aws.ACCOUNT_ID, role.home_region)
+    starts = f"arn:{Aws.PARTITION}:s3:::{home_bucket}/{STARTS_PREFIX}*"
     return [
         allow_in_regions(["sns:Publish"], [arn("sns", names.topic(f)) for f in functions], role.regions),
         allow_in_regions(
@@ -49,11 +56,11 @@ def _statements(role: RoleProps) -> list[iam.PolicyStatement]:
             [arn("sqs", names.failure_queue(f)) for f in functions],
             role.regions,
         ),
+        allow_in_regions(["dynamodb:Scan"], [f"{run_table}/index/{OPEN_INDEX}"], home),
+        allow_in_regions(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], [run_table], home),
         allow_in_regions(
-            ["dynamodb:Query", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
-            [run_table, f"{run_table}/index/*"],
-            home,
+            ["dynamodb:Query", "dynamodb:PutItem", "dynamodb:DeleteItem"], [parking], home, with_leading_keys(["*#"])
         ),
-        allow_in_regions(["dynamodb:Query", "dynamodb:PutItem", "dynamodb:DeleteItem"], [parking], home),
-        allow_in_regions(["s3:GetObject"], buckets, role.regions),
+        allow_in_regions(["dynamodb:Query", "dynamodb:GetItem"], [syncs], role.regions),
+        allow_in_regions(["s3:PutObject"], [starts], home, OF_THIS_ACCOUNT),
     ]

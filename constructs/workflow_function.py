@@ -16,6 +16,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from caribou.constructs.acknowledge import acknowledge
+from caribou.constructs.own_roles import deny_all_others
 from caribou.constructs.workflow_role import RoleProps, WorkflowRole
 from caribou.model.graph import Graph
 from caribou.model.template_contract import MAX_EVENT_AGE_S, NODE_HANDLER
@@ -52,13 +53,15 @@ class FunctionProps:
 
 
 class WorkflowFunction(Construct):
-    """Log group, failure queue, role, function and the topic that starts it.
+    """Log group, failure queue, role, function and the internal topic that starts it.
 
-    Retries and the failure destination stand on the function itself: no alias or version is ever invoked. The
-    subscription comes after all that a failure needs, and goes before it: no event comes that could be lost.
+    Retries and the failure destination stand on the function itself: no alias or version is ever invoked. A
+    subscription comes after all that a failure needs, and goes before it: no event comes that could be lost; and after
+    the topic's policy, so that none comes of somebody who may not send it.
 
         failure queue ─▶ its policy ──────────────────────┐
-        role ─▶ function ─▶ retries, failure destination ─┴▶ subscription
+        role ─▶ function ─▶ retries, failure destination ─┼▶ subscription
+        topic ─▶ its policy ──────────────────────────────┘
     """
 
     def __init__(self, scope: Construct, construct_id: str, props: FunctionProps) -> None:
@@ -68,6 +71,18 @@ class WorkflowFunction(Construct):
         self.failures = self._failure_queue()
         self.function = self._function()
         self.topic = self._topic()
+        self.subscribe_to(self.topic)
+
+    def subscribe_to(self, topic: sns.Topic) -> None:
+        """Invoke the function with what comes through a topic; what SNS can't hand over lies in the failure queue."""
+        subscription = topic.add_subscription(
+            subscriptions.LambdaSubscription(self.function, dead_letter_queue=self.failures)
+        )
+        subscription.node.add_dependency(
+            self.function.node.find_child("EventInvokeConfig"),
+            self.failures.node.find_child("Policy"),
+            topic.node.find_child("Policy"),
+        )
 
     def _log_group(self) -> logs.LogGroup:
         return logs.LogGroup(
@@ -119,22 +134,22 @@ class WorkflowFunction(Construct):
         return function
 
     def _topic(self) -> sns.Topic:
-        """The topic; its policy leaves it to the account's roles who may publish, else any role could."""
-        topic = sns.Topic(self, "Topic", topic_name=self._props.name, enforce_ssl=True)
-        topic.add_to_resource_policy(
-            iam.PolicyStatement(
-                actions=["sns:Publish"], principals=[iam.AccountRootPrincipal()], resources=[topic.topic_arn]
-            )
-        )
-        subscription = topic.add_subscription(
-            subscriptions.LambdaSubscription(self.function, dead_letter_queue=self.failures)
-        )
-        destination, policy = (
-            self.function.node.find_child("EventInvokeConfig"),
-            self.failures.node.find_child("Policy"),
-        )
-        subscription.node.add_dependency(destination, policy)
+        """The topic, to which the workflow's own roles publish, and nobody else: what comes through it is believed."""
+        names = self._props.role.names
+        topic = sns.Topic(self, "Topic", topic_name=names.topic(self._props.role.function), enforce_ssl=True)
+        allow_account(topic)
+        for statement in deny_all_others(names, ["sns:Publish"], topic.topic_arn):
+            topic.add_to_resource_policy(statement)
         return topic
+
+
+def allow_account(topic: sns.Topic) -> None:
+    """Leave it to the account's policies who may publish: a topic without such a policy lets every role of it."""
+    topic.add_to_resource_policy(
+        iam.PolicyStatement(
+            actions=["sns:Publish"], principals=[iam.AccountRootPrincipal()], resources=[topic.topic_arn]
+        )
+    )
 
 
 def most_visits(graph: Graph, function: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +12,18 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from caribou.constructs.acknowledge import WILDCARD_RULE, acknowledge, acknowledge_wildcards
-from caribou.constructs.naming import allow_in_regions, allow_logging, arn
+from caribou.constructs.naming import (
+    OF_THIS_ACCOUNT,
+    allow_in_regions,
+    allow_logging,
+    arn,
+    with_attributes,
+    with_leading_keys,
+)
+from caribou.constructs.own_roles import tag, tags_of_roles
 from caribou.model.graph import Graph
 from caribou.model.names import WorkflowNames
+from caribou.model.template_contract import NODES_WRITE, RESULT_ATTRIBUTE
 
 _THEIR_POLICY = "the workflow's own policy, iam_policy_file of its manifest, is its owner's to judge"
 
@@ -33,6 +43,11 @@ class RoleProps:
     regions: tuple[str, ...]
     user_policy: dict[str, Any] | None = None
 
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The names of the function's nodes."""
+        return tuple(node.name for node in self.graph.nodes if node.function == self.function)
+
 
 class WorkflowRole(Construct):
     """The role of one function. Its name is CloudFormation's: IAM names are global to an account."""
@@ -40,6 +55,7 @@ class WorkflowRole(Construct):
     def __init__(self, scope: Construct, construct_id: str, props: RoleProps, log_group: logs.ILogGroup) -> None:
         super().__init__(scope, construct_id)
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        tag(self.role, tags_of_roles(props.names))
         ours = (allow_logging(log_group), *_publish(props), *_state(props))
         theirs = [iam.PolicyStatement.from_json(s) for s in (props.user_policy or {}).get("Statement", ())]
         for statement in (*ours, *theirs):
@@ -71,16 +87,45 @@ def _publish(props: RoleProps) -> list[iam.PolicyStatement]:
 
 
 def _state(props: RoleProps) -> list[iam.PolicyStatement]:
-    names, home = props.names, (props.home_region,)
-    is_entry = props.graph.entry.function == props.function
-    run_actions = ["dynamodb:UpdateItem", *(["dynamodb:PutItem", "dynamodb:GetItem"] if is_entry else [])]
-    buckets = [f"arn:{Aws.PARTITION}:s3:::{names.payload_bucket(Aws.ACCOUNT_ID, region)}/*" for region in props.regions]
-    return [
-        allow_in_regions(
-            ["dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:Query"],
-            [arn("dynamodb", f"table/{names.sync_table}")],
-            props.regions,
-        ),
-        allow_in_regions(run_actions, [arn("dynamodb", f"table/{names.run_table}", props.home_region)], home),
-        allow_in_regions(["s3:PutObject", "s3:GetObject"], buckets, props.regions),
+    """What a function's calls for runs, claims, sync state and large payloads are, and no others of their kind."""
+    return [*_runs(props), *_claims_and_syncs(props), payload_statement(props, ["s3:PutObject", "s3:GetObject"])]
+
+
+def _runs(props: RoleProps) -> Iterator[iam.PolicyStatement]:
+    """The run table, at home: whoever begins a run writes and reads its item; all others end leaves, or the run."""
+    nodes, home = props.nodes, (props.home_region,)
+    table = [arn("dynamodb", f"table/{props.names.run_table}", props.home_region)]
+    results = [f"{RESULT_ATTRIBUTE}{node}" for node in props.graph.leaves if node in nodes]
+    yield allow_in_regions(
+        ["dynamodb:UpdateItem"], table, home, with_attributes([*NODES_WRITE, *results], returning="UPDATED_NEW")
+    )
+    if props.graph.entry.function == props.function:
+        yield allow_in_regions(["dynamodb:PutItem", "dynamodb:GetItem"], table, home)
+
+
+def _claims_and_syncs(props: RoleProps) -> Iterator[iam.PolicyStatement]:
+    """The sync tables: claims of the function's own nodes, reports to sync nodes behind them, inputs of its own."""
+    nodes, behind = props.nodes, _syncs_behind(props)
+    own_syncs = [node for node in nodes if props.graph.node(node).sync]
+    table = [arn("dynamodb", f"table/{props.names.sync_table}")]
+    for actions, keys in (
+        (["dynamodb:UpdateItem"], (*nodes, *behind)),
+        (["dynamodb:PutItem", "dynamodb:GetItem"], behind),
+        (["dynamodb:Query"], own_syncs),
+    ):
+        if keys:
+            yield allow_in_regions(actions, table, props.regions, with_leading_keys(f"*#{node}" for node in keys))
+
+
+def _syncs_behind(props: RoleProps) -> tuple[str, ...]:
+    graph = props.graph
+    behind = set[str]().union(*(graph.descendants(node) - {node} for node in props.nodes))
+    return tuple(node.name for node in graph.nodes if node.sync and node.name in behind)
+
+
+def payload_statement(props: RoleProps, actions: list[str]) -> iam.PolicyStatement:
+    """Some actions on the objects of the workflow's payload buckets, which must be this account's."""
+    buckets = [
+        f"arn:{Aws.PARTITION}:s3:::{props.names.payload_bucket(Aws.ACCOUNT_ID, region)}/*" for region in props.regions
     ]
+    return allow_in_regions(actions, buckets, props.regions, OF_THIS_ACCOUNT)

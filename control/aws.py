@@ -9,24 +9,30 @@ from typing import TYPE_CHECKING, Self
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from caribou.model.errors import OperationFailedError
 from caribou.runtime.clients import Clients
+from caribou.runtime.refusals import is_busy
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_ssm import SSMClient
 
-_CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 4})
+_CONFIG = Config(connect_timeout=3, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 2})
+"""A region that is silent is given up within a minute: a person waits for it, beside those that answer."""
+_INVOKING = Config(connect_timeout=3, read_timeout=90, retries={"mode": "standard", "total_max_attempts": 1})
+"""A function answers when it has ended, within its time limit; one that is asked again does its work twice."""
 
 
 class Aws(Clients):
     """The runtime's clients and some more, with the patience of an operator; closed at the end of the `with`."""
 
     def __init__(self, session: boto3.Session | None = None) -> None:
-        super().__init__(session)
+        super().__init__(session, _CONFIG)
         self._account: str | None = None
 
     def __enter__(self) -> Self:
@@ -61,9 +67,10 @@ class Aws(Clients):
         client: SSMClient = self._client("ssm", region)
         return client
 
-    def _config(self, service: str) -> Config:
-        del service
-        return _CONFIG
+    def functions(self, region: str) -> LambdaClient:
+        """The region's Lambda, for invocations that are waited for."""
+        client: LambdaClient = self._client("lambda", region, _INVOKING)
+        return client
 
 
 @contextmanager
@@ -73,6 +80,13 @@ def aws_errors_as(doing: str, look_at: str = "the credentials, their permissions
         yield
     except (ClientError, BotoCoreError) as error:
         raise OperationFailedError(f"{doing} failed: {error}. Look at {look_at}") from error
+
+
+def out_of_reach(error: ClientError | BotoCoreError) -> str | None:
+    """In a few words, how a region is out of reach: it is silent, or out of order. None if it has answered."""
+    if isinstance(error, (BotoConnectionError, HTTPClientError)):
+        return f"no answer ({type(error).__name__})"
+    return error_code(error) if isinstance(error, ClientError) and is_busy(error) else None
 
 
 def error_code(error: ClientError) -> str:

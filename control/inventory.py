@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from caribou.control.aws import Aws
 from caribou.control.runs.run_table import open_runs
+from caribou.control.runs.unrecorded import RecordCheck, Unrecorded
 from caribou.control.stacks.deployed import (
     DeployedStack,
     DeployedWorkflow,
@@ -19,13 +21,18 @@ from caribou.control.workflows import KnownWorkflow
 from caribou.model.errors import CaribouError
 from caribou.model.template_contract import StackRole
 
+LOOKED_AT_RECORDS, LOOKED_AT_RUN_ITEMS = 1_000, 2_000
+"""How much is looked at for a workflow in a list: a MB of each table, which is a fraction of a second."""
+_AT_ONCE = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A workflow. `deployed` is None if it is not, or says why in `trouble`; `regions` are its stacks outside home.
 
     `broken` is why the project's folder of it can't be read, `unseen` are regions that it may be in and that could not
-    be searched, each with AWS's error code.
+    be searched, each with AWS's error code. `unrecorded` is what of its newest runs left no record; None if that is not
+    known, as for a workflow that is not in the project.
     """
 
     name: str
@@ -39,6 +46,7 @@ class Entry:
     trouble: str | None = None
     broken: str | None = None
     unseen: Mapping[str, str] = field(default_factory=dict)
+    unrecorded: Unrecorded | None = None
 
     @property
     def idle_regions(self) -> tuple[str, ...]:
@@ -58,6 +66,7 @@ class Entry:
             "region_stacks": [stack.region for stack in self.regions],
             "waiting_to_be_retired": list(self.idle_regions),
             "open_runs": self.open_runs,
+            "unrecorded": None if self.unrecorded is None else asdict(self.unrecorded),
             "updated_at": None if self.deployed is None else self.deployed.home.changed_at.isoformat(),
             "trouble": self.trouble,
             "broken": self.broken,
@@ -66,8 +75,10 @@ class Entry:
         }
 
 
-def inventory(aws: Aws, workflows: Sequence[KnownWorkflow], target: Target, now_s: float) -> tuple[Entry, ...]:
-    """An entry a workflow, those that only have stacks left included."""
+def inventory(
+    aws: Aws, workflows: Sequence[KnownWorkflow], target: Target, now_s: float, check: RecordCheck | None = None
+) -> tuple[Entry, ...]:
+    """An entry a workflow, also one that only has stacks left; with `check`, what of its runs left no record."""
     known = {workflow.name: workflow for workflow in workflows}
     found = find_stacks(aws, target.stage, known)
     entries: list[Entry] = []
@@ -78,7 +89,21 @@ def inventory(aws: Aws, workflows: Sequence[KnownWorkflow], target: Target, now_
         unseen = found.unseen(known[name].regions) if name in known else {}
         entry = replace(entry, trouble=trouble, unseen=unseen)
         entries.append(entry if home is None else _with_runs(entry, aws, target, home.region, now_s))
-    return tuple(entries)
+    if check is None:
+        return tuple(entries)
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        return tuple(threads.map(lambda entry: _with_unrecorded(entry, known.get(entry.name), target, check), entries))
+
+
+def _with_unrecorded(entry: Entry, known: KnownWorkflow | None, target: Target, check: RecordCheck) -> Entry:
+    """The entry with what left no record; that this can't be read is said, and hides nothing."""
+    if entry.deployed is None or known is None or known.workflow is None:
+        return entry
+    try:
+        found = check.of(known.workflow.graph, target.names(entry.name), entry.home_region)
+    except CaribouError as error:
+        return _troubled(entry, f"{entry.name}: not known whether runs lack records: {error}")
+    return replace(entry, unrecorded=found)
 
 
 def _deployed(aws: Aws, home: DeployedStack | None) -> tuple[DeployedWorkflow | None, str | None]:
@@ -96,7 +121,11 @@ def _with_runs(entry: Entry, aws: Aws, target: Target, region: str, now_s: float
     try:
         return replace(entry, open_runs=open_runs(aws, target.names(entry.name), region, now_s))
     except CaribouError as error:
-        return replace(entry, trouble=f"{entry.trouble}. {error}" if entry.trouble else str(error))
+        return _troubled(entry, str(error))
+
+
+def _troubled(entry: Entry, trouble: str) -> Entry:
+    return replace(entry, trouble=f"{entry.trouble}. {trouble}" if entry.trouble else trouble)
 
 
 def _entry(

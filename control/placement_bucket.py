@@ -23,6 +23,8 @@ APPLIED_SCHEMA = "caribou.applied/1"
 
 _MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
 
+_LOOK_AT = "the credentials, and s3:ListBucket on the bucket: without it, what is missing is AccessDenied as well"
+
 
 @dataclass(frozen=True, slots=True)
 class Pending:
@@ -42,8 +44,8 @@ class PlacementBox:
 
     def __init__(self, aws: Aws, target: Target) -> None:
         self._client = aws.s3(target.control_region)
-        account = aws.account(target.control_region)
-        self.bucket = ControlNames(target.stage).placement_bucket(account, target.control_region)
+        self._account = aws.account(target.control_region)
+        self.bucket = ControlNames(target.stage).placement_bucket(self._account, target.control_region)
 
     def pending(self, workflow: str) -> Pending | None:
         """What waits for a workflow; None if nothing does, or if there is no control plane."""
@@ -64,17 +66,23 @@ class PlacementBox:
 
     def _put(self, key: str, text: str) -> None:
         with aws_errors_as(f"Writing s3://{self.bucket}/{key}", f"whether {self.bucket} is there: the control plane's"):
-            self._client.put_object(Bucket=self.bucket, Key=key, Body=text.encode(), ContentType="application/json")
+            self._client.put_object(
+                Bucket=self.bucket,
+                Key=key,
+                Body=text.encode(),
+                ContentType="application/json",
+                ExpectedBucketOwner=self._account,
+            )
 
     def _get(self, key: str) -> str | None:
-        with aws_errors_as(f"Reading s3://{self.bucket}/{key}"):
+        with aws_errors_as(f"Reading s3://{self.bucket}/{key}", _LOOK_AT):
             try:
-                body = self._client.get_object(Bucket=self.bucket, Key=key)["Body"]
+                answer = self._client.get_object(Bucket=self.bucket, Key=key, ExpectedBucketOwner=self._account)
             except ClientError as error:
                 if error_code(error) in _MISSING:
                     return None
                 raise
-            with body:
+            with answer["Body"] as body:
                 content: bytes = body.read()
         try:
             return content.decode()
@@ -86,7 +94,7 @@ def _applied_sha256(text: str) -> str | None:
     """The digest in `applied.json`; one that can't be read says nothing."""
     try:
         data: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     value = data.get("sha256") if isinstance(data, dict) else None
     return value if isinstance(value, str) else None

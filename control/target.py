@@ -6,13 +6,20 @@ from dataclasses import dataclass
 
 from caribou.model.names import WorkflowNames
 
+QUALIFIER_KEY, DEFAULT_QUALIFIER = "@aws-cdk/core:bootstrapQualifier", "hnb659fds"
+"""The context key of `cdk.json` that chooses a bootstrap stack, and the CDK's own choice."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where things are deployed: at a stage, with the control plane in a region."""
+    """Where things are deployed: at a stage, with the control plane in a region.
+
+    `qualifier` is that of the CDK's bootstrap stacks.
+    """
 
     stage: str
     control_region: str
+    qualifier: str = DEFAULT_QUALIFIER
 
     def names(self, workflow: str) -> WorkflowNames:
         """The fixed names of a workflow's resources."""

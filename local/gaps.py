@@ -70,7 +70,6 @@ _NAMES = {
 }
 _ERROR = '"error": str(e), "trace"'
 _ERROR_WITH_TYPE = '"error": str(e), "error_type": type(e).__name__, "trace"'
-_LOG_IDLE_S = 0.05
 _TIMED_OUT = "Task timed out after "
 _EXITED = "Runtime exited with error: signal: killed"
 
@@ -83,9 +82,6 @@ def close_gaps(app: App) -> App:
     sns, eventbridge, lambda_svc, runtime, sqs = (_checked(module, names) for module, names in _NAMES.items())
     if "_proc" not in runtime.Worker.__init__.__code__.co_names:
         raise RuntimeError("ministack's Worker has no _proc: local/gaps.py was written for another MiniStack")
-    if not hasattr(runtime.Worker, "_drain_stderr_bounded"):
-        raise RuntimeError("ministack's Worker drains no stderr: local/gaps.py was written for another MiniStack")
-    _wait_longer_for_logs(runtime)
     _keep_error_types(lambda_svc, runtime)
     _report_as_lambda_does(lambda_svc, sqs)
     _keep_request_ids(lambda_svc)
@@ -157,23 +153,6 @@ def _invoke(lambda_svc: Any, function: str, event: object) -> bool:
         return False
     lambda_svc.invoke_async_with_retry(lambda_svc._execution_record_for_config(record, config), event)
     return True
-
-
-def _wait_longer_for_logs(runtime: Any) -> None:
-    """Take an invocation's lines as its own that a busy machine reads late.
-
-    MiniStack stops 5 ms after a line: the next one, such as the run record after what user code prints, then stands in
-    the log of the process's next invocation, or in none.
-    """
-    drain = runtime.Worker._drain_stderr_bounded
-
-    def drain_patiently(
-        self: Any, first_line_wait: float = 0.1, idle_confirm: float = _LOG_IDLE_S, hard_cap: float = 1.0
-    ) -> str:
-        lines: str = drain(self, first_line_wait, idle_confirm, hard_cap)
-        return lines
-
-    runtime.Worker._drain_stderr_bounded = drain_patiently
 
 
 def _keep_error_types(lambda_svc: Any, runtime: Any) -> None:

@@ -14,3 +14,9 @@ def canonical_json(value: object) -> str:
 def digest_of(value: object) -> str:
     """SHA-256 of the value's canonical JSON, as hexadecimal digits."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def ordered_digest_of(value: object) -> str:
+    """SHA-256 of the value's JSON, in which keys stand in the value's own order: where that order counts."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from caribou.model.errors import InvalidInputError
-from caribou.model.regions import KNOWN_REGIONS
+from caribou.model.regions import KNOWN_REGIONS, why_unknown
 
 STAGE_KEY, CONTROL_REGION_KEY = "caribou:stage", "caribou:control_region"
 """Context keys of `cdk.json`: the stage, and the region of the control plane."""
@@ -51,8 +51,16 @@ class WorkflowNames:
         return f"{self._prefix}-{function}"
 
     def topic(self, function: str) -> str:
-        """Name of the SNS topic that starts the function."""
+        """Name of the internal SNS topic that starts the function, to which only the workflow's own roles publish."""
         return self.function(function)
+
+    @property
+    def start_topic(self) -> str:
+        """Name of the SNS topic, at home, to which clients publish what runs are to work on.
+
+        It is the workflow's own, without a part: no function's topic can have it, whatever the function is called.
+        """
+        return self._prefix
 
     def failure_queue(self, function: str) -> str:
         """Name of the queue of events that no attempt could process, which the sweeper reads from home."""
@@ -111,5 +119,8 @@ def checked_control_region(region: str, where: str) -> str:
     if region in KNOWN_REGIONS:
         return region
     raise InvalidInputError(
-        "is not a region that Caribou knows", where=where, found=region, fix=f"use one of {', '.join(KNOWN_REGIONS)}"
+        why_unknown(region) or "is not a region that Caribou knows",
+        where=where,
+        found=region,
+        fix=f"use one of {', '.join(KNOWN_REGIONS)}",
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 KNOWN_REGIONS: tuple[str, ...] = (
     "us-east-1",
     "us-east-2",
@@ -35,3 +37,22 @@ KNOWN_REGIONS: tuple[str, ...] = (
     "mx-central-1",
 )
 """Regions of AWS's commercial partition for which carbon, latency and price data are at hand (see docs/data.md)."""
+
+_DISRUPTED = "is disrupted since March 2026, and Caribou has no hourly carbon intensity of it"
+_REASONS = MappingProxyType(
+    {
+        "me-central-1": _DISRUPTED,
+        "me-south-1": _DISRUPTED,
+        "ap-southeast-6": "is a region of which Caribou has no latency",
+        "ap-east-2": "is a region of which Caribou has no latency",
+    }
+)
+_PARTITIONS = MappingProxyType({"eusc-": "aws-eusc", "cn-": "aws-cn", "us-gov-": "aws-us-gov"})
+
+
+def why_unknown(region: str) -> str | None:
+    """Why a region of AWS is not among the known ones, as what is said of it; None if it is known, or none of AWS's."""
+    for prefix, partition in _PARTITIONS.items():
+        if region.startswith(prefix):
+            return f"is in AWS's partition {partition}, which shares no account, role or message with the regions here"
+    return _REASONS.get(region)

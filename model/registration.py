@@ -39,6 +39,11 @@ class ControlNames:
         """Table of run records and log cursors: partition key `workflow`, sort key `id`."""
         return f"caribou-{self.stage}-records-{TABLE_GENERATION}"
 
+    @property
+    def lock_table(self) -> str:
+        """Table of the locks of workflows: partition key `workflow`."""
+        return f"caribou-{self.stage}-locks-{TABLE_GENERATION}"
+
     def placement_bucket(self, account: str, region: str) -> str:
         """Bucket of solved placements: `<workflow>/solved.json`."""
         return f"caribou-{self.stage}-placements-{account}-{region}"

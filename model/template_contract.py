@@ -18,7 +18,10 @@ class StackRole(StrEnum):
 
 
 class Tag(StrEnum):
-    """The tags by which our stacks are found among an account's; control's has no workflow."""
+    """The tags by which our stacks are found among an account's; control's has no workflow.
+
+    Workflow and stage are on the workflow's roles too, by which its internal topics know them.
+    """
 
     PROJECT = "caribou:project"
     WORKFLOW = "caribou:workflow"
@@ -33,11 +36,13 @@ PROJECT = "caribou"
 class Output(StrEnum):
     """The outputs of stacks: of home's, of a region's (`HOME_REGION`), of the control plane's (`PLACEMENT_BUCKET`)."""
 
+    START_TOPIC = "StartTopic"
     PLACEMENT_DIGEST = "PlacementDigest"
     PLACEMENT_REGIONS = "PlacementRegions"
     PLACEMENT_EXPIRES_AT = "PlacementExpiresAt"
     GRAPH_DIGEST = "GraphDigest"
     WORKFLOW_VERSION = "WorkflowVersion"
+    SWEEPER = "SweeperFunction"
     HOME_REGION = "HomeRegion"
     PLACEMENT_BUCKET = "PlacementBucket"
 
@@ -67,6 +72,16 @@ SOURCE_VARIABLE = "CARIBOU_SOURCE"
 OPEN_INDEX = "open"
 """The run table's sparse index, by the attribute of the same name: only items on the sweeper's list have its key, so
 that an idle workflow's list costs nothing."""
+
+RESULT_ATTRIBUTE = "result:"
+"""What the names of a run item's attributes with results begin with; the leaf follows."""
+
+NODES_WRITE = ("run_id", "ended", "state", "ended_at", OPEN_INDEX, "failed_node", "error")
+"""The attributes of a run item that any function names to end a leaf or the run, its key among them: roles allow no
+others. Results come to that, each under the name of a leaf of its own."""
+
+STARTS_PREFIX = "!start/"
+"""What keys of clients' payloads begin with, in home's bucket: no run's do, as no run has a `!` in its name."""
 
 MAX_EVENT_AGE_S = 6 * 3600
 """How long Lambda keeps trying to start an asynchronous invocation: its maximum, which every function here gets."""

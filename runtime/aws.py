@@ -14,7 +14,7 @@ from caribou.model.run.envelope import Pointer
 from caribou.model.run.item import FailedEvent
 from caribou.model.run.text import storable
 from caribou.runtime.clients import Clients
-from caribou.runtime.event import start_of, unpack
+from caribou.runtime.event import published, start_of, topic_of, unpack
 from caribou.runtime.ports import Ports
 from caribou.runtime.run_items import DynamoRunStore
 from caribou.runtime.settings import Settings
@@ -25,6 +25,11 @@ _ASIDE_S = 3600
 """How long an event that nobody can read stays out of sight of the sweeps: those behind it have their turn."""
 _EVENTS_A_CALL: Literal[10] = 10
 _MAX_TYPE_CHARACTERS = 200
+_NOT_READABLE = (
+    *(ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError),
+    *(InvalidPayloadError, InvalidEnvelopeError),
+)
+"""What reading an event raises that is none of ours."""
 
 
 def aws_ports(settings: Settings, *, partition: str, account: str, clients: Clients | None = None) -> Ports:
@@ -38,7 +43,7 @@ def aws_ports(settings: Settings, *, partition: str, account: str, clients: Clie
         claims=DynamoClaims(clients, settings.names.sync_table),
         syncs=DynamoSyncStore(clients, settings.names.sync_table),
         runs=DynamoRunStore(clients, settings.names.run_table, settings.home_region),
-        payloads=S3PayloadStore(clients, lambda region: settings.names.payload_bucket(account, region)),
+        payloads=S3PayloadStore(clients, settings.names, account),
         clock=SystemClock(),
         failures=SqsFailures(clients, settings.names),
         parking=DynamoParking(clients, settings.names.sync_table, settings.home_region),
@@ -67,23 +72,38 @@ class SnsBus:
 
 
 class S3PayloadStore:
-    """Keeps payloads in each region's bucket, whose lifecycle expires them."""
+    """Keeps payloads in each region's bucket, whose lifecycle expires them.
 
-    def __init__(self, clients: Clients, bucket: Callable[[str], str]) -> None:
-        self._clients, self._bucket = clients, bucket
+    Anyone may have taken a bucket's name: each call says that the account must own it, else S3 refuses.
+    """
+
+    def __init__(self, clients: Clients, names: WorkflowNames, account: str) -> None:
+        self._clients, self._names, self._account = clients, names, account
 
     def put(self, region: str, key: str, text: str) -> Pointer:
         """Put the payload; raises UnreachableError where the region does not take it."""
         body, bucket = text.encode(), self._bucket(region)
         with self._clients.reaching(region):
-            self._clients.s3(region).put_object(Bucket=bucket, Key=key, Body=body)
+            self._clients.s3(region).put_object(Bucket=bucket, Key=key, Body=body, ExpectedBucketOwner=self._account)
         return Pointer(region, bucket, key, hashlib.sha256(body).hexdigest(), len(body))
 
+    def _bucket(self, region: str) -> str:
+        return self._names.payload_bucket(self._account, region)
+
     def get(self, pointer: Pointer) -> str:
-        """Get the payload; raises InvalidEnvelopeError if it is not what the pointer's digest says."""
-        with self._clients.reaching(pointer.region):
-            answer = self._clients.s3(pointer.region).get_object(Bucket=pointer.bucket, Key=pointer.key)
-            body = answer["Body"].read()
+        """Get the payload.
+
+        Raises InvalidEnvelopeError for another bucket than the region's, if it is gone, and for another digest.
+        """
+        if pointer.bucket != self._bucket(pointer.region):
+            raise InvalidEnvelopeError(f"s3://{pointer.bucket} keeps no payloads of this workflow in {pointer.region}")
+        client = self._clients.s3(pointer.region)
+        try:
+            with self._clients.reaching(pointer.region):
+                answer = client.get_object(Bucket=pointer.bucket, Key=pointer.key, ExpectedBucketOwner=self._account)
+                body = answer["Body"].read()
+        except client.exceptions.NoSuchKey as error:
+            raise InvalidEnvelopeError(f"The payload at s3://{pointer.bucket}/{pointer.key} is gone") from error
         if hashlib.sha256(body).hexdigest() != pointer.sha256:
             raise InvalidEnvelopeError(
                 f"The payload at s3://{pointer.bucket}/{pointer.key} is not the one that was sent"
@@ -114,10 +134,7 @@ class SqsFailures:
         except client.exceptions.QueueDoesNotExist:
             self._urls.pop((region, function), None)
             return ()
-        return tuple(
-            failed_event(region, function, self._names.topic(function), message)
-            for message in answer.get("Messages", ())
-        )
+        return tuple(failed_event(region, function, self._names, message) for message in answer.get("Messages", ()))
 
     def set_aside(self, event: FailedEvent) -> None:
         """Hide it for an hour."""
@@ -139,27 +156,36 @@ class SqsFailures:
         return self._urls[region, function]
 
 
-def failed_event(region: str, function: str, topic: str, message: Mapping[str, Any]) -> FailedEvent:
+def failed_event(region: str, function: str, names: WorkflowNames, message: Mapping[str, Any]) -> FailedEvent:
     """What lies in a failure queue, read as far as it can be; anything else is its own message, without an id."""
     body, handle = message["Body"], message["ReceiptHandle"]
     try:
         data = json.loads(body)
         if "requestPayload" in data:
-            return FailedEvent(region, function, *_request_of(data, topic), *_error_of(data), handle)
-        return FailedEvent(
-            region, function, _text(data["Message"]), _text(data["MessageId"]), None, "not delivered", handle
-        )
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError, InvalidPayloadError):
+            return FailedEvent(region, function, *_request_of(data, names, function), *_error_of(data), handle)
+        return FailedEvent(region, function, *_undelivered(data, names), None, "not delivered", handle)
+    except _NOT_READABLE:
         return FailedEvent(region, function, body, "", None, "not readable", handle)
 
 
-def _request_of(data: Mapping[str, Any], topic: str) -> tuple[str, str]:
-    """Message and id of what the function was invoked with: its topic's, or the event that came past the topic."""
+def _request_of(data: Mapping[str, Any], names: WorkflowNames, function: str) -> tuple[str, str]:
+    """Message and id of what the function was invoked with: a topic's, or the event that came past it."""
     request_id = _text(data["requestContext"]["requestId"])
-    delivery = unpack(data["requestPayload"], topic=topic, request_id=request_id)
+    delivery = unpack(data["requestPayload"], names=names, function=function, request_id=request_id)
     if delivery.from_topic:
-        return data["requestPayload"]["Records"][0]["Sns"]["Message"], delivery.id
+        return _message_in(data["requestPayload"]["Records"][0]["Sns"], names), delivery.id
     return start_of(data["requestPayload"], delivery.id).to_text(), delivery.id
+
+
+def _undelivered(data: Mapping[str, Any], names: WorkflowNames) -> tuple[str, str]:
+    """Message and id of a notification that SNS could not hand over."""
+    return _message_in({"TopicArn": "", **data}, names), _text(data["MessageId"])
+
+
+def _message_in(notification: Mapping[str, Any], names: WorkflowNames) -> str:
+    """The message that a notification is to the function: what clients publish is a start by then."""
+    message = _text(notification["Message"])
+    return published(notification).to_text() if topic_of(notification) == names.start_topic else message
 
 
 def _error_of(data: Mapping[str, Any]) -> tuple[str | None, str]:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, Self
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, FlexibleChecksumError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore.parsers import ResponseParserError
 
 from caribou.model.errors import UnreachableError
 from caribou.runtime.external import OUR_CLIENTS
+from caribou.runtime.refusals import is_busy, is_refusal
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -25,62 +27,16 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 _CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
-"""Two attempts: a region that is silent is given up within some 11 s, so that there is time to go home instead."""
-_DATA = Config(read_timeout=30)
-"""For large payloads."""
+"""Two attempts: a region that is silent is given up within some 11 s, so that there is time to go home instead.
+
+For S3 too: it is the time to the next byte, not that of a large payload."""
 _OURS_ALONE = Config(proxies={}, ignore_configured_endpoint_urls=True, user_agent_extra=OUR_CLIENTS)  # type: ignore[call-arg]
 """In a function, environment variables are the user's: where its own clients go is not where ours go. And what ours
 move is not what user code exchanges."""
 _SILENT_S = 30.0
 """How long a region that did not answer is not asked again: the other sends of an invocation go home at once."""
-_NOT_TAKEN = frozenset(
-    {
-        "NotFound",
-        "NoSuchBucket",
-        "ResourceNotFoundException",
-        "Throttling",
-        "ThrottlingException",
-        "ThrottledException",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "KMSThrottling",
-        "KMSThrottlingException",
-        "SlowDown",
-        "RequestTimeout",
-        "TransactionInProgressException",
-    }
-)
-"""Error codes of a region that answers but does not take what we send: retired, or too busy."""
-_REFUSES_US = frozenset(
-    {
-        "UnrecognizedClientException",
-        "InvalidClientTokenId",
-        "InvalidAccessKeyId",
-        "InvalidToken",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "OptInRequired",
-        "SubscriptionRequiredException",
-        "AccessDenied",
-        "AccessDeniedException",
-        "AuthorizationError",
-        "InvalidSignatureException",
-        "SignatureDoesNotMatch",
-        "RequestExpired",
-        "KMSAccessDenied",
-        "KMSAccessDeniedException",
-        "KMSDisabled",
-        "KMSDisabledException",
-        "KMSInvalidState",
-        "KMSInvalidStateException",
-        "KMSOptInRequired",
-    }
-)
-"""Error codes of a region that does not know us or lets us do nothing: not opted in, tokens of version 1, denied by an
-organisation's policy. Beside them, whatever has the status 401 or 403."""
-_TOO_MANY = 429
-_UNAUTHORISED = (401, 403)
+_GARBLED = (IncompleteReadError, FlexibleChecksumError, ResponseParserError)
+"""An answer that broke off, or is none: of a proxy or a load balancer, say, in front of a service that is down."""
 
 
 class Clients:
@@ -126,18 +82,12 @@ class Clients:
             if self._is_away(region):
                 self._silent_until[region] = time.monotonic() + _SILENT_S
             raise UnreachableError(f"{region}: {error}") from error
+        except _GARBLED as error:
+            raise UnreachableError(f"{region}: {error}") from error
         except ClientError as error:
-            if self._is_not_taken(error, region):
+            if is_busy(error) or (self._is_away(region) and is_refusal(error)):
                 raise UnreachableError(f"{region}: {error}") from error
             raise
-
-    def _is_not_taken(self, error: ClientError, region: str) -> bool:
-        """Whether an answer means that the region does not take a call, so that home, or a later try, may."""
-        code = error.response["Error"]["Code"]
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if status == _TOO_MANY or status >= 500 or code in _NOT_TAKEN:
-            return True
-        return self._is_away(region) and (code in _REFUSES_US or status in _UNAUTHORISED)
 
     def _is_away(self, region: str) -> bool:
         return self._home_region is not None and region != self._home_region
@@ -162,19 +112,14 @@ class Clients:
         client: SQSClient = self._client("sqs", region)
         return client
 
-    def _client(self, service: str, region: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes
+    def _client(self, service: str, region: str, config: Config | None = None) -> Any:  # noqa: ANN401 - made by boto3
         with self._lock:
             if (service, region) not in self._made:
-                config = self._config(service)
                 client: Any = self._session.client(  # type: ignore[call-overload]
-                    service, region_name=region, config=config, endpoint_url=self._endpoint_url
+                    service, region_name=region, config=config or self._general, endpoint_url=self._endpoint_url
                 )
                 self._made[service, region] = client
             return self._made[service, region]
-
-    def _config(self, service: str) -> Config:
-        """Time limits and retries of a service's clients."""
-        return self._general.merge(_DATA) if service == "s3" else self._general
 
 
 def _own_session() -> botocore.session.Session:

@@ -1,6 +1,7 @@
 """One failed event: whose run it is of, and whether it is dropped, left, sent again or parked.
 
     failure queue ──> whose run?  ended well                 ──> dropped
+                                  another start's            ──> dropped
                                   nobody's, or not readable   ──> left for a person, aside for an hour
                                   past its deadline           ──> parked, the run EXPIRED
                                   a region or AWS failed      ──> sent again, attempt + 1: takes the node's claim over
@@ -24,6 +25,7 @@ from caribou.runtime.event import json_or_text, message_of
 from caribou.runtime.placement import new_run
 from caribou.runtime.ports import Ports
 from caribou.runtime.settings import Settings
+from caribou.runtime.starts import sendable
 
 _OF_OTHERS = frozenset({None, "UnreachableError"})
 """Error types that are not user code's: the function was never started, or could not reach what it needed."""
@@ -46,7 +48,7 @@ def decide(event: FailedEvent, message: Envelope | Start | None, item: RunItem |
         if not isinstance(message, Start):
             return Action.LEAVE
         return Action.RESEND if event.error_type in _OF_OTHERS else Action.PARK
-    if item.state is RunState.SUCCEEDED:
+    if item.state is RunState.SUCCEEDED or (isinstance(message, Start) and not item.is_of(message)):
         return Action.DROP
     if item.state is RunState.RUNNING and now < item.run.deadline and event.error_type in _OF_OTHERS:
         return Action.RESEND
@@ -76,6 +78,10 @@ class FailedEvents:
             return Action.LEAVE
         if action is Action.RESEND and not self._has_node(message):
             action = Action.PARK
+        if action is Action.PARK and isinstance(message, Start) and not self._begun(message, now).is_of(message):
+            action = Action.DROP
+        if isinstance(message, Start) and action in (Action.RESEND, Action.PARK):
+            message = sendable(message, self.settings, self.ports)
         if action is Action.RESEND:
             self.send_again(message)
         elif action is Action.PARK:
@@ -123,6 +129,7 @@ class FailedEvents:
         node = graph.node(message.node)
         edges = {edge.id for edge in graph.in_edges(node.name)}
         fits = message.edge in edges if message.edge is not None else node.sync or node == graph.entry
+        fits = fits and message.inputs == graph.inputs_digest(node.name)
         if node.function != event.function or (run.graph == graph.digest and not fits):
             return None
         return replace(message, run=self._as_decided(message, run))
@@ -140,18 +147,19 @@ class FailedEvents:
         reason = storable(said)
         place = START_NODE if isinstance(message, Start) else node
         parked = Parked(run_id, place, message.attempt, message.to_text(), reason)
-        if isinstance(message, Start):
-            self._begin(run_id, now)
         if event.error_type not in _OF_OTHERS or not is_known:
             self.ports.runs.fail(run_id, now, node, reason)
         self.ports.parking.park(parked)
         self.ports.runs.close(run_id)
 
-    def _begin(self, run_id: str, now: float) -> None:
-        """A start whose code never came to begin its run: one that can fail, at home."""
+    def _begun(self, start: Start, now: float) -> RunItem:
+        """The run of a start whose code may never have come to begin it: one that can fail, at home.
+
+        Another start of that name may have begun one meanwhile.
+        """
         graph = self.settings.graph
-        run = new_run(run_id, now, Placement.at_home(graph, self.settings.home_region), self.settings)
-        self.ports.runs.begin(run, frozenset(graph.leaves))
+        run = new_run(run_id_of(start), now, Placement.at_home(graph, self.settings.home_region), self.settings)
+        return self.ports.runs.begin(run, frozenset(graph.leaves), start.message_id)
 
     def _has_node(self, message: Envelope | Start) -> bool:
         return self.settings.graph.has_node(self._node(message))

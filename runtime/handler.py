@@ -32,8 +32,9 @@ def handle(event: Any, context: LambdaContext) -> Mapping[str, str]:  # noqa: AN
     cold_start = _runner.cache_info().currsize == 0
     _, partition, _, _, account, *_ = context.invoked_function_arn.split(":")  # may end in a qualifier, at times
     runner = _runner(partition, account, int(context.memory_limit_in_mb))
-    topic = runner.settings.names.topic(runner.settings.function)
-    return runner.handle(unpack(event, topic=topic, request_id=context.aws_request_id), cold_start=cold_start)
+    settings = runner.settings
+    delivery = unpack(event, names=settings.names, function=settings.function, request_id=context.aws_request_id)
+    return runner.handle(delivery, cold_start=cold_start)
 
 
 @cache

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import Any, NamedTuple
 
 from caribou.model.errors import InvalidEnvelopeError, UnreachableError
 from caribou.model.placement import Placement
 from caribou.model.run import payload as payloads
-from caribou.model.run.envelope import Envelope, Run, Start, event_bytes
+from caribou.model.run.code import code_note
+from caribou.model.run.envelope import Envelope, Run, Start, StoredPayload
 from caribou.model.run.item import SyncInputs
 from caribou.model.run.record import RunRecord, SuccessorRecord
 from caribou.model.run.text import error_text
@@ -26,6 +26,7 @@ from caribou.runtime.placement import new_run
 from caribou.runtime.ports import Ports
 from caribou.runtime.programming_model import running
 from caribou.runtime.settings import Settings
+from caribou.runtime.starts import sendable
 from caribou.runtime.startup import NO_STARTUP, Startup, cpu_s
 
 MAX_ATTEMPTS = 3
@@ -41,7 +42,7 @@ class Answer(StrEnum):
     """A start that was sent on to where the entry node is placed."""
     RAN = "ran"
     DUPLICATE = "duplicate"
-    """Another delivery owns the node."""
+    """Another delivery owns the node, or another start has begun a run of this name."""
     EARLY = "early"
     """Not all edges of a sync node have reported."""
 
@@ -86,19 +87,18 @@ class NodeRunner:
 
     def _accept(self, start: Start) -> Mapping[str, str]:
         """Hand a start that came past the topic to the topic: from there on, Lambda's retries and queues hold it."""
-        stored = start
-        if start.payload is not None and event_bytes(start.to_text()) > self.settings.runs.message_limit_bytes:
-            digest = hashlib.sha256(start.payload.encode()).hexdigest()[:16]  # the same name may come with another one
-            key = f"{start.run_id}/start/{digest}"
-            pointer = self.ports.payloads.put(self.settings.home_region, key, start.payload)
-            stored = replace(start, payload=None, pointer=pointer)
-        self.ports.bus.publish(self.settings.home_region, self.settings.function, stored.to_text())
+        message = sendable(start, self.settings, self.ports).to_text()
+        self.ports.bus.publish(self.settings.home_region, self.settings.function, message)
         return {"run_id": start.run_id or "", "state": Answer.ACCEPTED}
 
     def _start(self, start: Start, delivery: Delivery, *, cold_start: bool) -> Mapping[str, str]:
         graph, meter = self.settings.graph, self._meter()
         wished = new_run(start.run_id or "", meter.started_at, self.placement, self.settings)
-        run = self.ports.runs.begin(wished, frozenset(graph.leaves)).run
+        stored = StoredPayload(start.payload, start.pointer)
+        item = self.ports.runs.begin(wished, frozenset(graph.leaves), start.message_id, stored)
+        run = item.run
+        if not item.is_of(start):
+            return _answer(run, Answer.DUPLICATE)
         entry = graph.entry.name
         envelope = Envelope(
             run=run,
@@ -155,7 +155,7 @@ class NodeRunner:
                 )
                 self._record(envelope, meter, failed)
                 if tries >= MAX_ATTEMPTS and not isinstance(error, UnreachableError):
-                    with suppress(UnreachableError):  # what user code raised is what Lambda and the sweeper must see
+                    with suppress(Exception):  # what user code raised is what Lambda and the sweeper must see
                         self.ports.runs.fail(run.run_id, self.ports.clock.now(), envelope.node, error_text(error))
                 raise
         ended = _Ended(attempt, cold_start, successors=successors, joined_bytes=execution.joined_bytes)
@@ -199,7 +199,13 @@ class NodeRunner:
         if not self.settings.runs.deduplicate and not self.settings.graph.node(envelope.node).sync:
             return 1
         region = envelope.run.region_of(envelope.node, self.settings.home_region)
-        return self.ports.claims.claim(region, envelope.run.run_id, envelope.node, owner, envelope.attempt)
+        run_id, node = envelope.run.run_id, envelope.node
+        return self.ports.claims.claim(region, run_id, node, owner, envelope.attempt, code=self._code_of(node))
+
+    @cached_property
+    def _code_of(self) -> Callable[[str], str]:
+        """The note of a node's code, made once a process."""
+        return cache(partial(code_note, self.settings.graph))
 
     def _meter(self) -> Meter:
         return Meter(self.ports.clock.now(), cpu_s(), self.exchanges())

@@ -53,8 +53,14 @@ class Outbox:
             self._publish(self.run, home, node, None, None)
 
     def end(self, leaves: tuple[str, ...], results: Mapping[str, str] = NO_RESULTS) -> None:
-        """Note in the run item that leaves have run, and their results, or will not; the last of them ends the run."""
-        if leaves and self.ports.runs.end_leaves(self.run.run_id, leaves, results).is_complete:
+        """Note in the run item that leaves have run, and their results, or will not; the last of them ends the run.
+
+        A run of another graph, whose leaves may be others, is left to the sweeper, who reads them in its item.
+        """
+        if not leaves:
+            return
+        ended, graph = self.ports.runs.end_leaves(self.run.run_id, leaves, results), self.settings.graph
+        if ended.issuperset(graph.leaves) and self.run.graph == graph.digest:
             self.ports.runs.succeed(self.run.run_id, self.ports.clock.now())
 
     def _send_to(self, node: Node, edge: str | None, payload: str) -> Handover:

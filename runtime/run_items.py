@@ -6,30 +6,29 @@ import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
+from zlib import crc32
 
 from caribou.model.errors import InvalidRunItemError, UnknownRunError
-from caribou.model.run.envelope import MAX_RUN_ID_BYTES, Run
-from caribou.model.run.fields import finite, region_by_node
-from caribou.model.run.item import NO_RESULTS, Listed, RunItem, RunState
+from caribou.model.run.envelope import Run, StoredPayload, parse_pointer, pointer_to_json
+from caribou.model.run.fields import MAX_RUN_ID_BYTES, region_by_node, run_name_of, seconds_in
+from caribou.model.run.item import NO_RESULTS, Listed, RunItem, RunState, kept_input
 from caribou.model.run.text import storable
-from caribou.model.template_contract import OPEN_INDEX
+from caribou.model.template_contract import OPEN_INDEX, RESULT_ATTRIBUTE
 from caribou.runtime.clients import Clients, got, number
 
-_LISTED = {"S": "1"}
+_SHARDS = 64
+"""How many keys the open runs share in their index. DynamoDB writes 1,000 units a second to a key, and a run takes 3 to
+16 of its index's. Reading costs the same for any number: the index is scanned, since all that is in it is wanted."""
 _DAY_S = 24 * 3600
 _NO_LEAVES = {"SS": ()}
 _NOT_OURS = (KeyError, ValueError, TypeError, RecursionError)
 """What reading an item raises that somebody else has written."""
-_RESULT = "result:"
-"""What the names of attributes with results begin with; the leaf follows."""
+_INPUT, _POINTER = "input", "input_pointer"
+_SHOWN = 200
+"""Characters of what is wrong with an item."""
 
-ON_LIST: Mapping[str, Any] = {
-    "IndexName": OPEN_INDEX,
-    "KeyConditionExpression": "#open = :open",
-    "ExpressionAttributeNames": {"#open": OPEN_INDEX},
-    "ExpressionAttributeValues": {":open": _LISTED},
-}
-"""A query of the sweeper's list."""
+ON_LIST: Mapping[str, Any] = {"IndexName": OPEN_INDEX}
+"""A scan of the sweeper's list. Whatever key an item has in the index, as one of an earlier version, it is found."""
 _USE = {"#id": "run_id", "#state": "state", "#regions": "regions", "#deadline": "deadline", "#ended": "ended_at"}
 USE_ONLY: Mapping[str, Any] = {"ProjectionExpression": ", ".join(_USE), "ExpressionAttributeNames": _USE}
 """What a scan reads of each item for `use_in`."""
@@ -41,9 +40,14 @@ class DynamoRunStore:
     def __init__(self, clients: Clients, table: str, home_region: str) -> None:
         self._clients, self._table, self._home = clients, table, home_region
 
-    def begin(self, run: Run, leaves: frozenset[str]) -> RunItem:
+    def begin(
+        self, run: Run, leaves: frozenset[str], begun_by: str | None = None, payload: StoredPayload | None = None
+    ) -> RunItem:
         """Put the run item unless there is one, which is then the one that counts."""
-        client, item = self._clients.dynamodb(self._home), _item_of(run, leaves)
+        kept = kept_input(run, leaves, payload)
+        client, item = self._clients.dynamodb(self._home), _item_of(run, leaves) | _input_attribute(kept)
+        if begun_by is not None:
+            item["begun_by"] = {"S": begun_by}
         try:
             with self._clients.reaching(self._home):
                 client.put_item(TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(run_id)")
@@ -51,9 +55,11 @@ class DynamoRunStore:
             found = self.get(run.run_id)
             if found is not None:
                 return found
-        return RunItem(run, leaves)
+        return RunItem(run, leaves, begun_by=begun_by, input=kept)
 
-    def end_leaves(self, run_id: str, leaves: tuple[str, ...], results: Mapping[str, str] = NO_RESULTS) -> RunItem:
+    def end_leaves(
+        self, run_id: str, leaves: tuple[str, ...], results: Mapping[str, str] = NO_RESULTS
+    ) -> frozenset[str]:
         """Add leaves to the set of those that have ended, and an attribute for each result."""
         update: dict[str, Any] = {"UpdateExpression": "ADD ended :leaves"}
         values: dict[str, Any] = {":leaves": {"SS": list(leaves)}}
@@ -61,7 +67,7 @@ class DynamoRunStore:
             placeholders = ", ".join(f"#result{i} = :result{i}" for i in range(len(results)))
             update = {
                 "UpdateExpression": f"SET {placeholders} ADD ended :leaves",
-                "ExpressionAttributeNames": {f"#result{i}": _RESULT + leaf for i, leaf in enumerate(results)},
+                "ExpressionAttributeNames": {f"#result{i}": RESULT_ATTRIBUTE + leaf for i, leaf in enumerate(results)},
             }
             values |= {f":result{i}": {"S": text} for i, text in enumerate(results.values())}
         client = self._clients.dynamodb(self._home)
@@ -72,12 +78,12 @@ class DynamoRunStore:
                     Key=_key(run_id),
                     ConditionExpression="attribute_exists(run_id)",
                     ExpressionAttributeValues=values,
-                    ReturnValues="ALL_NEW",
+                    ReturnValues="UPDATED_NEW",
                     **update,
                 )
         except client.exceptions.ConditionalCheckFailedException as error:
             raise UnknownRunError(f"Run {run_id} has no item in {self._table}") from error
-        return run_item(answer["Attributes"])
+        return frozenset(answer["Attributes"]["ended"]["SS"])
 
     def succeed(self, run_id: str, at: float) -> None:
         """End a run well, and take it off the list: one write, since every run comes here."""
@@ -109,7 +115,7 @@ class DynamoRunStore:
 
     def reopen(self, run_id: str, deadline: float) -> None:
         """Go on with a run that had ended badly."""
-        said = {"deadline": number(deadline), OPEN_INDEX: _LISTED}
+        said = {"deadline": number(deadline), OPEN_INDEX: _listed(run_id)}
         self._change(run_id, (RunState.FAILED, RunState.EXPIRED), RunState.RUNNING, said)
 
     def close(self, run_id: str) -> None:
@@ -129,7 +135,7 @@ class DynamoRunStore:
 
     def listed(self) -> Listed:
         """Read the list, page by page."""
-        pages = self._clients.dynamodb(self._home).get_paginator("query").paginate(TableName=self._table, **ON_LIST)
+        pages = self._clients.dynamodb(self._home).get_paginator("scan").paginate(TableName=self._table, **ON_LIST)
         with self._clients.reaching(self._home):
             items = [item for page in pages for item in page["Items"]]
         found = readable(items)
@@ -168,7 +174,7 @@ def run_item(item: Mapping[str, Any]) -> RunItem:
     try:
         return _run_item(item)
     except _NOT_OURS as error:
-        raise InvalidRunItemError(f"The item of run {_name_of(item)} can't be read: {error!r}") from error
+        raise _unreadable(item, error) from error
 
 
 def readable(items: Iterable[Mapping[str, Any]]) -> tuple[RunItem, ...]:
@@ -181,7 +187,7 @@ def readable(items: Iterable[Mapping[str, Any]]) -> tuple[RunItem, ...]:
 
 
 def use_in(item: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The values in an item that `USE_ONLY` has read, by their names; None for one that is no run's, as the lock.
+    """The values in an item that `USE_ONLY` has read, by their names; None for one that is no run's.
 
     Raises InvalidRunItemError for one that is a run's and damaged.
     """
@@ -189,25 +195,25 @@ def use_in(item: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     try:
         return {
-            "run_id": item["run_id"]["S"],
+            "run_id": run_name_of(item["run_id"], "S"),
             "state": RunState(item["state"]["S"]),
             "regions": frozenset(_regions(item).values()),
-            "deadline": finite(item["deadline"]["N"]),
+            "deadline": seconds_in(item["deadline"]["N"]),
             "ended_at": _ended_at(item),
         }
     except _NOT_OURS as error:
-        raise InvalidRunItemError(f"The item of run {_name_of(item)} can't be read: {error!r}") from error
+        raise _unreadable(item, error) from error
 
 
 def _run_item(item: Mapping[str, Any]) -> RunItem:
     run = Run(
-        run_id=item["run_id"]["S"],
+        run_id=run_name_of(item["run_id"], "S"),
         workflow_version=item["workflow_version"]["S"],
         graph=item["graph"]["S"],
         placement=item["placement"]["S"],
         regions=_regions(item),
-        started_at=finite(item["started_at"]["N"]),
-        deadline=finite(item["deadline"]["N"]),
+        started_at=seconds_in(item["started_at"]["N"]),
+        deadline=seconds_in(item["deadline"]["N"]),
         stays_home=item["stays_home"]["BOOL"],
     )
     return RunItem(
@@ -218,8 +224,30 @@ def _run_item(item: Mapping[str, Any]) -> RunItem:
         ended_at=_ended_at(item),
         failed_node=item["failed_node"]["S"] if "failed_node" in item else None,
         error=item["error"]["S"] if "error" in item else None,
-        results={name.removeprefix(_RESULT): item[name]["S"] for name in item if name.startswith(_RESULT)},
+        results=_results(item),
+        begun_by=item["begun_by"]["S"] if "begun_by" in item else None,
+        input=_input_in(item),
     )
+
+
+def _input_attribute(payload: StoredPayload | None) -> dict[str, Any]:
+    """What a run began with, as an attribute of its item; none if it is not kept."""
+    if payload is None:
+        return {}
+    if payload.pointer is not None:
+        return {_POINTER: {"S": json.dumps(pointer_to_json(payload.pointer))}}
+    return {_INPUT: {"S": payload.text or ""}}
+
+
+def _input_in(item: Mapping[str, Any]) -> StoredPayload | None:
+    if _POINTER in item:
+        return StoredPayload(pointer=parse_pointer(json.loads(item[_POINTER]["S"])))
+    return StoredPayload(text=item[_INPUT]["S"]) if _INPUT in item else None
+
+
+def _results(item: Mapping[str, Any]) -> dict[str, str]:
+    named = (name for name in item if name.startswith(RESULT_ATTRIBUTE))
+    return {name.removeprefix(RESULT_ATTRIBUTE): item[name]["S"] for name in named}
 
 
 def _regions(item: Mapping[str, Any]) -> dict[str, str]:
@@ -227,17 +255,18 @@ def _regions(item: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _ended_at(item: Mapping[str, Any]) -> float | None:
-    return finite(item["ended_at"]["N"]) if "ended_at" in item else None
+    return seconds_in(item["ended_at"]["N"]) if "ended_at" in item else None
 
 
-def _name_of(item: Mapping[str, Any]) -> str:
-    """The name of a run whose item may be damaged: its key never is."""
-    return storable(str(item.get("run_id", {}).get("S")), MAX_RUN_ID_BYTES)
+def _unreadable(item: Mapping[str, Any], error: Exception) -> InvalidRunItemError:
+    """The error for an item that is damaged: its key never is."""
+    run = storable(str(item.get("run_id", {}).get("S")), MAX_RUN_ID_BYTES)
+    return InvalidRunItemError(f"The item of run {run} can't be read: {storable(repr(error), _SHOWN)}")
 
 
 def begun_since(since_s: float, state: RunState | None = None) -> dict[str, Any]:
     """The filter of a scan for runs that began then or later, in a state if one is given."""
-    condition = "attribute_exists(leaves) AND started_at >= :since"  # the lock lies in the table, too
+    condition = "attribute_exists(leaves) AND started_at >= :since"  # of runs alone
     values = {":since": number(since_s)}
     if state is None:
         return {"FilterExpression": condition, "ExpressionAttributeValues": values}
@@ -249,12 +278,12 @@ def begun_since(since_s: float, state: RunState | None = None) -> dict[str, Any]
 
 
 def open_since(since_s: float) -> dict[str, Any]:
-    """A query for open runs that began then or later."""
+    """A scan for open runs that began then or later."""
     return _on_list("#state = :running AND started_at >= :since", {":since": number(since_s)})
 
 
 def open_at(now_s: float) -> dict[str, Any]:
-    """A query for open runs that are not past their deadline."""
+    """A scan for open runs that are not past their deadline."""
     return _on_list("#state = :running AND deadline > :now", {":now": number(now_s)})
 
 
@@ -262,12 +291,8 @@ def _on_list(condition: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **ON_LIST,
         "FilterExpression": condition,
-        "ExpressionAttributeNames": {**ON_LIST["ExpressionAttributeNames"], "#state": "state"},
-        "ExpressionAttributeValues": {
-            **ON_LIST["ExpressionAttributeValues"],
-            ":running": {"S": RunState.RUNNING},
-            **values,
-        },
+        "ExpressionAttributeNames": {"#state": "state"},
+        "ExpressionAttributeValues": {":running": {"S": RunState.RUNNING}, **values},
     }
 
 
@@ -283,9 +308,14 @@ def _item_of(run: Run, leaves: frozenset[str]) -> dict[str, Any]:
         "stays_home": {"BOOL": run.stays_home},
         "leaves": {"SS": sorted(leaves)},
         "state": {"S": RunState.RUNNING},
-        OPEN_INDEX: _LISTED,
+        OPEN_INDEX: _listed(run.run_id),
         "expires": {"N": str(int(run.deadline) + 30 * _DAY_S)},
     }
+
+
+def _listed(run_id: str) -> Any:  # noqa: ANN401 - DynamoDB's typed value
+    """The key of a run in the index of open runs: always the same for a run, and spread over runs."""
+    return {"S": str(crc32(run_id.encode()) % _SHARDS)}
 
 
 def _key(run_id: str) -> Any:  # noqa: ANN401 - DynamoDB's typed key

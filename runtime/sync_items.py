@@ -1,7 +1,8 @@
 """The items of a region's sync table on DynamoDB: claims of nodes, what sync nodes wait for, messages that are parked.
 
 id             part          what
-run#node       claim         who runs the node: owner, attempt of the message, tries by attempt
+run#node       claim         who runs the node: owner, attempt of the message, note of the code, tries by attempt, and
+                             the mark of the last call
 run#node       state         a sync node's edges that have reported, in two sets: taken, skipped
 run#node       edge#<edge>   the payload of an edge into a sync node, or where it rests
 run#           <node>        a message that waits for a redrive; at home only
@@ -10,17 +11,30 @@ run#           <node>        a message that waits for a redrive; at home only
 from __future__ import annotations
 
 import json
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from caribou.model.errors import InvalidRunItemError
 from caribou.model.run.envelope import StoredPayload, parse_pointer, pointer_to_json
-from caribou.model.run.item import Parked, SyncInputs, SyncState
+from caribou.model.run.item import Claim, Parked, SyncInputs, SyncState
+from caribou.model.run.text import storable
 from caribou.runtime.clients import Clients, got, queried
 
 _DAY_S = 24 * 3600
+_NOT_OURS = (KeyError, ValueError, TypeError, RecursionError)
+"""What reading an item raises that somebody else has written."""
+_SHOWN = 200
+"""Characters of what is wrong with an item."""
 _CLAIM, _STATE, _EDGE = "claim", "state", "edge#"
+_MARK_BYTES = 6
+_CLAIMING = (
+    "SET #owner = :owner, #call = :call, #attempt = :attempt, #code = :code, #expires = :expires ADD #tries :one"
+)
+_MAY_CLAIM = "attribute_not_exists(#owner) OR (#owner = :owner AND #call <> :call) OR #attempt < :attempt"
+"""Nobody has it; or I do, by an earlier call than this; or my attempt is later."""
 
 
 class DynamoClaims:
@@ -37,33 +51,53 @@ class DynamoClaims:
     def __init__(self, clients: Clients, table: str) -> None:
         self._clients, self._table = clients, table
 
-    def claim(self, region: str, run_id: str, node: str, owner: str, attempt: int) -> int | None:
-        """Claim a node of a run for a delivery, which Lambda's retries share."""
-        client, tries = self._clients.dynamodb(region), _tries(attempt)
+    def claim(self, region: str, run_id: str, node: str, owner: str, attempt: int, *, code: str = "") -> int | None:
+        """Claim a node of a run for a delivery, which Lambda's retries share.
+
+        The client sends a call again whose answer it did not get: the call's own mark keeps it from counting twice.
+        """
+        client, tries, call = self._clients.dynamodb(region), _tries(attempt), os.urandom(_MARK_BYTES).hex()
         try:
             with self._clients.reaching(region):
                 answer = client.update_item(
                     TableName=self._table,
                     Key=claim_key(run_id, node),
-                    UpdateExpression="SET #owner = :owner, #attempt = :attempt, #expires = :expires ADD #tries :one",
-                    ConditionExpression="attribute_not_exists(#owner) OR #owner = :owner OR #attempt < :attempt",
+                    UpdateExpression=_CLAIMING,
+                    ConditionExpression=_MAY_CLAIM,
                     ExpressionAttributeNames={
                         "#owner": "owner",
+                        "#call": "call",
                         "#expires": "expires",
                         "#attempt": "attempt",
+                        "#code": "code",
                         "#tries": tries,
                     },
                     ExpressionAttributeValues={
                         ":owner": {"S": owner},
+                        ":call": {"S": call},
                         ":attempt": {"N": str(attempt)},
+                        ":code": {"S": code},
                         ":one": {"N": "1"},
                         ":expires": _expiry(),
                     },
                     ReturnValues="UPDATED_NEW",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
-        except client.exceptions.ConditionalCheckFailedException:
-            return None
+        except client.exceptions.ConditionalCheckFailedException as error:
+            item: Any = error.response.get("Item", {})
+            return int(item[tries]["N"]) if item.get("call") == {"S": call} else None
         return int(answer["Attributes"][tries]["N"])
+
+    def claimed(self, region: str, run_id: str, node: str) -> Claim | None:
+        """Read a node's claim, if there is one, and a table."""
+        client = self._clients.dynamodb(region)
+        with self._clients.reaching(region):
+            try:
+                answer = client.get_item(TableName=self._table, Key=claim_key(run_id, node), ConsistentRead=True)
+            except client.exceptions.ResourceNotFoundException:
+                return None
+        item = answer.get("Item")
+        return None if item is None else Claim(claim_of(item)[0], item["code"]["S"] if "code" in item else "")
 
 
 class DynamoSyncStore:
@@ -101,7 +135,9 @@ class DynamoSyncStore:
         """Read the state and all payloads, page by page."""
         rows = queried(self._clients, region, self._table, _key(run_id, node, "")["id"])
         items = {item["part"]["S"]: item for item in rows}
-        payloads = {part.removeprefix(_EDGE): _payload(item) for part, item in items.items() if part.startswith(_EDGE)}
+        payloads = {
+            part.removeprefix(_EDGE): payload_in(item) for part, item in items.items() if part.startswith(_EDGE)
+        }
         return SyncInputs(state_of(items.get(_STATE, {})), payloads)
 
 
@@ -133,10 +169,7 @@ class DynamoParking:
     def parked(self, run_id: str) -> tuple[Parked, ...]:
         """The items of a run."""
         rows = queried(self._clients, self._home, self._table, _parking_key(run_id, "")["id"])
-        return tuple(
-            Parked(run_id, row["part"]["S"], int(row["attempt"]["N"]), row["message"]["S"], row["reason"]["S"])
-            for row in rows
-        )
+        return parked_in(run_id, rows)
 
     def unpark(self, parked: Parked) -> None:
         """Delete the message's item, unless it is of another attempt by now."""
@@ -161,9 +194,12 @@ def state_key(run_id: str, node: str) -> dict[str, Any]:
 
 
 def claim_of(item: Mapping[str, Any]) -> tuple[int, int]:
-    """The attempt that a claim's item is of, and its tries so far: none in an empty item."""
-    attempt = int(item["attempt"]["N"]) if "attempt" in item else 0
-    return attempt, int(item.get(_tries(attempt), {}).get("N", "1")) if item else 0
+    """The attempt that a claim's item is of, and its tries so far: none in an empty item, or one that is no claim."""
+    try:
+        attempt = int(item["attempt"]["N"]) if "attempt" in item else 0
+        return attempt, int(item.get(_tries(attempt), {}).get("N", "1")) if item else 0
+    except _NOT_OURS:
+        return 0, 0
 
 
 def state_of(item: Mapping[str, Any]) -> SyncState:
@@ -171,6 +207,27 @@ def state_of(item: Mapping[str, Any]) -> SyncState:
     return SyncState(
         taken=frozenset(item.get("taken", {}).get("SS", ())), skipped=frozenset(item.get("skipped", {}).get("SS", ()))
     )
+
+
+def parked_in(run_id: str, rows: Iterable[Mapping[str, Any]]) -> tuple[Parked, ...]:
+    """The parked messages among a run's items: every function may write the table, so any may be damaged."""
+    found = []
+    for row in rows:
+        with suppress(*_NOT_OURS):
+            attempt, message = int(row["attempt"]["N"]), row["message"]["S"]
+            found.append(Parked(run_id, row["part"]["S"], attempt, message, row["reason"]["S"]))
+    return tuple(found)
+
+
+def payload_in(item: Mapping[str, Any]) -> StoredPayload:
+    """The payload in an edge's item. Raises InvalidRunItemError."""
+    try:
+        if "pointer" in item:
+            return StoredPayload(pointer=parse_pointer(json.loads(item["pointer"]["S"])))
+        return StoredPayload(text=item["payload"]["S"])
+    except _NOT_OURS as error:
+        said = storable(repr(error), _SHOWN)
+        raise InvalidRunItemError(f"What an edge left in {item['id']['S']} can't be read: {said}") from error
 
 
 def _key(run_id: str, node: str, part: str) -> dict[str, Any]:
@@ -196,9 +253,3 @@ def _payload_attributes(payload: StoredPayload) -> dict[str, Any]:
     if payload.pointer is not None:
         return {"pointer": {"S": json.dumps(pointer_to_json(payload.pointer))}}
     return {"payload": {"S": payload.text or ""}}
-
-
-def _payload(item: Mapping[str, Any]) -> StoredPayload:
-    if "pointer" in item:
-        return StoredPayload(pointer=parse_pointer(json.loads(item["pointer"]["S"])))
-    return StoredPayload(text=item["payload"]["S"])

@@ -31,10 +31,12 @@ from caribou.stacks.tags import stack_tags
 
 _EVERY_H = {"carbon": 24, "provider": 24, "performance": 24, "workflow": 1}
 """The collectors, and how many hours lie between two of their runs."""
+_RECORD_ACTIONS = ["dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem"]
+"""Records in batches; a log group's cursor is read and written."""
 
 
 class ControlPlaneStack(Stack):
-    """Tables of facts and run records, the bucket of solved placements, and collectors on schedules."""
+    """Tables of facts, run records and locks, the bucket of solved placements, and collectors on schedules."""
 
     def __init__(self, scope: Construct, *, stage: str, control_region: str, sources: Mapping[Kind, str]) -> None:
         super().__init__(
@@ -49,22 +51,25 @@ class ControlPlaneStack(Stack):
         self._names, self._stage = ControlNames(stage), stage
         self.facts = self._table("Facts", self._names.fact_table, "kind", "region")
         self.records = self._table("Records", self._names.record_table, "workflow", "id")
+        self._table("Locks", self._names.lock_table, "workflow", outlives=False)
         self.placements = self._placement_bucket()
         self._add_collectors({kind: {SOURCE_VARIABLE: source} for kind, source in sources.items()})
         CfnOutput(self, Output.PLACEMENT_BUCKET, value=self.placements.bucket_name)
 
-    def _table(self, construct_id: str, name: str, partition: str, sort: str) -> dynamodb.Table:
+    def _table(
+        self, construct_id: str, name: str, partition: str, sort: str | None = None, *, outlives: bool = True
+    ) -> dynamodb.Table:
         table = dynamodb.Table(
             self,
             construct_id,
             table_name=name,
             partition_key=dynamodb.Attribute(name=partition, type=dynamodb.AttributeType.STRING),
-            sort_key=dynamodb.Attribute(name=sort, type=dynamodb.AttributeType.STRING),
+            sort_key=None if sort is None else dynamodb.Attribute(name=sort, type=dynamodb.AttributeType.STRING),
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             time_to_live_attribute="expires",
-            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if outlives else RemovalPolicy.DESTROY,
         )
-        acknowledge(table, {"AwsSolutions-DDB3": "facts and records are collected again"})
+        acknowledge(table, {"AwsSolutions-DDB3": "facts and records are collected again, locks live for hours"})
         return table
 
     def _placement_bucket(self) -> s3.Bucket:
@@ -90,7 +95,6 @@ class ControlPlaneStack(Stack):
             RECORD_TABLE_VARIABLE: self._names.record_table,
         }
         for name, every_h in _EVERY_H.items():
-            writes = self.records if name == "workflow" else self.facts
             ScheduledFunction(
                 self,
                 f"{name.capitalize()}Collector",
@@ -101,17 +105,18 @@ class ControlPlaneStack(Stack):
                     every=Duration.hours(every_h),
                     purpose=f"Runs {self._names.collector(name)}",
                     environment={**environment, **choices.get(name, {})},
-                    statements=(_use(writes), *(self._read_logs() if name == "workflow" else ())),
+                    statements=self._of_logs() if name == "workflow" else (_write_facts(self.facts, name),),
                     why_wildcards="log streams and workflows have no fixed names here",
                     why_runtime="the Python that Caribou is tested on in Lambda",
                 ),
             )
 
-    def _read_logs(self) -> tuple[iam.PolicyStatement, ...]:
-        """What log collection reads: the registrations here, and workflows' logs in any region."""
+    def _of_logs(self) -> tuple[iam.PolicyStatement, ...]:
+        """What log collection does: reads registrations here and workflows' logs in any region, writes records."""
         any_log, logs = arn("logs", "log-group:*"), arn("logs", f"log-group:/aws/lambda/caribou-{self._stage}-*")
         parameters = arn("ssm", f"parameter{registrations_path(self._stage)}*", self.region)
         return (
+            iam.PolicyStatement(actions=_RECORD_ACTIONS, resources=[self.records.table_arn]),
             iam.PolicyStatement(actions=["logs:DescribeLogGroups"], resources=[any_log]),
             iam.PolicyStatement(actions=["logs:FilterLogEvents"], resources=[logs, f"{logs}:*"]),
             iam.PolicyStatement(actions=["ssm:GetParametersByPath"], resources=[parameters]),
@@ -131,6 +136,10 @@ def _handler(collector: str) -> str:
     return f"caribou.collectors.handlers.{collector}_handler"
 
 
-def _use(table: dynamodb.Table) -> iam.PolicyStatement:
-    actions = ["GetItem", "PutItem", "UpdateItem", "BatchWriteItem", "Query"]
-    return iam.PolicyStatement(actions=[f"dynamodb:{action}" for action in actions], resources=[table.table_arn])
+def _write_facts(table: dynamodb.Table, kind: str) -> iam.PolicyStatement:
+    """Facts of one kind, which is their table's partition key, written over what is there."""
+    return iam.PolicyStatement(
+        actions=["dynamodb:BatchWriteItem"],
+        resources=[table.table_arn],
+        conditions={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [kind]}},
+    )

@@ -15,7 +15,7 @@ MAX_TEMPLATE_BYTES = 1_000_000
 NO_LIMIT_OF_CDK = {"@aws-cdk/core:stackResourceLimit": 0}
 """CDK's own limit ends in a traceback: context that turns it off."""
 
-RESOURCES_A_FUNCTION, MOST_FUNCTIONS = 11, 44
+RESOURCES_A_FUNCTION, MOST_FUNCTIONS = 11, 43
 """How many resources a function has in a stack, and how many functions a workflow can have by that."""
 
 _FIX = {

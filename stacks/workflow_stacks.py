@@ -6,10 +6,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-from aws_cdk import CfnOutput, Environment, Stack
+from aws_cdk import Aws, CfnOutput, Environment, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
@@ -19,15 +18,16 @@ from caribou.constructs.placement_layer import PlacementLayer
 from caribou.constructs.registration_parameter import RegistrationParameter
 from caribou.constructs.run_state import RunState
 from caribou.constructs.scheduled_function import ScheduledFunction, ScheduledProps
+from caribou.constructs.start_topic import StartTopic
 from caribou.constructs.sweeper import sweeper_props
 from caribou.constructs.sync_state import SyncState
 from caribou.constructs.workflow_function import FunctionProps, WorkflowFunction
 from caribou.constructs.workflow_role import RoleProps
-from caribou.model.errors import InvalidManifestError
 from caribou.model.graph import Graph
 from caribou.model.names import WorkflowNames, stack_name, workflow_stack_id
 from caribou.model.placement import Placement
 from caribou.model.project.workflow import MANIFEST, Workflow
+from caribou.model.schema.iam_policy import read_iam_policy
 from caribou.model.template_contract import (
     BUNDLE_FILE,
     BUNDLE_PACKAGE,
@@ -73,9 +73,16 @@ class Deployment:
 
     @cached_property
     def user_policy(self) -> dict[str, Any] | None:
-        """The policy document that the manifest names, whose statements every function's role gets."""
+        """The policy document that the manifest names, whose statements every function's role gets.
+
+        `${account}` in it is the account that the stack is deployed to.
+        """
         named = self.workflow.manifest.iam_policy_file
-        return None if named is None else _policy_document(self.workflow.folder / MANIFEST.parent / named)
+        if named is None:
+            return None
+        document = read_iam_policy(self.workflow.folder / MANIFEST.parent / named)
+        filled: dict[str, Any] = json.loads(json.dumps(document).replace("${account}", Aws.ACCOUNT_ID))
+        return filled
 
     def function_props(
         self, function: str, code: lambda_.Code, layers: Sequence[lambda_.ILayerVersion] = ()
@@ -110,7 +117,7 @@ class Deployment:
 
 
 class WorkflowStack(Stack):
-    """`Workflow-<name>`: every function at home, the entry with its placement, and the state of runs."""
+    """`Workflow-<name>`: every function at home, the entry with its placement, the topic of starts, and runs' state."""
 
     def __init__(self, scope: Construct, deployment: Deployment) -> None:
         name, manifest = deployment.workflow.name, deployment.workflow.manifest
@@ -124,15 +131,22 @@ class WorkflowStack(Stack):
         self.runs = RunState(self, "Runs", names=deployment.names)
         self.syncs = SyncState(self, "Syncs", names=deployment.names, keep=True)
         code = deployment.bundle.code(self)
+        entry, made = deployment.workflow.graph.entry.function, dict[str, WorkflowFunction]()
         for function in deployment.workflow.graph.functions:
-            layers = (placement.layer,) if function.name == deployment.workflow.graph.entry.function else ()
+            layers = (placement.layer,) if function.name == entry else ()
             props = deployment.function_props(function.name, code, layers)
-            WorkflowFunction(self, _function_id(function.name), props)
-        ScheduledFunction(self, "Sweeper", deployment.sweeper_props(code))
+            made[function.name] = WorkflowFunction(self, _function_id(function.name), props)
+        self.start = StartTopic(self, "Start", deployment.names, made[entry])
+        sweeper = ScheduledFunction(self, "Sweeper", deployment.sweeper_props(code))
+        CfnOutput(self, Output.SWEEPER, value=sweeper.function.function_name)
         self._publish(deployment.placement, deployment.workflow.graph)
 
     def _publish(self, placement: Placement, graph: Graph) -> None:
-        """Say in outputs and metadata which placement is deployed: the migrator believes these, not a file."""
+        """Say in outputs where runs start, and in outputs and metadata which placement is deployed.
+
+        The migrator believes these, not a file.
+        """
+        CfnOutput(self, Output.START_TOPIC, value=self.start.topic.topic_arn)
         CfnOutput(self, Output.PLACEMENT_DIGEST, value=placement.digest)
         CfnOutput(self, Output.PLACEMENT_REGIONS, value=",".join(sorted(placement.regions)))
         expiry = placement.expires_at.isoformat() if placement.expires_at else "never"
@@ -202,41 +216,3 @@ def _stack_props(deployment: Deployment, part: str | None, region: str, role: St
         "cross_region_references": False,
         "suppress_template_indentation": True,
     }
-
-
-def _policy_document(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InvalidManifestError(
-            "names a policy that can't be read",
-            where="iam_policy_file",
-            found=path,
-            fix="name a file beside the manifest",
-        ) from error
-    except ValueError as error:
-        raise InvalidManifestError(
-            "names a policy that is not JSON", where=str(path), found=error, fix="mend it"
-        ) from error
-    if isinstance(document, dict) and set(document) == {"aws"}:  # the reference system's way, a document a provider
-        document = document["aws"]
-    if not isinstance(document, dict) or not isinstance(document.get("Statement"), list):
-        raise InvalidManifestError(
-            "is not an IAM policy document", where=str(path), fix='write {"Version": "2012-10-17", "Statement": [...]}'
-        )
-    for statement in document["Statement"]:
-        _check_statement(statement, str(path))
-    return document
-
-
-def _check_statement(statement: Any, where: str) -> None:  # noqa: ANN401 - it comes out of a file
-    """Raise InvalidManifestError for what CDK would refuse with a traceback."""
-    keys = set(statement) if isinstance(statement, dict) else set[str]()
-    complete = keys & {"Action", "NotAction"} and keys & {"Resource", "NotResource"}
-    if not complete or keys & {"Principal", "NotPrincipal"} or statement.get("Effect") not in {"Allow", "Deny"}:
-        raise InvalidManifestError(
-            "has a statement that is none of a role's",
-            where=where,
-            found=statement,
-            fix="give it Effect, Action and Resource, and no Principal",
-        )

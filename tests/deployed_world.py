@@ -11,9 +11,9 @@ from waiting import BACKSTOP_S
 from caribou.collectors.registrations import Registration
 from caribou.control.aws import Aws
 from caribou.control.stacks.deployed import find_stack, resources
-from caribou.control.target import Target
+from caribou.control.target import DEFAULT_QUALIFIER, Target
 from caribou.control.workflows import KnownWorkflow
-from caribou.model.names import WorkflowNames, stack_name, workflow_stack_id
+from caribou.model.names import CONTROL_PLANE_STACK_ID, WorkflowNames, stack_name, workflow_stack_id
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.project.workflow import read_workflow
 from caribou.model.registration import ControlNames
@@ -90,9 +90,17 @@ def cloud(local_cloud, led_to):
 
 @pytest.fixture
 def aws(cloud):  # noqa: ARG001 - clients find it by the environment
-    """The control room's clients of it."""
+    """The control room's clients of it. Three regions look bootstrapped."""
     with Aws() as clients:
+        look_bootstrapped(clients)
         yield clients
+
+
+def look_bootstrapped(aws):
+    """Let three regions of the account look as `cdk bootstrap` leaves them."""
+    for region in (HOME, WEST, CANADA):
+        parameter = f"/cdk-bootstrap/{DEFAULT_QUALIFIER}/version"
+        aws.ssm(region).put_parameter(Name=parameter, Value="30", Type="String", Overwrite=True)
 
 
 @dataclass
@@ -120,7 +128,11 @@ class World:
         template = {
             "Metadata": {"CaribouPlacement": placement.to_json()},
             "Resources": {"Runs": _table(self.names.run_table, "run_id"), "Syncs": _sync_table(self.names.sync_table)},
-            "Outputs": {"PlacementDigest": {"Value": placement.digest}, "GraphDigest": {"Value": "g"}},
+            "Outputs": {
+                "PlacementDigest": {"Value": placement.digest},
+                "GraphDigest": {"Value": "g"},
+                "SweeperFunction": {"Value": f"{workflow_stack_id(self.name)}-Sweeper"},
+            },
         }
         return self._deploy(workflow_stack_id(self.name), HOME, "home", template)
 
@@ -158,6 +170,23 @@ class World:
         client = self.aws.s3(WEST)
         if bucket not in {found["Name"] for found in client.list_buckets()["Buckets"]}:
             client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": WEST})
+
+    def control_plane(self):
+        """Deploy a control plane's stack, with a bucket alone in it."""
+        template = {"Resources": {"Placements": {"Type": "AWS::S3::Bucket"}}}
+        return self._deploy(CONTROL_PLANE_STACK_ID, WEST, "control", template)
+
+    def lock_table(self):
+        """Make the control plane's table of locks, unless it is there; its name."""
+        name, client = ControlNames(self.target.stage).lock_table, self.aws.dynamodb(WEST)
+        if name not in client.list_tables()["TableNames"]:
+            client.create_table(
+                TableName=name,
+                KeySchema=[{"AttributeName": "workflow", "KeyType": "HASH"}],
+                AttributeDefinitions=[{"AttributeName": "workflow", "AttributeType": "S"}],
+                BillingMode="PAY_PER_REQUEST",
+            )
+        return name
 
     def foreign(self, region, construct_id, role):
         """Deploy a stack of someone else's that has our tags: a bucket, which has an object; the bucket's name."""

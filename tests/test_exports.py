@@ -24,6 +24,7 @@ CONSTRUCTS = {
     "registration_parameter": {"RegistrationParameter"},
     "run_state": {"RunState"},
     "scheduled_function": {"ScheduledFunction"},
+    "start_topic": {"StartTopic"},
     "sync_state": {"SyncState"},
     "workflow_function": {"WorkflowFunction"},
     "workflow_role": {"WorkflowRole"},

@@ -13,7 +13,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from caribou.constructs.bundling.lock_text import lock_of, only_allowed, packages_of, versions
+from caribou.constructs.bundling.lock_text import checked, lock_of, only_allowed, packages_of, versions
 from caribou.constructs.bundling.requirements import REQUIREMENTS, Kind, Requirements
 from caribou.constructs.bundling.target_platform import Platform
 from caribou.constructs.bundling.uv_run import run_uv
@@ -58,7 +58,7 @@ class Packages:
         if text is None:
             return None
         self._check_fits(text, path)
-        return lock_of(packages_of(text))
+        return lock_of(checked(packages_of(text), str(path)))
 
     def make_lock(self, *, upgrade: bool = False) -> str:
         """Resolve and keep the lock. Raises InvalidInputError if no set of packages will do."""

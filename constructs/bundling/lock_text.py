@@ -12,6 +12,7 @@ from caribou.model.errors import InvalidInputError
 _NAMED = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?\s*(?:==|@)\s*(?P<version>[^\s;]+)")
 _WHEEL = re.compile(r"(?:^|/)(?P<name>[^/-]+)-(?P<version>[^/-]+)-[^/]*\.whl")
 _HASH = re.compile(r"--hash=(\S+)")
+_SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,20 @@ def packages_of(text: str) -> tuple[LockedPackage, ...]:
     return tuple(
         LockedPackage(_HASH.sub("", block).strip(), tuple(_HASH.findall(block))) for block in blocks if block.strip()
     )
+
+
+def checked(packages: Iterable[LockedPackage], where: str) -> tuple[LockedPackage, ...]:
+    """The packages, each of which has a name and hashes. Raises InvalidInputError for what no lock of ours has."""
+    found = tuple(packages)
+    for package in found:
+        if not package.version or not package.hashes or not package.requirement.isprintable():
+            raise InvalidInputError(
+                "has a line that is no package with hashes",
+                where=where,
+                found=ascii(package.requirement[:_SHOWN]),
+                fix="remove the file, and run `caribou lock`",
+            )
+    return found
 
 
 def lock_of(packages: Iterable[LockedPackage]) -> str:

@@ -18,8 +18,11 @@ from urllib.parse import unquote, urlsplit
 from caribou.constructs.bundling.code_files import inside
 from caribou.constructs.bundling.requirement_lines import RequirementLine, option_of, read_lines
 from caribou.model.errors import InvalidInputError
+from caribou.model.paths import is_file, is_there
 
 REQUIREMENTS, OVERRIDES = "requirements.txt", "overrides.txt"
+MAX_CHARACTERS, _SHOWN = 4000, 80
+"""Of a requirement without its hashes; patterns would take minutes over a whole file in one line."""
 _NO_EFFECT = frozenset({"--only-binary", "--prefer-binary", "--require-hashes"})
 """Only wheels are installed, and each is compared with the lock's hash, whether a file says so or not."""
 _SOURCES = frozenset({"--index-url", "--extra-index-url", "--no-index", "--find-links"})
@@ -131,6 +134,8 @@ class _Reader:
     def _add(self, line: RequirementLine, path: Path, kind: Kind) -> None:
         hashes = frozenset(match["hash"] for match in _HASH.finditer(line.text))
         text = _HASH.sub("", line.text).strip()
+        if len(text) > MAX_CHARACTERS:
+            raise InvalidInputError("is too long", where=line.where, found=text[:_SHOWN], fix="shorten the line")
         match = _NAMED.match(text)
         if " --" in text or (hashes and not any(each.startswith("sha256:") for each in hashes)):
             raise InvalidInputError(
@@ -154,8 +159,11 @@ class _Reader:
         """The address of a wheel, or its path relative to the folder."""
         match = _TARGET.match(text)
         place, rest = (match["place"], match["rest"]) if match else (text, "")
-        url = urlsplit(place)
-        if not url.path.endswith(".whl"):
+        try:
+            url = urlsplit(place)
+        except ValueError:  # such as an address of half a pair of brackets
+            url = None
+        if url is None or not url.path.endswith(".whl"):
             raise InvalidInputError(
                 "is neither the name of a package nor a wheel, and what is built is another one each time",
                 where=line.where,
@@ -171,7 +179,7 @@ class _Reader:
     def _named(self, value: str, path: Path, line: RequirementLine) -> Path:
         """What a line names, relative to the file that it stands in; links followed."""
         named = path.parent / value
-        if "://" in value or not named.exists():
+        if "://" in value or not is_there(named):
             raise InvalidInputError(
                 "names what is not there" if "://" not in value else "names a file elsewhere",
                 where=line.where,
@@ -193,6 +201,6 @@ class _Reader:
 
 def _file(path: Path, folder: Path) -> Path:
     real = inside(path, folder)
-    if not real.is_file():
+    if not is_file(real):
         raise InvalidInputError("is no file", where=str(path), fix="put a plain file there, or remove it")
     return real

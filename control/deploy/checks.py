@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from caribou.control.stacks.deployed import DeployedWorkflow
+from caribou.control.deploy.regions import Unready
+from caribou.control.stacks.deployed import DeployedStack, DeployedWorkflow
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.placement import ALL_HOURS, Placement
 from caribou.model.project.workflow import COMMITTED_PLACEMENT, Workflow
@@ -56,7 +58,8 @@ class Situation:
     `stacks` are the names of those stacks of its placement that stand; `left` is what takes the names that the others
     are to have, region by region.
     `leaving` are functions, by their names in Lambda, that stand in a region whose stack will not have them any more,
-    each with the region.
+    each with the region. `busy` are stacks of its placement on which CloudFormation is at work,
+    `unready` the regions that can't be deployed to; then nothing else is known.
     """
 
     deployed: DeployedWorkflow | None
@@ -65,14 +68,20 @@ class Situation:
     stacks: AbstractSet[str] = frozenset()
     left: tuple[Leftovers, ...] = ()
     leaving: tuple[tuple[str, str], ...] = ()
+    busy: tuple[DeployedStack, ...] = ()
+    unready: tuple[Unready, ...] = ()
 
 
 def refuse(placed: PlacedWorkflow, situation: Situation, *, force: bool) -> None:
     """Raise unless the deployment may go on. Pure.
 
-    InvalidInputError for a move that was not asked for, another home, or payloads that would be lost;
-    OperationFailedError for runs to wait for.
+    InvalidInputError for regions that can't be deployed to, a move that was not asked for, another home, or payloads
+    that would be lost;
+    OperationFailedError for runs, or another deployment, to wait for.
     """
+    for region in situation.unready:
+        _refuse_unready(placed.name, region)
+    refuse_busy(situation.busy)
     _refuse_other_home(placed, situation.registered_home)
     for left in situation.left:
         _refuse_left(placed, left)
@@ -82,6 +91,16 @@ def refuse(placed: PlacedWorkflow, situation: Situation, *, force: bool) -> None
     if not force:
         _refuse_changed_graph(placed, situation)
         _refuse_leaving(placed.name, situation)
+
+
+def refuse_busy(stacks: Iterable[DeployedStack]) -> None:
+    """Raise OperationFailedError for a stack on which CloudFormation is at work: it takes no second change."""
+    for stack in stacks:
+        if stack.is_busy:
+            raise OperationFailedError(
+                f"Somebody else is at work on the stack {stack.name} in {stack.region}: it is {stack.status}, begun at "
+                f"{stack.changed_at:%Y-%m-%d %H:%M} (UTC). Wait until that has ended"
+            )
 
 
 def is_same_place(one: Placement, other: Placement) -> bool:
@@ -94,6 +113,24 @@ def is_same_place(one: Placement, other: Placement) -> bool:
     if one.regions == other.regions == {one.home_region}:
         return True
     return all(dict(one.regions_at(hour)) == dict(other.regions_at(hour)) for hour in ALL_HOURS)
+
+
+def _refuse_unready(name: str, unready: Unready) -> None:
+    region, account = unready.region, unready.account
+    if not unready.is_enabled:
+        raise InvalidInputError(
+            "the account has not enabled the region, or it refuses these credentials, so nothing can be deployed there",
+            where=f"{name}: regions of its placement",
+            found=f"{region}, account {account}",
+            fix=f"enable it (`aws account enable-region --region-name {region}`) and bootstrap it "
+            f"(`cdk bootstrap aws://{account}/{region}`), or take another placement",
+        )
+    raise InvalidInputError(
+        "the CDK is not bootstrapped in the region, so nothing can be deployed there",
+        where=f"{name}: regions of its placement",
+        found=f"{region}, account {account}",
+        fix=f"`cdk bootstrap aws://{account}/{region}`",
+    )
 
 
 def _refuse_other_home(placed: PlacedWorkflow, registered_home: str | None) -> None:

@@ -6,7 +6,7 @@ The stacks are the CDK CLI's work; it is handed in as a Deployer.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,10 +16,12 @@ from caribou.control.deploy.committing import commit_placed
 from caribou.control.deploy.planning import DeployPlan, DeployRequest, plan_deploy
 from caribou.control.deploy.steps import Action, Thing
 from caribou.control.stacks.deletion import delete_empty_bucket, delete_empty_log_group
-from caribou.control.stacks.deployed import deployed_workflow, home_stack
+from caribou.control.stacks.deployed import deployed_workflow, find_stack, home_stack
 from caribou.control.stacks.lock import deploy_lock
+from caribou.control.stacks.machine_lock import alone_here
 from caribou.control.target import Target
 from caribou.model.errors import OperationFailedError
+from caribou.model.names import CONTROL_PLANE_STACK_ID, stack_name, workflow_stack_id
 
 _MAKING_WAY = {Thing.BUCKET: delete_empty_bucket, Thing.LOGS: delete_empty_log_group}
 """How what is left empty is deleted; each refuses if something came into it meanwhile."""
@@ -45,11 +47,20 @@ class Rollout:
         """Plan and deploy workflows under their locks, one or everything there is; the plan that was carried out."""
         with ExitStack() as locks:
             for placed in workflows:
-                names = self.target.names(placed.name)
-                locks.enter_context(deploy_lock(self.aws, names, placed.home_region, "deploying"))
+                locks.enter_context(alone_here(self.aws, self.target, workflow_stack_id(placed.name), "deploying"))
+            locks.enter_context(self._making_control_plane(everything=everything))
+            for placed in workflows:
+                locks.enter_context(deploy_lock(self.aws, self.target, placed.name, "deploying"))
             plan = plan_deploy(self.aws, workflows, self.target, force=force, everything=everything)
             self.execute(plan)
         return plan
+
+    def _making_control_plane(self, *, everything: bool) -> AbstractContextManager[None]:
+        """Within it, nobody else on this machine makes the control plane: who comes second waits, and finds it."""
+        stack = find_stack(self.aws, stack_name(CONTROL_PLANE_STACK_ID, self.target.stage), self.target.control_region)
+        if stack is not None and not stack.is_busy and not everything:
+            return nullcontext()
+        return alone_here(self.aws, self.target, CONTROL_PLANE_STACK_ID, "deploying it", wait=self.notify)
 
     def execute(self, plan: DeployPlan) -> None:
         """Carry a plan out; the caller holds the locks. Raises OperationFailedError."""

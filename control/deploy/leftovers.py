@@ -80,9 +80,12 @@ def _has_table(aws: Aws, table: str, region: str) -> bool:
 
 def _objects_in(aws: Aws, bucket: str, region: str) -> int | None:
     """1 if there is any object in a bucket, in any version, else 0; None if there is no such bucket."""
-    with aws_errors_as(f"Looking into the bucket {bucket} in {region}"):
+    look_at = f"whether another account has taken that name, and at the credentials and their permissions in {region}"
+    with aws_errors_as(f"Looking into the bucket {bucket} in {region}", look_at):
         try:
-            page = aws.s3(region).list_object_versions(Bucket=bucket, MaxKeys=1)
+            page = aws.s3(region).list_object_versions(
+                Bucket=bucket, MaxKeys=1, ExpectedBucketOwner=aws.account(region)
+            )
         except ClientError as error:
             if error_code(error) in _GONE:
                 return None

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from caribou.control.aws import Aws
-from caribou.control.deploy.checks import PlacedWorkflow, Situation, refuse
+from caribou.control.deploy.checks import PlacedWorkflow, Situation, refuse, refuse_busy
 from caribou.control.deploy.situation import other_stacks, situation_of
 from caribou.control.deploy.steps import Action, Step, Thing
 from caribou.control.stacks.deployed import find_stack
@@ -20,6 +20,9 @@ from caribou.control.target import Target
 from caribou.model.names import CONTROL_PLANE_STACK_ID, stack_name, workflow_stack_id
 from caribou.model.placement import ALL_HOURS, Placement
 from caribou.model.project.workflow import COMMITTED_PLACEMENT
+
+_FIRST_TIME = frozenset({"CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"})
+"""States of a control plane that somebody is just making: it may still come to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,10 @@ def plan_deploy(
     for placed, situation in zip(workflows, situations, strict=True):
         refuse(placed, situation, force=force)
     stack = stack_name(CONTROL_PLANE_STACK_ID, target.stage)
-    stands = find_stack(aws, stack, target.control_region) is not None
+    standing = find_stack(aws, stack, target.control_region)
+    stands = standing is not None
+    if standing is not None and (everything or standing.status in _FIRST_TIME):
+        refuse_busy([standing])
     steps = [*_control_plane(stack, target, stands=stands)] if everything or not stands else []
     for placed, situation in zip(workflows, situations, strict=True):
         steps += steps_of(placed, situation, target)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from caribou.control.aws import Aws, aws_errors_as
 from caribou.control.deploy.checks import PlacedWorkflow, Situation
 from caribou.control.deploy.leftovers import left_for
+from caribou.control.deploy.regions import unready
 from caribou.control.runs.run_table import open_runs
 from caribou.control.stacks.deployed import DeployedStack, deployed_workflow, find_stack, home_stack, resources
 from caribou.control.target import Target
@@ -19,6 +20,9 @@ from caribou.model.template_contract import StackRole
 def situation_of(aws: Aws, placed: PlacedWorkflow, target: Target, clock: Callable[[], float] = time.time) -> Situation:
     """What a deployment of the workflow meets."""
     names, home = target.names(placed.name), placed.home_region
+    cant = unready(aws, {home, target.control_region, *placed.placement.regions}, target.qualifier)
+    if cant:
+        return Situation(None, unready=cant)
     stack = home_stack(aws, placed.name, target.stage, home)
     registration, *regions = other_stacks(placed, target)
     found = [there for name, region in (registration, *regions) if (there := find_stack(aws, name, region)) is not None]
@@ -26,8 +30,9 @@ def situation_of(aws: Aws, placed: PlacedWorkflow, target: Target, clock: Callab
     registered = registered_home(aws, names, target)
     new = [*([home] if stack is None else []), *(region for name, region in regions if name not in standing)]
     left = tuple(left_for(aws, placed, names, region) for region in new)
+    busy = tuple(there for there in (stack, *found) if there is not None and there.is_busy)
     if stack is None:
-        return Situation(None, 0, registered, standing, left)
+        return Situation(None, 0, registered, standing, left, busy=busy)
     return Situation(
         deployed_workflow(aws, stack),
         open_runs(aws, names, home, clock()),
@@ -35,6 +40,7 @@ def situation_of(aws: Aws, placed: PlacedWorkflow, target: Target, clock: Callab
         standing,
         left,
         leaving=tuple(gone for there in found for gone in _leaving(aws, placed, there, names)),
+        busy=busy,
     )
 
 

@@ -51,8 +51,7 @@ class Migrator:
 
     def migrate(self, known: KnownWorkflow, *, deploy: bool) -> Report:
         """Migrate one workflow. What fails is in the report; a lock that is held is an OperationFailedError."""
-        names = self.planner.target.names(known.name)
-        with deploy_lock(self.planner.aws, names, known.home_region, "migrating") as lock:
+        with deploy_lock(self.planner.aws, self.planner.target, known.name, "migrating") as lock:
             try:
                 plan = self.planner.plan(known, deploy=deploy)
             except CaribouError as error:

@@ -6,15 +6,18 @@ import heapq
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from caribou.collectors.logs import LogReader
+from botocore.exceptions import BotoCoreError, ClientError
+
+from caribou.collectors.logs import LogEvent, LogReader
 from caribou.collectors.record_lines import record_in
 from caribou.control.aws import Aws, aws_errors_as
 from caribou.control.runs.trace import Evidence, Notes
-from caribou.model.errors import InvalidRecordError
+from caribou.model.errors import InvalidRecordError, OperationFailedError
 from caribou.model.graph import Graph
 from caribou.model.names import WorkflowNames
 from caribou.model.run.item import Parked, RunItem, RunState
@@ -72,9 +75,9 @@ def recent_runs(client: DynamoDBClient, table: str, wanted: Wanted, scan_items: 
 
 
 def _pages(client: DynamoDBClient, table: str, wanted: Wanted) -> Iterator[Mapping[str, Any]]:
-    if wanted.state is RunState.RUNNING:
-        return iter(client.get_paginator("query").paginate(TableName=table, **open_since(wanted.since_s)))
-    return iter(client.get_paginator("scan").paginate(TableName=table, **begun_since(wanted.since_s, wanted.state)))
+    is_open = wanted.state is RunState.RUNNING
+    which = open_since(wanted.since_s) if is_open else begun_since(wanted.since_s, wanted.state)
+    return iter(client.get_paginator("scan").paginate(TableName=table, **which))
 
 
 @dataclass(frozen=True)
@@ -88,46 +91,59 @@ class RunFacts:
     logs: LogReader
 
     def evidence(self, item: RunItem, parked: tuple[Parked, ...], now_s: float) -> Evidence:
-        """All that is known of a run. Raises OperationFailedError."""
-        records = self._records(item, now_s)
+        """All that is known of a run: a region but home that does not answer is named, and what is there left out.
+
+        Raises OperationFailedError if home does not answer.
+        """
+        unseen = _Unseen(self.home_region)
+        records = self._records(item, now_s, unseen)
         ended = {record.node for record in records if record.error is None and not record.redirect}
         open_nodes = [] if item.state is RunState.SUCCEEDED else [n for n in self.graph.nodes if n.name not in ended]
         with (
             aws_errors_as(f"Reading the state of run {item.run.run_id}"),
             ThreadPoolExecutor(_THREADS) as threads,
         ):
-            notes = list(threads.map(lambda node: self._notes(item, node.name), open_nodes))
+            notes = list(threads.map(lambda node: self._notes(item, node.name, unseen), open_nodes))
         by_node = {node.name: noted for node, noted in zip(open_nodes, notes, strict=True)}
-        return Evidence(self.graph, self.home_region, item, records, by_node, parked)
+        return Evidence(self.graph, self.home_region, item, records, by_node, parked, tuple(sorted(unseen.regions)))
 
-    def _records(self, item: RunItem, now_s: float) -> tuple[RunRecord, ...]:
+    def _records(self, item: RunItem, now_s: float, unseen: _Unseen) -> tuple[RunRecord, ...]:
         """The run's records, out of the logs of the regions that it may have been in, in the time that it took."""
         run = item.run
         end_s = now_s if item.ended_at is None or item.state is RunState.RUNNING else item.ended_at
         span_ms = int((run.started_at - SKEW_S) * 1000), int((end_s + SKEW_S) * 1000)
-        groups = list(self._log_groups({self.home_region, *run.regions.values()}))
+        groups = list(self._log_groups({self.home_region, *run.regions.values()}, unseen))
         with ThreadPoolExecutor(_THREADS) as threads:
-            found = threads.map(lambda group: self._records_in(group, run.run_id, span_ms), groups)
+            found = threads.map(lambda group: self._records_in(group, run.run_id, span_ms, unseen), groups)
             records = [record for records in found for record in records]
         return tuple(dict.fromkeys(records))  # CloudWatch may show an event twice
 
-    def _log_groups(self, regions: Iterable[str]) -> Iterator[tuple[str, str]]:
+    def _log_groups(self, regions: Iterable[str], unseen: _Unseen) -> Iterator[tuple[str, str]]:
         """The log groups of the workflow's functions that are there, by region."""
         names = [self.names.log_group(function.name) for function in self.graph.functions]
-        existing = {region: self.logs.groups(region, self.names.log_group("")) for region in sorted(regions)}
+        existing: dict[str, Mapping[str, int]] = {}
+        for region in sorted(regions):
+            with unseen.looking(region):
+                existing[region] = self.logs.groups(region, self.names.log_group(""))
         return ((region, name) for region, name in product(existing, names) if name in existing[region])
 
-    def _records_in(self, group: tuple[str, str], run_id: str, span_ms: tuple[int, int]) -> list[RunRecord]:
+    def _records_in(
+        self, group: tuple[str, str], run_id: str, span_ms: tuple[int, int], unseen: _Unseen
+    ) -> list[RunRecord]:
         (region, name), term = group, run_id if _PLAIN_ID.fullmatch(run_id) else ""
-        events = self.logs.events(region, name, *span_ms, also=term)
+        events: list[LogEvent] = []
+        with unseen.looking(region):
+            events += self.logs.events(region, name, *span_ms, also=term)
         lines = (line for event in events for line in event.message.split("\n"))
         found = [record for record in map(_record_in, lines) if record is not None and record.run_id == run_id]
         return [r for r in found if (r.region, self.names.log_group(r.function)) == group]  # nobody else's log has it
 
-    def _notes(self, item: RunItem, node: str) -> Notes:
+    def _notes(self, item: RunItem, node: str, unseen: _Unseen) -> Notes:
         """A node's claim and reports, in the region of the run's map; if it was never claimed there, at home."""
-        planned = item.run.region_of(node, self.home_region)
-        notes = self._notes_in(planned, item.run.run_id, node)
+        planned, notes = item.run.region_of(node, self.home_region), Notes()
+        if planned not in unseen.regions:
+            with unseen.looking(planned):
+                notes = self._notes_in(planned, item.run.run_id, node)
         if notes.tries or planned == self.home_region:
             return notes
         return Notes(self._notes_in(self.home_region, item.run.run_id, node).tries, notes.reports)
@@ -146,6 +162,24 @@ class RunFacts:
         except client.exceptions.ResourceNotFoundException:
             return {}
         return answer.get("Item", {})
+
+
+@dataclass(frozen=True, slots=True)
+class _Unseen:
+    """The regions but home that did not answer, or refused to: what is there is not known."""
+
+    home_region: str
+    regions: set[str] = field(default_factory=set)
+
+    @contextmanager
+    def looking(self, region: str) -> Iterator[None]:
+        """Within it, a region that does not answer is noted, and passed by; home's error is raised."""
+        try:
+            yield
+        except (OperationFailedError, ClientError, BotoCoreError):
+            if region == self.home_region:
+                raise
+            self.regions.add(region)
 
 
 def _record_in(line: str) -> RunRecord | None:

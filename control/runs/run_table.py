@@ -66,7 +66,7 @@ def _uses(items: Iterable[Mapping[str, Any]]) -> Iterator[RunUse]:
 def open_runs(aws: Aws, names: WorkflowNames, home_region: str, now_s: float) -> int:
     """How many runs are open, by the index; 0 if there is no table yet. One that began a moment ago may be missing."""
     client = aws.dynamodb(home_region)
-    pages = client.get_paginator("query").paginate(TableName=names.run_table, Select="COUNT", **open_at(now_s))
+    pages = client.get_paginator("scan").paginate(TableName=names.run_table, Select="COUNT", **open_at(now_s))
     with aws_errors_as(f"Counting the open runs in {names.run_table} of {home_region}"):
         try:
             return sum(page["Count"] for page in pages)

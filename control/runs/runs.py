@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 import uuid
 from collections.abc import Iterator
@@ -19,8 +21,10 @@ from caribou.model.graph import Graph
 from caribou.model.manifest import Manifest
 from caribou.model.names import WorkflowNames
 from caribou.model.run import payload as payloads
-from caribou.model.run.envelope import Start, StoredPayload, event_bytes
+from caribou.model.run.envelope import Start, event_bytes
 from caribou.model.run.item import RunItem, RunState
+from caribou.model.run.publication import MAX_NAME_LENGTH, attributes_of, is_run_name, start_key
+from caribou.model.run.text import escaped_json
 from caribou.runtime.aws import S3PayloadStore
 from caribou.runtime.clients import Clients
 from caribou.runtime.run_items import DynamoRunStore
@@ -28,8 +32,6 @@ from caribou.runtime.sync_items import DynamoParking
 
 __all__ = ["RunItem", "RunState", "Runs"]
 
-_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
-_NAME_LENGTH = 80
 _SETTLE_POLL_S = 0.5
 _NO_ANSWER = (ClientError, BotoCoreError, UnreachableError)
 
@@ -52,16 +54,18 @@ class Runs:
     def start(self, payload: Any, run_id: str | None = None) -> str:  # noqa: ANN401 - any JSON value or bytes
         """Start a run with a payload, under a name of the client's or a new one; the run's id.
 
-        A name that a run has already is that run: nothing new starts. Raises InvalidInputError for a name that is
-        not made of letters, digits, `_`, `.` and `-`, OperationFailedError if the workflow is not deployed, or AWS
-        does not take the run or its large payload.
+        A name that a run has already is that run: nothing new starts, and nothing of it changes. Raises
+        InvalidInputError for a name that is not made of letters, digits, `_`, `.` and `-`, OperationFailedError if the
+        workflow is not deployed, or AWS does not take the run or its large payload.
         """
         run_id = uuid.uuid4().hex if run_id is None else _checked(run_id)
         home = self.manifest.home_region
-        topic = f"arn:aws:sns:{home}:{self.account}:{self.names.topic(self.graph.entry.function)}"
+        topic = f"arn:aws:sns:{home}:{self.account}:{self.names.start_topic}"
         text = payloads.encode(payload)
         try:
-            self._clients.sns(home).publish(TopicArn=topic, Message=self._start(run_id, text).to_text())
+            message, attributes = self._publication(run_id, payload, text)
+            said: Any = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
+            self._clients.sns(home).publish(TopicArn=topic, Message=message, MessageAttributes=said)
         except _NO_ANSWER as error:
             raise self._not_deployed(error) from error
         return run_id
@@ -118,25 +122,39 @@ class Runs:
                     return evidence
                 time.sleep(_SETTLE_POLL_S)
 
-    def _start(self, run_id: str, text: str) -> Start:
-        start = Start(run_id, text)
-        if event_bytes(start.to_text()) <= self.manifest.runs.message_limit_bytes:
-            return start
-        store = S3PayloadStore(self._clients, lambda region: self.names.payload_bucket(self.account, region))
-        stored = StoredPayload(pointer=store.put(self.manifest.home_region, f"{run_id}/start", text))
-        return Start(run_id, None, stored.pointer)
+    def _publication(self, run_id: str, payload: Any, text: str) -> tuple[str, dict[str, str]]:  # noqa: ANN401
+        """What is published, with its attributes: the payload as JSON, or where it rests.
+
+        It rests in home's bucket if it has bytes, which JSON has not, or is so large that the sweeper could not send
+        it on.
+        """
+        message = _as_json(payload)
+        largest = event_bytes(Start(run_id, text, message_id=str(uuid.UUID(int=0))).to_text())
+        if message is not None and largest <= self.manifest.runs.message_limit_bytes:
+            return message, attributes_of(run_id, None)
+        store = S3PayloadStore(self._clients, self.names, self.account)
+        key = start_key(hashlib.sha256(text.encode()).hexdigest())
+        return "null", attributes_of(run_id, store.put(self.manifest.home_region, key, text))
 
     def _not_deployed(self, error: Exception) -> OperationFailedError:
         name, home = self.graph.workflow, self.manifest.home_region
         return OperationFailedError(f"{name} does not answer in {home} ({error}). To deploy it: caribou deploy {name}")
 
 
+def _as_json(payload: Any) -> str | None:  # noqa: ANN401 - any payload
+    """The payload as JSON that anyone might publish; None if it has bytes."""
+    try:
+        return escaped_json(json.dumps(payload, separators=(",", ":"), ensure_ascii=False))
+    except TypeError:
+        return None
+
+
 def _checked(run_id: str) -> str:
-    if not run_id or len(run_id) > _NAME_LENGTH or not set(run_id) <= _NAME_CHARACTERS:
+    if not is_run_name(run_id):
         raise InvalidInputError(
             "is no name for a run",
             where="--name",
             found=run_id,
-            fix=f"use up to {_NAME_LENGTH} letters, digits, `_`, `.` and `-`",
+            fix=f"use up to {MAX_NAME_LENGTH} letters, digits, `_`, `.` and `-`",
         )
     return run_id

@@ -52,7 +52,10 @@ class Notes:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of a run: its item, the records in its functions' logs, notes by node, and parked messages."""
+    """What is known of a run: its item, the records in its functions' logs, notes by node, and parked messages.
+
+    Of the regions `unseen`, which did not answer, nothing is known.
+    """
 
     graph: Graph
     home_region: str
@@ -60,6 +63,7 @@ class Evidence:
     records: tuple[RunRecord, ...] = ()
     notes: Mapping[str, Notes] = field(default_factory=dict)
     parked: tuple[Parked, ...] = ()
+    unseen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +121,15 @@ class Trace:
     parents: Mapping[str, str]
     forwarded_s: float | None = None
     remark: str | None = None
+    unseen: tuple[str, ...] = ()
 
     @property
     def is_settled(self) -> bool:
-        """Whether every node's end is known that has one: logs come a moment later than the run's end."""
-        return not any(node.state is NodeState.UNKNOWN for node in self.nodes)
+        """Whether every node's end is known that has one: logs come a moment later than the run's end.
+
+        Those of a region that does not answer are not waited for.
+        """
+        return bool(self.unseen) or not any(node.state is NodeState.UNKNOWN for node in self.nodes)
 
     def node(self, name: str) -> NodeTrace:
         """The node of that name; KeyError if there is none."""
@@ -143,11 +151,20 @@ class Trace:
             "stays_home": run.stays_home,
             "failed_node": self.item.failed_node,
             "error": self.item.error,
-            "results": {leaf: json.loads(text) for leaf, text in self.item.results.items()},
+            "results": {leaf: _value(text) for leaf, text in self.item.results.items()},
             "forwarded_s": self.forwarded_s,
             "remark": self.remark,
+            "unseen_regions": list(self.unseen),
             "nodes": [asdict(node) for node in self.nodes],
         }
+
+
+def _value(text: str) -> Any:  # noqa: ANN401 - any JSON value
+    """What a leaf returned; the text itself if a function has written something else into the run item."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def trace_of(evidence: Evidence) -> Trace:
@@ -171,8 +188,15 @@ class _Tracer:
             nodes=nodes,
             parents={node.name: self._parent(node.name, critical) for node in graph.nodes[1:]},
             forwarded_s=redirects[0] if redirects else None,
-            remark=f"it began with another graph, of version {item.run.workflow_version}" if other else None,
+            remark=self._remark(is_of_another_graph=other),
+            unseen=self.evidence.unseen,
         )
+
+    def _remark(self, *, is_of_another_graph: bool) -> str | None:
+        version, unseen = self.evidence.item.run.workflow_version, self.evidence.unseen
+        said = [f"it began with another graph, of version {version}"] if is_of_another_graph else []
+        said += [f"{', '.join(unseen)} did not answer"] if unseen else []
+        return "; ".join(said) or None
 
     @cached_property
     def _records(self) -> dict[str, tuple[RunRecord, ...]]:

@@ -11,10 +11,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from caribou.collectors.log_collection import LATE_S
-from caribou.control.aws import aws_errors_as
-from caribou.control.runs.evidence import Wanted, recent_runs
+from caribou.collectors.log_collection import LATE_S, read_to
+from caribou.collectors.records import NEWEST_RECORDS, RecordTable
+from caribou.control.aws import Aws, aws_errors_as
+from caribou.control.runs.evidence import SCAN_ITEMS, Wanted, recent_runs
 from caribou.model.graph import Graph
+from caribou.model.names import WorkflowNames
 from caribou.model.run.item import RunItem, RunState
 from caribou.model.run.record import Outcome, RunRecord
 
@@ -58,12 +60,18 @@ def unrecorded(graph: Graph, succeeded: Iterable[RunItem], records: Iterable[Run
 
 
 def read_unrecorded(
-    client: DynamoDBClient, run_table: str, graph: Graph, records: Sequence[RunRecord], read_to_s: float
+    client: DynamoDBClient,
+    run_table: str,
+    graph: Graph,
+    records: Sequence[RunRecord],
+    read_to_s: float,
+    *,
+    scan_items: int = SCAN_ITEMS,
 ) -> Unrecorded:
     """What is missing of the newest runs that had ended when logs were read up to `read_to_s`, less what comes late.
 
-    Runs that began before the oldest record are not looked at: their records may have expired. Raises
-    OperationFailedError if the run table can't be read.
+    Runs that began before the oldest record are not looked at: their records may have expired, or were not asked for.
+    Of the run table, about `scan_items` items are. Raises OperationFailedError if it can't be read.
     """
     if not records:
         return Unrecorded(0)
@@ -71,11 +79,30 @@ def read_unrecorded(
     wanted = Wanted(state=RunState.SUCCEEDED, since_s=since_s, limit=LOOKED_AT_RUNS)
     with aws_errors_as(f"Reading the runs in {run_table}"):
         try:
-            items = recent_runs(client, run_table, wanted).items
+            items = recent_runs(client, run_table, wanted, scan_items).items
         except client.exceptions.ResourceNotFoundException:
             return Unrecorded(0)
     known_s = read_to_s - LATE_S
     return unrecorded(graph, [item for item in items if (item.ended_at or known_s) < known_s], records)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordCheck:
+    """Looks for what of a workflow ran and left no record, by its newest records and about so many run items."""
+
+    aws: Aws
+    table: RecordTable
+    newest: int = NEWEST_RECORDS
+    scan_items: int = SCAN_ITEMS
+
+    def of(self, graph: Graph, names: WorkflowNames, home_region: str) -> Unrecorded:
+        """What is missing as far as home's logs were read. Raises OperationFailedError if a table can't be read."""
+        groups = [names.log_group(function.name) for function in graph.functions]
+        with aws_errors_as("Reading the record table", "whether CaribouControlPlane is deployed"):
+            records = self.table.read(graph.workflow, self.newest).records
+            read_to_s = read_to(self.table, graph.workflow, home_region, groups) or 0.0
+        client = self.aws.dynamodb(home_region)
+        return read_unrecorded(client, names.run_table, graph, records, read_to_s, scan_items=self.scan_items)
 
 
 def _missing(graph: Graph, records: Sequence[RunRecord]) -> set[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from caribou.control.aws import Aws, aws_errors_as, error_code
+from caribou.control.aws import Aws, aws_errors_as, error_code, out_of_reach
 from caribou.control.stacks.ownership import owner_of
 from caribou.model.errors import OperationFailedError
 from caribou.model.names import stack_name, workflow_stack_id
@@ -81,7 +81,7 @@ class DeployedWorkflow:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """All stacks of ours that were found, and the regions that could not be searched, with AWS's error code."""
+    """All stacks of ours that were found, and the regions that could not be searched, with AWS's code or no answer."""
 
     stacks: tuple[DeployedStack, ...]
     unsearched: Mapping[str, str] = field(default_factory=dict)
@@ -104,8 +104,8 @@ def find_stacks(aws: Aws, stage: str, workflows: Iterable[str] = (), regions: It
     """Every stack of a stage in these regions, one listing a region, regions in parallel.
 
     Those of the workflows named are found by name even if they have lost their tags, the others by name and tags. A
-    region that refuses the credentials is listed, no error; any other failure is OperationFailedError, since a stack
-    that is overlooked would be taken for one that is not there.
+    region that refuses the credentials, does not answer or is out of order is listed, no error; any other failure is
+    OperationFailedError, since a stack that is overlooked would be taken for one that is not there.
     """
     known = tuple(workflows)
     names = sorted(set(regions))
@@ -116,7 +116,7 @@ def find_stacks(aws: Aws, stage: str, workflows: Iterable[str] = (), regions: It
     stacks = [stack for answer in answers if isinstance(answer, list) for stack in answer]
     unsearched = {region: a for region, a in zip(names, answers, strict=True) if isinstance(a, str)}
     if names and len(unsearched) == len(names):
-        raise OperationFailedError(f"No region can be searched for stacks: {unsearched}. Look at the credentials")
+        raise OperationFailedError(f"No region can be searched for stacks: {unsearched}. Look at your credentials")
     return Found(tuple(sorted(stacks, key=lambda s: (s.workflow, s.role, s.region))), unsearched)
 
 
@@ -125,11 +125,11 @@ def _listed(aws: Aws, stage: str, region: str, known: tuple[str, ...]) -> list[D
     try:
         pages = aws.cloudformation(region).get_paginator("describe_stacks").paginate()
         found = [_ours(stack, stage, region, known) for page in pages for stack in page["Stacks"]]
-    except ClientError as error:
-        if error_code(error) in _NOT_ENABLED:
+    except (ClientError, BotoCoreError) as error:
+        if isinstance(error, ClientError) and error_code(error) in _NOT_ENABLED:
             return error_code(error)
-        raise OperationFailedError(f"Listing the stacks of {region} failed: {error}") from error
-    except BotoCoreError as error:
+        if why := out_of_reach(error):
+            return why
         raise OperationFailedError(f"Listing the stacks of {region} failed: {error}") from error
     return [stack for stack in found if stack is not None]
 
@@ -161,22 +161,32 @@ def any_stack(aws: Aws, name: str, region: str) -> DeployedStack | None:
 
 def deployed_workflow(aws: Aws, home: DeployedStack) -> DeployedWorkflow:
     """The home stack with the placement out of its template. Raises OperationFailedError if it has none."""
-    data = template_of(aws, home).get("Metadata", {}).get(METADATA_KEY)
+    return DeployedWorkflow(home, placement_in(template_of(aws, home), f"{home.name} in {home.region}"))
+
+
+def placement_in(template: Mapping[str, Any], where: str) -> Placement:
+    """The placement in a home stack's template. Raises OperationFailedError and InvalidPlacementError."""
+    metadata = template.get("Metadata")
+    data = metadata.get(METADATA_KEY) if isinstance(metadata, Mapping) else None
     if data is None:
         raise OperationFailedError(
-            f"The stack {home.name} in {home.region} has no placement: its template's Metadata lacks {METADATA_KEY}. "
+            f"The stack {where} has no placement: its template's Metadata lacks {METADATA_KEY}. "
             f"Deploy the workflow again"
         )
-    return DeployedWorkflow(home, Placement.from_json(data, where=f"Metadata of {home.name} in {home.region}"))
+    return Placement.from_json(data, where=f"Metadata of {where}")
 
 
 def template_of(aws: Aws, stack: DeployedStack) -> dict[str, Any]:
     """A stack's template; empty if it is not JSON, as ours are."""
     with aws_errors_as(f"Reading the template of {stack.name} in {stack.region}"):
-        body: Any = aws.cloudformation(stack.region).get_template(StackName=stack.id)["TemplateBody"]
+        return template_in(aws.cloudformation(stack.region).get_template(StackName=stack.id)["TemplateBody"])
+
+
+def template_in(body: object) -> dict[str, Any]:
+    """The template in an answer, where it is JSON's text or value; empty if it is neither."""
     try:
-        template: Any = json.loads(body) if isinstance(body, str) else body
-    except ValueError:
+        template = json.loads(body) if isinstance(body, str) else body
+    except (ValueError, RecursionError):
         return {}
     return template if isinstance(template, dict) else {}
 

@@ -1,7 +1,8 @@
 """The lock of a workflow: deploying, retiring and removing exclude each other.
 
-An item of the run table, which no run can have: `lock#deploy`. It is put on the condition that there is none, or that
-the one that is there has expired; whoever died with it holds it until then.
+An item of the control plane's table of locks, by the workflow's name: no role of a workflow reaches that table. It is
+put on the condition that there is none, or that the one that is there has expired; whoever died with it holds it until
+then.
 
     A:  put(owner=A) ── ok ───────── renew ── ok ──────── delete(owner=A)
     B:        put(owner=B) ── refused: "held by A since …"                 put(owner=B) ── ok
@@ -16,14 +17,20 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from caribou.control.aws import Aws, aws_errors_as
+from caribou.control.stacks.deployed import find_stack
+from caribou.control.target import Target
 from caribou.model.errors import OperationFailedError
-from caribou.model.names import WorkflowNames
+from caribou.model.names import CONTROL_PLANE_STACK_ID, stack_name
+from caribou.model.registration import ControlNames
 
-LOCK_ID = "lock#deploy"
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
 LOCK_S = 2 * 3600
 """How long a lock holds unless it is renewed: longer than a deploy takes, as CloudFormation waits for much."""
 
@@ -32,22 +39,28 @@ _DAY_S = 24 * 3600
 
 @dataclass(frozen=True)
 class DeployLock:
-    """A lock that was taken, or is not needed: `table` is None where there is no run table yet, so nothing to guard."""
+    """A lock on a workflow. `is_held` is False where there is no control plane yet, so nothing to hold it in."""
 
     aws: Aws
-    table: str | None
-    region: str
+    target: Target
+    workflow: str
     owner: str = field(default_factory=lambda: uuid.uuid4().hex)
     clock: Callable[[], float] = time.time
+    is_held: bool = True
+
+    @property
+    def table(self) -> str:
+        """The table of locks."""
+        return ControlNames(self.target.stage).lock_table
 
     def take(self, purpose: str) -> DeployLock:
-        """Take it; the lock that then holds, which is none if there is no table.
+        """Take it; the lock that then holds, which is none if there is no control plane.
 
-        Raises OperationFailedError, which says who holds it.
+        Raises OperationFailedError, which says who holds it, or that the control plane has no table of locks.
         """
-        client, now = self.aws.dynamodb(self.region), self.clock()
+        now = self.clock()
         item = {
-            "run_id": {"S": LOCK_ID},
+            **self._key,
             "owner": {"S": self.owner},
             "who": {"S": _who()},
             "purpose": {"S": purpose},
@@ -57,28 +70,27 @@ class DeployLock:
         }
         with aws_errors_as(f"Taking the lock in {self.table}"):
             try:
-                client.put_item(
-                    TableName=str(self.table),
+                self._client.put_item(
+                    TableName=self.table,
                     Item=item,
-                    ConditionExpression="attribute_not_exists(run_id) OR lock_until < :now",
+                    ConditionExpression="attribute_not_exists(workflow) OR lock_until < :now",
                     ExpressionAttributeValues={":now": {"N": repr(now)}},
                 )
-            except client.exceptions.ConditionalCheckFailedException:
-                raise self._held() from None
-            except client.exceptions.ResourceNotFoundException:
-                return DeployLock(self.aws, None, self.region, self.owner, self.clock)
+            except self._client.exceptions.ConditionalCheckFailedException:
+                raise self._held_by_another() from None
+            except self._client.exceptions.ResourceNotFoundException:
+                return self._without_table()
         return self
 
     def renew(self) -> None:
         """Hold it anew, before a step that must not meet another's. Raises OperationFailedError if it was lost."""
-        if self.table is None:
+        if not self.is_held:
             return
-        client = self.aws.dynamodb(self.region)
         with aws_errors_as(f"Renewing the lock in {self.table}"):
             try:
-                client.update_item(
+                self._client.update_item(
                     TableName=self.table,
-                    Key={"run_id": {"S": LOCK_ID}},
+                    Key=self._key,
                     UpdateExpression="SET lock_until = :until",
                     ConditionExpression="#owner = :owner",
                     ExpressionAttributeNames={"#owner": "owner"},
@@ -87,46 +99,62 @@ class DeployLock:
                         ":until": {"N": repr(self.clock() + LOCK_S)},
                     },
                 )
-            except client.exceptions.ConditionalCheckFailedException:
-                raise self._held() from None
+            except self._client.exceptions.ConditionalCheckFailedException:
+                raise self._held_by_another() from None
 
     def release(self) -> None:
         """Give it back, if it is still ours; the table may be gone."""
-        if self.table is None:
+        if not self.is_held:
             return
-        client = self.aws.dynamodb(self.region)
         with aws_errors_as(f"Releasing the lock in {self.table}"):
             try:
-                client.delete_item(
+                self._client.delete_item(
                     TableName=self.table,
-                    Key={"run_id": {"S": LOCK_ID}},
+                    Key=self._key,
                     ConditionExpression="#owner = :owner",
                     ExpressionAttributeNames={"#owner": "owner"},
                     ExpressionAttributeValues={":owner": {"S": self.owner}},
                 )
             except (
-                client.exceptions.ConditionalCheckFailedException,
-                client.exceptions.ResourceNotFoundException,
+                self._client.exceptions.ConditionalCheckFailedException,
+                self._client.exceptions.ResourceNotFoundException,
             ):
                 return
 
-    def _held(self) -> OperationFailedError:
-        key = {"run_id": {"S": LOCK_ID}}
-        answer = self.aws.dynamodb(self.region).get_item(TableName=str(self.table), Key=key, ConsistentRead=True)
+    @property
+    def _client(self) -> DynamoDBClient:
+        return self.aws.dynamodb(self.target.control_region)
+
+    @property
+    def _key(self) -> dict[str, Any]:
+        return {"workflow": {"S": self.workflow}}
+
+    def _without_table(self) -> DeployLock:
+        """The lock where there is no table: none is needed before the first control plane, which comes with it."""
+        region, stack = self.target.control_region, stack_name(CONTROL_PLANE_STACK_ID, self.target.stage)
+        if find_stack(self.aws, stack, region) is None:
+            return replace(self, is_held=False)
+        raise OperationFailedError(
+            f"The control plane has no table of locks ({self.table} in {region}): it is of an earlier version, or just "
+            f"being deployed. To bring it up to date: cdk deploy {CONTROL_PLANE_STACK_ID}"
+        )
+
+    def _held_by_another(self) -> OperationFailedError:
+        answer = self._client.get_item(TableName=self.table, Key=self._key, ConsistentRead=True)
         item = answer.get("Item", {})
         who, purpose, since = (item.get(name, {}).get("S", "unknown") for name in ("who", "purpose", "taken_at"))
         until = float(item.get("lock_until", {}).get("N", 0.0))
         return OperationFailedError(
-            f"{who} has held the lock since {since}, for: {purpose}. Wait until that has ended; a process that died "
-            f"holds it until {datetime.fromtimestamp(until, UTC).isoformat(timespec='seconds')}, or delete the item "
-            f"{LOCK_ID} of the table {self.table} in {self.region}"
+            f"{who} has held the lock of {self.workflow} since {since}, for: {purpose}. Wait until that has ended; a "
+            f"process that died holds it until {datetime.fromtimestamp(until, UTC).isoformat(timespec='seconds')}, or "
+            f"delete the item {self.workflow} of the table {self.table} in {self.target.control_region}"
         )
 
 
 @contextmanager
-def deploy_lock(aws: Aws, names: WorkflowNames, home_region: str, purpose: str) -> Iterator[DeployLock]:
-    """Hold the workflow's lock, if it has a run table to hold it in; given back however the block ends."""
-    lock = DeployLock(aws, names.run_table, home_region).take(purpose)
+def deploy_lock(aws: Aws, target: Target, workflow: str, purpose: str) -> Iterator[DeployLock]:
+    """Hold the workflow's lock, if there is a control plane to hold it in; given back however the block ends."""
+    lock = DeployLock(aws, target, workflow).take(purpose)
     try:
         yield lock
     finally:

@@ -135,6 +135,14 @@ STATEFUL: tuple[Stateful, ...] = (
     ),
     Stateful(
         StackRole.CONTROL,
+        ResourceType.TABLE,
+        ("Locks",),
+        "locks, while a workflow is deployed, moved or removed",
+        outlives=False,
+        removal=None,
+    ),
+    Stateful(
+        StackRole.CONTROL,
         ResourceType.BUCKET,
         ("Placements",),
         "placements that wait, and those applied last, of all workflows",
@@ -150,7 +158,8 @@ STATEFUL: tuple[Stateful, ...] = (
         removal=None,
     ),
 )
-"""Every stateful type of every stack. No verb removes the control plane: it is deleted by hand, and its data stays."""
+"""Every stateful type of every stack. No verb removes the control plane: it is deleted by hand, and its data stays, but
+for the records and placements of a workflow, which `remove --delete-data` takes out of it."""
 
 
 def home_tables(names: WorkflowNames) -> tuple[str, ...]:

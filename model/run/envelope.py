@@ -14,8 +14,6 @@ from caribou.model.run.text import escaped_json, storable
 
 ENVELOPE_SCHEMA = "caribou.envelope/1"
 START_SCHEMA = "caribou.start/1"
-MAX_RUN_ID_BYTES = 256
-"""So that a run's keys fit into DynamoDB (2048 bytes) and S3 (1024 bytes) with all that is added to them."""
 MAX_PAYLOAD_BYTES = 5 * 1024**4
 """The largest object that S3 keeps."""
 MAX_ATTEMPTS_SENT, MAX_HOPS = 1_000_000, 10_000
@@ -52,23 +50,30 @@ class Start:
     """A client's wish to start a run: its name for it (None: the message's own id), and the encoded payload.
 
     A payload too large for a message rests at the pointer, in home's payload bucket. `attempt` is as in an envelope.
+    `message_id` is that of what the client sent, however often it is sent on: another start of the same name has
+    another one. None: an earlier version sent it.
     """
 
     run_id: str | None
     payload: str | None
     pointer: Pointer | None = None
     attempt: int = 0
+    message_id: str | None = None
 
-    def to_text(self) -> str:
-        """The message that starts the run."""
-        content = {
+    def to_json(self) -> dict[str, Any]:
+        """The start as a JSON object; `parse_message` reads it back."""
+        return {
             "schema": START_SCHEMA,
             "run_id": self.run_id,
+            "message_id": self.message_id,
             "payload": self.payload,
             "pointer": None if self.pointer is None else pointer_to_json(self.pointer),
             "attempt": self.attempt,
         }
-        return _message(content)
+
+    def to_text(self) -> str:
+        """The message that starts the run."""
+        return _message(self.to_json())
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,17 +209,18 @@ def _message(content: Mapping[str, Any]) -> str:
 
 def _parsed_start(data: Mapping[str, Any]) -> Start:
     return Start(
-        run_id=fields.optional_text_of(data, "run_id", MAX_RUN_ID_BYTES),
+        run_id=None if data["run_id"] is None else fields.run_name_of(data, "run_id"),
         payload=fields.payload_of(data, "payload"),
         pointer=_parsed_pointer(data),
         attempt=fields.count_of(data, "attempt", MAX_ATTEMPTS_SENT),
+        message_id=fields.optional_text_of({"message_id": None, **data}, "message_id", fields.MAX_RUN_ID_BYTES),
     )
 
 
 def _parsed_envelope(data: Mapping[str, Any]) -> Envelope:
     return Envelope(
         run=Run(
-            run_id=fields.text_of(data, "run_id", MAX_RUN_ID_BYTES),
+            run_id=fields.run_name_of(data, "run_id"),
             workflow_version=fields.text_of(data, "workflow_version"),
             graph=fields.text_of(data, "graph"),
             placement=fields.text_of(data, "placement"),

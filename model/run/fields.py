@@ -5,13 +5,14 @@ What is checked here needs no check further in: it fits into keys and numbers of
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
 MAX_NAME_BYTES = 512
 """Of nodes, edges, versions and digests: far more than any that synth lets through."""
+MAX_RUN_ID_BYTES = 256
+"""So that a run's keys fit into DynamoDB (2048 bytes) and S3 (1024 bytes) with all that is added to them."""
 _MAX_KEY_BYTES = 1024
 """Of an S3 key."""
 LAST_SECOND = 253_402_300_799
@@ -30,6 +31,23 @@ def text_of(data: Mapping[str, Any], name: str, most_bytes: int = MAX_NAME_BYTES
 def optional_text_of(data: Mapping[str, Any], name: str, most_bytes: int = MAX_NAME_BYTES) -> str | None:
     """The same, or None."""
     return None if data[name] is None else text_of(data, name, most_bytes)
+
+
+def run_name_of(data: Mapping[str, Any], name: str) -> str:
+    """The name of a run."""
+    if not is_run_name(data[name]):
+        raise ValueError(f"{name} has 1 to {MAX_RUN_ID_BYTES} bytes of printable characters, and no #")
+    return str(data[name])
+
+
+def is_run_name(value: object) -> bool:
+    """Whether a value can name a run, everywhere that a run is named.
+
+    `#` stands between a run's name and a node's in keys, and roles know functions' keys by what comes after it.
+    """
+    if not isinstance(value, str) or not value.isprintable() or "#" in value:  # half a character is not printable
+        return False
+    return 0 < len(value.encode()) <= MAX_RUN_ID_BYTES
 
 
 def payload_of(data: Mapping[str, Any], name: str) -> str | None:
@@ -88,11 +106,11 @@ def region_by_node(value: Any) -> dict[str, str]:  # noqa: ANN401 - any JSON val
     return {text_of({"node": node}, "node"): _region(region) for node, region in nodes.items()}
 
 
-def finite(value: str) -> float:
-    """A number of a table, which may be larger than any of ours."""
+def seconds_in(value: str) -> float:
+    """Seconds since 1970, out of a number of a table, which may be larger than any of ours."""
     number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"{value} is no number of seconds")
+    if not 0 <= number <= LAST_SECOND:
+        raise ValueError(f"{value} is no number of seconds since 1970")
     return number
 
 

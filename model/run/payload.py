@@ -92,7 +92,7 @@ def _encoded(value: Any, path: str) -> Any:  # noqa: ANN401 - one return a kind 
         return [_encoded(item, f"{path}[{i}]") for i, item in enumerate(value)]
     if isinstance(value, dict):
         return _encoded_object(value, path)
-    raise _refusal(path, type(value).__name__)
+    raise _refusal(path, _named(type(value)))
 
 
 def _encoded_object(value: Mapping[Any, Any], path: str) -> dict[str, Any]:
@@ -109,8 +109,13 @@ def _key(key: Any, path: str) -> str:  # noqa: ANN401
     if key is None or isinstance(key, bool | int | float):
         return json.dumps(key)
     if not isinstance(key, str):
-        raise _refusal(f"{path} key {key!r}", type(key).__name__)
-    return f"${key}" if key.startswith("$") else key
+        raise _refusal(f"{path} key {key!r}", _named(type(key)))
+    return "$" + key if key.startswith("$") else key  # not formatted: a key may be an enum's, with a text of its own
+
+
+def _named(kind: type) -> str:
+    """A type's name, with its module where that is not Python itself: numpy's `bool` is not ours."""
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _refusal(path: str, found: object) -> InvalidPayloadError:
@@ -118,7 +123,8 @@ def _refusal(path: str, found: object) -> InvalidPayloadError:
         "can't travel between functions",
         where=path,
         found=found,
-        fix="send JSON values (numbers, texts, lists, dicts with keys that differ as text) and bytes only",
+        fix="send JSON values (numbers, texts, lists, dicts with keys that differ as text) and bytes only; "
+        "`.item()` and `.tolist()` make such of what numpy has",
     )
 
 

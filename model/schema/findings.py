@@ -75,7 +75,7 @@ def _read(details: ErrorDetails, model: type[BaseModel]) -> tuple[str, str, obje
     kind, context = details["type"], details.get("ctx", {})
     found = None if kind == "missing" else _shown(details["input"])
     if kind == "extra_forbidden":
-        key = str(details["loc"][-1])
+        key = _cut(str(details["loc"][-1]))
         return place, "is not a known key", key, near(key, _keys_at(model, details["loc"][:-1]))
     if kind == "caribou":
         return place, str(context["what"]), found, str(context["fix"])
@@ -90,14 +90,17 @@ def _shown(value: object) -> str:
         text = repr(value) if isinstance(value, str) or value is None else str(value)
     except (RecursionError, ValueError):  # nested deeply, or a number of more digits than Python writes
         return f"a {type(value).__name__} that can't be shown"
-    return (
-        text if len(text) <= SHOWN_LETTERS else f"{text[:SHOWN_LETTERS]} … and {len(text) - SHOWN_LETTERS} more letters"
-    )
+    return _cut(text)
+
+
+def _cut(text: str) -> str:
+    more = len(text) - SHOWN_LETTERS
+    return text if more <= 0 else f"{text[:SHOWN_LETTERS]} … and {more} more letters"
 
 
 def _path(location: Iterable[int | str]) -> str:
     """`a.b[0].c`, as it would be written in code."""
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{_cut(part)}" for part in location)
     return path.removeprefix(".")
 
 

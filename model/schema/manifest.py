@@ -14,6 +14,7 @@ from caribou.model.errors import InvalidManifestError
 from caribou.model.graph import Function, Graph
 from caribou.model.manifest import FunctionSettings, Manifest, RegionRules
 from caribou.model.metric import Metric
+from caribou.model.paths import is_file
 from caribou.model.schema.environment import checked_environment
 from caribou.model.schema.manifest_file import (
     DEFAULT,
@@ -45,7 +46,7 @@ def read_manifest(workflow_folder: Path, graph: Graph) -> Manifest:
         )
     text = read_text_file(path, InvalidManifestError, largest_bytes=LARGEST_BYTES, regular=True)
     manifest = parse_manifest(load_yaml(text, str(path), InvalidManifestError), str(path), graph)
-    if manifest.iam_policy_file is not None and not (path.parent / manifest.iam_policy_file).is_file():
+    if manifest.iam_policy_file is not None and not is_file(path.parent / manifest.iam_policy_file):
         raise InvalidManifestError(
             "the file is not there",
             where=f"{path}: iam_policy_file",

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from caribou.model.manifest import Limit, Manifest
 from caribou.model.metric import LimitType, Metric
-from caribou.model.regions import KNOWN_REGIONS
+from caribou.model.regions import KNOWN_REGIONS, why_unknown
 from caribou.model.schema.findings import finding, near
 from caribou.model.schema.parsing import Word
 
@@ -56,6 +56,8 @@ def _section(kind: type[BaseModel]) -> BeforeValidator:
 
 def _known_region(region: str) -> str:
     if region not in KNOWN_REGIONS:
+        if why := why_unknown(region):
+            raise finding(why, f"use any of {', '.join(KNOWN_REGIONS)}")
         raise finding("is not a known AWS region", near(region, KNOWN_REGIONS))
     return region
 

@@ -213,8 +213,8 @@ class SensitivityFile(StrictModel):
 class PlacementFile(StrictModel):
     """The file. Each hour from 0 to 23 is in exactly one plan; `expires_at` null means never.
 
-    `problem_sha256`: SHA-256 of the problem's canonical JSON (keys sorted, no white space, defaults filled in), so that
-    it does not depend on how the problem's file is laid out.
+    `problem_sha256`: SHA-256 of the problem's JSON (no white space, fields in the schema's order, defaults filled in),
+    so that it does not depend on how the problem's file is laid out. Names of nodes and regions stand as in the file.
     """
 
     schema_version: Annotated[Literal["caribou.placement/1"], Field(alias="schema")]

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from caribou.model.canonical import digest_of
+from caribou.model.canonical import ordered_digest_of
 from caribou.model.metric import LimitKind, LimitType, Metric
 from caribou.model.schema.parsing import StrictModel, Word
 
@@ -270,8 +270,11 @@ class Problem(StrictModel):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the problem's canonical JSON, with defaults filled in: the same however its file is laid out."""
-        return digest_of(self.model_dump(mode="json", by_alias=True))
+        """SHA-256 of the problem's JSON: no white space, fields in the schema's order, defaults filled in.
+
+        Names (of nodes, regions, pairs of regions) stand as in the file: ties and random numbers go by their order.
+        """
+        return ordered_digest_of(self.model_dump(mode="json", by_alias=True))
 
     @cached_property
     def node_order(self) -> tuple[str, ...]:

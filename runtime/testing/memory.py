@@ -12,7 +12,18 @@ from typing import Any
 
 from caribou.model.errors import InvalidEnvelopeError, UnknownRunError, UnreachableError
 from caribou.model.run.envelope import Pointer, Run, StoredPayload
-from caribou.model.run.item import NO_RESULTS, FailedEvent, Listed, Parked, RunItem, RunState, SyncInputs, SyncState
+from caribou.model.run.item import (
+    NO_RESULTS,
+    Claim,
+    FailedEvent,
+    Listed,
+    Parked,
+    RunItem,
+    RunState,
+    SyncInputs,
+    SyncState,
+    kept_input,
+)
 from caribou.model.run.text import storable
 from caribou.runtime.ports import Ports
 from caribou.runtime.testing.limits import MAX_OBJECT_KEY_BYTES, check_item, check_key, check_message
@@ -69,20 +80,30 @@ class InMemoryBus:
 class InMemoryClaims:
     """The claims of all regions."""
 
-    def __init__(self) -> None:
+    def __init__(self, unreachable: set[str] | None = None) -> None:
+        self._unreachable = set() if unreachable is None else unreachable
         self._lock = Lock()
         self._owners: dict[tuple[str, str, str], tuple[str, int, int]] = {}
+        self._codes: dict[tuple[str, str, str], str] = {}
 
-    def claim(self, region: str, run_id: str, node: str, owner: str, attempt: int) -> int | None:
+    def claim(self, region: str, run_id: str, node: str, owner: str, attempt: int, *, code: str = "") -> int | None:
         """Claim a node of a run for a delivery."""
-        check_item(f"{run_id}#{node}", "claim", (owner,), (attempt,))
+        check_item(f"{run_id}#{node}", "claim", (owner, code), (attempt,))
         with self._lock:
             holder, held, tries = self._owners.get((region, run_id, node), (owner, attempt, 0))
             if holder != owner and held >= attempt:
                 return None
             tries = tries + 1 if held == attempt else 1
             self._owners[region, run_id, node] = (owner, attempt, tries)
+            self._codes[region, run_id, node] = code
             return tries
+
+    def claimed(self, region: str, run_id: str, node: str) -> Claim | None:
+        """The node's claim."""
+        _reach(region, self._unreachable)
+        with self._lock:
+            key = (region, run_id, node)
+            return Claim(self._owners[key][1], self._codes[key]) if key in self._owners else None
 
 
 class InMemorySyncStore:
@@ -132,15 +153,20 @@ class InMemoryRunStore:
         self._listed: set[str] = set()
         self.items: dict[str, RunItem] = {}
 
-    def begin(self, run: Run, leaves: frozenset[str]) -> RunItem:
+    def begin(
+        self, run: Run, leaves: frozenset[str], begun_by: str | None = None, payload: StoredPayload | None = None
+    ) -> RunItem:
         """Keep the run, unless there is one; the run as kept."""
         with self._lock:
             if run.run_id not in self.items:
-                self.items[run.run_id] = _checked(RunItem(run, leaves))
+                kept = kept_input(run, leaves, payload)
+                self.items[run.run_id] = _checked(RunItem(run, leaves, begun_by=begun_by, input=kept))
                 self._listed.add(run.run_id)
             return self.items[run.run_id]
 
-    def end_leaves(self, run_id: str, leaves: tuple[str, ...], results: Mapping[str, str] = NO_RESULTS) -> RunItem:
+    def end_leaves(
+        self, run_id: str, leaves: tuple[str, ...], results: Mapping[str, str] = NO_RESULTS
+    ) -> frozenset[str]:
         """Note that leaves have ended."""
         with self._lock:
             if run_id not in self.items:
@@ -148,7 +174,7 @@ class InMemoryRunStore:
             item = self.items[run_id]
             ended, kept = item.ended | set(leaves), {**item.results, **results}
             self.items[run_id] = _checked(replace(item, ended=ended, results=kept))
-            return self.items[run_id]
+            return ended
 
     def succeed(self, run_id: str, at: float) -> None:
         """End a run well."""
@@ -280,18 +306,29 @@ class InMemoryPayloadStore:
         """Keep a payload; raises UnreachableError if the region is unreachable."""
         _reach(region, self._unreachable)
         check_key(key, MAX_OBJECT_KEY_BYTES)
-        bucket, body = f"payloads-{region}", text.encode()
+        bucket, body = _bucket(region), text.encode()
         with self._lock:
             self.objects[bucket, key] = text
         return Pointer(region, bucket, key, hashlib.sha256(body).hexdigest(), len(body))
 
     def get(self, pointer: Pointer) -> str:
-        """Get a payload; raises InvalidEnvelopeError if it is not what the pointer's digest says."""
+        """Get a payload.
+
+        Raises InvalidEnvelopeError for another bucket than the region's, if it is gone, and for another digest.
+        """
+        if pointer.bucket != _bucket(pointer.region):
+            raise InvalidEnvelopeError(f"{pointer.bucket} keeps no payloads of this workflow in {pointer.region}")
         with self._lock:
-            text = self.objects[pointer.bucket, pointer.key]
+            text = self.objects.get((pointer.bucket, pointer.key))
+        if text is None:
+            raise InvalidEnvelopeError(f"The payload at {pointer.bucket}/{pointer.key} is gone")
         if hashlib.sha256(text.encode()).hexdigest() != pointer.sha256:
             raise InvalidEnvelopeError(f"The payload at {pointer.bucket}/{pointer.key} is not the one that was sent")
         return text
+
+
+def _bucket(region: str) -> str:
+    return f"payloads-{region}"
 
 
 class InMemoryCloud:
@@ -306,7 +343,7 @@ class InMemoryCloud:
         self.payloads = InMemoryPayloadStore(self.unreachable)
         self.failures = InMemoryFailures(self.unreachable)
         self.parking = InMemoryParking()
-        self.claims = InMemoryClaims()
+        self.claims = InMemoryClaims(self.unreachable)
 
     def ports(self, region: str) -> Ports:
         """The ports of a function in a region: the same everywhere, since each port reaches all regions."""

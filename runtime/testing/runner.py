@@ -190,8 +190,9 @@ class LocalRunner:
         message = invocation.message
         cold_start = (message.function, message.region) not in self._runners
         runner = self.runner(message.function, message.region)
-        topic = runner.settings.names.topic(message.function)
-        delivery = unpack(invocation.event(topic), topic=topic, request_id=invocation.request_id)
+        names = runner.settings.names
+        event = invocation.event(names.topic(message.function))
+        delivery = unpack(event, names=names, function=message.function, request_id=invocation.request_id)
         run_id, node = self._meant(message, invocation.message_id)
         try:
             answer = runner.handle(delivery, cold_start=cold_start)

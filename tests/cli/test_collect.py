@@ -12,6 +12,7 @@ from caribou.cli.collect import data_collect, log_sync, problem
 from caribou.cli.project import control_region, project_root, stage, workflow_folder
 from caribou.collectors.record_lines import write_record_lines
 from caribou.collectors.registrations import Registration
+from caribou.control.runs.unrecorded import RecordCheck, Unrecorded
 from caribou.model.errors import InvalidInputError, InvalidRecordError, OperationFailedError
 from caribou.model.names import WorkflowNames
 from caribou.model.project.workflow import read_workflow
@@ -128,8 +129,8 @@ def test_data_collect_when_there_is_no_control_plane_then_the_error_says_so():
 
 
 @pytest.mark.local_cloud
-def test_commands_when_used_in_turn_then_facts_and_records_become_a_problem(cloud, project, example, make):
-    """Collect, sync, problem; and the synced file gives a problem too."""
+def test_commands_when_used_in_turn_then_facts_and_records_become_a_problem(cloud, project, example, make, monkeypatch):
+    """Collect, sync, problem; and the synced file gives a problem too. What has no record is said."""
     (project / "cdk.json").write_text(json.dumps({"context": {"caribou:stage": "cli"}}))
     control, names = ControlNames("cli"), WorkflowNames(example.name, "cli")
     dynamodb = boto3.client("dynamodb", region_name="us-west-2")
@@ -162,3 +163,14 @@ def test_commands_when_used_in_turn_then_facts_and_records_become_a_problem(clou
     from_file = read_problem(project / "problem.json")
     assert from_tables.nodes == from_file.nodes
     assert from_tables.regions == from_file.regions
+
+    monkeypatch.setattr(RecordCheck, "of", lambda *_: Unrecorded(9, 1, 2, "lost"))
+    for command, argument in ((log_sync, example.name), (data_collect, "workflow")):
+        assert f"warning: {example.name}: 1 of the 9 newest runs" in run(command, argument).stderr
+    monkeypatch.setattr(RecordCheck, "of", unreadable)
+    assert "not known whether runs lack records: denied" in run(log_sync, example.name).stderr
+
+
+def unreadable(*_):
+    """A run table that can't be read."""
+    raise OperationFailedError("denied")

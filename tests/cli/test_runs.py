@@ -8,7 +8,7 @@ import pytest
 
 from caribou.cli.console import Terminal
 from caribou.cli.main import main
-from caribou.cli.runs import run_json, seconds_of
+from caribou.cli.runs import found_run, run_json, seconds_of
 from caribou.cli.trace_view import runs_table, trace_view
 from caribou.control.runs.trace import EdgeTrace, NodeState, NodeTrace, Trace
 from caribou.model.errors import InvalidInputError
@@ -125,6 +125,14 @@ def test_verb_when_the_workflow_does_not_exist_then_it_is_one_message_and_exit_c
         main([verb, "r1", "--workflow", "nothing"])
     assert exit_.value.code == 2
     assert "there is no such workflow" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["lock#deploy", "a\nb", "x" * 300, "\x1b]0;title\x07"])
+def test_run_when_no_run_can_be_called_so_then_it_is_one_message_and_nobody_is_asked(name):
+    """What is named on the command line is checked as names in messages are."""
+    with pytest.raises(InvalidInputError, match="no name of a run") as caught:
+        found_run(name, None, None)
+    assert "\x1b" not in str(caught.value)
 
 
 def test_docs_when_a_node_has_a_state_then_it_is_explained():

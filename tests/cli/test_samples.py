@@ -14,8 +14,9 @@ from caribou.control.aws import Aws
 from caribou.model.errors import InvalidInputError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-GOOD = {"file": "a.txt", "bucket": "caribou-dev-${account}", "key": "input/a.txt"}
-BUCKET = "caribou-dev-111122223333"
+GOOD = {"file": "a.txt", "bucket": "caribou-dev-texts-${account}-${home_region}", "key": "input/a.txt"}
+BUCKET = "caribou-dev-texts-111122223333-us-east-1"
+ODD, THERE = "caribou-dev-a..b-111122223333-us-east-1", "caribou-dev-there-111122223333-us-east-1"
 
 
 class FakeS3:
@@ -26,7 +27,7 @@ class FakeS3:
 
     def list_buckets(self):
         """None."""
-        return {"Buckets": [{"Name": "there"}]}
+        return {"Buckets": [{"Name": THERE}]}
 
     def create_bucket(self, **given):
         """Make one."""
@@ -48,6 +49,7 @@ def samples(tmp_path, monkeypatch):
     (tmp_path / "cdk.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
     (copy / "samples" / "a.txt").write_text("a")
+    (tmp_path / "workflows" / "neighbour").mkdir()
     return copy / "samples"
 
 
@@ -71,14 +73,14 @@ def caribou(*arguments):
 
 def test_upload_samples_when_the_listing_is_right_then_buckets_are_made_once_and_before_objects(samples, s3, capsys):
     """One that is there is not made."""
-    entries = [GOOD, {**GOOD, "key": "b"}, {**GOOD, "bucket": "there"}]
+    entries = [GOOD, {**GOOD, "key": "b"}, {**GOOD, "bucket": THERE}]
     (samples / "objects.json").write_text(json.dumps(entries))
     assert caribou("upload_samples", "small_sync_example") == 0
     assert s3.done == [
         ("create", BUCKET),
         ("put", BUCKET, "input/a.txt", "text/plain"),
         ("put", BUCKET, "b", "text/plain"),
-        ("put", "there", "input/a.txt", "text/plain"),
+        ("put", THERE, "input/a.txt", "text/plain"),
     ]
     assert f"a.txt -> s3://{BUCKET}/b" in capsys.readouterr().out
 
@@ -102,8 +104,14 @@ def test_upload_samples_when_the_listing_is_right_then_buckets_are_made_once_and
         ([GOOD, {**GOOD, "file": "../app.py"}], "entry 2: names a file that can't be read: it is outside of samples/"),
         ([GOOD, {**GOOD, "file": "/dev/zero"}], "entry 2: names a file that can't be read: it is outside of samples/"),
         ([GOOD, {**GOOD, "file": "a\0"}], "entry 2: names a file that can't be read: embedded null byte"),
-        ([GOOD, {**GOOD, "bucket": "My_Bucket"}], "entry 2: is no name for a bucket (found: My_Bucket)"),
-        ([GOOD, {**GOOD, "bucket": "caribou-dev-${region}"}], "is no name for a bucket (found: caribou-dev-${region})"),
+        *(
+            ([GOOD, {**GOOD, "bucket": bucket}], f"entry 2: is no bucket for samples (found: {bucket})")
+            for bucket in (
+                *("My_Bucket", "caribou-dev-${region}", "production-data", BUCKET.replace("texts", "Texts")),
+                *(BUCKET.replace("us-east-1", "us-west-2"), BUCKET.replace("1111", "2222"), f"x-{BUCKET}"),
+                *(BUCKET.replace("texts", name) for name in ("placements", "small-sync-example", "neighbour")),
+            )
+        ),
     ],
 )
 def test_upload_samples_when_the_listing_is_wrong_then_is_one_message_and_nothing_is_done(
@@ -120,14 +128,14 @@ def test_upload_samples_when_the_listing_is_wrong_then_is_one_message_and_nothin
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
-        ("InvalidBucketName", (2, "entry 1: is no name for a bucket (found: xn--caribou)")),
+        ("InvalidBucketName", (2, "entry 1: is no name for a bucket (found: caribou-dev-a..b-111122223333-us-east-1)")),
         ("BucketAlreadyExists", (1, "Look at whether the bucket's name is taken by another account")),
     ],
 )
 def test_upload_samples_when_s3_refuses_a_bucket_then_says_whose_mistake_it_is(samples, s3, capsys, code, expected):
     """Its rules for names are more than ours."""
-    (samples / "objects.json").write_text(json.dumps([{**GOOD, "bucket": "xn--caribou"}]))
-    s3.refused["xn--caribou"] = code
+    (samples / "objects.json").write_text(json.dumps([{**GOOD, "bucket": ODD}]))
+    s3.refused[ODD] = code
     assert caribou("upload_samples", "small_sync_example") == expected[0]
     assert expected[1] in capsys.readouterr().err
     assert s3.done == []

@@ -87,6 +87,7 @@ def buckets(world):
 def removed(world, placed, written_workflow, tmp_path):
     """A workflow that was removed: its tables and an empty bucket are left at home; the workflow as it is placed."""
     world.home(placed())
+    world.lock_table()
     removal = plan_removal(world.aws, world.name, HOME, world.target, delete_data=False, now_s=time.time())
     remove(world.aws, removal, world.target, lambda _: None)
     world.aws.s3(HOME).create_bucket(Bucket=removal.bucket)
@@ -142,6 +143,7 @@ def waiting(world, placed, written_workflow, tmp_path):
     world.region(WEST)
     world.home(placed(WEST, name=world.name))
     world.placement_bucket()
+    world.lock_table()
     solved = placed(CANADA, name=world.name, expires_at=datetime.now(UTC) + timedelta(days=1))
     PlacementBox(world.aws, world.target).put(world.name, json.dumps(solved.to_json()))
     return KnownWorkflow(world.name, workflow, world.known.registration), solved

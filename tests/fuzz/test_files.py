@@ -1,7 +1,4 @@
-"""Every reader of a file ends in a value or in one clear error of ours, whatever is in the file.
-
-More of it: `CARIBOU_FUZZ=100000 uv run pytest -q tests/fuzz`.
-"""
+"""Every reader of a document ends in a value or in one clear error of ours, whatever is in it."""
 
 import json
 from datetime import UTC, datetime
@@ -10,8 +7,8 @@ import problem_instances
 import pytest
 import yaml
 from deployed_world import HOME, MANIFEST, WEST, placed, written_workflow
-from hostile import fuzzed, hostile_json
-from hypothesis import given
+from hostile import fuzzed, hostile_json, value_or_error
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from caribou.cli.project import context_text
@@ -19,15 +16,16 @@ from caribou.cli.samples import Samples
 from caribou.control.load.arrivals import Replay, replayed
 from caribou.control.migrate.pending import judge
 from caribou.control.placement_bucket import Pending
-from caribou.model.errors import CaribouError
+from caribou.control.stacks.deployed import placement_in, template_in
+from caribou.control.stacks.ownership import is_our_template
+from caribou.model.errors import InvalidPlacementError, OperationFailedError
 from caribou.model.names import STAGE_KEY
-from caribou.model.printable import printable
 from caribou.model.schema.manifest import read_manifest
 from caribou.model.schema.placement import read_placement
 from caribou.model.schema.problem_file import read_problem
+from caribou.model.template_contract import METADATA_KEY
 from caribou.solver import solve
 
-LONGEST_MESSAGE = 30_000
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 VARIABLES = [{"key": "LIMIT", "value": "1"}, {"key": "BUCKET", "value": "pictures"}]
 OUR_KEYS = {"schema": "caribou.manifest/1", "home_share": 0.2, "run_deadline_s": 60, "log_retention_days": 30}
@@ -53,22 +51,12 @@ def manifest():
     return {**data, "environment_variables": VARIABLES, "constraints": constraints, "caribou": OUR_KEYS}
 
 
-def assert_value_or_error(read):
-    """What is read, or None for an error of ours that fits on a screen."""
-    try:
-        return read()
-    except CaribouError as error:
-        assert ". To fix: " in str(error)  # noqa: PT017 - either outcome is right
-        assert len(printable(str(error)).encode()) < LONGEST_MESSAGE  # noqa: PT017
-        return None
-
-
 @fuzzed
 @given(text=hostile_json(manifest()))
 def test_manifest_when_it_is_hostile_then_it_is_a_value_or_one_error(workflow, text):
     """JSON is YAML."""
     (workflow.folder / ".caribou" / "config.yml").write_text(text)
-    assert_value_or_error(lambda: read_manifest(workflow.folder, workflow.graph))
+    value_or_error(lambda: read_manifest(workflow.folder, workflow.graph))
 
 
 @fuzzed
@@ -77,7 +65,7 @@ def test_placement_when_it_is_hostile_then_it_is_a_value_or_one_error(workflow, 
     """A file, and the one that waits in the bucket."""
     path = workflow.folder / "solved.json"
     path.write_text(text)
-    assert_value_or_error(lambda: read_placement(path))
+    value_or_error(lambda: read_placement(path))
     assert judge(Pending(text), workflow, placed(), NOW).reason
 
 
@@ -87,7 +75,7 @@ def test_problem_when_it_is_hostile_then_it_is_solved_or_one_error(workflow, tex
     """What is read can be solved."""
     path = workflow.folder / "problem.json"
     path.write_text(text)
-    problem = assert_value_or_error(lambda: read_problem(path))
+    problem = value_or_error(lambda: read_problem(path))
     if problem is not None:
         assert solve(problem, samples=20).plans
 
@@ -98,7 +86,7 @@ def test_samples_when_their_listing_is_hostile_then_it_is_a_value_or_one_error(w
     """What is named lies in the folder."""
     (workflow.folder / "samples" / "objects.json").write_text(text)
     samples = Samples(workflow, "000000000000")
-    for found in assert_value_or_error(samples.objects) or ():
+    for found in value_or_error(samples.objects) or ():
         assert (samples.folder / found.file).resolve().parent == samples.folder.resolve()
 
 
@@ -107,7 +95,7 @@ def test_samples_when_their_listing_is_hostile_then_it_is_a_value_or_one_error(w
 def test_settings_when_the_projects_file_is_hostile_then_it_is_a_value_or_one_error(workflow, text):
     """`cdk.json` is the user's too."""
     (workflow.folder / "cdk.json").write_text(text)
-    assert_value_or_error(lambda: context_text(workflow.folder, STAGE_KEY, "dev"))
+    value_or_error(lambda: context_text(workflow.folder, STAGE_KEY, "dev"))
 
 
 @fuzzed
@@ -115,8 +103,25 @@ def test_settings_when_the_projects_file_is_hostile_then_it_is_a_value_or_one_er
 def test_arrivals_when_their_file_is_hostile_then_they_are_times_or_one_error(lines, header, speed):
     """Offsets, and counts a minute."""
     given_lines = [f"{line}\n" for line in (["name,1,2", *lines] if header else lines)]
-    found = assert_value_or_error(lambda: replayed(given_lines, Replay("f", speed=speed, duration_s=60.0)))
+    found = value_or_error(lambda: replayed(given_lines, Replay("f", speed=speed, duration_s=60.0)))
     assert found is None or all(0 <= arrival < 60 for arrival in found)
+
+
+@fuzzed
+@given(text=hostile_json({"Metadata": {METADATA_KEY: PLACEMENT}, "Resources": {}, "Outputs": {}}))
+@example("[" * 100_000)
+@example('{"Metadata": []}')
+@example(json.dumps({"Metadata": {METADATA_KEY: {**PLACEMENT, "home_region": "\ud800"}}}))
+def test_template_when_a_stack_has_a_hostile_one_then_it_is_ours_with_a_placement_or_not(text):
+    """A stack may be anybody's; the runtime reads a placement in the same way."""
+    template = template_in(text)
+    is_our_template(template, "example", "home")
+    try:
+        placement = placement_in(template, "Workflow-example")
+    except (InvalidPlacementError, OperationFailedError) as error:
+        assert len(str(error)) < 5_000  # noqa: PT017 - either outcome is right
+    else:
+        assert placement.digest
 
 
 def test_documents_when_they_are_not_changed_then_they_are_read(workflow, tmp_path):

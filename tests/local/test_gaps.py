@@ -1,4 +1,4 @@
-"""What SNS, EventBridge and Lambda do on AWS and MiniStack does only with `local/gaps.py`."""
+"""What SNS, EventBridge and Lambda do on AWS and MiniStack does only with `local/gaps.py` and `local/log_ends.py`."""
 
 import contextlib
 import io
@@ -244,3 +244,36 @@ def kill(function):
         with contextlib.suppress(OSError):
             if f"ministack-lambda-{function}-" in (folder / "cmdline").read_text():
                 os.kill(int(folder.name), signal.SIGKILL)
+
+
+PRINTS = """
+import os, sys
+def handler(event, context):
+    print("first of", event["n"])
+    sys.stderr.write(f"last of {event['n']}")
+    if event["how"] == "closes":
+        os.closerange(3, 256)
+    if event["how"] == "raises":
+        raise RuntimeError("as ordered")
+    if event["how"] == "dies":
+        sys.stderr.flush()
+        os._exit(1)
+"""
+
+
+def test_log_when_functions_print_and_end_in_any_way_then_each_line_is_there_once_and_no_mark(local_cloud):
+    """In the order in which they ran."""
+    place = Place(local_cloud, "us-east-1", source=PRINTS)
+    for number, how in enumerate(["returns", "closes", "returns", "raises", "returns", "dies", "returns"]):
+        payload = json.dumps({"n": number, "how": how}).encode()
+        local_cloud.client("lambda").invoke(FunctionName=place.name, Payload=payload)
+    wanted = [f"{part} of {number}" for number in range(7) for part in ("first", "last")]
+    group = f"/aws/lambda/{place.name}"
+
+    def logged():
+        pages = local_cloud.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
+        messages = [event["message"] for page in pages for event in page["events"]]
+        return [line for message in messages for line in message.splitlines() if " of " in line]
+
+    eventually(lambda: len(logged()) >= len(wanted), "all lines")
+    assert sorted(logged()) == sorted(wanted)

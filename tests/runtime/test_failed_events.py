@@ -6,11 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from caribou.model.names import WorkflowNames
 from caribou.model.run.envelope import Start
 from caribou.model.run.payload import encode
+from caribou.model.run.publication import RUN_ID_ATTRIBUTE
 from caribou.runtime.aws import failed_event
 
-HOME, TOPIC = "us-east-1", "caribou-dev-flow-a"
+HOME, NAMES = "us-east-1", WorkflowNames("flow")
+TOPIC = NAMES.topic("a")
 
 
 def _sns(topic=TOPIC, message='{"x": 1}'):
@@ -25,7 +28,7 @@ def _record(payload, condition="RetriesExhausted", **more):
 
 def _read(body):
     message = {"Body": body if isinstance(body, str) else json.dumps(body), "ReceiptHandle": "h-1"}
-    event = failed_event(HOME, "a", TOPIC, message)
+    event = failed_event(HOME, "a", NAMES, message)
     assert (event.region, event.function, event.handle) == (HOME, "a", "h-1")
     return event
 
@@ -75,7 +78,7 @@ def test_event_when_its_function_was_gone_then_the_notification_is_read():
 def test_event_when_it_came_past_the_topic_then_it_is_its_own_message_named_by_its_request(payload):
     """An event of another source that could not be handed to the topic is a start too, under the same name."""
     event = _read(_record(payload))
-    assert (event.message, event.message_id) == (Start("r-1", encode(payload)).to_text(), "r-1")
+    assert (event.message, event.message_id) == (Start("r-1", encode(payload), message_id="r-1").to_text(), "r-1")
 
 
 @pytest.mark.parametrize(
@@ -101,6 +104,32 @@ def test_event_when_its_error_is_long_or_no_unicode_then_it_is_cut_and_can_be_ke
     event = _read(_record(_sns(), responsePayload=said))
     assert (len(event.error_type), len(event.error)) == (200, 2000)
     assert event.error.startswith("caf\\udce9x")
+
+
+def _published(text='{"schema": "caribou.start/1", "run_id": "victim"}', **attributes):
+    """A notification of the start topic, as Lambda's events and a dead letter have it."""
+    said = {name: {"Type": "String", "Value": value} for name, value in attributes.items()}
+    arn = f"arn:aws:sns:us-east-1:000000000000:{NAMES.start_topic}"
+    return {"TopicArn": arn, "MessageId": "m-1", "Message": text, "MessageAttributes": said}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [_record({"Records": [{"EventSource": "aws:sns", "Sns": _published()}]}), {"Type": "Notification", **_published()}],
+    ids=["given up", "not delivered"],
+)
+def test_event_when_a_client_published_it_then_it_is_a_payload_whatever_it_looks_like(body):
+    """The sweeper reads it as the function did: what a publisher writes is no message on this way either."""
+    event = _read(body)
+    content = {"schema": "caribou.start/1", "run_id": "victim"}
+    assert json.loads(event.message) == Start("m-1", encode(content), message_id="m-1").to_json()
+    assert event.message_id == "m-1"
+
+
+def test_event_when_its_attributes_are_none_of_ours_then_it_is_left_as_it_is():
+    """A name that no run can have: a person sees it, and no sweep ends."""
+    event = _read({"Type": "Notification", **_published(**{RUN_ID_ATTRIBUTE: "no name"})})
+    assert (event.message_id, event.error) == ("", "not readable")
 
 
 _ANYTHING = st.sampled_from([None, 0, 1e300, float("inf"), True, "", "x", "\ud800", [], [[]], {}, {"Records": [{}]}])

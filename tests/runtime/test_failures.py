@@ -2,8 +2,10 @@
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from waiting import BACKSTOP_S
 
 from caribou.model.errors import InvalidPayloadError, InvalidWorkflowError
 from caribou.runtime import CaribouWorkflow
@@ -67,25 +69,40 @@ def test_function_when_it_fails_after_sending_then_its_record_has_what_was_sent(
     assert sorted(result.nodes) == ["a", "b", "d"]
 
 
-def test_send_when_it_is_slow_and_user_code_fails_then_nothing_is_sent_after_the_record(graph_of, script_of):
+def test_send_when_it_is_slow_and_user_code_fails_then_nothing_is_sent_after_the_record(
+    graph_of, script_of, monkeypatch
+):
     """A send in flight at the failure is in the record, and none runs on into the next request."""
     graph = graph_of({"a": "b c"})
-    runner = LocalRunner(graph, script_of(graph, flaky={"a": 1}).functions)
-    begun, publish = threading.Event(), runner.cloud.bus.publish
+    script, begun, failed = script_of(graph), threading.Event(), threading.Event()
+    runner = LocalRunner(graph, dict(script.functions))
+    publish, shutdown = runner.cloud.bus.publish, ThreadPoolExecutor.shutdown
 
     def slowly(region, function, message):
         begun.set()
-        threading.Event().wait(0.05)  # the send is under way while user code fails
+        assert failed.wait(BACKSTOP_S)
         publish(region, function, message)
 
+    def noticed(pool, **options):
+        failed.set()  # user code has failed, and what has begun is waited for
+        shutdown(pool, **options)
+
+    @script.workflow.serverless_function(name="a")
+    def failing(_):
+        script.workflow.invoke_serverless_function(script.functions["b"], "x")
+        assert begun.wait(BACKSTOP_S)
+        raise RuntimeError("with a send in flight")
+
+    runner.functions = script.functions | {"a": failing}
     runner.start("x", "run")
     (start,) = runner.cloud.bus.take()
     runner.cloud.bus.publish = slowly
-    with pytest.raises(RuntimeError):
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", noticed)
+    with pytest.raises(RuntimeError, match="in flight"):
         runner.runner("a", HOME).handle(
             Delivery(json.loads(start.text), id="m", request_id="r", from_topic=True), cold_start=False
         )
-    assert begun.is_set()
+    assert [message.function for message in runner.cloud.bus.take()] == ["b"]
     assert [successor.edge for successor in runner.records[0].successors] == ["a#0"]
 
 

@@ -5,13 +5,16 @@ import threading
 from dataclasses import replace
 
 import pytest
+from waiting import BACKSTOP_S
 
 from caribou.model.errors import InvalidEnvelopeError, UnreachableError
 from caribou.model.placement import Placement
 from caribou.model.run.envelope import parse_message
+from caribou.model.run.item import RunState
 from caribou.runtime.event import Delivery
 from caribou.runtime.outbox import Outbox
 from caribou.runtime.placement import new_run
+from caribou.runtime.sweeping import Sweeper
 from caribou.runtime.sync_node import ITEM_PAYLOAD_LIMIT_BYTES, SyncReports
 from caribou.runtime.testing import InMemoryCloud, LocalRunner
 
@@ -94,7 +97,7 @@ def test_large_payload_when_a_retry_sends_another_then_the_first_can_still_be_re
         number = next(numbers)
         workflow.invoke_serverless_function(script.functions["b"], number * 400_000)
         if number == "1":
-            begun.wait(5)
+            assert begun.wait(BACKSTOP_S)
             raise RuntimeError("fails after its first send")
         workflow.invoke_serverless_function(script.functions["c"], number)
 
@@ -196,3 +199,16 @@ def test_envelope_when_the_function_has_no_such_node_then_it_is_refused(graph_of
     runner = LocalRunner(graph, script_of(graph).functions, cloud=cloud)
     with pytest.raises(InvalidEnvelopeError, match="has no node b"):
         runner.runner("a", HOME).handle(delivery, cold_start=False)
+
+
+def test_leaf_when_the_run_began_with_another_graph_then_the_sweeper_ends_it(graph_of, settings_of):
+    """Its leaves may be others: they are in its item, which a function may not read."""
+    graph, other = graph_of({"a": ""}), graph_of({"a": "b"})
+    outbox, cloud = _outbox(graph, settings_of)
+    cloud.runs.begin(replace(outbox.run, graph=other.digest), frozenset({"a"}))
+    stranger = replace(outbox, run=replace(outbox.run, graph=other.digest))
+
+    stranger.end(("a",))
+    assert cloud.runs.get("run").state is RunState.RUNNING
+    Sweeper(outbox.settings, outbox.ports).sweep()
+    assert cloud.runs.get("run").state is RunState.SUCCEEDED

@@ -9,16 +9,18 @@ from dataclasses import replace
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionClosedError
+from botocore.httpsession import URLLib3Session
 
 from caribou.model.errors import InvalidEnvelopeError, InvalidRunItemError, UnknownRunError, UnreachableError
-from caribou.model.run.envelope import Pointer, Run, StoredPayload
-from caribou.model.run.item import FailedEvent, Parked, RunItem, RunState, SyncState
+from caribou.model.run.envelope import Pointer, Run, Start, StoredPayload
+from caribou.model.run.item import Claim, FailedEvent, Parked, RunItem, RunState, SyncState
 from caribou.model.run_settings import RunSettings
 from caribou.model.template_contract import OPEN_INDEX
 from caribou.runtime.aws import aws_ports
 from caribou.runtime.clients import Clients
 from caribou.runtime.settings import Settings
+from caribou.runtime.sync_items import DynamoClaims, claim_key
 from caribou.runtime.testing.limits import RefusedError
 from caribou.runtime.testing.memory import InMemoryCloud
 
@@ -243,6 +245,17 @@ def test_claim_when_the_message_was_sent_again_then_it_takes_the_node_over(ports
     assert claim(HOME, run_id, "n", "second", 1) is None
 
 
+def test_claim_when_read_then_it_has_the_latest_attempt_and_the_code_that_ran(ports, run_id):
+    """As whoever asks for a redrive has to know it; where there is no claim, or no table any more, there is none."""
+    assert ports.claims.claimed(HOME, run_id, "n") is None
+    ports.claims.claim(HOME, run_id, "n", "me", 0, code="old")
+    ports.claims.claim(HOME, run_id, "n", "me", 0, code="code:é")
+    assert ports.claims.claimed(HOME, run_id, "n") == Claim(0, "code:é")
+    ports.claims.claim(HOME, run_id, "n", "other", 3)
+    assert ports.claims.claimed(HOME, run_id, "n") == Claim(3, "")
+    assert ports.claims.claimed(AWAY, run_id, "n") is None
+
+
 def test_claim_when_the_region_differs_then_it_is_another_claim(cloud, run_id):
     """Claims are kept in the node's region, from wherever they are made."""
     assert cloud.ports(HOME).claims.claim(HOME, run_id, "n", "me", 0) == 1
@@ -314,6 +327,36 @@ def test_run_when_begun_again_then_it_is_the_first(ports, run_id):
     assert ports.runs.get(run_id) == RunItem(run, LEAVES)
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [StoredPayload('{"é":1}'), StoredPayload(pointer=Pointer(HOME, "b", "r/start", "0" * 64, 9))],
+    ids=["text", "pointer"],
+)
+def test_run_when_its_input_is_small_then_it_is_kept(ports, run_id, payload):
+    """For a redrive of a start that was lost."""
+    run = _run(run_id)
+    assert ports.runs.begin(run, LEAVES, payload=payload) == RunItem(run, LEAVES, input=payload)
+    ports.runs.end_leaves(run_id, ("x",), {"x": "1"})
+    assert ports.runs.get(run_id).input == payload
+
+
+def test_run_when_its_input_is_large_then_it_is_not_kept(ports, run_id):
+    """Each write of the item would cost more."""
+    assert ports.runs.begin(_run(run_id), LEAVES, payload=StoredPayload("x" * 1000)).input is None
+    assert ports.runs.get(run_id).input is None
+
+
+def test_run_when_another_start_of_its_name_comes_then_it_is_of_the_one_that_began_it(ports, run_id):
+    """The id of the message that began it stays, whatever becomes of the run."""
+    mine, another = Start(run_id, "1", message_id="m-1"), Start(run_id, "2", message_id="m-2")
+    run = _run(run_id)
+    assert ports.runs.begin(run, LEAVES, mine.message_id) == RunItem(run, LEAVES, begun_by="m-1")
+    assert ports.runs.begin(run, LEAVES, another.message_id).is_of(mine)
+    ports.runs.succeed(run_id, 1.5)
+    item = ports.runs.get(run_id)
+    assert (item.is_of(mine), item.is_of(another), item.is_of(Start(run_id, "3"))) == (True, False, True)
+
+
 def test_run_when_begun_at_once_then_all_follow_one(ports, run_id):
     """Two deliveries of a start agree."""
     with ThreadPoolExecutor(4) as pool:
@@ -340,8 +383,10 @@ def test_run_when_leaves_end_then_it_is_complete_with_the_last(ports, run_id):
     ports.runs.begin(_run(run_id), LEAVES)
     first, again = (ports.runs.end_leaves(run_id, ("x",)) for _ in range(2))
     assert first == again
-    assert (first.ended, first.is_complete) == ({"x"}, False)
-    assert ports.runs.end_leaves(run_id, ("x", "y")).is_complete
+    assert first == {"x"}
+    assert not ports.runs.get(run_id).is_complete
+    assert ports.runs.end_leaves(run_id, ("x", "y")) == {"x", "y"}
+    assert ports.runs.get(run_id).is_complete
     assert ports.runs.get(run_id).state is RunState.RUNNING
 
 
@@ -350,9 +395,8 @@ def test_run_when_leaves_end_with_results_then_the_item_has_each(ports, run_id):
     ports.runs.begin(_run(run_id), LEAVES)
     ports.runs.end_leaves(run_id, ("x",), {"x": '"old"'})
     ports.runs.end_leaves(run_id, ("y",), {"y": "[1]"})
-    item = ports.runs.end_leaves(run_id, ("x",), {"x": '"new"'})
-    assert item == ports.runs.get(run_id)
-    assert item.results == {"x": '"new"', "y": "[1]"}
+    assert ports.runs.end_leaves(run_id, ("x",), {"x": '"new"'}) == {"x", "y"}
+    assert ports.runs.get(run_id).results == {"x": '"new"', "y": "[1]"}
 
 
 def _is_listed(ports, run_id):
@@ -515,6 +559,21 @@ def test_payload_when_it_is_another_than_was_sent_then_it_is_refused(cloud, port
         ports.payloads.get(pointer)
 
 
+def test_payload_when_it_is_gone_then_it_is_refused(ports, run_id):
+    """A bucket forgets what is older than any run; a pointer may be anybody's, too."""
+    pointer = ports.payloads.put(HOME, run_id, "sent")
+    with pytest.raises(InvalidEnvelopeError, match="is gone"):
+        ports.payloads.get(replace(pointer, key=f"{run_id}/other"))
+
+
+def test_payload_when_the_pointer_names_another_bucket_then_it_is_refused(ports, run_id):
+    """A function may read more than payloads, and whoever sends it a pointer may not."""
+    pointer = ports.payloads.put(HOME, run_id, "sent")
+    for changes in ({"bucket": f"{pointer.bucket}-of-mine"}, {"region": AWAY}):
+        with pytest.raises(InvalidEnvelopeError, match="no payloads of this workflow"):
+            ports.payloads.get(replace(pointer, **changes))
+
+
 def test_payload_when_the_region_has_no_bucket_then_it_is_unreachable(ports, run_id):
     """Nothing rests in a region that was not deployed."""
     with pytest.raises(UnreachableError, match=DOWN):
@@ -634,3 +693,71 @@ def test_run_item_when_somebody_else_has_written_it_then_it_is_counted_and_the_o
     assert run_id + "-good" in {item.run.run_id for item in listed.items}
     with pytest.raises(InvalidRunItemError, match=run_id):
         runs.get(run_id)
+
+
+@pytest.mark.local_cloud
+def test_list_when_many_runs_are_open_then_they_are_spread_over_its_keys_and_all_are_found(aws_cloud, run_id):
+    """DynamoDB writes 1,000 units a second to a key: one key for all would be a limit on starts."""
+    runs, table = aws_cloud.ports(HOME).runs, aws_cloud.names.run_table
+    begun = {f"{run_id}-{number}" for number in range(40)}
+    for each in begun:
+        runs.begin(_run(each), LEAVES)
+    items = boto3.client("dynamodb", region_name=HOME).scan(TableName=table, IndexName=OPEN_INDEX)["Items"]
+    keys = [item[OPEN_INDEX]["S"] for item in items if item["run_id"]["S"] in begun]
+    assert max(map(keys.count, keys)) < len(begun) / 4
+    assert begun <= {item.run.run_id for item in runs.listed().items}
+
+
+@pytest.mark.local_cloud
+def test_list_when_a_run_began_with_an_earlier_version_then_it_is_found_and_taken_off(aws_cloud, run_id):
+    """Runs are open while a workflow is deployed again: whatever their key in the index is, they are on the list."""
+    ports, table = aws_cloud.ports(HOME), aws_cloud.names.run_table
+    ports.runs.begin(_run(run_id), LEAVES)
+    earlier = {OPEN_INDEX: {"Value": {"S": "1"}, "Action": "PUT"}}
+    boto3.client("dynamodb", region_name=HOME).update_item(
+        TableName=table, Key={"run_id": {"S": run_id}}, AttributeUpdates=earlier
+    )
+    assert _is_listed(ports, run_id)
+    ports.runs.succeed(run_id, 1_700_000_001.25)
+    assert not _is_listed(ports, run_id)
+
+
+class LostAnswer:
+    """Sends a client's next UpdateItem, and loses its answer."""
+
+    def __init__(self, client):
+        self._left = 1
+        client.meta.events.register("before-send.dynamodb.UpdateItem", self._send)
+
+    def _send(self, request, **_):
+        if self._left:
+            self._left -= 1
+            URLLib3Session().send(request)
+            raise ConnectionClosedError(endpoint_url=request.url)
+
+
+@pytest.mark.local_cloud
+@pytest.mark.parametrize("others_attempt", [None, 0])
+def test_claim_when_its_answer_is_lost_then_the_clients_retry_counts_no_try(aws_cloud, run_id, others_attempt):
+    """The third try of a node whose code raises ends the run: two would have."""
+    clients = Clients()
+    claims = DynamoClaims(clients, aws_cloud.names.sync_table)
+    if others_attempt is not None:
+        assert claims.claim(HOME, run_id, "n", "other", others_attempt) == 1
+    LostAnswer(clients.dynamodb(HOME))
+    assert claims.claim(HOME, run_id, "n", "mine", 1) == 1
+    assert claims.claim(HOME, run_id, "n", "other", 1) is None
+    assert claims.claim(HOME, run_id, "n", "mine", 1) == 2
+
+
+@pytest.mark.local_cloud
+def test_claim_when_an_earlier_version_made_it_then_its_owners_retry_goes_on(aws_cloud, run_id):
+    """Its item has no mark of a call."""
+    claims = DynamoClaims(Clients(), aws_cloud.names.sync_table)
+    claims.claim(HOME, run_id, "n", "mine", 0)
+    boto3.client("dynamodb", region_name=HOME).update_item(
+        TableName=aws_cloud.names.sync_table,
+        Key=claim_key(run_id, "n"),
+        AttributeUpdates={"call": {"Action": "DELETE"}},
+    )
+    assert claims.claim(HOME, run_id, "n", "mine", 0) == 2

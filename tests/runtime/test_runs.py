@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from waiting import BACKSTOP_S
 
 from caribou.model.run import payload as payloads
 from caribou.runtime import CaribouWorkflow
@@ -159,7 +160,7 @@ def test_payload_when_all_threads_are_busy_then_it_is_still_taken_at_the_call(gr
     publish = runner.cloud.bus.publish
 
     def waiting(*message):
-        go.wait(5)
+        assert go.wait(BACKSTOP_S)
         publish(*message)
 
     @script.workflow.serverless_function(name="a")

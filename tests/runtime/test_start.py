@@ -166,6 +166,41 @@ def test_start_when_the_forward_comes_twice_then_the_entry_runs_once(flow, scrip
     assert script.received["a"] == ["x"]
 
 
+def _published(run_id, payload, message_id):
+    """A client's start, as it comes through the start topic."""
+    start = Start(run_id, encode(payload), message_id=message_id)
+    return Delivery(start.to_json(), id=message_id, request_id=f"request of {message_id}", from_topic=True)
+
+
+@pytest.mark.parametrize("entry_region", [HOME, AWAY])
+def test_start_when_a_run_has_its_name_already_then_nothing_of_that_run_changes(
+    flow, script_of, placement_of, entry_region
+):
+    """Not even while the forwarded start is on its way: a publisher can't put his payload into another's run."""
+    script = script_of(flow)
+    runner = LocalRunner(flow, script.functions, placement=placement_of(flow, {"a": entry_region}))
+    entry = runner.runner("a", HOME)
+    entry.handle(_published("order-17", "the client's", "m-1"), cold_start=False)
+    item, sent = runner.cloud.runs.items["order-17"], runner.cloud.bus.take()
+    answer = entry.handle(_published("order-17", "another's", "m-2"), cold_start=False)
+    assert answer == {"run_id": "order-17", "state": "duplicate"}
+    assert (runner.cloud.runs.items["order-17"], runner.cloud.bus.take()) == (item, ())
+    for message in sent:
+        runner.cloud.bus.publish(message.region, message.function, message.text)
+    runner.deliver_all()
+    assert script.received["a"] == ["the client's"]
+    assert runner.result("order-17").state == "SUCCEEDED"
+
+
+def test_start_when_its_own_delivery_comes_again_then_it_goes_on_with_its_run(flow, script_of, placement_of):
+    """A retry, or SNS's second copy, is of the message that began the run."""
+    script = script_of(flow)
+    runner = LocalRunner(flow, script.functions, placement=placement_of(flow, {"a": AWAY}))
+    for _ in range(2):
+        runner.runner("a", HOME).handle(_published("order-17", "x", "m-1"), cold_start=False)
+    assert len(runner.cloud.bus.take()) == 2
+
+
 def _accepted(runner, event):
     """A direct invocation, or an event of any source, at the home entry; the answer, and the message that it became."""
     answer = runner.runner("a", HOME).handle(Delivery(event, "r-7", "r-7", from_topic=False), cold_start=True)

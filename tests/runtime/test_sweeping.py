@@ -1,14 +1,16 @@
 """What the sweeper makes of failed events, whatever lies in the queues."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
-from caribou.model.run.envelope import Envelope, Run, Start
+from caribou.model.run.envelope import Envelope, Run, Start, parse_message
 from caribou.model.run.item import START_NODE, FailedEvent, RunItem, RunState
+from caribou.model.run.payload import encode
 from caribou.runtime.failed_events import Action, decide
-from caribou.runtime.sweeping import Sweeper, Swept
-from caribou.runtime.testing.memory import InMemoryCloud
+from caribou.runtime.sweeping import ENDS_A_SWEEP, Sweeper, Swept
+from caribou.runtime.testing.memory import InMemoryCloud, InMemoryRunStore
 
 HOME, AWAY = "us-east-1", "us-west-2"
 NOW_S, DEADLINE_S = 1.7e9, 1.7e9 + 3600
@@ -106,12 +108,42 @@ def test_sweep_when_a_start_fails_before_its_run_begins_then_the_run_is_there_an
     assert [parked.node for parked in cloud.parking.parked("mine")] == [START_NODE]
 
 
+@pytest.mark.parametrize("error_type", [None, "ImportError"], ids=["sent again", "parked"])
+def test_sweep_when_a_client_s_text_outgrows_a_message_then_its_payload_rests_in_the_store(swept, error_type):
+    """Quotation marks count twice in a message of ours: what a topic took once, it might not take again."""
+    text = json.dumps('"' * 100_000)
+    cloud, did = swept(_event(error_type, text), begun=False)
+    sent = [message.text for message in cloud.bus.take()] + [p.message for p in cloud.parking.parked("m-1")]
+    (start,) = (parse_message(json.loads(message)) for message in sent)
+    assert (start.run_id, start.payload, did.failed) == ("m-1", None, 0)
+    assert cloud.payloads.get(start.pointer) == encode(json.loads(text))
+
+
+@pytest.mark.parametrize("error_type", [None, "UnreachableError", "Runtime.ImportModuleError"])
+@pytest.mark.parametrize("state", [RUNNING, FAILED, EXPIRED, SUCCEEDED])
+def test_sweep_when_a_failed_start_has_the_name_of_another_s_run_then_that_run_is_not_touched(swept, error_type, state):
+    """A publisher who names a run that is there must not take it over by an attempt, nor fail it."""
+    start = Start("run", '"another\'s"', message_id="m-2")
+    cloud, did = swept(_event(error_type, start), state=state)
+    assert cloud.runs.items["run"] == RunItem(RUN, frozenset("b"), state=state)
+    assert (cloud.bus.take(), cloud.parking.parked("run"), cloud.failures.events) == ((), (), ())
+    assert did.dropped == 1
+
+
+def test_sweep_when_another_start_begins_the_run_meanwhile_then_the_failed_one_is_dropped(swept, monkeypatch):
+    """Between reading the item and beginning one there is time for somebody else's."""
+    start, taken = Start("run", "1", message_id="m-2"), RunItem(RUN, frozenset("b"), begun_by="m-1")
+    monkeypatch.setattr(InMemoryRunStore, "begin", lambda *_: taken)
+    cloud, did = swept(_event("ImportError", start), begun=False)
+    assert (did.dropped, did.parked, cloud.parking.parked("run")) == (1, 0, ())
+
+
 @pytest.mark.parametrize(("text", "payload"), [('{"x": 1}', '{"x":1}'), ("hello", '"hello"')])
 def test_sweep_when_an_event_that_is_no_message_of_ours_failed_then_it_starts_its_run_again(swept, text, payload):
     """Whatever a client published is a start, named by its message, as it is to the function."""
     cloud, _ = swept(_event("UnreachableError", text), begun=False)
     (message,) = cloud.bus.take()
-    assert message.text == Start("m-1", payload, attempt=1).to_text()
+    assert message.text == Start("m-1", payload, attempt=1, message_id="m-1").to_text()
 
 
 @pytest.mark.parametrize(
@@ -149,6 +181,18 @@ def test_sweep_when_the_run_has_ended_badly_then_what_aws_failed_to_take_is_park
     assert [parked.node for parked in cloud.parking.parked("run")] == ["b"]
 
 
+def test_sweep_when_a_message_has_other_predecessors_than_its_graph_then_its_run_does_not_fail(graph_of, settings_of):
+    """Nobody of ours sends it, since the run began with this very graph; of a run of another version it is a change."""
+    graph = graph_of({"a": "b"})
+    for digest, state, left in ((graph.digest, RUNNING, 1), ("another", FAILED, 0)):
+        cloud, run = InMemoryCloud(NOW_S), replace(RUN, graph=digest)
+        cloud.runs.items["run"] = RunItem(run, frozenset(graph.leaves))
+        cloud.runs._listed.add("run")
+        cloud.failures.put(_event("InvalidEnvelopeError", replace(ENVELOPE, run=run, inputs="forged")))
+        assert Sweeper(settings_of(graph, function=""), cloud.ports(HOME)).sweep().left == left
+        assert cloud.runs.items["run"].state is state
+
+
 def test_sweep_when_the_deadline_has_passed_then_the_run_expires_and_leaves_the_list(swept, graph_of, settings_of):
     """What is in the queues by then is parked; a run that failed is no more looked for."""
     cloud, did = swept()
@@ -161,6 +205,17 @@ def test_sweep_when_the_deadline_has_passed_then_the_run_expires_and_leaves_the_
     cloud.runs._listed.add("run")
     assert sweeper.sweep() == Swept()
     assert (cloud.runs.items["run"].state, cloud.runs.listed().items) == (FAILED, ())
+
+
+def test_sweep_when_more_runs_are_due_than_one_sweep_ends_then_those_longest_overdue_come_first(graph_of, settings_of):
+    """The list is in no order: whoever comes last in it would never have a turn."""
+    cloud = InMemoryCloud()
+    for number in range(ENDS_A_SWEEP + 1):
+        cloud.runs.begin(replace(RUN, run_id=f"run{number}", deadline=DEADLINE_S - number), frozenset("b"))
+    cloud.clock.advance(DEADLINE_S - cloud.clock.now())
+    sweeper = Sweeper(settings_of(graph_of({"a": "b"}), function=""), cloud.ports(HOME))
+    assert sweeper.sweep().expired == ENDS_A_SWEEP
+    assert [item.run.run_id for item in cloud.runs.listed().items] == ["run0"]
 
 
 def test_sweep_when_all_leaves_have_ended_and_nobody_said_so_then_the_run_has_succeeded(swept, graph_of, settings_of):
@@ -189,26 +244,6 @@ def test_redrive_when_it_was_interrupted_then_the_sweeper_ends_it(swept, graph_o
     did = Sweeper(settings_of(graph_of({"a": "b"}), function=""), cloud.ports(HOME)).sweep()
     assert (did, cloud.parking.parked("run")) == (Swept(resent=1), ())
     assert [message.region for message in cloud.bus.take()] == [AWAY]
-
-
-@pytest.mark.parametrize("state", [SUCCEEDED, None])
-def test_redrive_when_the_run_has_succeeded_or_is_unknown_then_nothing_is_sent(swept, graph_of, settings_of, state):
-    """What is still parked of a run that ended well after all is not needed."""
-    cloud, _ = swept(_event("ValueError"), begun=state is not None)
-    if state is not None:
-        cloud.runs.items["run"] = replace(cloud.runs.items["run"], state=state)
-    assert Sweeper(settings_of(graph_of({"a": "b"}), function=""), cloud.ports(HOME)).redrive("run") == ()
-    assert cloud.bus.take() == ()
-
-
-def test_redrive_when_what_failed_lies_in_a_queue_then_it_is_sent_at_once(swept, graph_of, settings_of):
-    """Nobody has to wait for the next sweep, nor for one that looks into the queues of a run that is closed."""
-    cloud, _ = swept(state=FAILED)
-    cloud.runs.close("run")
-    cloud.failures.put(_event("ValueError", ENVELOPE, AWAY, "b"))
-    (parked,) = Sweeper(settings_of(graph_of({"a": "b"}), function=""), cloud.ports(HOME)).redrive("run")
-    assert (parked.node, cloud.runs.items["run"].state) == ("b", RUNNING)
-    assert len(cloud.bus.take()) == 1
 
 
 DEEP = "[" * 100_000

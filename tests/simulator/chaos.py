@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from random import Random
 
+from refusals import Refusal
 from simulated import REGIONS, TO_THE_END, Fault, Plan_, Violation, World, graph_of, placement_of
 
 from caribou.model.run.item import RunState
@@ -135,7 +136,9 @@ class Chaos:
         if chance.random() < 0.05:
             world.sweep()
         if self._happens("outage"):
-            world.down ^= {chance.choice(REGIONS)}
+            region = chance.choice(REGIONS)
+            if world.down.pop(region, None) is None:
+                world.down[region] = chance.choice(list(Refusal))
         if self._happens("deploy"):
             world.placement = chance.choice(self.placements)
         if chance.random() < 0.05:
@@ -148,8 +151,10 @@ class Chaos:
         if operation.name.startswith("user."):
             return Fault.NONE
         if process.label == "sweep" and self._happens("denied"):
-            return Fault.DENIED
-        for fault in (Fault.REFUSED, Fault.IN_DOUBT, Fault.TWICE, Fault.KILLED_AFTER):
+            return self.chance.choice(list(Refusal))
+        if self._happens("refused"):
+            return self.chance.choice(list(Refusal))
+        for fault in (Fault.IN_DOUBT, Fault.TWICE, Fault.KILLED_AFTER):
             if self._happens(fault.name.lower()):
                 return fault
         return Fault.NONE

@@ -11,7 +11,9 @@ failure queue. Invariants are checked at every operation that changes something 
 
 from __future__ import annotations
 
+import json
 import os
+from collections import Counter
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
@@ -19,18 +21,23 @@ from functools import cached_property
 from random import Random
 
 import builders
+from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
+from refusals import SERVICE_OF, Refusal, errors_of
 
-from caribou.model.errors import InvalidEnvelopeError, UnreachableError
+from caribou.model.errors import CaribouError, UnreachableError
 from caribou.model.graph import Graph
 from caribou.model.placement import Placement
 from caribou.model.run import payload as payloads
 from caribou.model.run.envelope import Envelope, Start, parse_message
 from caribou.model.run.item import FailedEvent, RunState
+from caribou.model.run.order import RedriveOrder
 from caribou.model.run_settings import RunSettings
 from caribou.runtime import CaribouWorkflow
-from caribou.runtime.event import Delivery, json_or_text
+from caribou.runtime.clients import Clients
+from caribou.runtime.event import Delivery, json_or_text, start_of, unpack
 from caribou.runtime.node import MAX_ATTEMPTS, NodeRunner
 from caribou.runtime.ports import Ports
+from caribou.runtime.redriving import Redriver
 from caribou.runtime.settings import Settings
 from caribou.runtime.sweeping import Sweeper
 from caribou.runtime.testing.memory import InMemoryCloud
@@ -40,6 +47,8 @@ REGIONS = (HOME, AWAY, FAR)
 NOW_S = 1.7e9
 SKEW_S = 600
 TO_THE_END = 1_000_000
+SWEEP_S, IN_HAND_S, SILENCE_S = 60, 20, 3
+"""A sweep's time limit, what it keeps in hand, and how long it waits for a call that is not answered."""
 
 
 class Suspended(BaseException):
@@ -54,24 +63,18 @@ class UserError(Exception):
     """User code fails."""
 
 
-class DeniedError(Exception):
-    """A call of the sweeper's is refused as no region's outage is: by a policy, say."""
-
-
 class Violation(AssertionError):  # noqa: N818 - what it is
     """Something happened that must not."""
 
 
 class Fault(Enum):
-    """What becomes of one operation."""
+    """What becomes of one operation; or it is refused, in any of the ways of `Refusal`."""
 
     NONE = auto()
     KILLED = auto()
-    REFUSED = auto()
     IN_DOUBT = auto()
     TWICE = auto()
     KILLED_AFTER = auto()
-    DENIED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ class Operation:
 
 @dataclass
 class Event:
-    """A message in Lambda's queue. Its tries share the request id."""
+    """A message in Lambda's queue, or an event that came past the topic. Its tries share the request id."""
 
     region: str
     function: str
@@ -94,13 +97,14 @@ class Event:
     request_id: str
     tries: int = 0
     due_s: float = 0.0
+    is_direct: bool = False
 
     @cached_property
     def message(self):
-        """The envelope or start in it; None if it is neither, or can't be read."""
+        """The envelope or start in it; None if it is neither, can't be read, or came past the topic."""
         try:
-            return parse_message(json_or_text(self.text))
-        except InvalidEnvelopeError:
+            return None if self.is_direct else parse_message(json_or_text(self.text))
+        except CaribouError:
             return None
 
 
@@ -195,16 +199,23 @@ class _Send(Future):
         return super().result(timeout)
 
 
+_SILENCE = (ConnectTimeoutError, ReadTimeoutError)
+_NO_SESSION = object()
+"""Clients that make none: of them, the simulator has what errors mean, and which regions are silent."""
+
+
 class Process:
     """One invocation. `run` is what it does, given its ports; `event` what Lambda invoked it with, if it did."""
 
     def __init__(self, world, label, region, run, event=None):
         self.world, self.label, self.region, self.event = world, label, region, event
         self._run = run
+        self._silences = []
         self.log, self._times, self._cursor, self._time_cursor, self._budget = [], [], 0, 0, 0
         self.skew_s, self.delays = world.skew(), world.delays()
         self.raises, self.flips = False, frozenset()
         self.error, self.answer, self.is_in_user_code = None, None, False
+        self.clients = Clients(_NO_SESSION, home_region=HOME)
         self.ports = self._gated(world.cloud.ports(region))
 
     @property
@@ -236,12 +247,20 @@ class Process:
             if self._budget == 0:
                 raise Suspended
             self._budget -= 1
-            self.log.append(self.world.operate(self, operation, call))
+            outcome = self.world.operate(self, operation, call)
+            if isinstance(getattr(outcome[1], "__cause__", None), _SILENCE):
+                self._silences.append(len(self.log))
+            self.log.append(outcome)
         answer, error = self.log[self._cursor]
         self._cursor += 1
         if error is not None:
             raise error
         return answer
+
+    def has_time(self):
+        """Whether a sweep has time for one more step: only waiting for answers takes any."""
+        waited = sum(place < self._cursor for place in self._silences)
+        return SWEEP_S - waited * SILENCE_S > IN_HAND_S
 
     def time(self):
         """The time that was read at this place."""
@@ -280,10 +299,18 @@ class Plan_:  # noqa: N801 - the run's plan, not the placement's
     bad: frozenset = frozenset()
     payload: str | None = None
     is_fickle: bool = False
+    is_tagged: bool = False
 
-    def payload_of(self, edge):
-        """What is sent along an edge."""
+    def payload_of(self, edge, run_id):
+        """What is sent along an edge in a run; a tagged one says both."""
+        if self.is_tagged:
+            return tagged(run_id, edge.id)
         return self.payload if self.payload is not None else f"by {edge.id}"
+
+
+def tagged(run_id, edge="start"):
+    """A payload that says whose it is."""
+    return {"run": run_id, "edge": edge}
 
 
 @dataclass
@@ -304,9 +331,11 @@ class World:
         self.cloud = InMemoryCloud(NOW_S)
         self.placement = self.placement or placement_of(self.graph)
         self.now_s = NOW_S
-        self.down, self.pending, self.processes, self.current = set(), [], [], None
+        self.down: dict[str, Refusal] = {}
+        self.pending, self.processes, self.current = [], [], None
         self.accepted, self.seen, self.trace, self.is_traced = set(), [], [], False
         self.started, self.returned, self.failed_tries, self.given_up = set(), set(), set(), []
+        self.given, self.ran = {}, Counter()
         self.counts = {"started": 0, "killed": 0, "refused": 0, "duplicates": 0, "sweeps": 0}
         self.fault = lambda _process, _operation: Fault.NONE
         self.is_delaying = self.is_stale = False
@@ -321,6 +350,7 @@ class World:
 
     def start(self, run_id="run", payload="x", **fields):
         """A client's start is accepted by the topic."""
+        self.given[run_id] = payload
         self.accept(Start(run_id, payloads.encode(payload), **fields).to_text(), run_id)
 
     def accept(self, text, run_id):
@@ -330,15 +360,22 @@ class World:
 
     def enqueue(self, region, function, text, message_id=None):
         """Lambda gets a message."""
-        event = Event(region, function, text, message_id or self._new_id("message"), self._new_id("request"))
+        event = Event(region, function, text, message_id or self.new_id("message"), self.new_id("request"))
         self.pending.append(event)
         self.seen.append(event)
         return event
 
+    def invoke_directly(self, region, function, event):
+        """Somebody invokes a function with any JSON value; the event in Lambda's queue."""
+        request_id = self.new_id("request")
+        direct = Event(region, function, json.dumps(event), request_id, request_id, is_direct=True)
+        self.pending.append(direct)
+        return direct
+
     def duplicate(self, event, *, same_request=False):
         """A message that was delivered, or will be, comes again; SNS's copy is a new request, Lambda's own the same."""
         self.counts["duplicates"] += 1
-        request_id = event.request_id if same_request else self._new_id("request")
+        request_id = event.request_id if same_request else self.new_id("request")
         copy = replace(event, request_id=request_id, tries=0, due_s=self.now_s)
         self.pending.append(copy)
         return copy
@@ -367,7 +404,7 @@ class World:
 
     def redrive(self, run_id="run"):
         """Someone redrives a run."""
-        return self._other("redrive", lambda sweeper: sweeper.redrive(run_id))
+        return self._other("redrive", lambda sweeper: Redriver(sweeper).carry_out(RedriveOrder(run_id)))
 
     def advance(self, process, operations=TO_THE_END):
         """Let a process run on; whether it has ended."""
@@ -389,12 +426,28 @@ class World:
             self.trace.append(f"{self.now_s:.0f} {process.name}: {operation} {fault.name}"[:300])
         if fault is Fault.KILLED:
             raise Killed
-        if fault is Fault.REFUSED or operation.region in self.down:
+        if operation.name.startswith("user."):
+            return self._done(process, operation, call, fault)
+        refusal = fault if isinstance(fault, Refusal) else self.down.get(operation.region)
+        try:
+            with process.clients.reaching(operation.region):
+                self._refuse(refusal, operation)
+                answer = self._done(process, operation, call, fault)
+                if fault is Fault.IN_DOUBT:
+                    raise ReadTimeoutError(endpoint_url=operation.name)
+        except (UnreachableError, ClientError) as error:
             self.counts["refused"] += 1
-            return None, UnreachableError(f"{operation.region} does not take {operation.name}")
-        if fault is Fault.DENIED:
-            self.counts["refused"] += 1
-            return None, DeniedError(operation.name)
+            return None, error
+        return answer
+
+    def _refuse(self, refusal, operation):
+        """Raise what the real client of a port raises."""
+        errors = errors_of(refusal, SERVICE_OF[operation.name.partition(".")[0]]) if refusal else ()
+        if errors:
+            raise self.chance.choice(errors).with_traceback(None)
+
+    def _done(self, process, operation, call, fault):
+        """Do it, once or twice; answer and error."""
         for _ in range(2 if fault is Fault.TWICE else 1):
             with self.invariants.around(process, operation) as check:
                 answer = check(self._outcome(call))
@@ -403,15 +456,13 @@ class World:
             answer = self._perhaps_stale(answer)
         if fault is Fault.KILLED_AFTER:
             raise Killed
-        if fault is Fault.IN_DOUBT and operation.name != "user.code":
-            return None, UnreachableError(f"{operation.region} does not say whether it took {operation.name}")
         return answer
 
     # To the end, without faults
 
     def settle(self, rounds=80):
         """Faults have stopped: deliver and sweep until nothing moves. Time goes on by a minute a sweep."""
-        self.fault, self.down, self.is_stale = (lambda _process, _operation: Fault.NONE), set(), False
+        self.fault, self.down, self.is_stale = (lambda _process, _operation: Fault.NONE), {}, False
         quiet = 0
         for _ in range(rounds):
             moved = self.drain()
@@ -420,7 +471,7 @@ class World:
             self.now_s += 60
             quiet = 0 if moved or self.pending else quiet + 1
             if quiet == 3:
-                return
+                return self
         raise Violation(f"does not come to rest: {self.pending[:3]}")
 
     def drain(self):
@@ -461,7 +512,6 @@ class World:
 
     def _handler(self, event):
         placement = self.placement
-        delivery = Delivery(json_or_text(event.text), event.message_id, event.request_id, from_topic=True)
 
         def handle(process):
             runner = NodeRunner(
@@ -474,9 +524,15 @@ class World:
                 exchanges=dict,
                 pool=lambda: _Sends(process),
             )
-            return runner.handle(delivery, cold_start=True)
+            return runner.handle(self._delivery(event), cold_start=True)
 
         return handle
+
+    def _delivery(self, event):
+        if not event.is_direct:
+            return Delivery(json_or_text(event.text), event.message_id, event.request_id, from_topic=True)
+        topic = self.settings(event.function, event.region).names.topic(event.function)
+        return unpack(json.loads(event.text), topic=topic, request_id=event.request_id)
 
     def _other(self, label, do):
         settings = self.settings("", HOME)
@@ -492,12 +548,12 @@ class World:
         if isinstance(error, Violation):
             raise error
         if error is None or event is None:
-            if error is not None and not isinstance(error, (UnreachableError, Killed, DeniedError)):
+            if error is not None and not isinstance(error, (UnreachableError, Killed, ClientError)):
                 raise Violation(f"the {process.label} failed: {error!r}") from error
             return
         event.tries += 1
         if not isinstance(error, UnreachableError):
-            self.failed_tries.add(_node_of(event, self.graph))
+            self.failed_tries.add((run_of(event), _node_of(event, self.graph)))
         if event.tries < MAX_ATTEMPTS:
             event.due_s = self.now_s + 60 * event.tries
             self.pending.append(event)
@@ -508,10 +564,9 @@ class World:
     def give_up(self, event, error_type, error):
         """Lambda has tried often enough, or could never start the function."""
         self.given_up.append((event, error_type))
+        text = start_of(json.loads(event.text), event.message_id).to_text() if event.is_direct else event.text
         self.cloud.failures.put(
-            FailedEvent(
-                event.region, event.function, event.text, event.message_id, error_type, error, self._new_id("failure")
-            )
+            FailedEvent(event.region, event.function, text, event.message_id, error_type, error, self.new_id("failure"))
         )
 
     def _outcome(self, call):
@@ -530,7 +585,8 @@ class World:
             for message in self.cloud.bus.take():
                 self.enqueue(message.region, message.function, message.text)
 
-    def _new_id(self, kind):
+    def new_id(self, kind):
+        """A name that nothing else has."""
         self._numbered += 1
         return f"{kind}-{self._numbered}"
 
@@ -547,10 +603,11 @@ class World:
                 self.invariants.user_code(process, node, data)
                 for edge in self.graph.out_edges(node.name):
                     taken = (edge.id in self.plan.skip) == (edge.id in process.flips)
-                    workflow.invoke_serverless_function(functions[edge.target], self.plan.payload_of(edge), taken)
+                    payload = self.plan.payload_of(edge, run_of(process.event))
+                    workflow.invoke_serverless_function(functions[edge.target], payload, taken)
                 if process.raises or node.name in self.plan.bad:
                     raise UserError(node.name)
-                self.returned.add(node.name)
+                self.returned.add((run_of(process.event), node.name))
                 if self.gates_user_code:
                     process.operate(Operation("user.end", ""), lambda: None)
 
@@ -563,7 +620,15 @@ class World:
 
 def _sweeper(settings, process):
     """A sweeper of one thread: its regions come in an order by the process's chance."""
-    return Sweeper(settings, process.ports, pool=lambda: _Sends(process))
+    return Sweeper(settings, process.ports, process.has_time, pool=lambda: _Sends(process))
+
+
+def run_of(event):
+    """The run that an event is of."""
+    message = event.message
+    if isinstance(message, Envelope):
+        return message.run.run_id
+    return (message.run_id if message else None) or event.message_id
 
 
 def _node_of(event, graph):
@@ -594,17 +659,29 @@ class Invariants:
 
     def user_code(self, process, node, data):
         """User code of a node begins to call: where it may run, with what it must be given."""
-        world, run_id = self._world, self._run_id(process)
+        world, run_id = self._world, run_of(process.event)
         run = world.item(run_id).run
         if process.region not in {run.region_of(node.name, HOME), HOME}:
             raise Violation(f"{node.name} runs in {process.region}, not in {run.region_of(node.name, HOME)}")
+        if world.plan.is_tagged:
+            self._tagged(run_id, node, data)
         world.counts["started"] += not process.is_in_user_code  # a replay is not another start
+        world.ran[run_id, node.name] += not process.is_in_user_code
         process.is_in_user_code = True
         world.started.add(node.name)
         if not world.plan.is_fickle and node.name not in expected_nodes(world.graph, world.plan.skip):
             raise Violation(f"{node.name} runs though all edges into it are skipped")
         if node.sync:
             self._sync_node(run_id, node, run.region_of(node.name, HOME), data)
+
+    def _tagged(self, run_id, node, data):
+        """The entry is given what its run was started with, every other node what was sent in its own run."""
+        if node == self._world.graph.entry:
+            is_own = data == self._world.given[run_id]
+        else:
+            is_own = all(each["run"] == run_id for each in (data if node.sync else [data]))
+        if not is_own:
+            raise Violation(f"{node.name} of {run_id} is given {data}")
 
     def at_the_end(self):
         """Nothing moves any more: how every accepted run stands."""
@@ -624,13 +701,14 @@ class Invariants:
         world = self._world
         if item.ended != item.leaves:
             raise Violation(f"succeeded without {sorted(item.leaves - item.ended)}")
-        if not world.plan.is_fickle and (missing := expected_nodes(world.graph, world.plan.skip) - world.returned):
+        returned = {node for run_id, node in world.returned if run_id == item.run.run_id}
+        if not world.plan.is_fickle and (missing := expected_nodes(world.graph, world.plan.skip) - returned):
             raise Violation(f"succeeded though {sorted(missing)} never returned")
 
     def _failed(self, item):
         if not self._world.parked(item.run.run_id) and not self._world.cloud.failures.events:
             raise Violation("failed, and there is nothing to redrive")
-        if item.failed_node not in self._world.failed_tries:
+        if (item.run.run_id, item.failed_node) not in self._world.failed_tries:
             raise Violation(f"failed at {item.failed_node}, whose code never failed")
 
     def _sync_node(self, run_id, node, region, data):
@@ -643,15 +721,9 @@ class Invariants:
             key for key in world.cloud.syncs._inputs if key[1:] == (run_id, node.name) and key[0] != region
         ]:
             raise Violation(f"the state of {node.name} is split: {elsewhere}")
-        expected = [world.plan.payload_of(edge) for edge in edges if edge.id in state.taken]
+        expected = [world.plan.payload_of(edge, run_id) for edge in edges if edge.id in state.taken]
         if data != expected:
             raise Violation(f"{node.name} is given {data}, not {expected}")
-
-    def _run_id(self, process):
-        message = process.event.message
-        if isinstance(message, Envelope):
-            return message.run.run_id
-        return (message.run_id if message else None) or process.event.message_id
 
     def claimed(self, process, args, answer):
         """A claim was granted: to one owner an attempt, of a sync node to one wherever it was fired to."""
@@ -706,7 +778,7 @@ class _Look:
             self._invariants.run_changed(operation, self._before, after)
         elif self._port == "syncs":
             self._invariants.sync_changed(operation, self._before, after)
-        elif self._port == "claims":
+        elif operation.name == "claims.claim":
             self._invariants.claimed(self._process, operation.args, self._answer[0])
 
     def _keep(self, answer):

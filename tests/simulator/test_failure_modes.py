@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
+from refusals import Refusal, is_users
 from simulated import (
     AWAY,
     FAR,
@@ -163,6 +164,18 @@ def test_06_predecessor_when_it_fails_for_good_then_siblings_are_kept_and_a_redr
     assert world.parked() == ()
 
 
+@pytest.mark.parametrize("refusal", Refusal)
+def test_06_predecessor_when_it_fails_and_the_run_item_can_not_be_written_then_its_own_error_is_the_one_to_see(refusal):
+    """The sweeper fails the run, by what user code raised and not by what came after it."""
+    world = _world(bad={"b"})
+    world.fault = lambda process, operation: (
+        refusal if process.label != "sweep" and operation.name == "runs.fail" else Fault.NONE
+    )
+    world.start()
+    world.drain()
+    assert _ends(world, FAILED).item().error == "UserError: b"
+
+
 def test_06_predecessor_when_it_fails_after_its_last_call_then_the_run_does_not_succeed():
     """The last edge is sent only once user code has returned."""
     world = _world(graph_of({"a": "b"}), bad={"a"})
@@ -171,15 +184,57 @@ def test_06_predecessor_when_it_fails_after_its_last_call_then_the_run_does_not_
     assert world.started == {"a"}
 
 
+@pytest.mark.parametrize("refusal", Refusal)
 @pytest.mark.parametrize("node", ["a", "b", "d"])
-def test_07_region_when_it_can_not_be_reached_then_its_plain_nodes_run_at_home(node):
-    """At any step; the run item's map stays, the message says where it went."""
+def test_07_region_when_it_does_not_take_a_call_then_its_plain_nodes_run_at_home(node, refusal):
+    """However it fails; the run item's map stays, the message says where it went."""
     world = _world(regions={node: AWAY})
-    world.down = {AWAY}
+    world.down = {AWAY: refusal}
     world.start()
     world.drain()
     assert world.state() is SUCCEEDED
     assert {event.region for event in world.seen if event.function == node} == {HOME}
+
+
+@pytest.mark.parametrize("region", [AWAY, HOME])
+@pytest.mark.parametrize("refusal", Refusal)
+def test_07_region_when_it_goes_at_any_step_and_comes_back_then_the_run_ends_as_its_answers_mean(refusal, region):
+    """Away, home takes it or it waits; at home, what no later try would mend has failed the run, and is redriven."""
+    ends, step = set(), 0
+    while True:
+        world = _world(regions={"b": AWAY, "s": AWAY}, payload="x" * 900, message_limit_bytes=1000)
+        world.start()
+        calls = _goes(world, region, refusal, step)
+        for _ in range(2):
+            world.drain()
+            world.cloud.failures.show()
+            world.advance(world.sweep())
+            world.now_s += 60
+        ended = world.settle().state()
+        ends.add(ended)
+        world.invariants.at_the_end()
+        if ended is FAILED:
+            world.advance(world.redrive())
+            _ends(world)
+        if step >= len(calls):
+            break
+        step += 1
+    assert step > 10
+    assert ends == ({SUCCEEDED, FAILED} if is_users(refusal, region, HOME) else {SUCCEEDED})
+
+
+def _goes(world, region, refusal, step):
+    """Let a region fail from a step on; the list that its calls will be in."""
+    calls = []
+
+    def fails(_, operation):
+        if operation.region != region:
+            return Fault.NONE
+        calls.append(operation.name)
+        return refusal if len(calls) > step else Fault.NONE
+
+    world.fault = fails
+    return calls
 
 
 def test_07_sync_state_when_its_region_is_down_for_an_hour_then_it_is_waited_for_and_not_split():
@@ -187,7 +242,7 @@ def test_07_sync_state_when_its_region_is_down_for_an_hour_then_it_is_waited_for
     world = _world(regions={"s": AWAY})
     world.start()
     for minute in range(60):
-        world.down = {AWAY}
+        world.down = {AWAY: list(Refusal)[minute % len(Refusal)]}
         world.drain()
         world.cloud.failures.show()
         world.advance(world.sweep())
@@ -202,7 +257,7 @@ def test_07_region_when_it_is_down_until_the_deadline_then_the_run_expires_and_c
     world = _world(regions={"s": AWAY}, deadline_s=600)
     world.start()
     for _ in range(20):
-        world.down = {AWAY}
+        world.down = {AWAY: Refusal.SILENT}
         world.drain()
         world.cloud.failures.show()
         world.advance(world.sweep())
@@ -227,17 +282,21 @@ def test_24_sync_node_when_it_is_started_before_its_edges_have_reported_then_it_
 
 
 def test_24_redrive_when_the_state_of_a_sync_node_is_gone_then_the_run_fails_and_does_not_run_on_nothing():
-    """Its region was retired, and deployed again."""
+    """Its region was retired, and deployed again: after the order was carried out, and, the second time, before it."""
     world = _world(regions={"s": AWAY}, bad={"s"})
     world.start()
     _ends(world, FAILED)
-    world.cloud.syncs._inputs.clear()
     world.plan.bad = frozenset()
     world.advance(world.redrive())
+    world.cloud.syncs._inputs.clear()
     world.settle()
     assert (world.state(), world.item().failed_node) == (FAILED, "s")
     assert "0 of 2 reports" in world.item().error
-    assert "s" not in world.returned
+    redrive = world.redrive()
+    world.advance(redrive)
+    assert redrive.answer.refusal.found == "0 of 2 reports"
+    assert (world.state(), world.pending) == (FAILED, [])
+    assert ("run", "s") not in world.returned
 
 
 def test_23_sweep_when_any_one_of_its_calls_is_denied_then_nothing_is_lost():
@@ -252,7 +311,7 @@ def test_23_sweep_when_any_one_of_its_calls_is_denied_then_nothing_is_lost():
             if process.label != "sweep":
                 return Fault.NONE
             calls.append(operation.name)
-            return Fault.DENIED if len(calls) == number + 1 else Fault.NONE
+            return Refusal.DENIED if len(calls) == number + 1 else Fault.NONE
 
         world.fault = denied
         world.advance(world.sweep())
@@ -321,7 +380,7 @@ def test_08_version_when_another_graph_is_deployed_in_mid_run_then_fitting_messa
     assert world.given_up[0][1] == "InvalidEnvelopeError"
     world.settle()
     assert (world.state(), world.item().failed_node) == (FAILED, "s")
-    assert {"b", "c"} <= world.returned
+    assert {("run", "b"), ("run", "c")} <= world.returned
 
 
 @pytest.mark.parametrize("regions", [{}, {"b": AWAY}])
@@ -345,7 +404,7 @@ def test_10_region_when_retired_with_messages_in_flight_then_they_are_dead_lette
     dead = parse_message(json.loads(event.text))
     assert (dead.run.run_id, dead.node, dead.attempt) == ("run", "b", 0)
     world.fault = lambda _, operation: (
-        Fault.REFUSED if (operation.name, operation.region) == ("bus.publish", AWAY) else Fault.NONE
+        Refusal.GONE if (operation.name, operation.region) == ("bus.publish", AWAY) else Fault.NONE
     )
     world.cloud.failures.show()
     world.advance(world.sweep())
@@ -388,7 +447,7 @@ def test_13_fan_in_when_of_a_hundred_large_payloads_then_the_sync_node_gets_all(
     names = [f"p{i}" for i in range(100)]
     world = _world(graph_of({"a": " ".join(names), **dict.fromkeys(names, "s")}, "s"))
     large = "é" * 150_000
-    world.plan.payload_of = lambda edge: large if edge.target == "s" else "x"
+    world.plan.payload_of = lambda edge, _: large if edge.target == "s" else "x"
     world.start()
     world.drain()
     assert world.state() is SUCCEEDED
@@ -414,7 +473,7 @@ def test_15_service_when_it_throttles_every_second_call_then_the_run_still_ends_
     def throttle(_, operation):
         if operation.name.startswith(port) and len(calls) < 40:
             calls.append(operation)
-            return Fault.REFUSED if len(calls) % 2 else Fault.NONE
+            return Refusal.THROTTLED if len(calls) % 2 else Fault.NONE
         return Fault.NONE
 
     world.start()
@@ -532,7 +591,7 @@ def test_start_when_it_is_any_event_and_aws_fails_then_it_is_still_one_run(text)
     """What a client published is read in the failure queue as the function read it."""
     world = _world()
     world.accept(text, "m-1")
-    world.down = {HOME}
+    world.down = {HOME: Refusal.SILENT}
     world.drain()
     assert len(world.given_up) == 1
     world.settle()

@@ -19,6 +19,7 @@ from caribou.model.errors import CaribouError
 from caribou.stacks.app import add_stacks
 
 HOME_STACK = "Workflow-city_tour"
+WEST, CANADA = "us-west-2", "ca-central-1"
 MAIN = """
 from datetime import UTC, datetime
 
@@ -235,17 +236,21 @@ def test_names_when_functions_are_called_like_parts_of_the_stack_then_both_have_
 @pytest.mark.parametrize(
     ("document", "said"),
     [
-        ("{", "names a policy that is not JSON"),
+        ("{", "policy.json: is not JSON"),
         ("[]", "is not an IAM policy document"),
         ('{"Statement": ["Allow"]}', "has a statement that is none of a role's (found: Allow)"),
         ('{"Statement": [{"Effect": "Allow", "Action": "s3:GetObject"}]}', "give it Effect, Action and Resource"),
         (
             '{"Statement": [{"Effect": "Maybe", "Action": "s3:GetObject", "Resource": "*"}]}',
-            "give it Effect, Action and Resource, and no Principal",
+            "give it Effect, Action and Resource, texts or lists of texts, and no Principal",
+        ),
+        (
+            '{"Statement": [{"Effect": "Allow", "Action": [["s3:*"]], "Resource": "*"}]}',
+            "give it Effect, Action and Resource, texts or lists of texts, and no Principal",
         ),
         (
             '{"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Principal": "*"}]}',
-            "give it Effect, Action and Resource, and no Principal",
+            "give it Effect, Action and Resource, texts or lists of texts, and no Principal",
         ),
     ],
 )
@@ -261,6 +266,16 @@ def test_user_policy_when_it_is_right_then_every_function_gets_its_statements(ne
     policies = synthesised(root).properties(HOME_STACK, "AWS::IAM::Policy")
     found = [p for p in policies if any(s["Effect"] == "Deny" for s in p["PolicyDocument"]["Statement"])]
     assert len(found) == 4
+
+
+def test_user_policy_when_it_names_the_account_then_it_is_the_one_that_is_deployed_to(new_project, synthesised):
+    """So that a policy can say whose buckets it means, in whatever account it ends up."""
+    condition = {"StringEquals": {"aws:ResourceAccount": "${account}"}}
+    right = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::p-${account}/*"}
+    root = with_policy(new_project, json.dumps({"Statement": [{**right, "Condition": condition}]}))
+    text = json.dumps(synthesised(root).properties(HOME_STACK, "AWS::IAM::Policy"))
+    assert "${account}" not in text
+    assert text.count('["arn:aws:s3:::p-", {"Ref": "AWS::AccountId"}, "/*"]') == 4
 
 
 def with_policy(new_project, document):
@@ -301,14 +316,18 @@ def test_app_when_run_as_a_program_then_a_mistake_is_one_message_and_exit_code_2
         assert (tmp_path / "out" / "Workflow-city_tour-us-west-2.template.json").is_file()
 
 
-def test_checks_when_cdk_nag_looks_then_every_finding_of_ours_is_acknowledged(new_app, new_project, now):
-    """Only the bucket that the test adds is found, and wildcards of a workflow's own policy are its owner's."""
+def test_checks_when_cdk_nag_looks_then_every_finding_of_ours_is_acknowledged(new_app, new_project, solved, now):
+    """In each stack only the bucket that the test adds is found; wildcards of a user's policy are that user's."""
     wild = {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::photos-*"}
     other = {"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"}
     root = with_policy(new_project, json.dumps({"Statement": [wild, other]}))
+    moved = solved(root, {"near": [WEST] * 24, "join": [WEST] * 12 + [CANADA] * 12})
+    (root / "workflows" / "city_tour" / ".caribou" / "placement.json").write_text(json.dumps(moved))
     app = new_app()
     add_stacks(app, root, now)
-    bucket = s3.Bucket(Stack(app, "Control"), "Plain", removal_policy=RemovalPolicy.DESTROY)
+    stacks = [child for child in app.node.children if isinstance(child, Stack)]
+    assert [stack.region for stack in stacks if stack.node.id.startswith(f"{HOME_STACK}-us-west")] == [WEST]
+    buckets = [s3.Bucket(stack, "Plain", removal_policy=RemovalPolicy.DESTROY) for stack in stacks]
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     with pytest.raises(RuntimeError, match="ValidationFailed"):
         app.synth()
@@ -317,4 +336,5 @@ def test_checks_when_cdk_nag_looks_then_every_finding_of_ours_is_acknowledged(ne
         v for plugin in report["pluginReports"] if plugin["pluginName"] == "AwsSolutions" for v in plugin["violations"]
     ]
     places = {place["constructPath"] for violation in found for place in violation["violatingConstructs"]}
-    assert places == {f"{bucket.node.path}/Resource"}
+    assert places == {f"{bucket.node.path}/Resource" for bucket in buckets}
+    assert len(places) == 5

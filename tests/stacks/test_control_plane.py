@@ -1,7 +1,8 @@
-"""The control plane's stack: which source each collector of facts takes."""
+"""The control plane's stack: which source each collector of facts takes, and what it may write."""
 
 import pytest
 
+from caribou.collectors.bodies import KINDS
 from caribou.collectors.sources.registry import SOURCES
 
 CONTROL = "CaribouControlPlane"
@@ -35,3 +36,13 @@ def test_collectors_when_a_source_is_chosen_then_that_kinds_collector_takes_it(s
     chosen = sources(**{"caribou:carbon_source": "other"})
     assert chosen["caribou-dev-collector-carbon"] == "other"
     assert chosen["caribou-dev-collector-provider"] == "snapshot"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_collector_of_facts_when_synthesised_then_its_role_writes_facts_of_its_kind_alone(synthesised, kind):
+    """The kind is the partition key; a collector that is taken over spoils nothing but its own facts."""
+    policies = synthesised().resources(CONTROL, "AWS::IAM::Policy")
+    (policy,) = (p["Properties"] for key, p in policies.items() if key.startswith(f"{kind.capitalize()}Collector"))
+    (statement,) = (s for s in policy["PolicyDocument"]["Statement"] if "dynamodb" in str(s["Action"]))
+    assert statement["Action"] == "dynamodb:BatchWriteItem"
+    assert statement["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [kind]}}

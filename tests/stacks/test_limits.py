@@ -80,7 +80,7 @@ def test_name_when_it_is_the_control_planes_then_no_workflow_may_have_it(name):
 def test_names_when_a_workflow_is_called_like_a_part_of_ours_then_they_meet_only_if_it_is_reserved(word):
     """Whatever the stage; function by function, table by table, bucket by bucket."""
     control, names = ControlNames("beta"), WorkflowNames(word, "beta")
-    ours = {control.fact_table, control.record_table, control.placement_bucket(ACCOUNT, REGION)}
+    ours = {control.fact_table, control.record_table, control.lock_table, control.placement_bucket(ACCOUNT, REGION)}
     ours |= {control.collector(name) for name in CONTROL_FUNCTIONS}
     theirs = {names.run_table, names.sync_table, names.payload_bucket(ACCOUNT, REGION)}
     theirs |= {names.function(name) for name in CONTROL_FUNCTIONS}

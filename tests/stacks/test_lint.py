@@ -1,4 +1,6 @@
-"""Every template against CloudFormation's schemas and rules, as cfn-lint has them."""
+"""Every template against CloudFormation's schemas and rules, as cfn-lint has them; and what checkov may not say."""
+
+import re
 
 import pytest
 from builders import ROOT
@@ -26,3 +28,9 @@ def test_templates_when_linted_then_nothing_is_found_but_what_is_meant(assembly)
         if match.rule.id not in EXCEPTIONS
     ]
     assert found == []
+
+
+def test_rule_of_checkov_when_it_is_skipped_then_the_reason_stands_beside_it():
+    """The gate runs checkov with this file; a rule without a reason is a finding that nobody thought about."""
+    lines = (ROOT / ".checkov.yaml").read_text().partition("skip-check:\n")[2].splitlines()
+    assert [line for line in lines if not re.fullmatch(r"  - CKV2?_AWS_\d+ # \w.{20,}", line)] == []

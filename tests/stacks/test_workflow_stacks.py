@@ -9,6 +9,8 @@ from datetime import timedelta
 import pytest
 from aws_cdk.assertions import Match, Template
 
+from caribou.model.template_contract import SWEEPER_HANDLER, Output
+
 HOME_STACK, REGISTRATION = "Workflow-city_tour", "Workflow-city_tour-registration"
 WEST_STACK, CANADA_STACK = "Workflow-city_tour-us-west-2", "Workflow-city_tour-ca-central-1"
 CONTROL = "CaribouControlPlane"
@@ -33,7 +35,8 @@ def checked(assembly, stack):
 
 def statements(resources):
     """The statements of all IAM policies among some resources."""
-    policies = [r for r in resources.values() if r["Type"] == "AWS::IAM::Policy"]
+    kinds = ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy")
+    policies = [r for r in resources.values() if r["Type"] in kinds]
     return [s for policy in policies for s in policy["Properties"]["PolicyDocument"]["Statement"]]
 
 
@@ -190,6 +193,17 @@ def test_subscriptions_when_deployed_then_they_come_after_all_that_a_failure_nee
 
 
 @pytest.mark.parametrize("stack", [HOME_STACK, WEST_STACK, CANADA_STACK])
+def test_subscriptions_when_deployed_then_they_come_after_their_topic_s_policy(moved, stack):
+    """Nothing is delivered that somebody has sent who may not; when a stack goes, the subscription goes first."""
+    policies = {
+        properties["Properties"]["Topics"][0]["Ref"]: name
+        for name, properties in moved.resources(stack, "AWS::SNS::TopicPolicy").items()
+    }
+    for subscription in moved.resources(stack, "AWS::SNS::Subscription").values():
+        assert policies[subscription["Properties"]["TopicArn"]["Ref"]] in subscription["DependsOn"]
+
+
+@pytest.mark.parametrize("stack", [HOME_STACK, WEST_STACK, CANADA_STACK])
 def test_subscriptions_when_deployed_then_topic_function_and_queue_are_in_one_region(moved, stack):
     """Across regions we only publish: a subscription into an opt-in region loses messages silently."""
     template = moved.template(stack)["Resources"]
@@ -208,10 +222,101 @@ def test_topics_when_deployed_then_each_has_an_explicit_policy(moved, stack):
     policies = moved.properties(stack, "AWS::SNS::TopicPolicy")
     assert {topic["Ref"] for policy in policies for topic in policy["Topics"]} == topics
     for policy in policies:
-        effects = {s["Effect"]: s for s in policy["PolicyDocument"]["Statement"]}
-        assert set(effects) == {"Allow", "Deny"}
-        assert effects["Deny"]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-        assert ":root" in json.dumps(effects["Allow"]["Principal"])
+        found = policy["PolicyDocument"]["Statement"]
+        assert {"Bool": {"aws:SecureTransport": "false"}} in [s["Condition"] for s in found if s["Effect"] == "Deny"]
+        (account,) = (s for s in found if s["Effect"] == "Allow" and "AWS" in s["Principal"])
+        assert ":root" in json.dumps(account["Principal"])
+
+
+OWN_TAGS = {"caribou:workflow": "city_tour", "caribou:stage": "dev"}
+
+
+def may_publish(policy, tags):
+    """What a topic's policy says to a role of the account with some tags, which its own policy allows to publish.
+
+    As IAM judges it: a Deny wins, all operators and keys of a condition must hold, and one that is negated holds for a
+    key that is not there. What this does not know is an error.
+    """
+    call = {f"aws:PrincipalTag/{key}": value for key, value in tags.items()} | {"aws:SecureTransport": "true"}
+    operators = {
+        "StringNotEquals": lambda found, value: found != value,
+        "Bool": lambda found, value: found == value,
+    }
+    for statement in policy["PolicyDocument"]["Statement"]:
+        assert statement["Action"] == "sns:Publish"
+        assert set(statement["Principal"] if isinstance(statement["Principal"], dict) else {}) <= {"AWS", "Service"}
+        if statement["Effect"] == "Allow":
+            continue
+        assert statement["Principal"] in ("*", {"AWS": "*"})
+        conditions = [
+            operators[operator](call.get(key), value)
+            for operator, keys in statement["Condition"].items()
+            for key, value in keys.items()
+        ]
+        if all(conditions):
+            return False
+    return True
+
+
+@pytest.mark.parametrize("stack", [HOME_STACK, WEST_STACK, CANADA_STACK])
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {},
+        {"caribou:workflow": "city_tour"},
+        {"caribou:stage": "dev"},
+        OWN_TAGS | {"caribou:workflow": "other"},
+        OWN_TAGS | {"caribou:stage": "prod"},
+    ],
+    ids=["none", "no stage", "no workflow", "another workflow's", "another stage's"],
+)
+def test_internal_topics_when_a_role_is_not_the_workflow_s_then_it_may_not_publish(moved, stack, tags):
+    """Whatever its own policy allows; every function's topic, the home entry's as well."""
+    policies = policies_by_topic(moved, stack)
+    internal = {f"{PREFIX}-{function}" for function in functions_of(moved, stack)}
+    assert set(policies) - {PREFIX} == internal
+    assert [name for name, policy in policies.items() if may_publish(policy, tags)] == [PREFIX] * (stack == HOME_STACK)
+
+
+@pytest.mark.parametrize("stack", [HOME_STACK, WEST_STACK, CANADA_STACK])
+def test_internal_topics_when_a_role_is_the_workflow_s_then_it_may_publish(moved, stack):
+    """Every role of a function and the sweeper's has both tags in the template; the schedule's has no need of them."""
+    assert all(may_publish(policy, OWN_TAGS) for policy in policies_by_topic(moved, stack).values())
+    tagged = {name for name, role in moved.resources(stack, "AWS::IAM::Role").items() if tags_of(role) == OWN_TAGS}
+    used = {p["Role"]["Fn::GetAtt"][0] for p in moved.properties(stack, "AWS::Lambda::Function")}
+    assert tagged == used
+
+
+def tags_of(resource):
+    """A resource's tags in the template."""
+    return {tag["Key"]: tag["Value"] for tag in resource["Properties"].get("Tags", ())}
+
+
+def policies_by_topic(assembly, stack):
+    """The properties of each topic's policy, by the topic's name."""
+    topics = assembly.resources(stack, "AWS::SNS::Topic")
+    found = assembly.properties(stack, "AWS::SNS::TopicPolicy")
+    return {topics[policy["Topics"][0]["Ref"]]["Properties"]["TopicName"]: policy for policy in found}
+
+
+def test_start_topic_when_deployed_then_it_is_home_s_alone_and_an_output_names_it(moved):
+    """Clients find it by its name, or by the stack's output; only the home entry hears of it."""
+    template = moved.template(HOME_STACK)
+    topic = template["Outputs"]["StartTopic"]["Value"]["Ref"]
+    assert template["Resources"][topic]["Properties"]["TopicName"] == PREFIX
+    heard = [s["Endpoint"]["Fn::GetAtt"][0] for s in moved.properties(HOME_STACK, "AWS::SNS::Subscription")
+             if s["TopicArn"]["Ref"] == topic]  # fmt: skip
+    assert [template["Resources"][name]["Properties"]["FunctionName"] for name in heard] == [f"{PREFIX}-start"]
+    for stack in (WEST_STACK, CANADA_STACK):
+        assert PREFIX not in policies_by_topic(moved, stack)
+
+
+def test_start_topic_when_a_service_publishes_then_only_for_the_account_s_own_rules_and_buckets(moved):
+    """A service acts for whoever has configured it: without a condition, for every account."""
+    found = policies_by_topic(moved, HOME_STACK)[PREFIX]["PolicyDocument"]["Statement"]
+    services = {s["Principal"]["Service"]: s["Condition"] for s in found if "Service" in s["Principal"]}
+    assert set(services) == {"events.amazonaws.com", "s3.amazonaws.com"}
+    assert all("AWS::AccountId" in json.dumps(condition) for condition in services.values())
 
 
 @pytest.mark.parametrize("stack", [CONTROL, HOME_STACK, WEST_STACK])
@@ -266,6 +371,14 @@ def test_sweeper_when_deployed_then_it_runs_each_minute_at_home_and_nowhere_else
     assert not moved.resources(WEST_STACK, "AWS::Scheduler::Schedule")
 
 
+def test_sweeper_when_deployed_then_the_stack_names_it_for_those_who_order_redrives(moved):
+    """Its name is CloudFormation's; and it may look at claims and sync state wherever runs go."""
+    template = checked(moved, HOME_STACK)
+    (sweeper,) = template.find_resources("AWS::Lambda::Function", {"Properties": {"Handler": SWEEPER_HANDLER}})
+    template.has_output(Output.SWEEPER, {"Value": {"Ref": sweeper}})
+    assert {"dynamodb:Query", "dynamodb:GetItem"} <= set(actions_of(moved))
+
+
 def test_sweeper_when_invoked_then_neither_schedule_nor_lambda_does_it_again(moved):
     """The next one comes in a minute: what is retried in an outage would pile up."""
     (schedule,) = moved.properties(HOME_STACK, "AWS::Scheduler::Schedule")
@@ -313,7 +426,17 @@ def test_roles_when_they_name_any_region_then_a_condition_names_the_allowed_ones
             if "logs:" in actions or "lambda:InvokeFunction" in actions or "*" not in resources:
                 continue
             regions = statement["Condition"]["StringEquals"]["aws:RequestedRegion"]
-            assert regions == (["us-east-1"] if "/index/*" in resources else allowed)
+            is_at_home = "/index/*" in resources or "/!start/*" in resources
+            assert regions == (["us-east-1"] if is_at_home else allowed)
+
+
+def test_roles_when_they_may_use_buckets_then_only_those_of_this_account(moved):
+    """Whoever takes a name of ours first would get the payloads, or give others back."""
+    found = [s for stack in moved.stacks for s in statements(moved.template(stack)["Resources"])]
+    of_s3 = [s for s in found if "s3:" in json.dumps([s["Action"], s["Resource"]])]
+    assert len(of_s3) >= len(functions_of(moved, HOME_STACK))
+    for statement in of_s3:
+        assert statement["Condition"]["StringEquals"]["aws:ResourceAccount"] == {"Ref": "AWS::AccountId"}
 
 
 def test_roles_when_a_function_has_successors_then_their_topics_are_named_in_full(home):
@@ -378,10 +501,14 @@ def test_layer_when_placed_then_it_is_the_entrys_and_only_at_home(moved):
 
 
 def test_data_when_a_stack_goes_then_homes_stays_and_a_regions_goes(moved):
-    """Runs live at home: its tables and buckets outlive their stack, unless it never came to be; a region's do not."""
+    """Runs live at home: its tables and buckets outlive their stack, unless it never came to be; a region's do not.
+
+    Of the control plane's, locks do not: they hold while somebody is at work.
+    """
     stays, goes = ("RetainExceptOnCreate", "Retain"), ("Delete", "Delete")
     for stack, policies in ((HOME_STACK, stays), (CONTROL, stays), (WEST_STACK, goes), (CANADA_STACK, goes)):
-        found = [r for r in moved.template(stack)["Resources"].values() if r["Type"] in DATA]
+        resources = moved.template(stack)["Resources"].items()
+        found = [r for key, r in resources if r["Type"] in DATA and not key.startswith("Locks")]
         assert found
         assert {(r["DeletionPolicy"], r["UpdateReplacePolicy"]) for r in found} == {policies}
 

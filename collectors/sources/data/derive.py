@@ -107,7 +107,9 @@ def _zones_of(region: str, row: Row) -> list[str]:
 def _zone(raw: Path, zone: str, levels: Row) -> Json:
     shape_zone = SHAPES_OF_OTHER_ZONES.get(zone, zone)
     return {
-        **(_shape(raw, shape_zone) if shape_zone else _no_shape(float(levels[NEWEST_YEAR]))),
+        **(
+            _shape(_rows(raw / "carbon" / f"{shape_zone}.csv")) if shape_zone else _no_shape(float(levels[NEWEST_YEAR]))
+        ),
         "shape_of": shape_zone,
         "annual_levels": {year: float(levels[year]) for year in LEVEL_YEARS},
     }
@@ -125,8 +127,7 @@ def _no_shape(level: float) -> Json:
     }
 
 
-def _shape(raw: Path, zone: str) -> Json:
-    rows = _rows(raw / "carbon" / f"{zone}.csv")
+def _shape(rows: list[Row]) -> Json:
     by_hour: dict[tuple[int, int], list[float]] = defaultdict(list)
     seen: set[str] = set()
     for row in rows:

@@ -163,3 +163,16 @@ def test_carbon_when_marginal_intensity_is_known_then_the_fact_has_it_and_else_n
     assert carbon["us-east-1"].body.marginal == 565.38
     assert carbon["mx-central-1"].body.marginal is None
     assert "marginal" not in carbon["mx-central-1"].body.to_json()
+
+
+@pytest.mark.parametrize(
+    ("intensity", "time"),
+    [("nan", "2023-01-01 01:00"), ("inf", "2023-01-01 01:00"), ("-1", "2023-01-01 01:00"), ("2", "2023-01-01 00:00")],
+    ids=["no number", "no end", "below zero", "an hour twice"],
+)
+def test_profile_when_an_hour_is_none_or_stands_twice_then_it_is_refused(intensity, time):
+    """What is derived is packaged, and nobody looks at it again."""
+    names = ("timestamp_utc", "gCO2eq_per_kWh_lifecycle", "estimated")
+    rows = [dict(zip(names, row, strict=True)) for row in (("2023-01-01 00:00", "1", ""), (time, intensity, ""))]
+    with pytest.raises(ValueError, match=rf"{time} stands twice, or its intensity"):
+        derive._shape(rows)

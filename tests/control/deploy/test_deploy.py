@@ -8,6 +8,7 @@ import pytest
 from caribou.cli.cdk_deployer import arguments_of
 from caribou.control.deploy.checks import Leftovers, PlacedWorkflow, Situation, is_same_place, refuse
 from caribou.control.deploy.planning import DeployRequest
+from caribou.control.deploy.regions import Unready
 from caribou.control.stacks.deployed import DeployedStack, DeployedWorkflow
 from caribou.model.errors import InvalidInputError, OperationFailedError
 
@@ -77,6 +78,32 @@ def test_deploy_when_the_graph_changed_and_runs_are_open_then_it_waits_and_says_
 def test_deploy_when_the_graph_changed_and_it_is_forced_then_it_may_be(workflow, placed):
     """`--force` is the operator's word."""
     refuse(PlacedWorkflow(workflow, placed()), other_graph(situation(workflow, placed(), open_runs=3)), force=True)
+
+
+@pytest.mark.parametrize(
+    ("is_enabled", "said"),
+    [
+        (False, "has not enabled the region.*us-west-2.*enable-region --region-name us-west-2"),
+        (True, r"not bootstrapped in the region.*us-west-2.*`cdk bootstrap aws://123456789012/us-west-2`"),
+    ],
+)
+def test_deploy_when_a_region_can_not_be_deployed_to_then_it_is_refused_with_the_command(
+    workflow, placed, is_enabled, said
+):
+    """The CDK finds out in the middle, when other stacks have changed."""
+    met = Situation(None, unready=(Unready(WEST, "123456789012", is_enabled=is_enabled),))
+    with pytest.raises(InvalidInputError, match=said):
+        refuse(PlacedWorkflow(workflow, placed(WEST)), met, force=True)
+
+
+@pytest.mark.parametrize("status", ["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"])
+def test_deploy_when_cloudformation_is_at_work_on_a_stack_then_it_is_refused_whoever_is_at_it(workflow, placed, status):
+    """A deployment on another machine, before there is anything to lock in; forcing does not help."""
+    begun = datetime(2026, 11, 28, 12, 30, tzinfo=UTC)
+    stack = DeployedStack("arn", "Workflow-example-us-west-2", WEST, "example", "region", status, begun)
+    said = rf"Workflow-example-us-west-2 in us-west-2: it is {status}, begun at 2026-11-28 12:30 .*Wait until"
+    with pytest.raises(OperationFailedError, match=said):
+        refuse(PlacedWorkflow(workflow, placed(WEST)), Situation(None, busy=(stack,)), force=True)
 
 
 @pytest.mark.parametrize("open_runs", [0, 3])

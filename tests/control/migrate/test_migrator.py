@@ -150,8 +150,9 @@ def test_region_when_its_stack_can_not_be_deleted_then_it_is_reported(world, pla
 def test_migrator_when_the_lock_is_held_then_nothing_happens(world, placed):
     """A deploy under way is not disturbed."""
     before = left_behind(world, placed)
+    world.lock_table()
     with (
-        deploy_lock(world.aws, world.names, HOME, "deploying"),
+        deploy_lock(world.aws, world.target, world.name, "deploying"),
         pytest.raises(OperationFailedError, match="held the lock"),
     ):
         migrator(world).migrate(world.known, deploy=False)

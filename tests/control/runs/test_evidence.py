@@ -79,13 +79,13 @@ def test_runs_when_an_item_is_damaged_then_it_is_counted_and_the_others_are_list
     assert [use.run_id for use in run_uses(world.aws, world.names, HOME)] == ["r2"]
 
 
-def test_runs_when_listed_then_they_are_the_newest_first_without_the_lock(world, store):
+def test_runs_when_listed_then_they_are_the_newest_first_without_what_is_none(world, store):
     """By state, time and number."""
     for number in range(4):
         store.begin(run(f"r{number}", 100.0 + number), frozenset({"s"}))
     store.succeed("r1", 110.0)
     store.fail("r2", 110.0, "b", "ValueError")
-    world.aws.dynamodb(HOME).put_item(TableName=world.names.run_table, Item={"run_id": {"S": "lock#deploy"}})
+    world.aws.dynamodb(HOME).put_item(TableName=world.names.run_table, Item={"run_id": {"S": "none"}})
     assert listed(world) == (["r3", "r2", "r1", "r0"], True)
     assert listed(world, None, 101.5) == (["r3", "r2"], True)
     assert listed(world, None, 0.0, 1) == (["r3"], True)

@@ -1,11 +1,16 @@
 """Starting runs, and what is said when AWS does not take one."""
 
+import hashlib
+
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from caribou.control.runs.runs import Runs
-from caribou.model.errors import InvalidPayloadError, OperationFailedError
+from caribou.model.errors import InvalidInputError, InvalidPayloadError, OperationFailedError
+from caribou.model.run.envelope import Start
+from caribou.model.run.payload import encode
 from caribou.runtime.clients import Clients
+from caribou.runtime.event import published as published_start
 
 ACCOUNT = "111122223333"
 LARGE = "x" * 300_000
@@ -56,14 +61,63 @@ def runs_on(workflow):
 
 
 def test_start_when_the_payload_is_large_then_it_goes_by_s3(runs_on):
-    """The message points at it."""
+    """An attribute of the message points at it, and the digest is its name: nobody else's can be meant."""
     aws = FakeAws()
     assert runs_on(aws).start(LARGE, "r1") == "r1"
     (stored,), (published,) = aws.stored, aws.published
-    assert stored["Key"] == "r1/start"
+    assert stored["Key"] == "!start/" + hashlib.sha256(stored["Body"]).hexdigest()
     assert stored["Body"] == f'"{LARGE}"'.encode()
-    assert len(published["Message"]) < 1000
-    assert "r1/start" in published["Message"]
+    assert _received(published).pointer.key == stored["Key"]
+    assert published["Message"] == "null"
+
+
+def _received(published):
+    """The start that the home entry makes of what was published."""
+    said = {name: {"Value": one["StringValue"]} for name, one in published["MessageAttributes"].items()}
+    return published_start({"Message": published["Message"], "MessageId": "m-1", "MessageAttributes": said})
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        None,
+        1.5,
+        "text",
+        "\uffff",
+        [1, (2,)],
+        {"$bytes": "x"},
+        {"$$": {1: None}},
+        {"schema": "caribou.start/1"},
+        float("inf"),
+    ],
+)
+def test_start_when_the_payload_is_json_then_it_is_the_message_and_arrives_as_it_was(runs_on, payload):
+    """What anyone could publish; the name stands beside it."""
+    aws = FakeAws()
+    runs_on(aws).start(payload, "r1")
+    (published,) = aws.published
+    assert published["TopicArn"] == f"arn:aws:sns:us-east-1:{ACCOUNT}:caribou-dev-example"
+    assert _received(published) == Start("r1", encode(payload), message_id="m-1")
+    assert aws.stored == []
+
+
+@pytest.mark.parametrize("payload", [b"x", {"a": [bytearray(b"x")]}])
+def test_start_when_the_payload_has_bytes_then_it_rests_in_the_bucket(runs_on, payload):
+    """JSON has none, and a message that looks as if it had is a payload that looks so."""
+    aws = FakeAws()
+    runs_on(aws).start(payload, "r1")
+    ((stored,), (published,)) = aws.stored, aws.published
+    assert stored["Body"] == encode(payload).encode()
+    assert _received(published).pointer.sha256 == hashlib.sha256(stored["Body"]).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a#b", "é", "x" * 81, "a/b"])
+def test_start_when_the_name_is_none_then_it_is_the_users_mistake(runs_on, name):
+    """Nothing is sent."""
+    aws = FakeAws()
+    with pytest.raises(InvalidInputError, match="is no name for a run"):
+        runs_on(aws).start(1, name)
+    assert aws.published == []
 
 
 @pytest.mark.parametrize(

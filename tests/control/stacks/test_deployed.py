@@ -4,12 +4,19 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from botocore.exceptions import ClientError
+from builders import record_of
 
+from caribou.collectors.records import Cursor, InMemoryRecordTable
 from caribou.control.inventory import inventory
 from caribou.control.runs.run_table import RunUse, open_runs
+from caribou.control.runs.unrecorded import RecordCheck, Unrecorded
 from caribou.control.stacks.deployed import DeployedStack, Found, deployed_workflow, find_stacks, home_stack, stack_of
+from caribou.control.workflows import KnownWorkflow
 from caribou.model.errors import OperationFailedError
-from caribou.runtime.run_items import use_in
+from caribou.model.run.envelope import Run
+from caribou.runtime.clients import Clients
+from caribou.runtime.run_items import DynamoRunStore, use_in
 
 HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"
 
@@ -163,3 +170,57 @@ def test_open_runs_when_counted_then_they_are_those_on_the_list_that_still_run(w
 def test_open_runs_when_there_is_no_table_yet_then_there_are_none(world):
     """Nothing is deployed."""
     assert open_runs(world.aws, world.names, HOME, 9.0) == 0
+
+
+@pytest.fixture
+def known(world, placed, written_workflow, tmp_path):
+    """The workflow, in the project and deployed, with one run that has records and one that has none."""
+    world.home(placed())
+    workflow = written_workflow(tmp_path, world.name)
+    store = DynamoRunStore(Clients(), world.names.run_table, HOME)
+    for run_id in ("recorded", "lost"):
+        run = Run(run_id, "0.0.1", workflow.graph.digest, "p", {}, 1_000.0, 9_999.0)
+        store.begin(run, frozenset({"last:first_0_0:1"}))
+        store.succeed(run_id, 1_010.0)
+    return KnownWorkflow(world.name, workflow, None)
+
+
+class Unreadable(InMemoryRecordTable):
+    """A record table that can't be read."""
+
+    def read(self, *_):
+        """As a control plane does that is not there."""
+        raise ClientError({"Error": {"Code": "ResourceNotFoundException", "Message": "none"}}, "Query")
+
+
+@pytest.mark.local_cloud
+def test_inventory_when_a_run_left_no_record_then_it_says_of_how_many_executions(world, known):
+    """Of what the newest records and some run items show; without the asking it is not looked at."""
+    table = InMemoryRecordTable()
+    for function in ("first", "last"):
+        table.put_cursor(Cursor(world.name, HOME, world.names.log_group(function), 9_000_000))
+    whole = [
+        record_of(node, run_id="recorded", workflow=world.name, started_at=1_000.0)
+        for node in ("first:entry_point:0", "last:first_0_0:1")
+    ]
+    table.put_records(whole, 30)
+    [entry] = of_world(world, known, RecordCheck(world.aws, table))
+    assert entry.unrecorded == Unrecorded(2, 1, 1, "lost")
+    assert entry.to_json()["unrecorded"] == {"runs": 2, "incomplete": 1, "executions": 1, "example": "lost"}
+    [entry] = of_world(world, known, None)
+    assert (entry.unrecorded, entry.trouble) == (None, None)
+
+
+@pytest.mark.local_cloud
+def test_inventory_when_records_can_not_be_read_then_it_says_so_and_shows_the_rest(world, known):
+    """A list answers whatever is broken."""
+    [entry] = of_world(world, known, RecordCheck(world.aws, Unreadable()))
+    assert entry.unrecorded is None
+    assert "not known whether runs lack records" in entry.trouble
+    assert entry.deployed is not None
+
+
+def of_world(world, known, check):
+    """The world's entry."""
+    entries = inventory(world.aws, [known], world.target, 2.0, check)
+    return [entry for entry in entries if entry.name == world.name]

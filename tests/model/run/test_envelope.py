@@ -1,6 +1,7 @@
 """Envelopes and starts keep what they carry, and damaged ones are not taken for users' own events."""
 
 import json
+import uuid
 
 import pytest
 from builders import graph_of
@@ -8,13 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caribou.model.errors import InvalidEnvelopeError
-from caribou.model.run.envelope import MAX_PAYLOAD_BYTES, MAX_RUN_ID_BYTES, Envelope, Pointer, Run, Start, parse_message
+from caribou.model.run.envelope import MAX_PAYLOAD_BYTES, Envelope, Pointer, Run, Start, parse_message
+from caribou.model.run.fields import MAX_RUN_ID_BYTES, is_run_name
 
 _names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=64)
+_run_names = _names.filter(is_run_name)
 _times = st.floats(min_value=0, max_value=4e9)
 _runs = st.builds(
     Run,
-    run_id=_names,
+    run_id=_run_names,
     workflow_version=_names,
     graph=_names,
     placement=_names,
@@ -61,7 +64,7 @@ def test_envelope_when_parsed_then_it_is_what_was_sent(envelope):
 @given(
     st.builds(
         Start,
-        run_id=st.none() | _names,
+        run_id=st.none() | _run_names,
         payload=st.none() | _names,
         pointer=st.none() | _pointers,
         attempt=st.integers(min_value=0, max_value=2000),
@@ -87,7 +90,23 @@ def test_message_when_its_schema_is_unknown_then_error_names_it(schema):
         parse_message({"schema": schema})
 
 
-_BAD_NAMES = [5, 1.5, True, [], {}, "", "é" * (MAX_RUN_ID_BYTES // 2 + 1), "x" * 2049, "\ud800"]
+_BAD_NAMES = [
+    5,
+    1.5,
+    True,
+    [],
+    {},
+    "",
+    "é" * (MAX_RUN_ID_BYTES // 2 + 1),
+    "x" * 2049,
+    "\ud800",
+    "a#b",
+    "lock#deploy",
+    "a\nb",
+    "\0",
+    "\x1b[0m",
+    "\u202e",
+]
 _BAD_COUNTS = [-1, 1.5, True, "1", None, float("inf"), float("nan"), 10**40, []]
 _BAD_TIMES = [-1.0, "1", True, None, float("inf"), float("nan"), 1e300, []]
 _BAD_MAPS = [[1], "x", None, *({"us-west-2": nodes} for nodes in (1, "b", [1])), {"evil.example/": ["b"]}, {"": ["b"]}]
@@ -113,6 +132,12 @@ def test_start_when_its_name_is_as_long_as_can_be_then_it_is_read():
     """The limit is in bytes, so that it holds for keys."""
     start = Start("é" * 128, "1")
     assert parse_message(json.loads(start.to_text())) == start
+
+
+def test_name_of_a_run_when_it_is_one_that_anything_of_ours_makes_then_it_is_one():
+    """Ids of messages and requests, digests of batches, and what the CLI takes."""
+    names = (str(uuid.uuid4()), "0" * 32, "nightly_2026-11-28.1", "a", "Grüße 1", "x" * MAX_RUN_ID_BYTES)
+    assert all(map(is_run_name, names))
 
 
 @pytest.mark.parametrize("field", sorted(json.loads(_envelope().to_text())))
@@ -173,7 +198,7 @@ def test_message_when_any_field_is_anything_then_it_is_read_or_refused(schema, d
 @pytest.mark.parametrize("character", ["\ufffe", "\uffff"])
 def test_message_when_a_text_has_what_queues_refuse_then_it_travels_as_an_escape(character):
     """SQS takes neither of the two, wherever in Unicode they are said to be."""
-    start = Start(f"r{character}", json.dumps(character, ensure_ascii=False))
+    start = Start("r", json.dumps(character, ensure_ascii=False))
     assert character not in start.to_text()
     assert parse_message(json.loads(start.to_text())) == start
 

@@ -4,13 +4,20 @@ import json
 import math
 import tracemalloc
 from decimal import Decimal
+from enum import Enum
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from caribou.model.errors import InvalidPayloadError
 from caribou.model.run.payload import decode, encode, encode_within
+
+
+class StrMixin(str, Enum):  # noqa: UP042 - whose text is its name, unlike a StrEnum's
+    """Texts with names, as many people write them."""
+
 
 _texts = st.text(st.characters(exclude_categories=["Cs"]))
 _keys = st.one_of(_texts, st.sampled_from(["$bytes", "$float", "$", "$$", "$$bytes", "bytes", ""]))
@@ -41,6 +48,18 @@ def test_payload_when_decoded_then_it_is_what_was_encoded(value):
 def test_payload_when_it_looks_like_ours_then_it_stays_the_user_s(value):
     """Objects and texts that look like encoded bytes aren't mistaken for them."""
     assert decode(encode(value)) == value
+
+
+def test_payload_when_a_key_is_an_enums_then_its_value_travels():
+    """A text that has another text of its own, from Python 3.11 on."""
+    kinds = StrMixin("Kinds", {"OURS": "$bytes", "PLAIN": "plain"})
+    assert decode(encode({kinds.OURS: 1, kinds.PLAIN: kinds.OURS})) == {"$bytes": 1, "plain": "$bytes"}
+
+
+def test_payload_when_numpys_bool_is_sent_then_the_error_names_numpy():
+    """`found: bool` would be true of what can travel, too."""
+    with pytest.raises(InvalidPayloadError, match=r"payload\.a: .*\(found: numpy\.bool_?\).*`\.item\(\)`"):
+        encode({"a": np.bool_(1)})
 
 
 def test_payload_when_equal_values_are_encoded_then_text_is_compact_json():

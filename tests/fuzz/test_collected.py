@@ -1,15 +1,12 @@
-"""Outside data of any shape, at each place where collectors and `problem` read it: a value, or one clear error.
+"""What collectors and `problem` read, of any shape: a value, or one clear error."""
 
-`CARIBOU_FUZZ=100000 uv run pytest -q tests/collectors/test_fuzz.py` tries that many inputs for each test.
-"""
-
-import copy
 import json
-import os
 from datetime import UTC, datetime
 
+from boto3.dynamodb.types import TypeDeserializer
 from builders import graph_of
-from hypothesis import HealthCheck, given, settings
+from hostile import ATTRIBUTES, fuzzed, hostile_json
+from hypothesis import given
 from hypothesis import strategies as st
 from run_records import manifest_of, simulate
 
@@ -29,94 +26,11 @@ from caribou.model.run.record import RECORD_KEY
 from caribou.model.schema.problem_file import parse_problem
 from caribou.runtime.record_log import record_line
 
-INPUTS = int(os.environ.get("CARIBOU_FUZZ", "100"))
-fuzzed = settings(
-    max_examples=INPUTS,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
-)
-DEEP = 100_000
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 FACTS = packaged_facts(NOW)
 GRAPH = graph_of({"A": "B C", "B": "D", "C": "D"}, sync="D", conditional="A#0", name="example")
 RUNS = [record for i in range(2) for record in simulate(GRAPH, f"run-{i}", skipped=["A#0"] if i else [])]
 REGISTRATION = Registration("example", "0.0.1", "us-east-1", ("us-east-1",), ("A", "B", "C", "D"), 30)
-
-
-class Raw(str):
-    """JSON text that stands as it is: what `json.dumps` would not write."""
-
-    __slots__ = ()
-
-
-odd = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(),
-    st.floats(),
-    st.text(max_size=5),
-    st.sampled_from(
-        [
-            -1,
-            10**400,
-            1e300,
-            253_402_300_800,
-            "",
-            "\ud800",
-            "\x00",
-            "\ufffe",
-            "x" * 3_000,
-            "[/x]\x1b[2J",
-            "1",
-            [],
-            {},
-            [[]],
-            {"": None},
-            [1, "1"],
-            {"a": {"a": []}},
-            *map(Raw, ("1e400", "-1e400", "NaN", "1" * 5_000, "[" * 900 + "]" * 900)),
-            Raw('{"a":' * DEEP + "1" + "}" * DEEP),
-            Raw("[" * DEEP + "]" * DEEP),
-        ]
-    ),
-)
-"""Values of wrong types, huge numbers, half characters, keys that are too long, and nests that are too deep."""
-
-
-@st.composite
-def damaged(draw, value):
-    """A JSON value with a few of its parts, at any depth, taken out, renamed, or put in the place of others."""
-    value = copy.deepcopy(value)
-    for _ in range(draw(st.integers(1, 3))):
-        holder, key = value, None
-        while isinstance(inner := holder if key is None else holder[key], dict | list) and inner:
-            if key is not None and draw(st.integers(0, 3)) == 0:
-                break
-            holder = inner
-            key = draw(st.sampled_from(sorted(inner) if isinstance(inner, dict) else range(len(inner))))
-        if key is None:
-            return copy.deepcopy(draw(odd))
-        change = draw(st.sampled_from(["replace", "replace", "remove", "double"]))
-        if change == "replace":
-            holder[key] = copy.deepcopy(draw(odd))
-        elif change == "remove":
-            del holder[key]
-        elif isinstance(holder, list):
-            holder.append(copy.deepcopy(holder[key]))
-        else:
-            holder[f"{key}2"] = holder[key]
-    return value
-
-
-def text_of(value):
-    """A value as JSON text, with raw texts as they are."""
-    if isinstance(value, Raw):
-        return str(value)
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(name)}:{text_of(inner)}" for name, inner in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(map(text_of, value)) + "]"
-    return json.dumps(value)
 
 
 def must_be_clear(error):
@@ -134,7 +48,7 @@ def json_of(record):
 @st.composite
 def lines(draw):
     """Log lines of a damaged record: as they are, cut, after other text, and wrapped by Lambda."""
-    line = text_of({RECORD_KEY: draw(damaged(json_of(draw(st.sampled_from(RUNS)))))})
+    line = f'{{"{RECORD_KEY}": {draw(hostile_json(json_of(draw(st.sampled_from(RUNS)))))}}}'
     cut = draw(st.sampled_from([len(line)] * 5 + [len(line) // 2, 40]))
     line = draw(st.sampled_from(["", "", "{ 50 % "])) + line[:cut]
     return json.dumps({"message": line}) if draw(st.booleans()) else line
@@ -176,9 +90,9 @@ def test_line_when_damaged_then_it_is_a_record_or_none_or_one_clear_error(line):
 @given(data=st.data())
 def test_records_when_damaged_then_they_are_a_problem_or_one_clear_error(data):
     """Record → problem: a file of true records, some of them damaged."""
-    texts = [text_of(json_of(record)) for record in RUNS]
+    texts = [json.dumps(json_of(record)) for record in RUNS]
     for i in data.draw(st.sets(st.integers(0, len(RUNS) - 1), min_size=1, max_size=3)):
-        texts[i] = text_of(data.draw(damaged(json_of(RUNS[i]))))
+        texts[i] = data.draw(hostile_json(json_of(RUNS[i])))
     try:
         records = read_record_lines(texts, "records.jsonl")
         built = build_problem(
@@ -190,12 +104,12 @@ def test_records_when_damaged_then_they_are_a_problem_or_one_clear_error(data):
 
 
 @fuzzed
-@given(value=damaged(REGISTRATION.to_json()))
+@given(value=hostile_json(REGISTRATION.to_json()))
 def test_registration_when_damaged_then_it_is_one_or_a_warning_and_the_others_are_found(value):
     """One parameter never hides another, and what is read has log groups."""
     other = json.dumps({**REGISTRATION.to_json(), "workflow": "other"})
     prefix = "/caribou/dev/workflows"
-    found, wrong = registered(InMemoryRegistry({f"{prefix}/example": text_of(value), f"{prefix}/other": other}))
+    found, wrong = registered(InMemoryRegistry({f"{prefix}/example": value, f"{prefix}/other": other}))
     assert len(found) + len(wrong) == 2
     assert "other" in [registration.workflow for registration in found]
     assert all("/caribou/dev/workflows/example" in message and len(message) < 1_000 for message in wrong)
@@ -204,6 +118,8 @@ def test_registration_when_damaged_then_it_is_one_or_a_warning_and_the_others_ar
         collect_logs(registration, LogCollection(InMemoryLogReader(), InMemoryRecordTable(), NOW.timestamp()))
 
 
+resource_values = st.sampled_from(ATTRIBUTES).map(TypeDeserializer().deserialize)
+"""What boto3's tables make of an attribute."""
 BODIES = [(CarbonBody, FACTS.carbon), (ProviderBody, FACTS.provider), (PerformanceBody, FACTS.performance)]
 
 
@@ -214,9 +130,9 @@ def test_fact_when_its_item_is_damaged_then_it_makes_a_problem_or_one_clear_erro
     kind, facts = data.draw(st.sampled_from(BODIES))
     item = facts["us-east-1"].to_item()
     if data.draw(st.booleans()):
-        item["body"] = text_of(data.draw(damaged(json.loads(item["body"]))))
+        item["body"] = data.draw(hostile_json(json.loads(item["body"])))
     else:
-        item = data.draw(damaged(item))
+        item[data.draw(st.sampled_from(sorted(item)))] = data.draw(resource_values)
     table = InMemoryFactTable()
     for body, others in BODIES:
         table.put(others[region] for region in others if body is not kind or region != "us-east-1")

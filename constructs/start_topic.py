@@ -1,0 +1,39 @@
+"""Where clients start runs: the workflow's one public topic, at home."""
+
+from __future__ import annotations
+
+from aws_cdk import Aws
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from caribou.constructs.workflow_function import WorkflowFunction, allow_account
+from caribou.model.names import WorkflowNames
+
+
+class StartTopic(Construct):
+    """The topic to which clients, event sources and EventBridge publish what runs are to work on.
+
+    Who may publish is the account's to say, in policies of its users and roles; and rules of EventBridge and
+    notifications of buckets may, which publish as services, if they are the account's own.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, names: WorkflowNames, entry: WorkflowFunction) -> None:
+        super().__init__(scope, construct_id)
+        # CDK calls a subscription, which stands in the function, like its topic: no other there is called so.
+        self.topic = sns.Topic(self, "StartTopic", topic_name=names.start_topic, enforce_ssl=True)
+        allow_account(self.topic)
+        rules = f"arn:{Aws.PARTITION}:events:*:{Aws.ACCOUNT_ID}:rule/*"
+        self._allow("events.amazonaws.com", {"ArnLike": {"aws:SourceArn": rules}})
+        self._allow("s3.amazonaws.com", {"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}})
+        entry.subscribe_to(self.topic)
+
+    def _allow(self, service: str, conditions: dict[str, dict[str, str]]) -> None:
+        self.topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                actions=["sns:Publish"],
+                principals=[iam.ServicePrincipal(service)],
+                resources=[self.topic.topic_arn],
+                conditions=conditions,
+            )
+        )

@@ -1,0 +1,58 @@
+"""What the tools and the sweeper say of a workflow of seven functions while one of its regions is cut off."""
+
+import time
+
+import boto3
+import pytest
+from deployed import HOME, NORTH, STORM, WEST
+from faults import Cut, Weather
+from waiting import eventually
+
+from caribou.control.aws import Aws
+from caribou.control.deploy.removal import plan_removal
+from caribou.control.inventory import inventory
+from caribou.control.migrate.planning import MigrationPlanner
+from caribou.control.runs.runs import Runs
+from caribou.control.target import Target
+from caribou.control.workflows import KnownWorkflow
+from caribou.model.run.item import RunState
+
+pytestmark = pytest.mark.local_cloud
+
+TARGET = Target("dev", WEST)
+
+
+@pytest.fixture
+def aws(calm, monkeypatch):
+    """Control's clients, whose calls pass through the proxy, as functions' do."""
+    for name, value in calm.proxy.settings().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    with Aws() as clients:
+        yield clients
+
+
+@pytest.mark.parametrize("cut", [Cut.REFUSED, pytest.param(Cut.SILENT, marks=pytest.mark.slow)])
+def test_tools_when_a_region_is_cut_off_then_they_show_the_rest_and_say_what_is_not_known(calm, aws, cut):
+    """Its sync node waits there meanwhile; each sweep names the region; the run ends when it is back."""
+    project, run_id = calm.project, f"half-seen-{cut.value}"
+    calm.proxy.weather = Weather(cut={NORTH: cut})
+    quiet = {"right": True, "side": True, "late": True, "orders": {}, "seconds": 0.0, "pad": 0}
+    project.start(STORM, quiet, run_id)
+    swept = eventually(lambda: (did := project.sweep(STORM)).get("failed") and did, "a sweep that misses the region")
+    assert any(NORTH in problem for problem in swept["problems"])
+    workflow = project.workflow(STORM)
+    known, begun = KnownWorkflow(STORM, workflow, None), project.sweeper(STORM).ports.runs.get(run_id)
+
+    entry = next(entry for entry in inventory(aws, [known], TARGET, time.time()) if entry.name == STORM)
+    removal = plan_removal(aws, STORM, HOME, TARGET, delete_data=False, now_s=time.time(), regions=known.regions)
+    plan = MigrationPlanner(aws, TARGET).plan(known, deploy=False)
+    trace = Runs(workflow.graph, workflow.manifest, "dev", project.cloud.account, aws).trace(begun)
+
+    assert begun.state is RunState.RUNNING
+    assert (list(entry.unseen), entry.deployed is not None) == ([NORTH], True)
+    assert (list(removal.unseen), {stack.region for stack in removal.stacks} >= {HOME, WEST}) == ([NORTH], True)
+    assert any(NORTH in failure for failure in plan.failures)
+    assert (trace.unseen, len(trace.nodes)) == ((NORTH,), len(workflow.graph.nodes))
+    calm.proxy.weather = Weather()
+    assert project.ended(STORM, run_id) is RunState.SUCCEEDED

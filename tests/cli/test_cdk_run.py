@@ -1,0 +1,51 @@
+"""What is said of a CDK CLI that failed, and where its output is."""
+
+from pathlib import Path
+
+import pytest
+
+from caribou.cli.cdk_deployer import CdkDeployer
+from caribou.cli.cdk_run import failure
+from caribou.control.deploy.planning import DeployRequest
+
+MET = [
+    "❌ Workflow-two failed: ValidationError: Stack:arn is in CREATE_IN_PROGRESS state and can not be updated.",
+    "Workflow-two: AlreadyExistsException: Stack [Workflow-two] already exists",
+    "AlreadyExistsException: ChangeSet cdk-deploy-change-set already exists",
+    "ChangeSetNotFoundException: ChangeSet [cdk-deploy-change-set] does not exist",
+    "OperationInProgressException: An operation on this ChangeSet is in progress",
+]
+OTHERS = [
+    "CREATE_FAILED | AWS::Logs::LogGroup | /aws/lambda/f: Resource already exists (HandlerErrorCode: AlreadyExists)",
+    "Workflow-two | CREATE_IN_PROGRESS | AWS::CloudFormation::Stack",
+    "broken app",
+]
+
+
+@pytest.mark.parametrize("answer", MET)
+def test_failure_when_cloudformation_had_another_deployment_then_it_is_said_in_one_message(answer):
+    """With what to do, and without the output's end, which is not the user's to understand."""
+    said = str(failure("cdk deploy", ["before", f"  {answer}", *["after"] * 30], Path("a.log")))
+    assert "Another deployment was at work on the same stack" in said
+    assert "Wait until that has ended" in said
+    assert answer in said
+    assert "after" not in said
+
+
+@pytest.mark.parametrize("line", OTHERS)
+def test_failure_when_it_is_of_another_kind_then_the_outputs_end_is_there(line):
+    """A name that is taken is no other deployment."""
+    said = str(failure("cdk deploy", [line], Path("a.log")))
+    assert "Another deployment" not in said
+    assert line in said
+
+
+def test_deploys_when_there_are_several_then_each_has_a_log_of_its_own(tmp_path, monkeypatch):
+    """Two at once mixed in one file, and the end of the other's success was said of a failure."""
+    logs = []
+    monkeypatch.setattr("caribou.cli.cdk_deployer.run_cdk", lambda _arguments, *, root, log: logs.append((root, log)))
+    for process in (1, 2):
+        monkeypatch.setattr("os.getpid", lambda process=process: process)
+        CdkDeployer(tmp_path, lambda _: None).deploy(DeployRequest("two"))
+    assert len({log for _, log in logs}) == 2
+    assert {log.parent for _, log in logs} == {tmp_path / "cdk.out" / "logs"}
