@@ -36,6 +36,7 @@ _file = click.Path(dir_okay=False, path_type=Path)
 _NOTED = (
     "workflow.unreached_nodes",
     "workflow.home_runs",
+    "workflow.external_data_unknown",
     "carbon_zone_contested",
     "pue_of_aws_fleet",
     "egress_price_assumed",

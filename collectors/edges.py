@@ -151,8 +151,9 @@ def _latency_s(sender: RunRecord, successor: SuccessorRecord, arrival: RunRecord
         return None
     call = sender.started_at + successor.offset_s
     sent_in_call = call - CLOCK_TOLERANCE_S <= arrival.sent_at <= call + successor.seconds + CLOCK_TOLERANCE_S
-    there_s = arrival.started_at - call
-    latency_s = there_s if sent_in_call else min(arrival.started_at - arrival.sent_at + successor.seconds, there_s)
+    there_s, as_last_s = arrival.started_at - call, arrival.started_at - arrival.sent_at + successor.seconds
+    came_before = 0 < there_s < as_last_s
+    latency_s = there_s if sent_in_call or came_before else as_last_s
     return seconds(latency_s) if latency_s <= OUTAGE_S else None
 
 

@@ -70,11 +70,16 @@ class Run:
         """When the first of its records began."""
         return min(record.started_at for record in (*self.arrivals.values(), *self.redirects))
 
-    def is_whole(self, graph: Graph) -> bool:
-        """Whether every node that was called ran, and no other."""
+    def gap(self, graph: Graph) -> str | None:
+        """What keeps the run from being a whole one: a node that was called and has no good record, or the reverse."""
         outcomes = {edge.id: self.successor(edge) for edge in graph.edges}
         called = {edge.target for edge in graph.edges if (found := outcomes[edge.id]) and found[1].outcome in TAKEN}
-        return self.executions.keys() == called | {graph.entry.name}
+        called.add(graph.entry.name)
+        if lacking := sorted(called - self.executions.keys()):
+            return f"{lacking[0]} was called and has no successful record"
+        if uncalled := sorted(self.executions.keys() - called):
+            return f"{uncalled[0]} has a record and was not called"
+        return None
 
     def successor(self, edge: Edge) -> tuple[RunRecord, SuccessorRecord] | None:
         """What became of an edge: the execution it comes from, and its outcome; None if its source did not run."""
@@ -117,8 +122,11 @@ def observe(records: Iterable[RunRecord], counted: RecordFilter, newest_runs: in
             dropped[reason] += 1
     begun = [run for run in runs.values() if run.redirects or counted.graph.entry.name in run.arrivals]
     dropped["of a run whose beginning is not recorded"] += sum(map(_size, runs.values())) - sum(map(_size, begun))
-    whole = [run for run in begun if run.is_whole(counted.graph)]
-    dropped["of a run that has not ended well"] += sum(map(_size, begun)) - sum(map(_size, whole))
+    gaps = {run.run_id: run.gap(counted.graph) for run in begun}
+    for run in begun:
+        if (gap := gaps[run.run_id]) is not None:
+            dropped[f"of a run in which {gap}"] += _size(run)
+    whole = [run for run in begun if gaps[run.run_id] is None]
     kept = sorted(whole, key=lambda run: (run.started_at, run.run_id))
     for run in kept[:-newest_runs]:
         dropped["of a run before the newest ones"] += _size(run)

@@ -1,8 +1,20 @@
 """Problem -> placement. Pure: no AWS, no clock, no files, no chance but the seed; see docs/model.md."""
 
+from caribou.solver.analysis.day_carbon import Saving, saving_over
 from caribou.solver.analysis.judgement import Judgement, judge
 from caribou.solver.result import stamped
 from caribou.solver.simulation.evaluation import Estimate, Evaluation, Metrics, evaluate
 from caribou.solver.solve import solve
 
-__all__ = ["Estimate", "Evaluation", "Judgement", "Metrics", "evaluate", "judge", "solve", "stamped"]
+__all__ = [
+    "Estimate",
+    "Evaluation",
+    "Judgement",
+    "Metrics",
+    "Saving",
+    "evaluate",
+    "judge",
+    "saving_over",
+    "solve",
+    "stamped",
+]

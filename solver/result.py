@@ -104,7 +104,7 @@ def _plan(
             "metrics": Metrics.of(evaluator.details(choices[0].places, hours), evaluator.weights).to_json(),
             "home_metrics": Metrics.of(evaluator.details(evaluator.home, hours), evaluator.weights).to_json(),
             "constraints": _constraints(cache, criteria, choices),
-            "out_of_sample": out_of_sample.report(choices[0].places, hours),
+            **({} if evaluator.weights else {"out_of_sample": out_of_sample.report(choices[0].places, hours)}),
         },
     )
 

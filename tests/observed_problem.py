@@ -17,7 +17,7 @@ _SEND_S = 0.03
 
 
 def graph():
-    """a → b → d and a → c → d, a → b conditional, d a sync node."""
+    """Edges a → b → d and a → c → d, a → b conditional, d a sync node."""
     return graph_of({"a": "b c", "b": "d", "c": "d"}, sync="d", conditional="a#0", name="example")
 
 
@@ -35,7 +35,7 @@ def manifest(workflow, **changes):
 
 
 def observed_problem(seed, runs, regions=None, bucket=HOME, *, only_data=False, skip_share=0.3):
-    """A problem of random runs, and when each ended, s after its start. `bucket`: where b's data is, None: not known."""
+    """A problem of random runs, and when each ended, s after its start. `bucket`: the region of b's data, or None."""
     chance, workflow = random.Random(seed), graph()
     observed = [
         _run(f"run-{i}", START + 100 * i, chance, regions or {}, bucket, only_data=only_data, skip_share=skip_share)

@@ -1,8 +1,8 @@
 """Is a placement worth moving to? Pure: what is deployed, what was solved, and the time come in as values.
 
 A move has its price (a deploy, cold starts, a region more to look after), so a placement that is hardly better than
-what runs now is left alone, unless what runs now breaks a hard limit. Which limits a placement breaks, the solver says
-(`caribou.solver.judge`).
+what runs now is left alone, unless what runs now breaks a hard limit. So is one of which the observed runs are too few
+to say that it saves. Which limits a placement breaks, and how sure its saving is, the solver says.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from caribou.model.errors import InvalidPlacementError
+from caribou.model.metric import Metric
 from caribou.model.placement import HOURS_A_DAY, Placement
 from caribou.model.schema.problem import Problem
-from caribou.solver import Judgement, judge
+from caribou.solver import Judgement, Saving, judge, saving_over
 
 MIN_GAIN = 0.01
 """The share of the objective that a move has to save."""
@@ -34,21 +35,36 @@ def decide(problem: Problem, solved: Placement, deployed: Placement, *, home: Pl
 
     Where `deployed` has expired, or is not for this problem, runs stay at `home`, which `solved` has to beat.
     """
-    return weigh(solved, judge(problem, solved), deployed, _judged_now(problem, deployed, home, now), now)
+    current, old = _judged_now(problem, deployed, home, now)
+    saving = None
+    if problem.objective.priority[0] == Metric.CARBON and problem.runs is not None:
+        saving = saving_over(problem, solved, current)
+    return weigh(solved, judge(problem, solved), deployed, old, now, saving=saving)
 
 
-def _judged_now(problem: Problem, deployed: Placement, home: Placement, now: datetime) -> Judgement:
-    """The judgement on what runs now."""
+def _judged_now(problem: Problem, deployed: Placement, home: Placement, now: datetime) -> tuple[Placement, Judgement]:
+    """What runs now, and the judgement on it."""
     if deployed.is_expired(now):
-        return judge(problem, home)
+        return home, judge(problem, home)
     try:
-        return judge(problem, deployed)
+        return deployed, judge(problem, deployed)
     except InvalidPlacementError:
-        return judge(problem, home)
+        return home, judge(problem, home)
 
 
-def weigh(solved: Placement, new: Judgement, deployed: Placement, old: Judgement, now: datetime) -> MoveDecision:
-    """The decision, once both are judged: `new` is of `solved`, `old` of what runs now. Limits come first."""
+def weigh(
+    solved: Placement,
+    new: Judgement,
+    deployed: Placement,
+    old: Judgement,
+    now: datetime,
+    *,
+    saving: Saving | None = None,
+) -> MoveDecision:
+    """The decision, once both are judged: `new` is of `solved`, `old` of what runs now. Limits come first.
+
+    `saving` is what `solved` saves of it, with its interval; None where the runs say nothing of how sure it is.
+    """
     if solved.digest == deployed.digest:
         return _renewal(solved, deployed, now)
     if old.broken and not new.broken:
@@ -59,6 +75,11 @@ def weigh(solved: Placement, new: Judgement, deployed: Placement, old: Judgement
     if gain < MIN_GAIN:
         return MoveDecision(
             put=False, reason=f"it would save {gain:.1%}, and a move is worth it from {MIN_GAIN:.0%} on"
+        )
+    if saving is not None and saving.ci95 is not None and saving.ci95[0] <= 0:
+        low, high = saving.ci95
+        return MoveDecision(
+            put=False, reason=f"the runs are too few to say that it saves: {low:+.1%} to {high:+.1%} of carbon"
         )
     return MoveDecision(put=True, reason=f"it saves {gain:.1%}")
 

@@ -27,8 +27,8 @@ CARBON_MODEL = {
     "intra_region_kwh_per_gb": 0.0,
     "unknown_route_g_per_kwh": 410.0,
 }
-"""Data in motion: 0.001 kWh/GB between regions (Cloud Carbon Footprint), nothing inside one, and a world mean for unknown
-routes. What a plan saves under other figures is said with it: docs/model.md."""
+"""Data in motion: 0.001 kWh/GB between regions (Cloud Carbon Footprint), nothing inside one, and a world mean for
+unknown routes. What a plan saves under other figures is said with it: docs/model.md."""
 
 Json = dict[str, Any]
 

@@ -174,7 +174,7 @@ class RangeFile(StrictModel):
 
 
 class FourCornersFile(StrictModel):
-    """What placements had until they had six corners: the saving by average and by marginal intensity, at two energies."""
+    """What placements had before they had corners: the saving by average and by marginal intensity, at two energies."""
 
     transmission_kwh_per_gb: RangeFile
     average: SavingsFile
@@ -197,7 +197,7 @@ class CornerFile(StrictModel):
 
 
 class SensitivityFile(StrictModel):
-    """Whether the plan saves carbon, over all corners that are known: none by marginal intensity if it lacks for a region.
+    """Whether the plan saves carbon, over all corners that are known: none by marginal intensity if a region lacks it.
 
     `break_even_kwh_per_gb`: the energy of data between regions at which the plan neither saves nor loses, null if none.
     `runs`: how many observed runs it rests on, null if they are drawn.

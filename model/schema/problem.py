@@ -88,8 +88,8 @@ class ProblemRegion(StrictModel):
 class CarbonModel(StrictModel):
     """How data in motion emits: see docs/model.md.
 
-    `transmission_kwh_per_gb` is what it takes between regions, `intra_region_kwh_per_gb` inside one. Problems of the first
-    schema have in its place whether that is nothing or the same, and how much external data is taken to be at home.
+    `transmission_kwh_per_gb` is what it takes between regions, `intra_region_kwh_per_gb` inside one. Problems of the
+    first schema have in its place whether that is nothing or the same, and what share of external data is at home.
     """
 
     transmission_kwh_per_gb: KwhPerGb

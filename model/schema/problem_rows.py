@@ -108,7 +108,7 @@ def _delivered(transfers: dict[str, Transfers], taken: Sequence[int], count: int
         yield Flaw("has a message of a run that did not make the call", path, rest[0], "add it to `taken`")
 
 
-def _named(
+def _named(  # noqa: PLR0917 - a list, what it must align with, what there is, and where it stands
     run: Sequence[int] | None, expected: int, aligned: str, seen: set[int], count: int, path: str
 ) -> Iterator[Flaw]:
     """Rows that must be there, aligned, of a run that exists, and each once; what is found is added to `seen`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+
 from caribou.model.metric import LimitKind, LimitType
 from caribou.model.schema.flaw import Flaw, misaligned
 from caribou.model.schema.problem import Problem, ProblemEdge, ProblemNode, Redirector, Runs, Transfers

@@ -2,6 +2,7 @@
 
 A plan that just meets a limit on the drawn runs was chosen because it does, so on other runs it may not: the drawn tail
 is biased downwards. These runs come from another stream of the same generator, so that no `seed` reaches them.
+Where the runs are observed ones there are no others: what is not known of them is in the intervals instead.
 The interval of the percentile p of S runs is between the percentiles p +- 1.96 sqrt(p (1 - p) / S) (binomial ranks).
 """
 

@@ -4,32 +4,29 @@ Notation: saving = (home - placed) / home, of the mean carbon of a run over the 
 
 Two assumptions of the carbon model are contested. What a kilowatt hour emits is either the grid's average (by hour) or
 what the power plants emit that answer to one kWh more (marginal; an annual mean here, as nobody publishes hours for all
-grids). What a GB in motion takes between regions and inside one has been put at 0.001 and as much, at 0.001 and nothing,
-and, the worst for whoever moves data, at 0.005 and nothing. The plan was chosen under one of the combinations; its
-saving under each says how much of it is an assumption. Sources: docs/model.md.
+grids). What a GB in motion takes between regions and inside one has been put at 0.001 and as much, at 0.001 and
+nothing, and, the worst for whoever moves data, at 0.005 and nothing. The plan was chosen under one of the
+combinations; its saving under each says how much of it is an assumption. Sources: docs/model.md.
 
 Where the runs are observed ones, each saving has an interval, by the bootstrap. The verdict is over all corners.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 
-from caribou.model.metric import Metric
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.schema.problem import Problem
-from caribou.solver.simulation.bootstrap import saving_interval
+from caribou.solver.analysis.day_carbon import day_carbon
 from caribou.solver.simulation.carbon_and_cost import AVERAGE
-from caribou.solver.simulation.evaluation import check_sampling, place_positions
+from caribou.solver.simulation.evaluation import check_sampling
 from caribou.solver.simulation.evaluator import Evaluator
 from caribou.solver.simulation.precision import EPSILON, significant
-from caribou.solver.simulation.random_streams import Floats, Ints
 
 TRANSMISSION: tuple[tuple[float, float], ...] = ((0.001, 0.001), (0.001, 0.0), (0.005, 0.0))
 """What data in motion takes, kWh/GB, between regions and inside one: the reference system's default, Cloud Carbon
@@ -37,6 +34,8 @@ Footprint's with the reference paper's rule that only data between regions count
 
 Intensity = Literal["average", "marginal"]
 INTENSITIES: tuple[Intensity, ...] = ("average", "marginal")
+_AT: Mapping[Intensity, Callable[[int], int]] = {"average": lambda hour: hour, "marginal": lambda _: AVERAGE}
+"""Which place on the hour axis stands for an hour."""
 
 
 class Verdict(StrEnum):
@@ -120,19 +119,27 @@ def sensitivity(problem: Problem, placement: Placement, *, seed: int = 0, sample
     """
     check_sampling(seed, samples)
     unknown = _marginal_unknown(problem, placement)
-    days = {
-        (energies, intensity): _Day(_assuming(problem, *energies), placement, intensity, seed, samples)
-        for energies in TRANSMISSION
-        for intensity in INTENSITIES
-        if intensity == "average" or not unknown
-    }
-    known = {assumed: day.means for assumed, day in days.items() if assumed[1] == "average" and assumed[0][1] == 0}
+    corners, known = [], []
+    for energies in TRANSMISSION:
+        evaluator = Evaluator(_assuming(problem, *energies), seed, samples)
+        for intensity in INTENSITIES if not unknown else INTENSITIES[:1]:
+            home = day_carbon(evaluator, _home(problem, placement), _AT[intensity])
+            placed = day_carbon(evaluator, placement, _AT[intensity])
+            saving = home.saving_of(placed)
+            corners.append(Corner(*energies, intensity, saving.mean, saving.ci95))
+            if intensity == "average" and energies[1] == 0:
+                known.append((energies[0], home.mean_g - placed.mean_g))
     return Sensitivity(
-        corners=tuple(Corner(*energies, intensity, *day.saving) for (energies, intensity), day in days.items()),
+        corners=tuple(corners),
         marginal_unknown=unknown,
-        break_even_kwh_per_gb=_break_even([(energies[0], *means) for (energies, _), means in known.items()]),
+        break_even_kwh_per_gb=_break_even(*known),
         runs=None if problem.runs is None else len(problem.runs.id),
     )
+
+
+def _home(problem: Problem, placement: Placement) -> Placement:
+    """All nodes at home, all day."""
+    return replace(placement, plans=(Plan(ALL_HOURS, dict.fromkeys(problem.nodes, problem.home_region)),), origin={})
 
 
 def with_sensitivity(placement: Placement, found: Sensitivity) -> Placement:
@@ -163,72 +170,11 @@ def _assuming(problem: Problem, kwh_per_gb: float, intra_kwh_per_gb: float) -> P
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Day:
-    """A placement and home over the day, by one kind of intensity."""
-
-    problem: Problem
-    placement: Placement
-    intensity: Intensity
-    seed: int
-    samples: int
-
-    @property
-    def saving(self) -> tuple[float, tuple[float, float] | None]:
-        """What is saved over the day, and its interval."""
-        home, placed = self.means
-        saving = (home - placed) / home if home > 0 else 0.0
-        return saving, self._interval()
-
-    @property
-    def means(self) -> tuple[float, float]:
-        """Mean carbon of a run over the day, at home and as placed, g."""
-        evaluator = self._evaluator
-        grams = evaluator.score(np.array([evaluator.home, *self._places])).means[Metric.CARBON]
-        hours = [(row, self._at(hour)) for row, plan in enumerate(self._plans, start=1) for hour in plan.hours]
-        home, placed = np.array([(grams[0, hour], grams[row, hour]) for row, hour in hours]).sum(axis=0)
-        return float(home) / len(ALL_HOURS), float(placed) / len(ALL_HOURS)
-
-    def _interval(self) -> tuple[float, float] | None:
-        evaluator = self._evaluator
-        if evaluator.weights is None:
-            return None
-        home, placed = np.zeros(evaluator.weights.runs), np.zeros(evaluator.weights.runs)
-        for places, plan in zip(self._places, self._plans, strict=True):
-            hours = [self._at(hour) for hour in plan.hours]
-            home += self._of_runs(evaluator, evaluator.home, hours)
-            placed += self._of_runs(evaluator, places, hours)
-        return saving_interval(placed, home)
-
-    def _of_runs(self, evaluator: Evaluator, places: Ints, hours: Sequence[int]) -> Floats:
-        """What each observed run emits (n,), summed over hours."""
-        assert evaluator.weights is not None
-        return evaluator.weights.by_run(evaluator.details(places, hours)[Metric.CARBON].sum(axis=0))
-
-    def _at(self, hour: int) -> int:
-        return hour if self.intensity == "average" else AVERAGE
-
-    @property
-    def _plans(self) -> Sequence[Plan]:
-        return self.placement.plans
-
-    @property
-    def _places(self) -> list[Ints]:
-        return [place_positions(self.problem, plan.regions) for plan in self._plans]
-
-    @property
-    def _evaluator(self) -> Evaluator:
-        return Evaluator(self.problem, self.seed, self.samples)
-
-
-def _break_even(known: Sequence[tuple[float, float, float]]) -> float | None:
-    """The energy at which home and placed emit the same, both linear in it, from (energy, home, placed) at two."""
-    for (low, *at_low), (high, *at_high) in pairwise(sorted(known)):
-        saved_low, saved_high = at_low[0] - at_low[1], at_high[0] - at_high[1]
-        slope = (saved_high - saved_low) / (high - low)
-        energy = low - saved_low / slope if slope else 0.0
-        return energy if energy > 0 else None
-    return None
+def _break_even(low: tuple[float, float], high: tuple[float, float]) -> float | None:
+    """The energy at which nothing is saved, from what is saved at two, in which it is linear: (energy, g)."""
+    slope = (high[1] - low[1]) / (high[0] - low[0])
+    energy = low[0] - low[1] / slope if slope else 0.0
+    return energy if energy > 0 else None
 
 
 def _sign(saving: float) -> int:

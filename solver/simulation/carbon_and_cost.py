@@ -80,8 +80,10 @@ class Rates:
 
 
 def _external_per_gb(model: CarbonModel, home_route: Floats) -> Floats:
-    """What a GB emits that goes to an unknown endpoint, (H, R): the same from everywhere, but for problems that say
-    what share of it is exchanged with home."""
+    """What a GB emits that goes to an unknown endpoint, (H, R).
+
+    It is the same from everywhere, but for problems that say what share of it is exchanged with home.
+    """
     share = model.external_data_home_share or 0.0
     return model.transmission_kwh_per_gb * ((1 - share) * model.unknown_route_g_per_kwh + share * home_route)
 

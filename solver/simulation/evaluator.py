@@ -1,8 +1,8 @@
 """What placements emit, cost and take: means and tails over the same drawn runs, many placements at once.
 
-A share of runs may always stay home (`entry.stays_home_share`), and counts in every placement's means and tails: what a
-placement is said to save, it saves. Of drawn runs these are the last ones of the sample, scored once, at home. Where the
-runs are observed ones, each is scored as moved and at home, with the share as its weight.
+A share of runs may always stay home (`entry.stays_home_share`), and counts in every placement's means and tails: what
+a placement is said to save, it saves. Of drawn runs these are the last ones of the sample, scored once, at home. Where
+the runs are observed ones, each is scored as moved and at home, with the share as its weight.
 """
 
 from __future__ import annotations

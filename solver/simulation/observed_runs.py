@@ -1,15 +1,15 @@
 """A problem whose rows are runs: nothing is drawn but what a run does not say.
 
-A scenario is an observed run with everything in it: which edges it took, how long its nodes ran, what they exchanged, how
-long its messages travelled. A placement changes of it what it changes, o being where something was observed:
+A scenario is an observed run with everything in it: which edges it took, how long its nodes ran, what they exchanged,
+how long its messages travelled. A placement changes of it what it changes, o being where something was observed:
 
-    duration(v, r)     = d * f(r) / f(o)  +  sum over endpoints e   rounds * (ping(r, e) - ping(o, e))
+    duration(v, r)      = d * f(r) / f(o)  +  sum over endpoints e   rounds * (ping(r, e) - ping(o, e))
     latency(u, v; a, b) = l + k * (ping(a, b) - ping(o_u, o_v))         k = 5 into a sync node, else 1
 
-So a placement that leaves all as it was scores as the run did. `rounds` are the round trips of the calls to an endpoint:
-for each call 2, and one for each doubling of what TCP sends at once, from 14.6 KB; but no more than the seconds that were
-observed have room for. Where a run lacks something (a message that came late for an outage, a hop of the entry that was
-never moved), another run's stands in, drawn independently.
+So a placement that leaves all as it was scores as the run did. `rounds` are the round trips of the calls to an
+endpoint: for each call 2, and one for each doubling of what TCP sends at once, from 14.6 KB; but no more than the
+seconds that were observed have room for. Where a run lacks something (a message that came late for an outage, a hop of
+the entry that was never moved), another run's stands in, drawn independently.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from functools import cached_property
 
 import numpy as np
 
-from caribou.model.schema.problem import Exchanges, Problem, ProblemEdge, Runs, SkipNotice, Transfers
+from caribou.model.schema.problem import Exchanges, ProblemEdge, Runs, SkipNotice, Transfers
 from caribou.solver.simulation.latency import KB_PER_GB, PINGS_INTO_PLAIN, PINGS_INTO_SYNC, Latency
-from caribou.solver.simulation.random_streams import Bools, Floats, Ints, RandomStreams
+from caribou.solver.simulation.random_streams import Bools, Floats, Ints
 from caribou.solver.simulation.scenarios import EntryDraw, External, Message, NodeRuns, Scenarios
 
 ROUNDS_A_CALL = 2.0
-"""A new connection takes one round trip and its encryption another; kept open, the request takes one, its answer is on it."""
+"""A new connection takes a round trip, its encryption another; over an open one a request and its answer take one."""
 INITIAL_WINDOW_KB = 14.6
 """What TCP sends before it waits for the first acknowledgement: ten segments of 1,460 bytes (RFC 6928)."""
 _NOWHERE = -1

@@ -10,6 +10,7 @@ from caribou.model.errors import InvalidRecordError
 from caribou.model.run.record import Outcome
 
 GB = 1024**3
+KB = 1024 / GB
 
 
 def test_summary_of_a_chain_when_one_run_was_seen_then_figures_are_those_of_its_records(make):
@@ -17,13 +18,24 @@ def test_summary_of_a_chain_when_one_run_was_seen_then_figures_are_those_of_its_
     graph = graph_of({"A": "B"}, name="example")
     summary = summarise(make.simulate(graph), graph, make.manifest_of(graph))
     assert summary.nodes["A"]["runs"] == {
-        make.HOME: {"duration_s": [2.0], "external_data_gb": [2048 / GB], "call_offset_s": {"B": [1.0]}}
+        make.HOME: {
+            "run": [0],
+            "duration_s": [2.0],
+            "init_s": [0.0],
+            "external": {f"s3.{make.HOME}": {"calls": [1], "gb_out": [KB], "gb_in": [KB], "seconds": [0.1]}},
+            "call_offset_s": {"B": [1.0]},
+        }
     }
+    assert summary.endpoints == {
+        f"s3.{make.HOME}": {"service": "s3", "region": make.HOME, "hosts": [f"photos.s3.{make.HOME}.amazonaws.com"]}
+    }
+    assert summary.runs == {"id": ["run-1"], "started_at": [make.START]}
     assert summary.nodes["A"]["cpu_utilization"] == 0.25
     assert summary.nodes["A"]["allowed_regions"] == [make.HOME, make.AWAY]
     (edge,) = summary.edges
     assert edge["probability"] == 1.0
-    assert edge["transfers"] == {f"{make.HOME}>{make.HOME}": {"payload_gb": [512 / GB], "latency_s": [0.1]}}
+    assert edge["taken"] == [0]
+    assert edge["transfers"] == {f"{make.HOME}>{make.HOME}": {"run": [0], "payload_gb": [512 / GB], "latency_s": [0.1]}}
     assert edge["sync"] is None
     assert edge["on_skip"] == []
     assert summary.entry["payload_gb"] == [1024 / GB]
@@ -40,7 +52,8 @@ def test_summary_when_an_edge_is_sometimes_skipped_then_probability_and_notices_
     (notice,) = edge["on_skip"]
     assert (notice["predecessor"], notice["sync_node"]) == ("B", "D")
     # reported at once and delivered with D's message, which C's later report sent
-    assert notice["transfers"] == {f"{make.HOME}>{make.HOME}": {"latency_s": [pytest.approx(0.12)]}}
+    assert notice["transfers"] == {f"{make.HOME}>{make.HOME}": {"run": [0], "latency_s": [pytest.approx(0.12)]}}
+    assert edge["taken"] == [1, 2, 3]
 
 
 def test_join_latency_when_an_edge_reported_last_then_it_is_what_was_seen_and_else_what_it_would_have_been(
@@ -74,16 +87,24 @@ def test_samples_when_runs_went_to_another_region_then_they_stand_under_that_reg
     summary = summarise(records, graph, make.manifest_of(graph))
     assert set(summary.nodes["B"]["runs"]) == {make.HOME, make.AWAY}
     assert set(summary.edges[0]["transfers"]) == {f"{make.HOME}>{make.HOME}", f"{make.HOME}>{make.AWAY}"}
-    assert "home_runs" not in summary.provenance
+    assert [runs["run"] for runs in summary.nodes["B"]["runs"].values()] == [[1], [0]]
 
 
-def test_samples_when_a_node_never_ran_at_home_then_home_takes_them_over_and_provenance_says_so(make):
-    """The model needs home: it gets what was observed elsewhere, and the provenance names the node."""
+def test_samples_when_a_node_never_ran_at_home_then_it_stands_where_it_ran(make):
+    """The model moves it from there; nothing is said to have been observed at home."""
     graph = graph_of({"A": "B"}, name="example")
     summary = summarise(make.simulate(graph, regions={"B": make.AWAY}), graph, make.manifest_of(graph))
-    runs = summary.nodes["B"]["runs"]
-    assert runs[make.HOME] == runs[make.AWAY]
-    assert summary.provenance["home_runs"].endswith("B")
+    assert set(summary.nodes["B"]["runs"]) == {make.AWAY}
+
+
+def test_runs_when_one_is_not_whole_then_it_is_left_out_and_the_others_count(make, diamond):
+    """A row is a run: one whose node failed, or is still to come, has no place in it."""
+    records = make.simulate(diamond, "whole")
+    torn = [record for record in make.simulate(diamond, "torn") if record.node != "B"]
+    summary = summarise([*records, *torn], diamond, make.manifest_of(diamond))
+    assert summary.runs["id"] == ["whole"]
+    left_out = summary.provenance["records_left_out"]
+    assert left_out == "3 records of a run in which B was called and has no successful record"
 
 
 def test_attempts_when_the_first_failed_then_the_last_counts_and_the_latency_is_the_first_ones(make):
@@ -165,12 +186,14 @@ def test_node_when_no_run_led_to_it_then_it_stays_home_without_runs_and_is_named
     assert summary.provenance["unreached_nodes"].endswith("B")
 
 
-@pytest.mark.parametrize("lost", ["A", "B"])
-def test_node_when_it_was_called_but_never_observed_then_the_error_names_it_and_what_to_do(make, lost):
+@pytest.mark.parametrize(
+    ("lost", "said"), [("A", "whose beginning is not recorded"), ("B", "in which B was called and has no successful")]
+)
+def test_node_when_it_was_called_but_never_observed_then_the_error_names_it_and_what_to_do(make, lost, said):
     """A problem without a node's runs would be a guess."""
     graph = graph_of({"A": "B"}, name="example")
     records = [record for record in make.simulate(graph) if record.node != lost]
-    with pytest.raises(InvalidRecordError, match=rf"node {lost} has no successful run.*reach {lost}"):
+    with pytest.raises(InvalidRecordError, match=rf"no run is whole.*of a run {said}.*run the workflow"):
         summarise(records, graph, make.manifest_of(graph))
 
 

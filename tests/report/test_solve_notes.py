@@ -3,12 +3,24 @@
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.report.solve_notes import footprint_text, sensitivity_text, solve_notes
 
+
+def corner(intensity, saving, ci95=None):
+    """A corner of a sensitivity."""
+    return {
+        "transmission_kwh_per_gb": 0.001,
+        "intra_region_kwh_per_gb": 0.0,
+        "intensity": intensity,
+        "saving": saving,
+        "ci95": ci95,
+    }
+
+
 SENSITIVITY = {
-    "transmission_kwh_per_gb": {"low": 0.001, "high": 0.005},
-    "average": {"low": 0.4, "high": 0.25},
-    "marginal": {"low": 0.1, "high": -0.05},
+    "verdict": "depends on what is assumed",
+    "corners": [corner("average", 0.4), corner("average", 0.25), corner("marginal", 0.1), corner("marginal", -0.05)],
     "marginal_unknown": [],
-    "sign_depends": True,
+    "break_even_kwh_per_gb": 0.0123,
+    "runs": None,
 }
 SOLVER = {
     "cpu_seconds": 0.1234,
@@ -20,20 +32,30 @@ SOLVER = {
 
 
 def test_notes_when_the_sign_depends_then_say_so_in_capitals():
-    """All four savings as changes of carbon, and the warning."""
+    """The verdict, and between what the change of carbon is by each kind of intensity."""
     text = sensitivity_text(SENSITIVITY)
-    assert "by average intensity: -40.0% and -25.0%; by marginal intensity: -10.0% and +5.0%" in text
-    assert "0.001 and 0.005 kWh/GB" in text
-    assert "DEPENDS" in text
+    assert text.startswith("Carbon: DEPENDS ON WHAT IS ASSUMED. By average intensity -40.0% to -25.0%;")
+    assert "by marginal intensity -10.0% to +5.0%" in text
+    assert text.endswith("break-even at 0.012 kWh/GB.")
+
+
+def test_notes_when_savings_have_intervals_then_their_ends_are_said_and_how_many_runs_they_rest_on():
+    """The most and the least that may be saved."""
+    corners = [corner("average", 0.4, [0.35, 0.45]), corner("average", 0.3, [0.2, 0.4])]
+    text = sensitivity_text({**SENSITIVITY, "verdict": "saves", "corners": corners, "runs": 60})
+    assert text.startswith("Carbon: SAVES (60 runs). By average intensity -45.0% to -20.0%;")
 
 
 def test_notes_when_marginal_intensity_is_not_known_then_name_the_regions():
     """Not known is no number."""
-    text = sensitivity_text(
-        {**SENSITIVITY, "marginal": None, "marginal_unknown": ["ca-west-1", "mx-central-1"], "sign_depends": None}
-    )
-    assert "by marginal intensity: not known (ca-west-1, mx-central-1)" in text
-    assert "DEPENDS" not in text
+    unknown = {"corners": [corner("average", 0.4)], "marginal_unknown": ["ca-west-1", "mx-central-1"]}
+    text = sensitivity_text({**SENSITIVITY, **unknown})
+    assert "by marginal intensity not known (ca-west-1, mx-central-1)" in text
+
+
+def test_notes_when_an_earlier_version_solved_then_they_say_to_solve_again():
+    """It knew four corners and no verdict."""
+    assert sensitivity_text({"sign_depends": True}) == "Savings were worked out by an earlier version: solve again."
 
 
 def test_notes_when_the_solve_is_paid_back_then_say_after_how_many_runs():

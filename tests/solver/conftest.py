@@ -37,6 +37,12 @@ def reference():
 
 
 @pytest.fixture(scope="session")
+def observed_reference():
+    """What a placement changes of an observed run, in plain Python: see observed_reference.py."""
+    return _module("observed_reference")
+
+
+@pytest.fixture(scope="session")
 def oracle():
     """Closed-form expectations of trees: see oracle.py."""
     sys.path.insert(0, str(HERE))

@@ -1,0 +1,164 @@
+"""The model of observed runs in plain Python, written from docs/model.md: each run as a problem of one run.
+
+What a placement changes of a run is worked out here, number by number; what a run with those numbers emits, costs and
+takes is the other reference's matter (`reference.py`), which knows external data by a share only and no starts of
+processes: both are added here.
+"""
+
+import math
+from statistics import fmean
+
+
+def run_of(reference, data, row, regions, *, hour):
+    """Carbon in g, cost in USD and run time in s of one observed run, placed (node -> region)."""
+    (carbon, cost, runtime), *_ = reference.runs_of(_alone(data, row), regions, hour=hour, seed=0, samples=20)
+    more_g, more_usd = zip(*(_beside(data, row, node, regions[node], hour) for node in data["nodes"]), strict=True)
+    return carbon + sum(more_g), cost + sum(more_usd), runtime
+
+
+def _ping(data, a, b):
+    return fmean(data["ping_s"][a][b])
+
+
+def _execution(data, row, node):
+    """Where a node ran in a run, and the place of it in the lists there; None if it did not run."""
+    for region, runs in data["nodes"][node]["runs"].items():
+        if row in runs["run"]:
+            return region, runs, runs["run"].index(row)
+    return None
+
+
+def _rounds(exchanged, at, ping_s):
+    calls, size_kb = exchanged["calls"][at], (exchanged["gb_out"][at] + exchanged["gb_in"][at]) * 1024**2
+    if calls == 0:
+        return 0.0
+    rounds = calls * (2 + math.ceil(math.log2(size_kb / calls / 14.6 + 1)))
+    return min(rounds, exchanged["seconds"][at] / ping_s)
+
+
+def _duration(data, row, node, region):
+    seen_in, runs, at = _execution(data, row, node)
+    speed = {name: facts["relative_run_time"] for name, facts in data["regions"].items()}
+    duration = runs["duration_s"][at] * speed[region] / speed[seen_in]
+    for name, exchanged in runs["external"].items():
+        where = data["endpoints"][name]["region"]
+        if where in data["regions"]:
+            rounds = _rounds(exchanged, at, _ping(data, seen_in, where))
+            duration += rounds * (_ping(data, region, where) - _ping(data, seen_in, where))
+    return max(duration, 0.0)
+
+
+def _latency(data, row, transfers, pings, ends):
+    """The latency of the run's message between two regions, None if it has none."""
+    home, (a, b) = data["home_region"], ends
+    for pair, seen in transfers.items():
+        if row in seen["run"]:
+            source, target = pair.split(">")
+            latency = seen["latency_s"][seen["run"].index(row)]
+            between = _ping(data, a, b)
+            return max(
+                latency + pings * (between - _ping(data, source, target)), pings * (between - _ping(data, home, home))
+            )
+    return None
+
+
+def _transfers(data, row, edge):
+    if row not in edge["taken"]:
+        return {}
+    pings = 5 if edge["sync"] else 1
+    size = next(s["payload_gb"][s["run"].index(row)] for s in edge["transfers"].values() if row in s["run"])
+    return {
+        f"{a}>{b}": {"payload_gb": [size], "latency_s": [_latency(data, row, edge["transfers"], pings, (a, b))]}
+        for a in data["regions"]
+        for b in data["regions"]
+    }
+
+
+def _notice(data, row, notice):
+    pairs = {
+        f"{a}>{b}": _latency(data, row, notice["transfers"], 5, (a, b))
+        for a in data["regions"]
+        for b in data["regions"]
+    }
+    return {**notice, "transfers": {pair: {"latency_s": [latency]} for pair, latency in pairs.items()}}
+
+
+def _alone(data, row):
+    """The problem of the first schema whose only run is this one."""
+    edges = [
+        {
+            **{key: value for key, value in edge.items() if key != "taken"},
+            "probability": float(row in edge["taken"]),
+            "transfers": _transfers(data, row, edge),
+            "on_skip": [] if row in edge["taken"] else [_notice(data, row, notice) for notice in edge["on_skip"]],
+        }
+        for edge in data["edges"]
+    ]
+    return {
+        **{key: value for key, value in data.items() if key not in {"runs", "endpoints"}},
+        "schema": "caribou.problem/1",
+        "carbon_model": {
+            "transmission_kwh_per_gb": data["carbon_model"]["transmission_kwh_per_gb"],
+            "unknown_route_g_per_kwh": data["carbon_model"]["unknown_route_g_per_kwh"],
+            "intra_region_transmission_free": True,
+            "external_data_home_share": 0.0,
+        },
+        "entry": {
+            **data["entry"],
+            "payload_gb": [data["entry"]["payload_gb"][row]],
+            "plan_read_at_function_probability": 0.0,
+            "stays_home_share": 0.0,
+        },
+        "nodes": {name: {**node, "runs": _runs(data, row, name)} for name, node in data["nodes"].items()},
+        "edges": edges,
+    }
+
+
+def _runs(data, row, node):
+    found = _execution(data, row, node)
+    if found is None:
+        return {}
+    _, runs, at = found
+    result = {}
+    for region in data["regions"]:
+        duration = _duration(data, row, node, region)
+        stretch = duration / runs["duration_s"][at]
+        result[region] = {
+            "duration_s": [duration],
+            "external_data_gb": [0.0],
+            "call_offset_s": {key: [offsets[at] * stretch] for key, offsets in runs["call_offset_s"].items()},
+        }
+    return result
+
+
+def _beside(data, row, node, region, hour):
+    """Carbon and cost of a node's external data, and of starting its process."""
+    found = _execution(data, row, node)
+    if found is None:
+        return 0.0, 0.0
+    _, runs, at = found
+    facts, model, machine = data["regions"][region], data["carbon_model"], data["nodes"][node]
+    grids = {name: _intensity(one, hour) for name, one in data["regions"].items()}
+    vcpu = machine["vcpu"] or machine["memory_mb"] / 1769
+    cpu = facts["cpu_kw_per_vcpu"]
+    kw = (cpu["idle"] + machine["cpu_utilization"] * (cpu["full"] - cpu["idle"])) * vcpu
+    kw += facts["memory_kw_per_gb"] * machine["memory_mb"] / 1024
+    grams = runs["init_s"][at] / 3600 * kw * facts["pue"] * grids[region]
+    price = facts["price_usd"]["compute_per_gb_s"][machine["architecture"]]
+    usd = price * machine["memory_mb"] / 1024 * runs["init_s"][at]
+    for name, exchanged in runs["external"].items():
+        where, out, back = data["endpoints"][name]["region"], exchanged["gb_out"][at], exchanged["gb_in"][at]
+        if where not in data["regions"]:
+            grams += (out + back) * model["transmission_kwh_per_gb"] * model["unknown_route_g_per_kwh"]
+        elif where == region:
+            grams += (out + back) * model["intra_region_kwh_per_gb"] * grids[region]
+        else:
+            grams += (out + back) * model["transmission_kwh_per_gb"] * (grids[region] + grids[where]) / 2
+            usd += out * facts["price_usd"]["egress_other_region_per_gb"]
+            usd += back * data["regions"][where]["price_usd"]["egress_other_region_per_gb"]
+    return grams, usd
+
+
+def _intensity(facts, hour):
+    grid = facts["carbon_intensity_g_per_kwh"]
+    return grid["average"] if hour is None else grid["hourly"][hour]
