@@ -127,7 +127,7 @@ def test_function_when_its_message_is_hostile_then_it_runs_or_raises_one_error(t
         user_function=seen.append,
         memory_mb=128,
         emit=lambda _: None,
-        external_bytes=lambda: 0,
+        exchanges=dict,
     )
     try:
         runner.handle(unpack(notification(text, topic), names=NAMES, function="a", request_id="r-1"), cold_start=False)

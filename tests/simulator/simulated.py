@@ -521,7 +521,7 @@ class World:
                 user_function=self.functions[event.function],
                 memory_mb=1769,
                 emit=lambda _: None,
-                external_bytes=lambda: 0,
+                exchanges=dict,
                 pool=lambda: _Sends(process),
             )
             return runner.handle(self._delivery(event), cold_start=True)
