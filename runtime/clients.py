@@ -89,6 +89,10 @@ class Clients:
                 raise UnreachableError(f"{region}: {error}") from error
             raise
 
+    def ask_all_again(self) -> None:
+        """Forget which regions did not answer."""
+        self._silent_until.clear()
+
     def _is_away(self, region: str) -> bool:
         return self._home_region is not None and region != self._home_region
 

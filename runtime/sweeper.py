@@ -29,7 +29,8 @@ def handle(event: object, context: LambdaContext) -> Mapping[str, Any]:
     """One sweep; its numbers. Or what an operator orders; what became of it. Raises InvalidOrderError."""
     order = parse_order(event)
     _, partition, _, _, account, *_ = context.invoked_function_arn.split(":")
-    settings, ports, logger = _made(partition, account)
+    settings, ports, clients, logger = _made(partition, account)
+    clients.ask_all_again()  # each sweep asks a region once, and so does each order, whatever the one before met
     sweeper = Sweeper(settings, ports, has_time=lambda: context.get_remaining_time_in_millis() > _IN_HAND_MS)
     if order is not None:
         answer = Redriver(sweeper).carry_out(order).to_json()
@@ -42,10 +43,10 @@ def handle(event: object, context: LambdaContext) -> Mapping[str, Any]:
 
 
 @cache
-def _made(partition: str, account: str) -> tuple[Settings, Ports, Logger]:
+def _made(partition: str, account: str) -> tuple[Settings, Ports, Clients, Logger]:
     """What lasts as long as the process."""
     settings = load_settings()
     logger = Logger(service=f"caribou-{settings.graph.workflow}", level="INFO")
     clients = Clients.deployed(settings.home_region, _CLIENTS)
     ports = aws_ports(settings, partition=partition, account=account, clients=clients)
-    return settings, ports, logger
+    return settings, ports, clients, logger

@@ -64,6 +64,16 @@ def test_region_when_it_is_silent_then_it_is_not_asked_again_for_a_while(monkeyp
     assert asked[-1] == AWAY
 
 
+def test_region_when_a_sweep_begins_then_it_is_asked_again():
+    """An operator's order, a moment after a sweep that found a region silent, is no part of that sweep."""
+    clients = Clients(home_region=HOME)
+    with pytest.raises(UnreachableError), clients.reaching(AWAY):
+        raise ConnectTimeoutError(endpoint_url="x")
+    clients.ask_all_again()
+    with clients.reaching(AWAY):
+        pass
+
+
 def test_region_when_it_is_silent_then_there_is_time_to_go_home():
     """Botocore's `max_attempts` counts retries, so the attempts are said in total."""
     config = made._CONFIG

@@ -86,7 +86,7 @@ def made(wire):
 @pytest.fixture
 def ports(made):
     """The ports of a function; no region is known to be silent."""
-    made._silent_until.clear()
+    made.ask_all_again()
     graph = graph_of({"a": "b"})
     settings = Settings(graph, "a", HOME, AWAY, "test", RunSettings(0.0, 1000, 3600, deduplicate=True))
     return aws_ports(settings, partition="aws", account=ACCOUNT, clients=made)
