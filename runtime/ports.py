@@ -120,7 +120,7 @@ class PayloadStore(Protocol):
         """Keep an encoded payload under a key in a region's bucket."""
 
     def get(self, pointer: Pointer) -> str:
-        """The payload at the pointer, its digest checked."""
+        """The payload at the pointer, its digest and size checked."""
 
 
 class Clock(Protocol):
