@@ -267,7 +267,7 @@ class Player:
             user_function=self._functions[function],
             memory_mb=1769,
             emit=_emit,
-            external_bytes=lambda: 0,
+            exchanges=dict,
         )
 
 

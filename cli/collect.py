@@ -33,6 +33,14 @@ from caribou.model.schema.problem_file import parse_problem
 from caribou.model.schema.text_files import read_text_file
 
 _file = click.Path(dir_okay=False, path_type=Path)
+_NOTED = (
+    "workflow.unreached_nodes",
+    "workflow.home_runs",
+    "carbon_zone_contested",
+    "pue_of_aws_fleet",
+    "egress_price_assumed",
+)
+"""What of a problem's provenance is shown when it is written."""
 
 
 @click.command("data_collect")
@@ -129,7 +137,7 @@ def _show_unrecorded_of(name: str, plane: ControlPlane, root: Path) -> None:
 
 def _show_problem(output: Path, provenance: dict[str, str]) -> None:
     say(f"{output} written, from {provenance['workflow.runs']}")
-    for key in ("workflow.unreached_nodes", "workflow.home_runs", "pue_of_aws_fleet", "egress_price_assumed"):
+    for key in _NOTED:
         if key in provenance:
             say(f"note: {key.replace('workflow.', '').replace('_', ' ')}: {provenance[key]}")
 

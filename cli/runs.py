@@ -21,11 +21,11 @@ from caribou.cli.session import Session, session
 from caribou.cli.trace_view import runs_table
 from caribou.control.runs.evidence import Wanted
 from caribou.control.runs.redrive import redrive as redrive_run
-from caribou.control.runs.redrive import sweeper_of
 from caribou.control.runs.runs import RunItem, Runs, RunState
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.project.workflow import Workflow, read_workflow, workflow_folders
 from caribou.model.run.fields import is_run_name
+from caribou.model.run.order import RedriveAnswer
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -89,15 +89,22 @@ def redrive(run_id: str, workflow: str | None, *, wait: bool, limit_s: float, as
     """Go on with the run RUN_ID, which failed or expired, where its messages are parked."""
     with session() as here:
         found = found_run(run_id, workflow, here)
-        definition = found.workflow
-        sweeper = sweeper_of(definition.graph, definition.manifest, here.target.stage, found.runs.account)
-        sent = redrive_run(sweeper, run_id)
+        answer = redrive_run(here.sweeper_of(found.workflow), run_id)
         if as_json and not wait:
-            say(json.dumps({"run_id": run_id, "sent": [message.node for message in sent]}))
-        for message in sent:
-            notify(f"sent again: {message.node}, parked for {message.reason}")
+            say(json.dumps({"run_id": run_id, "sent": [message.node for message in answer.sent]}))
+        show_redriven(answer)
         if wait:
             end(found.runs, run_id, limit_s=limit_s, as_json=as_json)
+
+
+def show_redriven(answer: RedriveAnswer) -> None:
+    """Say what a redrive has sent, and of what it knows nothing."""
+    for problem in answer.problems:
+        notify(f"warning: it is not known what lies in a failure queue: {problem}")
+    for message in answer.sent:
+        notify(f"sent again: {message.node}, for {message.reason}")
+    if answer.has_ended:
+        notify("nothing was left to do: all of it had ended after its deadline, and it has SUCCEEDED now")
 
 
 def found_run(run_id: str, workflow: str | None, here: Session) -> Found:

@@ -28,15 +28,17 @@ from caribou.collectors.registrations import SsmRegistry, registered
 from caribou.control.aws import Aws, aws_errors_as, out_of_reach
 from caribou.control.log_collection import RecordCollector, function_names
 from caribou.control.runs.evidence import SCAN_ITEMS
+from caribou.control.runs.redrive import SweeperFunction, too_old
 from caribou.control.runs.runs import Runs
 from caribou.control.runs.unrecorded import RecordCheck
-from caribou.control.stacks.deployed import DeployedStack, resources
+from caribou.control.stacks.deployed import DeployedStack, home_stack, resources
 from caribou.control.stacks.stateful import ResourceType
 from caribou.control.target import DEFAULT_QUALIFIER, QUALIFIER_KEY, Target
 from caribou.control.workflows import KnownWorkflow, known_workflows, read_each
 from caribou.model.errors import CaribouError, InvalidInputError
 from caribou.model.project.workflow import Workflow, workflow_folders
 from caribou.model.registration import ControlNames, Registration
+from caribou.model.template_contract import Output
 
 
 class ControlPlane:
@@ -80,6 +82,15 @@ class Session:
         """The runs of a workflow of the project."""
         account = self.account(workflow.manifest.home_region)
         return Runs(workflow.graph, workflow.manifest, self.target.stage, account, self.aws)
+
+    def sweeper_of(self, workflow: Workflow) -> SweeperFunction:
+        """The deployed sweeper of a workflow, which carries redrives out. Raises OperationFailedError."""
+        home = workflow.manifest.home_region
+        stack = home_stack(self.aws, workflow.name, self.target.stage, home)
+        function = None if stack is None else stack.outputs.get(Output.SWEEPER)
+        if function is None:
+            raise too_old(workflow.name, home, f"its stack has no output {Output.SWEEPER}")
+        return SweeperFunction(self.aws, workflow.name, home, function)
 
     def known_workflows(self) -> tuple[KnownWorkflow, ...]:
         """The workflows of the project and of the registry. What is broken is a warning, and keeps no other."""

@@ -17,6 +17,7 @@ Json = dict[str, Any]
 Kind = Literal["carbon", "provider", "performance"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 HOURS = 24
+ARCHITECTURES = ("x86_64", "arm64")
 _SHOWN = 80
 
 
@@ -130,19 +131,27 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class ProviderBody:
-    """What AWS's data centres and price list say of a region: PUE, power of vCPUs and memory (kW), prices (USD)."""
+    """What AWS's data centres and price list say of a region: PUE, power (kW), prices (USD).
+
+    `cpu_kw_per_vcpu` is by architecture, `x86_64` and `arm64`; `memory_kw_per_gb` comes on top of it.
+    """
 
     kind: ClassVar[Kind] = "provider"
 
     pue: float
-    cpu_kw_per_vcpu: CpuPower
+    cpu_kw_per_vcpu: Mapping[str, CpuPower]
     memory_kw_per_gb: float
     price_usd: Prices
     provenance: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        power = {**self.cpu_kw_per_vcpu.to_json(), "memory_kw_per_gb": self.memory_kw_per_gb}
-        _check(self.kind, {"pue": self.pue, **power, **self.price_usd.amounts()})
+        power = {
+            f"cpu_kw_per_vcpu.{architecture}.{load}": kw
+            for architecture, cpu in self.cpu_kw_per_vcpu.items()
+            for load, kw in cpu.to_json().items()
+        }
+        memory = {"memory_kw_per_gb": self.memory_kw_per_gb}
+        _check(self.kind, {"pue": self.pue, **power, **memory, **self.price_usd.amounts()})
         if self.pue < 1:
             raise _wrong(self.kind, "has a PUE below 1", self.pue)
 
@@ -159,10 +168,9 @@ class ProviderBody:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The body that `to_json` wrote."""
-        cpu = data["cpu_kw_per_vcpu"]
         return cls(
             pue=data["pue"],
-            cpu_kw_per_vcpu=CpuPower(cpu["idle"], cpu["full"]),
+            cpu_kw_per_vcpu=_powers(data["cpu_kw_per_vcpu"]),
             memory_kw_per_gb=data["memory_kw_per_gb"],
             price_usd=Prices.from_json(data["price_usd"]),
             provenance=_provenance(data),
@@ -172,7 +180,7 @@ class ProviderBody:
         """The body as a JSON object."""
         return {
             "pue": self.pue,
-            "cpu_kw_per_vcpu": self.cpu_kw_per_vcpu.to_json(),
+            "cpu_kw_per_vcpu": {key: cpu.to_json() for key, cpu in self.cpu_kw_per_vcpu.items()},
             "memory_kw_per_gb": self.memory_kw_per_gb,
             "price_usd": self.price_usd.to_json(),
             "provenance": dict(self.provenance),
@@ -208,6 +216,15 @@ class PerformanceBody:
             "ping_s": {to: list(samples) for to, samples in self.ping_s.items()},
             "provenance": dict(self.provenance),
         }
+
+
+def _powers(data: Mapping[str, Any]) -> dict[str, CpuPower]:
+    """Power by architecture. Facts of earlier versions have one for both."""
+    if "idle" in data:
+        return dict.fromkeys(ARCHITECTURES, CpuPower(data["idle"], data["full"]))
+    return {
+        architecture: CpuPower(data[architecture]["idle"], data[architecture]["full"]) for architecture in ARCHITECTURES
+    }
 
 
 def _provenance(data: Mapping[str, Any]) -> dict[str, object]:

@@ -1,17 +1,16 @@
-"""What DynamoDB takes as an item, for the forms of its tables in memory: they must refuse what it would.
-
-Limits: AWS, "Constraints in Amazon DynamoDB" and "Item sizes and formats".
-"""
+"""What DynamoDB takes as an item, for the forms of its tables in memory: they must refuse what it would."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-MAX_ITEM_BYTES = 400 * 1024
-MAX_PARTITION_KEY_BYTES = 2048
-MAX_SORT_KEY_BYTES = 1024
-MAX_DIGITS = 38
+from caribou.model.item_limits import (
+    MAX_ITEM_BYTES,
+    MAX_NUMBER_DIGITS,
+    MAX_PARTITION_KEY_BYTES,
+    MAX_SORT_KEY_BYTES,
+)
 
 
 def refusal(item: Mapping[str, Any], partition: str, sort: str) -> str | None:
@@ -23,7 +22,10 @@ def refusal(item: Mapping[str, Any], partition: str, sort: str) -> str | None:
     reasons = (
         (not 0 < sizes[partition] <= MAX_PARTITION_KEY_BYTES, f"{partition} has {sizes[partition]} bytes"),
         (not 0 < sizes[sort] <= MAX_SORT_KEY_BYTES, f"{sort} has {sizes[sort]} bytes"),
-        (any(_digits(value) > MAX_DIGITS for value in item.values()), f"a number has over {MAX_DIGITS} digits"),
+        (
+            any(_digits(value) > MAX_NUMBER_DIGITS for value in item.values()),
+            f"a number has over {MAX_NUMBER_DIGITS} digits",
+        ),
         (sum(sizes.values()) + sum(map(len, item)) > MAX_ITEM_BYTES, "the item has over 400 KB"),
     )
     return next((reason for applies, reason in reasons if applies), None)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from caribou.model.run.fields import LAST_SECOND, is_run_name
-from caribou.model.run.record import RunRecord, SuccessorRecord
+from caribou.model.run.record import EndpointRecord, RunRecord, SuccessorRecord
 
 LAMBDA_MAX_S = 900.0
 """The longest that an invocation may take."""
@@ -20,6 +20,10 @@ MAX_BYTES = 10**13
 """What 900 s at 100 Gbit/s can move."""
 MAX_ATTEMPTS = 10_000
 """Three tries each time that it was sent: by a redrive, or every minute by the sweeper while a region is out."""
+MAX_ENDPOINTS = 11
+"""Ten by themselves, and all others together."""
+MAX_CALLS_AT_ONCE = 1000
+"""Lambda's limit on threads is 1,024."""
 _NAME_BYTES = 300
 """Of nodes and edges: two functions of 64 characters each, and numbers. With a run's id the key has 1,024 bytes."""
 
@@ -33,12 +37,18 @@ _SECONDS: Mapping[str, _Range] = {
     "duration_s": (0, LAMBDA_MAX_S),
     "cpu_s": (0, LAMBDA_MAX_S * LAMBDA_VCPUS),
 }
+_SOMETIMES: Mapping[str, _Range] = {
+    "sent_at": (0, LAST_SECOND),
+    "init_s": (0, LAMBDA_MAX_S),
+    "import_s": (0, LAMBDA_MAX_S),
+    "import_cpu_s": (0, LAMBDA_MAX_S * LAMBDA_VCPUS),
+}
+"""Which may be None."""
 _COUNTS: Mapping[str, _Range] = {
     "attempt": (1, MAX_ATTEMPTS),
     "memory_mb": LAMBDA_MEMORY_MB,
     "bytes_in": (0, MAX_BYTES),
     "bytes_out": (0, MAX_BYTES),
-    "external_bytes": (0, MAX_BYTES),
 }
 
 
@@ -57,12 +67,15 @@ def _wrong(record: RunRecord) -> Iterator[tuple[str, Any]]:
     for name, bounds in {**_SECONDS, **_COUNTS}.items():
         if not _is_number(value := getattr(record, name), bounds, whole=name in _COUNTS):
             yield name, value
-    if record.sent_at is not None and not _is_number(record.sent_at, (0, LAST_SECOND)):
-        yield "sent_at", record.sent_at
+    for name, bounds in _SOMETIMES.items():
+        if (seconds := getattr(record, name)) is not None and not _is_number(seconds, bounds):
+            yield name, seconds
     if not isinstance(record.error, str | None):
         yield "error", record.error
-    for successor in record.successors:
-        yield from _wrong_in(successor)
+    if len(record.external) > MAX_ENDPOINTS:
+        yield "external, how many", len(record.external)
+    yield from (wrong for successor in record.successors for wrong in _wrong_in(successor))
+    yield from (wrong for endpoint in record.external for wrong in _wrong_of(endpoint))
 
 
 def _wrong_in(successor: SuccessorRecord) -> Iterator[tuple[str, Any]]:
@@ -75,6 +88,20 @@ def _wrong_in(successor: SuccessorRecord) -> Iterator[tuple[str, Any]]:
             yield f"{name} of {where}", value
     if not _is_number(successor.payload_bytes, (0, MAX_BYTES), whole=True):
         yield f"payload_bytes of {where}", successor.payload_bytes
+
+
+def _wrong_of(endpoint: EndpointRecord) -> Iterator[tuple[str, Any]]:
+    where = ascii(endpoint.host)[:60]
+    texts = {"service": endpoint.service}
+    texts |= {"region": endpoint.region} if endpoint.region is not None else {}
+    texts |= {"host": endpoint.host} if endpoint.host != "" else {}
+    yield from ((f"{name} of {where}", value) for name, value in texts.items() if not _is_text(value, _NAME_BYTES))
+    for name in ("calls", "attempts", "bytes_out", "bytes_in"):
+        if not _is_number(value := getattr(endpoint, name), (0, MAX_BYTES), whole=True):
+            yield f"{name} of {where}", value
+    for name in ("seconds", "busy_s"):
+        if not _is_number(value := getattr(endpoint, name), (0, LAMBDA_MAX_S * MAX_CALLS_AT_ONCE)):
+            yield f"{name} of {where}", value
 
 
 def _is_text(value: object, size_bytes: int) -> bool:

@@ -38,11 +38,15 @@ def sweeper_props(props: FunctionProps) -> ScheduledProps:
 
 
 def _statements(role: RoleProps) -> list[iam.PolicyStatement]:
-    """Every function's topic and failure queue, in the regions that the manifest allows; the state of runs at home."""
+    """Every function's topic and failure queue, in the regions that the manifest allows; the state of runs at home.
+
+    For a redrive it looks at claims and sync state, wherever they are.
+    """
     names, home = role.names, (role.home_region,)
     functions = [function.name for function in role.graph.functions]
     run_table = arn("dynamodb", f"table/{names.run_table}", role.home_region)
     parking = arn("dynamodb", f"table/{names.sync_table}", role.home_region)
+    syncs = arn("dynamodb", f"table/{names.sync_table}")
     home_bucket = names.payload_bucket(Aws.ACCOUNT_ID, role.home_region)
     starts = f"arn:{Aws.PARTITION}:s3:::{home_bucket}/{STARTS_PREFIX}*"
     return [
@@ -57,5 +61,6 @@ def _statements(role: RoleProps) -> list[iam.PolicyStatement]:
         allow_in_regions(
             ["dynamodb:Query", "dynamodb:PutItem", "dynamodb:DeleteItem"], [parking], home, with_leading_keys(["*#"])
         ),
+        allow_in_regions(["dynamodb:Query", "dynamodb:GetItem"], [syncs], role.regions),
         allow_in_regions(["s3:PutObject"], [starts], home, OF_THIS_ACCOUNT),
     ]

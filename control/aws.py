@@ -18,11 +18,14 @@ from caribou.runtime.refusals import is_busy
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_ssm import SSMClient
 
 _CONFIG = Config(connect_timeout=3, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 2})
 """A region that is silent is given up within a minute: a person waits for it, beside those that answer."""
+_INVOKING = Config(connect_timeout=3, read_timeout=90, retries={"mode": "standard", "total_max_attempts": 1})
+"""A function answers when it has ended, within its time limit; one that is asked again does its work twice."""
 
 
 class Aws(Clients):
@@ -62,6 +65,11 @@ class Aws(Clients):
     def ssm(self, region: str) -> SSMClient:
         """The region's Systems Manager."""
         client: SSMClient = self._client("ssm", region)
+        return client
+
+    def functions(self, region: str) -> LambdaClient:
+        """The region's Lambda, for invocations that are waited for."""
+        client: LambdaClient = self._client("lambda", region, _INVOKING)
         return client
 
 

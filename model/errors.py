@@ -12,6 +12,7 @@ CaribouError                 root: catch this to catch all of them
 ├── UnreachableError         a region does not answer, or does not take what it is sent
 ├── UnknownRunError          a message of a run that never began here
 ├── InvalidRunItemError      an item of the run or a sync table that the runtime has not written so
+├── InvalidOrderError        an order to a sweeper, or its answer, that this version does not read
 └── OperationFailedError     a step outside our hands failed: a deploy, a tool, an AWS call (exit code 1)
     └── SilentRegionError        a region does not answer us at all
 """
@@ -19,7 +20,7 @@ CaribouError                 root: catch this to catch all of them
 from __future__ import annotations
 
 LONGEST_FOUND = 2000
-"""Characters of what an error shows of the value that was found."""
+"""Characters of what an error shows of the value that was found, and of what it says of it."""
 
 
 class CaribouError(Exception):
@@ -36,7 +37,7 @@ class InvalidInputError(CaribouError):
     def __init__(self, what: str, *, where: str, found: object = None, fix: str) -> None:
         self.what, self.where, self.found, self.fix = what, where, found, fix
         found_text = "" if found is None else f" (found: {_cut(str(found))})"
-        super().__init__(f"{where}: {what}{found_text}. To fix: {fix}.")
+        super().__init__(f"{where}: {_cut(what)}{found_text}. To fix: {_cut(fix)}.")
 
 
 def _cut(text: str) -> str:
@@ -82,6 +83,10 @@ class UnknownRunError(CaribouError):
 
 class InvalidRunItemError(CaribouError):
     """An item of the run table is no run's, or one of a sync table no payload: somebody else has written it."""
+
+
+class InvalidOrderError(CaribouError):
+    """What a sweeper is ordered, or answers, is damaged, or of a version that this code does not read."""
 
 
 class OperationFailedError(CaribouError):

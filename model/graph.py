@@ -10,6 +10,8 @@ from typing import Any
 from caribou.model.canonical import digest_of
 
 GRAPH_SCHEMA = "caribou.graph/1"
+CALL_DIGEST_LENGTH = 6
+"""Of the digest of a call: each execution notes all of its node's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,8 @@ class Function:
     """A Python function registered with the workflow; one Lambda function in each region it is placed in.
 
     `module` and `handler` say where it stands in the source: `app` and `get_input` for `def get_input` in `app.py`.
-    `regions_and_providers` is the decorator's override of the manifest's section, as written, or None.
+    `regions_and_providers` is the decorator's override of the manifest's section, as written, or None. `calls` has, in
+    order, a short digest of what each of its calls says in the source: whom it invokes, with what, on what condition.
     """
 
     name: str
@@ -27,6 +30,7 @@ class Function:
     sync: bool = False
     regions_and_providers: Mapping[str, Any] | None = None
     environment_variables: Mapping[str, str] = field(default_factory=dict)
+    calls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,13 @@ class Graph:
         """A short digest of the edges into a node: a message of another version fits where it is the same."""
         return digest_of([edge.id for edge in self.in_edges(node)])[:16]
 
+    def onward_digest(self, node: str) -> str:
+        """A short digest of the part of the graph that a node begins: all nodes behind it, and all edges into them."""
+        behind = self.descendants(node)
+        nodes = [[n.name, n.function, n.sync] for n in self.nodes if n.name in behind]
+        edges = [[edge.id, edge.target] for edge in self.edges if edge.target in behind or edge.source == node]
+        return digest_of([nodes, edges])[:16]
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of what the runtime relies on: nodes and edges, not where functions stand in the source."""
@@ -145,6 +156,7 @@ class Graph:
                     "sync": f.sync,
                     "regions_and_providers": f.regions_and_providers,
                     "environment_variables": dict(f.environment_variables),
+                    "calls": list(f.calls),
                 }
                 for f in self.functions
             ],
@@ -161,7 +173,7 @@ class Graph:
         return cls(
             workflow=data["workflow"],
             version=data["version"],
-            functions=tuple(Function(**f) for f in data["functions"]),
+            functions=tuple(Function(**{**f, "calls": tuple(f.get("calls", ()))}) for f in data["functions"]),
             nodes=tuple(Node(**n) for n in data["nodes"]),
             edges=tuple(Edge(**e) for e in data["edges"]),
         )

@@ -148,7 +148,7 @@ def _parsed(data: Any, where: str) -> Placement:  # noqa: ANN401
             "is not a placement that this version reads", where=where, found=found, fix=f"use schema {PLACEMENT_SCHEMA}"
         )
     for key in ("workflow", "workflow_version", "home_region"):
-        if not isinstance(data.get(key), str):
+        if not _is_text(data.get(key)):
             raise InvalidPlacementError(f"has no text at {key}", where=where, found=data.get(key), fix=f"add {key}")
     plans = tuple(_parsed_plan(plan, f"{where}: plans[{i}]") for i, plan in enumerate(_list_at(data, "plans", where)))
     covered = sorted(hour for plan in plans for hour in plan.hours)
@@ -176,10 +176,15 @@ def _parsed_plan(data: Any, where: str) -> Plan:  # noqa: ANN401
     hours, regions = _list_at(data, "hours", where), data.get("regions")
     if not all(isinstance(hour, int) and not isinstance(hour, bool) and hour in ALL_HOURS for hour in hours):
         raise InvalidPlacementError("has a wrong hour", where=where, found=hours, fix="use whole numbers from 0 to 23")
-    if not isinstance(regions, dict) or not all(isinstance(region, str) and region for region in regions.values()):
+    if not isinstance(regions, dict) or not all(map(_is_text, (*regions, *regions.values()))):
         raise InvalidPlacementError("has no map of regions", where=where, found=regions, fix="write {node: region}")
     report = {key: value for key, value in data.items() if key not in {"hours", "regions"}}
     return Plan(hours=tuple(hours), regions=regions, report=report)
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is a text that says something, and is Unicode: JSON can write half a character."""
+    return isinstance(value, str) and value != "" and value.encode(errors="ignore").decode() == value
 
 
 def _list_at(data: Mapping[str, Any], key: str, where: str) -> list[Any]:

@@ -30,6 +30,7 @@ KNOWN_REGIONS: tuple[str, ...] = (
     "ap-southeast-3",
     "ap-southeast-4",
     "ap-southeast-5",
+    "ap-southeast-7",
     "ap-east-1",
     "af-south-1",
     "il-central-1",
@@ -42,7 +43,6 @@ _REASONS = MappingProxyType(
     {
         "me-central-1": _DISRUPTED,
         "me-south-1": _DISRUPTED,
-        "ap-southeast-7": "is a region of which Caribou has no hourly carbon intensity",
         "ap-southeast-6": "is a region of which Caribou has no latency",
         "ap-east-2": "is a region of which Caribou has no latency",
     }

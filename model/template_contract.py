@@ -42,6 +42,7 @@ class Output(StrEnum):
     PLACEMENT_EXPIRES_AT = "PlacementExpiresAt"
     GRAPH_DIGEST = "GraphDigest"
     WORKFLOW_VERSION = "WorkflowVersion"
+    SWEEPER = "SweeperFunction"
     HOME_REGION = "HomeRegion"
     PLACEMENT_BUCKET = "PlacementBucket"
 

@@ -17,6 +17,7 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
 from caribou.model.errors import UnreachableError
+from caribou.runtime.external import OUR_CLIENTS
 from caribou.runtime.refusals import is_busy, is_refusal
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ _CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard",
 """Two attempts: a region that is silent is given up within some 11 s, so that there is time to go home instead.
 
 For S3 too: it is the time to the next byte, not that of a large payload."""
-_OURS_ALONE = Config(proxies={}, ignore_configured_endpoint_urls=True)  # type: ignore[call-arg]
-"""In a function, environment variables are the user's: where its own clients go is not where ours go."""
+_OURS_ALONE = Config(proxies={}, ignore_configured_endpoint_urls=True, user_agent_extra=OUR_CLIENTS)  # type: ignore[call-arg]
+"""In a function, environment variables are the user's: where its own clients go is not where ours go. And what ours
+move is not what user code exchanges."""
 _SILENT_S = 30.0
 """How long a region that did not answer is not asked again: the other sends of an invocation go home at once."""
 _GARBLED = (IncompleteReadError, FlexibleChecksumError, ResponseParserError)
@@ -38,7 +40,7 @@ _GARBLED = (IncompleteReadError, FlexibleChecksumError, ResponseParserError)
 
 
 class Clients:
-    """Service clients by region, made once, out of a session of our own: user code's session counts user traffic.
+    """Service clients by region, made once, out of a session of our own.
 
     Sends run on threads; clients may be shared by threads, but a session that makes them may not: hence the lock.
 
@@ -110,11 +112,11 @@ class Clients:
         client: SQSClient = self._client("sqs", region)
         return client
 
-    def _client(self, service: str, region: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes
+    def _client(self, service: str, region: str, config: Config | None = None) -> Any:  # noqa: ANN401 - made by boto3
         with self._lock:
             if (service, region) not in self._made:
                 client: Any = self._session.client(  # type: ignore[call-overload]
-                    service, region_name=region, config=self._general, endpoint_url=self._endpoint_url
+                    service, region_name=region, config=config or self._general, endpoint_url=self._endpoint_url
                 )
                 self._made[service, region] = client
             return self._made[service, region]

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import Any, NamedTuple
 
 from caribou.model.errors import InvalidEnvelopeError, UnreachableError
 from caribou.model.placement import Placement
 from caribou.model.run import payload as payloads
-from caribou.model.run.envelope import Envelope, Run, Start
+from caribou.model.run.code import code_note
+from caribou.model.run.envelope import Envelope, Run, Start, StoredPayload
 from caribou.model.run.item import SyncInputs
 from caribou.model.run.record import RunRecord, SuccessorRecord
 from caribou.model.run.text import error_text
 from caribou.runtime.event import Delivery, message_of, start_of
 from caribou.runtime.execution import Execution, threads, wants_metadata
+from caribou.runtime.external import Exchanges, exchanged
 from caribou.runtime.outbox import Outbox
 from caribou.runtime.placement import new_run
 from caribou.runtime.ports import Ports
 from caribou.runtime.programming_model import running
 from caribou.runtime.settings import Settings
 from caribou.runtime.starts import sendable
+from caribou.runtime.startup import NO_STARTUP, Startup, cpu_s
 
 MAX_ATTEMPTS = 3
 """An asynchronous invocation and its two retries: what Lambda gives at most."""
@@ -47,11 +48,11 @@ class Answer(StrEnum):
 
 
 class Meter(NamedTuple):
-    """What the meters said when an execution began: the clock, this process's CPU time, the bytes of user code."""
+    """What the meters said when an execution began: the clock, this process's CPU time, user code's exchanges."""
 
     started_at: float
     cpu_started_s: float
-    external_started: int
+    external_started: Exchanges
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ class NodeRunner:
     user_function: Callable[..., Any]
     memory_mb: int
     emit: Callable[[RunRecord], None]
-    external_bytes: Callable[[], int]
+    exchanges: Callable[[], Exchanges]
+    startup: Startup = NO_STARTUP
     pool: Callable[[], Executor] = threads
 
     def handle(self, delivery: Delivery, *, cold_start: bool) -> Mapping[str, str]:
@@ -92,7 +94,8 @@ class NodeRunner:
     def _start(self, start: Start, delivery: Delivery, *, cold_start: bool) -> Mapping[str, str]:
         graph, meter = self.settings.graph, self._meter()
         wished = new_run(start.run_id or "", meter.started_at, self.placement, self.settings)
-        item = self.ports.runs.begin(wished, frozenset(graph.leaves), start.message_id)
+        stored = StoredPayload(start.payload, start.pointer)
+        item = self.ports.runs.begin(wished, frozenset(graph.leaves), start.message_id, stored)
         run = item.run
         if not item.is_of(start):
             return _answer(run, Answer.DUPLICATE)
@@ -196,10 +199,16 @@ class NodeRunner:
         if not self.settings.runs.deduplicate and not self.settings.graph.node(envelope.node).sync:
             return 1
         region = envelope.run.region_of(envelope.node, self.settings.home_region)
-        return self.ports.claims.claim(region, envelope.run.run_id, envelope.node, owner, envelope.attempt)
+        run_id, node = envelope.run.run_id, envelope.node
+        return self.ports.claims.claim(region, run_id, node, owner, envelope.attempt, code=self._code_of(node))
+
+    @cached_property
+    def _code_of(self) -> Callable[[str], str]:
+        """The note of a node's code, made once a process."""
+        return cache(partial(code_note, self.settings.graph))
 
     def _meter(self) -> Meter:
-        return Meter(self.ports.clock.now(), _cpu_s(), self.external_bytes())
+        return Meter(self.ports.clock.now(), cpu_s(), self.exchanges())
 
     def _record(self, envelope: Envelope, meter: Meter, outcome: _Ended) -> None:
         run, arrived = envelope.run, envelope.hop > 0
@@ -217,17 +226,18 @@ class NodeRunner:
                 cold_start=outcome.cold_start,
                 started_at=meter.started_at,
                 duration_s=self.ports.clock.now() - meter.started_at,
-                cpu_s=_cpu_s() - meter.cpu_started_s,
+                cpu_s=cpu_s() - meter.cpu_started_s,
                 memory_mb=self.memory_mb,
                 bytes_in=payload.size_bytes + outcome.joined_bytes,
                 bytes_out=sum(successor.payload_bytes for successor in outcome.successors),
-                external_bytes=self.external_bytes() - meter.external_started,
+                external=exchanged({} if outcome.cold_start else meter.external_started, self.exchanges()),
                 edge=envelope.edge,
                 sent_at=envelope.sent_at if arrived else None,
                 redirect=outcome.redirect,
                 stays_home=run.stays_home,
                 error=outcome.error,
                 successors=outcome.successors,
+                **(self.startup._asdict() if outcome.cold_start else {}),
             )
         )
 
@@ -245,9 +255,3 @@ class _Ended(NamedTuple):
 
 def _answer(run: Run, state: Answer) -> Mapping[str, str]:
     return {"run_id": run.run_id, "state": state}
-
-
-def _cpu_s() -> float:
-    """User and system time of this process, with all its threads, and of its child processes that have ended."""
-    children = os.times()
-    return time.process_time() + children.children_user + children.children_system

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from caribou.model.run.envelope import Pointer, Run, StoredPayload
-from caribou.model.run.item import NO_RESULTS, FailedEvent, Listed, Parked, RunItem, SyncInputs, SyncState
+from caribou.model.run.item import NO_RESULTS, Claim, FailedEvent, Listed, Parked, RunItem, SyncInputs, SyncState
 
 
 class Bus(Protocol):
@@ -21,12 +21,16 @@ class Bus(Protocol):
 class Claims(Protocol):
     """Decides which delivery of a message to a node counts."""
 
-    def claim(self, region: str, run_id: str, node: str, owner: str, attempt: int) -> int | None:
+    def claim(self, region: str, run_id: str, node: str, owner: str, attempt: int, *, code: str = "") -> int | None:
         """The number of this owner's tries, from 1, or None if another delivery owns the node of this run.
 
         `region` is the node's by the envelope's map: that of a sync node's state, wherever the sync node was fired to.
-        `attempt` is the envelope's: one that was sent again after Lambda had given it up takes the node over.
+        `attempt` is the envelope's: one that was sent again after Lambda had given it up takes the node over. `code` is
+        a note of what runs, which the claim keeps.
         """
+
+    def claimed(self, region: str, run_id: str, node: str) -> Claim | None:
+        """The node's claim; None if nobody has claimed it there, or the region has no such table any more."""
 
 
 class SyncStore(Protocol):
@@ -51,8 +55,10 @@ class RunStore(Protocol):
                └──fail──> FAILED ───────────┘      (FAILED ──succeed──> SUCCEEDED, if all of it ran after all)
     """
 
-    def begin(self, run: Run, leaves: frozenset[str], begun_by: str | None = None) -> RunItem:
-        """Write the run item, unless there is one; the item."""
+    def begin(
+        self, run: Run, leaves: frozenset[str], begun_by: str | None = None, payload: StoredPayload | None = None
+    ) -> RunItem:
+        """Write the run item, with its input if that is small, unless there is one; the item."""
 
     def end_leaves(
         self, run_id: str, leaves: tuple[str, ...], results: Mapping[str, str] = NO_RESULTS

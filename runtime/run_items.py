@@ -9,9 +9,9 @@ from typing import Any
 from zlib import crc32
 
 from caribou.model.errors import InvalidRunItemError, UnknownRunError
-from caribou.model.run.envelope import Run
+from caribou.model.run.envelope import Run, StoredPayload, parse_pointer, pointer_to_json
 from caribou.model.run.fields import MAX_RUN_ID_BYTES, region_by_node, run_name_of, seconds_in
-from caribou.model.run.item import NO_RESULTS, Listed, RunItem, RunState
+from caribou.model.run.item import NO_RESULTS, Listed, RunItem, RunState, kept_input
 from caribou.model.run.text import storable
 from caribou.model.template_contract import OPEN_INDEX, RESULT_ATTRIBUTE
 from caribou.runtime.clients import Clients, got, number
@@ -25,6 +25,7 @@ _DAY_S = 24 * 3600
 _NO_LEAVES = {"SS": ()}
 _NOT_OURS = (KeyError, ValueError, TypeError, RecursionError)
 """What reading an item raises that somebody else has written."""
+_INPUT, _POINTER = "input", "input_pointer"
 _SHOWN = 200
 """Characters of what is wrong with an item."""
 
@@ -42,9 +43,12 @@ class DynamoRunStore:
         self._clients, self._table, self._home = clients, table, home_region
         self._list_goes_on_at: dict[str, Any] | None = None
 
-    def begin(self, run: Run, leaves: frozenset[str], begun_by: str | None = None) -> RunItem:
+    def begin(
+        self, run: Run, leaves: frozenset[str], begun_by: str | None = None, payload: StoredPayload | None = None
+    ) -> RunItem:
         """Put the run item unless there is one, which is then the one that counts."""
-        client, item = self._clients.dynamodb(self._home), _item_of(run, leaves)
+        kept = kept_input(run, leaves, payload)
+        client, item = self._clients.dynamodb(self._home), _item_of(run, leaves) | _input_attribute(kept)
         if begun_by is not None:
             item["begun_by"] = {"S": begun_by}
         try:
@@ -54,7 +58,7 @@ class DynamoRunStore:
             found = self.get(run.run_id)
             if found is not None:
                 return found
-        return RunItem(run, leaves, begun_by=begun_by)
+        return RunItem(run, leaves, begun_by=begun_by, input=kept)
 
     def end_leaves(
         self, run_id: str, leaves: tuple[str, ...], results: Mapping[str, str] = NO_RESULTS
@@ -231,7 +235,23 @@ def _run_item(item: Mapping[str, Any]) -> RunItem:
         error=item["error"]["S"] if "error" in item else None,
         results=_results(item),
         begun_by=item["begun_by"]["S"] if "begun_by" in item else None,
+        input=_input_in(item),
     )
+
+
+def _input_attribute(payload: StoredPayload | None) -> dict[str, Any]:
+    """What a run began with, as an attribute of its item; none if it is not kept."""
+    if payload is None:
+        return {}
+    if payload.pointer is not None:
+        return {_POINTER: {"S": json.dumps(pointer_to_json(payload.pointer))}}
+    return {_INPUT: {"S": payload.text or ""}}
+
+
+def _input_in(item: Mapping[str, Any]) -> StoredPayload | None:
+    if _POINTER in item:
+        return StoredPayload(pointer=parse_pointer(json.loads(item[_POINTER]["S"])))
+    return StoredPayload(text=item[_INPUT]["S"]) if _INPUT in item else None
 
 
 def _results(item: Mapping[str, Any]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The Lambda handler of the sweeper: `caribou.runtime.sweeper.handle`, on a schedule, at home."""
+"""The Lambda handler of the sweeper: `caribou.runtime.sweeper.handle`, on a schedule and by order."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
+from caribou.model.run.order import parse_order
 from caribou.runtime.aws import aws_ports
 from caribou.runtime.clients import Clients
 from caribou.runtime.ports import Ports
+from caribou.runtime.redriving import Redriver
 from caribou.runtime.settings import Settings, load_settings
 from caribou.runtime.sweeping import Sweeper
 
@@ -24,11 +26,15 @@ _CLIENTS = Config(connect_timeout=1, read_timeout=3, retries={"mode": "standard"
 
 
 def handle(event: object, context: LambdaContext) -> Mapping[str, Any]:
-    """One sweep; its numbers."""
-    del event
+    """One sweep; its numbers. Or what an operator orders; what became of it. Raises InvalidOrderError."""
+    order = parse_order(event)
     _, partition, _, _, account, *_ = context.invoked_function_arn.split(":")
     settings, ports, logger = _made(partition, account)
     sweeper = Sweeper(settings, ports, has_time=lambda: context.get_remaining_time_in_millis() > _IN_HAND_MS)
+    if order is not None:
+        answer = Redriver(sweeper).carry_out(order).to_json()
+        logger.info("redriven", extra={"order": order.to_json(), "answer": answer})
+        return answer
     swept = asdict(sweeper.sweep())
     if any(swept.values()):
         logger.info("swept", extra=swept)

@@ -21,6 +21,7 @@ from functools import partial
 from itertools import islice
 
 from caribou.model.errors import UnreachableError
+from caribou.model.run.envelope import Envelope
 from caribou.model.run.item import START_NODE, FailedEvent, Parked, RunItem, RunState
 from caribou.model.run.text import error_text
 from caribou.runtime.event import json_or_text, message_of
@@ -114,21 +115,15 @@ class Sweeper:
         self._events.send_again(message_of(json_or_text(parked.message), parked.run_id))
         self.ports.parking.unpark(parked)
 
-    def redrive(self, run_id: str) -> tuple[Parked, ...]:
-        """Go on with a run that FAILED or EXPIRED: send what is parked, or lies in a failure queue; those messages.
+    def send_again(self, message: Envelope) -> None:
+        """Send a message as the attempt after its own. Raises UnreachableError."""
+        self._events.send_again(message)
 
-        The sweeper ends one that was interrupted.
-        """
-        item = self.ports.runs.get(run_id)
-        if item is None or item.state is RunState.SUCCEEDED:
-            return ()
-        self._empty_queues((item,), _Tally())
-        if item.state is RunState.EXPIRED or self.ports.parking.parked(run_id):
-            self.ports.runs.reopen(run_id, self.ports.clock.now() + self.settings.runs.run_deadline_s)
-        parked = self.ports.parking.parked(run_id)
-        for message in parked:
-            self.resend(message)
-        return parked
+    def empty_queues_of(self, item: RunItem) -> tuple[str, ...]:
+        """Handle what lies in the queues that a run may have been in, whosever it is; the first problems."""
+        tally = _Tally()
+        self._empty_queues((item,), tally)
+        return tuple(tally.problems[:_PROBLEMS_SAID])
 
     def _end_runs(self, items: Iterable[RunItem], tally: _Tally) -> int:
         """Expire runs past their deadline, the longest first, finish those that nobody finished; how many expired."""

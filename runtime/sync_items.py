@@ -1,7 +1,8 @@
 """The items of a region's sync table on DynamoDB: claims of nodes, what sync nodes wait for, messages that are parked.
 
 id             part          what
-run#node       claim         who runs the node: owner, attempt of the message, tries by attempt
+run#node       claim         who runs the node: owner, attempt of the message, note of the code, tries by attempt, and
+                             the mark of the last call
 run#node       state         a sync node's edges that have reported, in two sets: taken, skipped
 run#node       edge#<edge>   the payload of an edge into a sync node, or where it rests
 run#           <node>        a message that waits for a redrive; at home only
@@ -10,6 +11,7 @@ run#           <node>        a message that waits for a redrive; at home only
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -17,7 +19,7 @@ from typing import Any
 
 from caribou.model.errors import InvalidRunItemError
 from caribou.model.run.envelope import StoredPayload, parse_pointer, pointer_to_json
-from caribou.model.run.item import Parked, SyncInputs, SyncState
+from caribou.model.run.item import Claim, Parked, SyncInputs, SyncState
 from caribou.model.run.text import storable
 from caribou.runtime.clients import Clients, got, queried
 
@@ -27,6 +29,12 @@ _NOT_OURS = (KeyError, ValueError, TypeError, RecursionError)
 _SHOWN = 200
 """Characters of what is wrong with an item."""
 _CLAIM, _STATE, _EDGE = "claim", "state", "edge#"
+_MARK_BYTES = 6
+_CLAIMING = (
+    "SET #owner = :owner, #call = :call, #attempt = :attempt, #code = :code, #expires = :expires ADD #tries :one"
+)
+_MAY_CLAIM = "attribute_not_exists(#owner) OR (#owner = :owner AND #call <> :call) OR #attempt < :attempt"
+"""Nobody has it; or I do, by an earlier call than this; or my attempt is later."""
 
 
 class DynamoClaims:
@@ -43,33 +51,53 @@ class DynamoClaims:
     def __init__(self, clients: Clients, table: str) -> None:
         self._clients, self._table = clients, table
 
-    def claim(self, region: str, run_id: str, node: str, owner: str, attempt: int) -> int | None:
-        """Claim a node of a run for a delivery, which Lambda's retries share."""
-        client, tries = self._clients.dynamodb(region), _tries(attempt)
+    def claim(self, region: str, run_id: str, node: str, owner: str, attempt: int, *, code: str = "") -> int | None:
+        """Claim a node of a run for a delivery, which Lambda's retries share.
+
+        The client sends a call again whose answer it did not get: the call's own mark keeps it from counting twice.
+        """
+        client, tries, call = self._clients.dynamodb(region), _tries(attempt), os.urandom(_MARK_BYTES).hex()
         try:
             with self._clients.reaching(region):
                 answer = client.update_item(
                     TableName=self._table,
                     Key=claim_key(run_id, node),
-                    UpdateExpression="SET #owner = :owner, #attempt = :attempt, #expires = :expires ADD #tries :one",
-                    ConditionExpression="attribute_not_exists(#owner) OR #owner = :owner OR #attempt < :attempt",
+                    UpdateExpression=_CLAIMING,
+                    ConditionExpression=_MAY_CLAIM,
                     ExpressionAttributeNames={
                         "#owner": "owner",
+                        "#call": "call",
                         "#expires": "expires",
                         "#attempt": "attempt",
+                        "#code": "code",
                         "#tries": tries,
                     },
                     ExpressionAttributeValues={
                         ":owner": {"S": owner},
+                        ":call": {"S": call},
                         ":attempt": {"N": str(attempt)},
+                        ":code": {"S": code},
                         ":one": {"N": "1"},
                         ":expires": _expiry(),
                     },
                     ReturnValues="UPDATED_NEW",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
-        except client.exceptions.ConditionalCheckFailedException:
-            return None
+        except client.exceptions.ConditionalCheckFailedException as error:
+            item: Any = error.response.get("Item", {})
+            return int(item[tries]["N"]) if item.get("call") == {"S": call} else None
         return int(answer["Attributes"][tries]["N"])
+
+    def claimed(self, region: str, run_id: str, node: str) -> Claim | None:
+        """Read a node's claim, if there is one, and a table."""
+        client = self._clients.dynamodb(region)
+        with self._clients.reaching(region):
+            try:
+                answer = client.get_item(TableName=self._table, Key=claim_key(run_id, node), ConsistentRead=True)
+            except client.exceptions.ResourceNotFoundException:
+                return None
+        item = answer.get("Item")
+        return None if item is None else Claim(claim_of(item)[0], item["code"]["S"] if "code" in item else "")
 
 
 class DynamoSyncStore:

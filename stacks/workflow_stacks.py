@@ -137,7 +137,8 @@ class WorkflowStack(Stack):
             props = deployment.function_props(function.name, code, layers)
             made[function.name] = WorkflowFunction(self, _function_id(function.name), props)
         self.start = StartTopic(self, "Start", deployment.names, made[entry])
-        ScheduledFunction(self, "Sweeper", deployment.sweeper_props(code))
+        sweeper = ScheduledFunction(self, "Sweeper", deployment.sweeper_props(code))
+        CfnOutput(self, Output.SWEEPER, value=sweeper.function.function_name)
         self._publish(deployment.placement, deployment.workflow.graph)
 
     def _publish(self, placement: Placement, graph: Graph) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from caribou.model.graph import Edge, Function, Graph, Node
 from caribou.model.placement import ALL_HOURS, Placement, Plan
-from caribou.model.run.record import RunRecord
+from caribou.model.run.record import EndpointRecord, RunRecord
 
 ROOT = Path(__file__).resolve().parents[1]
 """The project's folder."""
@@ -61,7 +61,7 @@ def record_of(node, **changes):
         memory_mb=1769,
         bytes_in=1024,
         bytes_out=0,
-        external_bytes=2048,
+        external=(EndpointRecord("s3", HOME, f"photos.s3.{HOME}.amazonaws.com", 1, 1, 1024, 1024, 0.1, 0.1),),
         edge=None,
         sent_at=None,
         redirect=False,

@@ -128,7 +128,11 @@ class World:
         template = {
             "Metadata": {"CaribouPlacement": placement.to_json()},
             "Resources": {"Runs": _table(self.names.run_table, "run_id"), "Syncs": _sync_table(self.names.sync_table)},
-            "Outputs": {"PlacementDigest": {"Value": placement.digest}, "GraphDigest": {"Value": "g"}},
+            "Outputs": {
+                "PlacementDigest": {"Value": placement.digest},
+                "GraphDigest": {"Value": "g"},
+                "SweeperFunction": {"Value": f"{workflow_stack_id(self.name)}-Sweeper"},
+            },
         }
         return self._deploy(workflow_stack_id(self.name), HOME, "home", template)
 

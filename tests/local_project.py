@@ -4,11 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
 from builders import ROOT
 from waiting import BACKSTOP_S
+
+from caribou.model.project.workflow import read_workflow
 
 
 def without_aws():
@@ -41,6 +44,14 @@ class Project:
         folder = self.root / "workflows" / source.name
         shutil.copytree(source, folder, ignore=shutil.ignore_patterns("__pycache__"))
         return folder
+
+    def write_workflow(self, name, source, manifest):
+        """A workflow of one file, as read from its folder."""
+        folder = self.root / "workflows" / name
+        (folder / ".caribou").mkdir(parents=True)
+        (folder / "app.py").write_text(textwrap.dedent(source))
+        (folder / ".caribou" / "config.yml").write_text(manifest)
+        return read_workflow(folder)
 
     def command(self, program, *arguments):
         """The command line of a program of our environment."""

@@ -38,6 +38,7 @@ class Sources:
 SOURCES = Sources(
     carbon={
         "snapshot": CarbonSnapshot(),
+        "snapshot_other_zones": CarbonSnapshot(other_zones=True),
     },
     provider={
         "snapshot": ProviderSnapshot(),

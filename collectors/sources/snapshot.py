@@ -6,7 +6,8 @@ Sources, dates, bases and licences stand in the files themselves (`data/`, besid
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -15,28 +16,41 @@ from typing import Any, cast
 from caribou.collectors.bodies import CarbonBody, CpuPower, Json, PerformanceBody, Prices, ProviderBody
 from caribou.collectors.facts import Facts, by_region, facts_of
 
-CPU_KW_PER_VCPU = CpuPower(idle=0.00074, full=0.0035)
-"""Power of a vCPU, idle and busy: Cloud Carbon Footprint's averages for AWS (0.74 W and 3.5 W)."""
+CPU_KW_PER_VCPU = {"x86_64": CpuPower(idle=0.00074, full=0.0035), "arm64": CpuPower(idle=0.00047, full=0.00169)}
+"""Power of a vCPU, idle and busy, by architecture: Cloud Carbon Footprint's averages of SPECpower's machines, 0.74 and
+3.5 W for AWS's x86, 0.47 and 1.69 W for Graviton2, for which it takes AMD's EPYC of the second generation."""
 
-MEMORY_KW_PER_GB = 0.0003725
-"""Power of memory: 0.3725 W per GB, as in the reference system (from Teads' and Cloud Carbon Footprint's models)."""
+MEMORY_KW_PER_GB = 0.0
+"""Power of memory on top of that: none. Cloud Carbon Footprint adds 0.392 W for each GB beyond what SPECpower's
+machines had, 80.69 GB a chip on average, whose power is in the vCPUs' already. Lambda's 1.73 GB a vCPU is within it
+for chips of up to 46 threads."""
+
+_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 RELATIVE_RUN_TIME = 1.0
 """No public measurement says that Lambda is faster in one region than in another: equal, and marked as assumed."""
 
 
+@dataclass(frozen=True, slots=True)
 class CarbonSnapshot:
-    """Grid intensity of the coming days: each hour's mean over the same month of 2023 (for some zones 2022)."""
+    """Grid intensity of the coming days: the newest annual level, in the shape of the same month of 2023 or 2022.
 
-    origin = "snapshot of Electricity Maps, lifecycle"
+    Of a region for which more than one grid zone is named, `other_zones` takes the second.
+    """
+
+    other_zones: bool = False
+
+    @property
+    def origin(self) -> str:
+        """What the facts say of their source."""
+        return "snapshot of Electricity Maps, lifecycle" + (", other zones" if self.other_zones else "")
 
     def bodies(self, now: datetime) -> Mapping[str, CarbonBody]:
         """Region to 24 hourly intensities and their mean, for the month that `now` is in, and marginal if known."""
         data, marginal = _packaged("carbon/profiles.json"), _marginal_intensity()
-        zones, zone_of_region = data["zones"], data["zone_of_region"]
         return {
-            region: _carbon_body(zone, zones[zone], now.month, marginal[region])
-            for region, zone in zone_of_region.items()
+            region: _carbon_body(zones[::-1] if self.other_zones else zones, data["zones"], now.month, marginal[region])
+            for region, zones in data["zones_of_region"].items()
         }
 
 
@@ -82,15 +96,25 @@ def packaged_facts(now: datetime) -> Facts:
     )
 
 
-def _carbon_body(zone: str, profile: Mapping[str, Any], month: int, marginal: float | None) -> CarbonBody:
-    hourly = tuple(profile["monthly_hourly"][month - 1])
+def _carbon_body(zones: Sequence[str], profiles: Mapping[str, Any], month: int, marginal: float | None) -> CarbonBody:
+    """The first zone's shape of that month at its newest annual level."""
+    zone, *others = zones
+    profile = profiles[zone]
+    levels = profile["annual_levels"]
+    year, level = max(levels.items())
+    scale = level / _mean_of_year(profile["monthly_hourly"])
+    hourly = tuple(round(intensity * scale, 1) for intensity in profile["monthly_hourly"][month - 1])
     return CarbonBody(
         average=round(sum(hourly) / len(hourly), 3),
         hourly=hourly,
         marginal=marginal,
         provenance={
             "zone": zone,
-            "basis": f"means of month {month} of {profile['year']} by hour of day, lifecycle; no forecast",
+            "basis": f"{_shape(profile, month)}, at the level of {year}, lifecycle; no forecast",
+            "level": level,
+            "level_year": int(year),
+            "levels": f"{min(levels.values()):g} to {max(levels.values()):g} in {min(levels)} to {year}",
+            "other_zones": ", ".join(f"{z} ({profiles[z]['annual_levels'][year]:g} g/kWh in {year})" for z in others),
             "estimated_share": profile["estimated_share"],
             "constant": profile["constant"],
             "licence": "ODbL 1.0, Electricity Maps",
@@ -98,8 +122,20 @@ def _carbon_body(zone: str, profile: Mapping[str, Any], month: int, marginal: fl
     )
 
 
+def _shape(profile: Mapping[str, Any], month: int) -> str:
+    if profile["constant"]:
+        return "the same at all hours"
+    return f"means of month {month} of {profile['shape_year']} by hour of day"
+
+
+def _mean_of_year(monthly_hourly: Sequence[Sequence[float]]) -> float:
+    """The mean over the hours of a year, g CO2eq/kWh, of means by month and hour of day."""
+    months = zip(_DAYS, monthly_hourly, strict=True)
+    return sum(days * sum(hours) for days, hours in months) / (24 * sum(_DAYS))
+
+
 def _marginal_intensity() -> Mapping[str, float | None]:
-    """Region to the annual mean of marginal intensity, g CO2eq/kWh (2023), None where nobody publishes it."""
+    """Region to the newest annual mean of marginal intensity, g CO2eq/kWh, None where nobody publishes it."""
     regions = _packaged("regions.json")["regions"]
     return {region: fact["marginal_g_per_kwh"] for region, fact in regions.items()}
 
@@ -111,11 +147,12 @@ def _provider_body(price: Mapping[str, Any], fact: Mapping[str, Any], date: str)
         memory_kw_per_gb=MEMORY_KW_PER_GB,
         price_usd=Prices.from_json(price),
         provenance={
-            "pue": fact["pue_basis"],
+            "pue": "region" if fact["pue_year"] else "fleet",
+            "pue_year": fact["pue_year"],
             "egress": price["egress_basis"],
             "egress_stand_in": price["egress_stand_in"],
             "prices": date,
-            "power": "modelled: Cloud Carbon Footprint's averages for AWS",
+            "power": "modelled: Cloud Carbon Footprint's averages for AWS, by architecture; memory's is in the vCPU's",
         },
     )
 

@@ -119,5 +119,8 @@ def _decides_what_is_there(test: ast.expr) -> bool:
 
 def _never_runs(test: ast.expr) -> bool:
     """Whether it holds for type checkers only, or for a file that is run as a script."""
-    text = ast.unparse(test)
+    try:
+        text = ast.unparse(test)
+    except RecursionError:
+        return False
     return text in {"TYPE_CHECKING", "typing.TYPE_CHECKING", "__name__ == '__main__'"}

@@ -1,7 +1,8 @@
 """Removing a workflow: which stacks go in which order, and what stays unless its loss was agreed to.
 
 Home goes first, so that no run begins whose regions then vanish; then the regions, then the registration. Tables and
-bucket of home are not part of that: they outlive their stack (it retains them), and go only if their data is to go.
+bucket of home are not part of that: they outlive their stack (it retains them), and go only if their data is to go. So
+do run records and placements that the control plane keeps.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 
 from caribou.control.aws import Aws
 from caribou.control.deploy.checks import Leftovers
+from caribou.control.deploy.control_data import ControlData, control_data, delete_placements, delete_records
 from caribou.control.deploy.leftovers import former_homes
 from caribou.control.deploy.steps import Action, Step, Thing
 from caribou.control.runs.run_table import open_runs
@@ -37,8 +39,8 @@ _WHY = {
 class Removal:
     """What goes: stacks in this order, then, with `delete_data`, bucket and tables of home. A plan; nothing is done.
 
-    `earlier` is what former homes left, which goes with `delete_data` too. In the regions `unseen`, each with AWS's
-    error code, it can't be seen whether there are stacks.
+    `earlier` is what former homes left, `control` what the control plane keeps of it: with `delete_data`, both go. In
+    the regions `unseen`, each with AWS's error code, it can't be seen whether there are stacks.
     """
 
     workflow: str
@@ -50,11 +52,13 @@ class Removal:
     open_runs: int = 0
     unseen: Mapping[str, str] = field(default_factory=dict)
     earlier: tuple[Leftovers, ...] = ()
+    control_region: str = ""
+    control: ControlData = field(default_factory=ControlData)
 
     @property
     def steps(self) -> tuple[Step, ...]:
         """The steps, in the order in which they are done."""
-        return (*self._noted(), *self._stacks(), *self._data())
+        return (*self._noted(), *self._stacks(), *self._data(), *self._control_data())
 
     def _noted(self) -> Iterator[Step]:
         if self.open_runs:
@@ -80,6 +84,13 @@ class Removal:
             for thing, name in data:
                 why = "its home was here once; its data is given up"
                 yield Step(Action.DELETE, thing, name, left.region, why, self.workflow)
+
+    def _control_data(self) -> Iterator[Step]:
+        action = Action.DELETE if self.delete_data else Action.KEEP
+        why = "its data is given up" if self.delete_data else "the control plane keeps it; --delete-data deletes it"
+        for thing, name in ((Thing.RECORDS, self.control.records), (Thing.PLACEMENT, self.control.placements)):
+            if name is not None:
+                yield Step(action, thing, name, self.control_region, why, self.workflow)
 
 
 def in_order(found: Found, workflow: str) -> tuple[DeployedStack, ...]:
@@ -125,6 +136,8 @@ def plan_removal(
         open_runs=open_runs(aws, names, home, now_s),
         unseen=found.unseen({*regions, target.control_region}),
         earlier=former_homes(aws, names, others) if delete_data else (),
+        control_region=target.control_region,
+        control=control_data(aws, workflow, target),
     )
 
 
@@ -145,6 +158,10 @@ def _delete(aws: Aws, step: Step, removal: Removal, lock: DeployLock) -> None:
         delete_bucket(aws, step.region, step.name)
     elif step.thing is Thing.TABLE:
         delete_table(aws, step.region, step.name)
+    elif step.thing is Thing.RECORDS:
+        delete_records(aws, step.region, step.name, removal.workflow)
+    elif step.thing is Thing.PLACEMENT:
+        delete_placements(aws, step.region, step.name)
     else:
         lock.renew()
         stack = next(stack for stack in removal.stacks if (stack.name, stack.region) == (step.name, step.region))

@@ -37,6 +37,7 @@ class Thing(StrEnum):
     PLACEMENT = "placement"
     LOGS = "logs"
     RUNS = "runs"
+    RECORDS = "records"
     REGION = "region"
 
 

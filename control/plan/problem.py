@@ -50,7 +50,7 @@ def build_problem(
         "workflow": {"name": graph.workflow, "version": graph.version},
         "home_region": manifest.home_region,
         "control_region": control_region,
-        "regions": {region: _region(region, facts) for region in regions},
+        "regions": {region: _region(region, facts, manifest.architecture) for region in regions},
         "ping_s": {a: {b: list(facts.performance[a].body.ping_s[b]) for b in regions} for a in regions},
         "carbon_model": dict(CARBON_MODEL),
         "entry": summary.entry,
@@ -61,12 +61,12 @@ def build_problem(
     }
 
 
-def _region(region: str, facts: Facts) -> Json:
+def _region(region: str, facts: Facts, architecture: str) -> Json:
     provider = facts.provider[region].body
     return {
         "carbon_intensity_g_per_kwh": facts.carbon[region].body.intensity(),
         "pue": provider.pue,
-        "cpu_kw_per_vcpu": provider.cpu_kw_per_vcpu.to_json(),
+        "cpu_kw_per_vcpu": provider.cpu_kw_per_vcpu[architecture].to_json(),
         "memory_kw_per_gb": provider.memory_kw_per_gb,
         "relative_run_time": facts.performance[region].body.relative_run_time,
         "price_usd": provider.price_usd.to_json(),
@@ -118,6 +118,7 @@ def _provenance(regions: Iterable[str], facts: Facts, summary: Summary) -> dict[
         **{kind: _origin(kind, regions, facts) for kind in KINDS},
         **_named("pue_of_aws_fleet", [region for region in regions if provider[region].body.has_pue_of_fleet]),
         **_named("marginal_intensity_unknown", [r for r in regions if facts.carbon[r].body.marginal is None]),
+        **_named("carbon_zone_contested", _contested(regions, facts)),
         **_named("egress_price_assumed", [region for region in regions if provider[region].body.has_assumed_egress]),
         **{key: str(pings[key]) for key in ("ping", "relative_run_time") if key in pings},
         **{f"workflow.{key}": text for key, text in summary.provenance.items()},
@@ -130,6 +131,16 @@ def _origin(kind: Kind, regions: Iterable[str], facts: Facts) -> str:
     oldest = min(fact.collected_at for fact in used)
     bases = sorted({str(basis) for fact in used if (basis := fact.body.provenance.get("basis"))})
     return "; ".join([*sources, f"collected on {oldest.date().isoformat()}", *bases])
+
+
+def _contested(regions: Iterable[str], facts: Facts) -> list[str]:
+    """What else is said of the grids of regions for which more than one zone is named."""
+    zones = {region: facts.carbon[region].body.provenance for region in regions}
+    return [
+        f"{region} is taken as {zone['zone']} ({zone['level']:g} g/kWh in {zone['level_year']}), others name {others}"
+        for region, zone in zones.items()
+        if (others := zone.get("other_zones"))
+    ]
 
 
 def _named(key: str, regions: list[str]) -> dict[str, str]:

@@ -1,92 +1,101 @@
-"""Going on with a run that failed or expired, where its messages are parked: the sweeper's work, when a person asks."""
+"""Going on with a run that failed or expired: the workflow's own sweeper is asked to, and does it by its own role."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from caribou.model.errors import InvalidInputError, OperationFailedError, UnreachableError
-from caribou.model.graph import Graph
-from caribou.model.manifest import Manifest
-from caribou.model.run.item import Parked, RunItem, RunState
-from caribou.runtime.aws import aws_ports
-from caribou.runtime.clients import Clients
-from caribou.runtime.settings import Settings
-from caribou.runtime.sweeping import Sweeper
+from caribou.control.aws import Aws, aws_errors_as
+from caribou.model.errors import InvalidInputError, InvalidOrderError, OperationFailedError
+from caribou.model.run.order import RedriveAnswer, RedriveOrder, parse_answer
 
 LIMIT_S = 10.0
 """How long to look for the message of a run that failed a moment ago: Lambda is putting it into the failure queue."""
-_POLL_S = 0.5
+_POLL_S = 1.0
 
 
-def sweeper_of(graph: Graph, manifest: Manifest, stage: str, account: str) -> Sweeper:
-    """The sweeper of a deployed workflow, as it is at home."""
-    settings = Settings(
-        graph=graph,
-        function="",
-        home_region=manifest.home_region,
-        region=manifest.home_region,
-        stage=stage,
-        runs=manifest.runs,
+class Sweeper(Protocol):
+    """Whoever carries orders out."""
+
+    def carry_out(self, order: RedriveOrder) -> RedriveAnswer:
+        """Do what is ordered, unless it is refused; what became of it."""
+
+
+@dataclass(frozen=True)
+class SweeperFunction:
+    """The deployed sweeper of a workflow: a function at home, which a redrive may take up to its time limit."""
+
+    aws: Aws
+    workflow: str
+    region: str
+    function: str
+
+    def carry_out(self, order: RedriveOrder) -> RedriveAnswer:
+        """Invoke the function and wait for its answer. Raises OperationFailedError."""
+        with aws_errors_as(f"Invoking the sweeper of {self.workflow}, {self.function} in {self.region},"):
+            answer = self.aws.functions(self.region).invoke(
+                FunctionName=self.function, Payload=json.dumps(order.to_json())
+            )
+            body = answer["Payload"].read()
+        if "FunctionError" in answer:
+            raise OperationFailedError(
+                f"The sweeper of {self.workflow} failed: {body.decode(errors='replace')[:500]}. Its log says more; if "
+                f"it is of another version than this one: caribou deploy {self.workflow}"
+            )
+        try:
+            return parse_answer(json.loads(body))
+        except (ValueError, InvalidOrderError) as error:
+            raise too_old(self.workflow, self.region, error) from error
+
+
+def too_old(workflow: str, region: str, found: object) -> OperationFailedError:
+    """There is no sweeper that takes orders, or none that is known of."""
+    return OperationFailedError(
+        f"The deployed {workflow} in {region} has no sweeper that redrives runs ({found}): it is of an older version "
+        f"of Caribou, or not there. To bring it up to date: caribou deploy {workflow}"
     )
-    clients = Clients(home_region=manifest.home_region)
-    return Sweeper(settings, aws_ports(settings, partition="aws", account=account, clients=clients))
 
 
 def redrive(
     sweeper: Sweeper, run_id: str, *, limit_s: float = LIMIT_S, sleep: Callable[[float], None] = time.sleep
-) -> tuple[Parked, ...]:
-    """Send what is parked of a run again, with a new deadline for it; the messages that were sent.
+) -> RedriveAnswer:
+    """Have what is parked of a run sent again, with a new deadline for it; what was sent, or that it had ended.
 
-    One that was interrupted is gone on with. Raises InvalidInputError for a run that is not known, has not failed, or
-    has nothing parked; OperationFailedError if AWS does not take a message, which then stays parked.
+    One that was interrupted is gone on with. Raises InvalidInputError for a run that can't go on; OperationFailedError
+    if AWS does not take a message, which then stays parked.
     """
-    try:
-        _refuse(sweeper, run_id)
-        for _ in range(max(1, round(limit_s / _POLL_S))):
-            if sent := sweeper.redrive(run_id):
-                return sent
-            sleep(_POLL_S)
-    except (UnreachableError, ClientError, BotoCoreError) as error:
+    answer = sweeper.carry_out(RedriveOrder(run_id))
+    for _ in range(round(limit_s / _POLL_S)):
+        if not _is_to_come(answer):
+            break
+        sleep(_POLL_S)
+        answer = sweeper.carry_out(RedriveOrder(run_id))
+    _raise(answer, run_id)
+    return answer
+
+
+def _is_to_come(answer: RedriveAnswer) -> bool:
+    """Whether there was nothing to send, yet."""
+    return not (answer.sent or answer.has_ended or answer.refusal or answer.failure)
+
+
+def _raise(answer: RedriveAnswer, run_id: str) -> None:
+    """Raise what became of an order, unless it was carried out."""
+    where = f"run {run_id}"
+    if answer.failure is not None:
         raise OperationFailedError(
-            f"Redriving run {run_id} failed: {error}. What was not sent stays parked: try again later"
-        ) from error
-    raise InvalidInputError(
-        "nothing of it is parked, so there is nothing to send",
-        where=f"run {run_id}",
-        fix=f"look at `caribou trace {run_id}`, and try again in a minute: Lambda may still be trying",
-    )
-
-
-def _refuse(sweeper: Sweeper, run_id: str) -> None:
-    item = sweeper.ports.runs.get(run_id)
-    if item is None:
-        raise InvalidInputError("there is no such run", where=f"run {run_id}", fix="see `caribou runs`")
-    may_go_on = item.state in (RunState.FAILED, RunState.EXPIRED) or sweeper.ports.parking.parked(run_id)
-    if item.state is RunState.SUCCEEDED or not may_go_on:
-        raise InvalidInputError(
-            "only a run that failed or expired can go on",
-            where=f"run {run_id}",
-            found=item.state,
-            fix=f"see `caribou trace {run_id}`",
+            f"Redriving run {run_id} failed: {answer.failure}. What was not sent stays parked: try again later"
         )
-    for parked in sweeper.ports.parking.parked(run_id):
-        _refuse_on_nothing(sweeper, item, parked.node)
-
-
-def _refuse_on_nothing(sweeper: Sweeper, item: RunItem, node: str) -> None:
-    """A sync node whose state is gone would have no inputs: with its region, which was retired, say."""
-    graph, home = sweeper.settings.graph, sweeper.settings.home_region
-    if not graph.has_node(node) or not graph.node(node).sync:
-        return
-    region = item.run.region_of(node, home)
-    reported = sweeper.ports.syncs.read(region, item.run.run_id, node).state.reported()
-    if reported < len(graph.in_edges(node)):
+    if answer.refusal is not None:
+        refusal = answer.refusal
+        raise InvalidInputError(refusal.what, where=where, found=refusal.found, fix=refusal.fix)
+    if _is_to_come(answer):
         raise InvalidInputError(
-            f"what its predecessors had sent to {node} is gone from {region}, so it can't go on",
-            where=f"run {item.run.run_id}",
-            found=f"{reported} of {len(graph.in_edges(node))} reports",
-            fix="start a new run",
+            "nothing of it is parked, so there is nothing to send",
+            where=where,
+            found="; ".join(answer.problems) or None,
+            fix=f"look at `caribou trace {run_id}`, and try again in a minute: Lambda may still be trying",
         )

@@ -52,12 +52,12 @@ def refuse_foreign(aws: Aws, stack: DeployedStack) -> None:
     )
 
 
-def empty_bucket(aws: Aws, region: str, bucket: str) -> None:
-    """Delete every object of a bucket, in every version; a bucket that is gone is empty."""
+def empty_bucket(aws: Aws, region: str, bucket: str, prefix: str = "") -> None:
+    """Delete every object of a bucket, or those of a prefix, in every version; a bucket that is gone is empty."""
     client = aws.s3(region)
     with aws_errors_as(f"Emptying the bucket {bucket} in {region}"):
         try:
-            for batch in _versions(aws, region, bucket):
+            for batch in _versions(aws, region, bucket, prefix):
                 answer = client.delete_objects(
                     Bucket=bucket,
                     Delete={"Objects": batch, "Quiet": True},
@@ -115,10 +115,10 @@ def delete_table(aws: Aws, region: str, table: str) -> None:
         client.get_waiter("table_not_exists").wait(TableName=table, WaiterConfig={"Delay": 2, "MaxAttempts": 300})
 
 
-def _versions(aws: Aws, region: str, bucket: str) -> Iterator[list[Any]]:
+def _versions(aws: Aws, region: str, bucket: str, prefix: str) -> Iterator[list[Any]]:
     """Keys with version ids, deletion markers too, in batches; an unversioned bucket's have the version `null`."""
     pages = aws.s3(region).get_paginator("list_object_versions")
-    for page in pages.paginate(Bucket=bucket, ExpectedBucketOwner=aws.account(region)):
+    for page in pages.paginate(Bucket=bucket, Prefix=prefix, ExpectedBucketOwner=aws.account(region)):
         found: list[Any] = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
         keys = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in found]
         for start in range(0, len(keys), _BATCH):

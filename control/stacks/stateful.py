@@ -158,7 +158,8 @@ STATEFUL: tuple[Stateful, ...] = (
         removal=None,
     ),
 )
-"""Every stateful type of every stack. No verb removes the control plane: it is deleted by hand, and its data stays."""
+"""Every stateful type of every stack. No verb removes the control plane: it is deleted by hand, and its data stays, but
+for the records and placements of a workflow, which `remove --delete-data` takes out of it."""
 
 
 def home_tables(names: WorkflowNames) -> tuple[str, ...]:

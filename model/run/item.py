@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from caribou.model.run.envelope import Run, Start, StoredPayload
+from caribou.model.run.envelope import Run, Start, StoredPayload, pointer_to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,13 @@ class SyncInputs:
     payloads: Mapping[str, StoredPayload] = field(default_factory=dict)
 
 
+class Claim(NamedTuple):
+    """Which attempt of a node's message was claimed last, and the note of the code that ran (`model.run.code`)."""
+
+    attempt: int
+    code: str = ""
+
+
 NO_RESULTS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -48,7 +56,7 @@ class RunItem:
     """A run and how far it has come. `leaves` are those of the graph it began with, `ended` those that ran or won't.
 
     `results` has what leaves returned, as payload text by leaf, where it is a payload and small. `begun_by` is the
-    `message_id` of the start that began it.
+    `message_id` of the start that began it, `input` what it began with, if that is kept: see `kept_input`.
     """
 
     run: Run
@@ -60,6 +68,7 @@ class RunItem:
     error: str | None = None
     results: Mapping[str, str] = field(default_factory=dict)
     begun_by: str | None = None
+    input: StoredPayload | None = None
 
     def is_of(self, start: Start) -> bool:
         """Whether it is the start's own run: a start of the same name that is another's has no say in it.
@@ -82,6 +91,29 @@ class RunItem:
     def is_complete(self) -> bool:
         """Whether every leaf has run, or never will."""
         return self.ended >= self.leaves
+
+
+_WRITE_UNIT_BYTES = 1024
+_OTHER_BYTES = 320
+"""Of a run item: names of attributes, numbers, states, the message that began it, and what sets add."""
+_RESULTS_BYTES = 256
+"""What is left for results of leaves."""
+
+
+def kept_input(run: Run, leaves: frozenset[str], payload: StoredPayload | None) -> StoredPayload | None:
+    """A run's input, if it costs nothing to keep it with the run: if all writes of the item stay within one unit.
+
+    An item is written and paid for as a whole, twice, since its index has it too. One that rests in a bucket is kept by
+    its pointer. The leaves count twice: they are noted again as they end; and there is room for small results.
+    """
+    if payload is None:
+        return None
+    pointer = payload.pointer
+    said = (payload.text or "") if pointer is None else json.dumps(pointer_to_json(pointer))
+    texts = (run.run_id, run.workflow_version, run.graph, run.placement, *leaves, *leaves, said)
+    regions = json.dumps(dict(run.regions))
+    size = _OTHER_BYTES + _RESULTS_BYTES + len(regions.encode()) + sum(len(text.encode()) + 1 for text in texts)
+    return payload if size <= _WRITE_UNIT_BYTES else None
 
 
 class Listed(NamedTuple):

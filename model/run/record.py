@@ -9,11 +9,14 @@ from typing import Any
 
 from caribou.model.errors import InvalidRecordError
 
-RECORD_SCHEMA = "caribou.record/1"
+RECORD_SCHEMA = "caribou.record/2"
+FIRST_SCHEMA = "caribou.record/1"
+"""Records that only say how many bytes went to and fro outside, not where to, and nothing of how a process began."""
 RECORD_KEY = "caribou_record"
 """The key under which a log line carries a record."""
 
-
+UNKNOWN_SERVICE = "unknown"
+"""Of an endpoint that nobody named: in records of the first schema."""
 _SHOWN_CHARACTERS = 80
 
 
@@ -49,16 +52,40 @@ class SuccessorRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class EndpointRecord:
+    """What user code exchanged with one endpoint outside the workflow, through botocore.
+
+    `service` as botocore names it, `region` None where it has none or none is known, `host` without its port. `calls`
+    were sent in `attempts`, bytes are of request and response bodies. `seconds` are added up over the calls, reading of
+    streamed bodies included; `busy_s` are those in which at least one went on: fewer, if calls ran side by side.
+    """
+
+    service: str
+    region: str | None
+    host: str
+    calls: int
+    attempts: int
+    bytes_out: int
+    bytes_in: int
+    seconds: float
+    busy_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """One execution of a node. Times are UTC seconds since 1970, sizes bytes, memory MB as configured in Lambda.
 
     `duration_s` covers the node from the message's arrival to its last send, and `cpu_s` is what the process and the
-    children it waited for used meanwhile, user and system. `external_bytes` is what user code moved through its default
-    boto3 session (S3 and so on), both ways; `bytes_in` and `bytes_out` are encoded payloads. `edge` is the edge that
-    brought the message (None for the start of a run), `sent_at` when its sender sent it. `redirect` marks the hop of
+    children it waited for used meanwhile, user and system. `external` is what user code exchanged through botocore (S3
+    and so on), by endpoint; `bytes_in` and `bytes_out` are encoded payloads. `edge` is the edge that brought the
+    message (None for the start of a run), `sent_at` when its sender sent it. `redirect` marks the hop of
     the home entry, which ran no user code but forwarded to where the entry node is placed. `stays_home` marks a run of
     the share that always stays home. `error` is the user exception's type and text, as
     `caribou.model.run.text` has it, else None.
+
+    Of a cold start, `init_s` is the time from the process's begin until user code was imported, and `import_s` and
+    `import_cpu_s` are what that import took; else, and where it is not known, all three are None. They are not in
+    `duration_s` and `cpu_s`.
     """
 
     run_id: str
@@ -76,14 +103,22 @@ class RunRecord:
     memory_mb: int
     bytes_in: int
     bytes_out: int
-    external_bytes: int
+    external: tuple[EndpointRecord, ...]
     edge: str | None
     sent_at: float | None
     redirect: bool
     stays_home: bool
     error: str | None
     successors: tuple[SuccessorRecord, ...]
+    init_s: float | None = None
+    import_s: float | None = None
+    import_cpu_s: float | None = None
     schema: str = RECORD_SCHEMA
+
+    @property
+    def external_bytes(self) -> int:
+        """What was exchanged with all endpoints, both ways."""
+        return sum(endpoint.bytes_out + endpoint.bytes_in for endpoint in self.external)
 
     def to_json(self) -> dict[str, Any]:
         """The record as a JSON object."""
@@ -91,7 +126,12 @@ class RunRecord:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str = "run record") -> RunRecord:
-        """The record in a JSON object. Raises InvalidRecordError on another schema or missing or unknown fields."""
+        """The record in a JSON object. Raises InvalidRecordError on another schema or missing or unknown fields.
+
+        One of the first schema becomes one of this: what it exchanged outside is with an unknown endpoint.
+        """
+        if data.get("schema") == FIRST_SCHEMA:
+            data = _of_this_schema(data)
         if data.get("schema") != RECORD_SCHEMA:
             raise InvalidRecordError(
                 "is of a schema that this version does not read",
@@ -107,17 +147,42 @@ class RunRecord:
                 found=_shown(", ".join(wrong)),
                 fix=f"use {RECORD_SCHEMA} whole",
             )
-        if not isinstance(data["successors"], list | tuple):
-            raise InvalidRecordError(
-                "has successors that are no list", where=where, found=_shown(data["successors"]), fix="leave it out"
-            )
+        for name in ("successors", "external"):
+            if not isinstance(data[name], list | tuple):
+                found = _shown(data[name])
+                raise InvalidRecordError(f"has {name} that are no list", where=where, found=found, fix="leave it out")
         successors = tuple(_successor(successor, where) for successor in data["successors"])
-        return cls(**{**data, "successors": successors})
+        external = tuple(_endpoint(endpoint, where) for endpoint in data["external"])
+        return cls(**{**data, "successors": successors, "external": external})
+
+
+def _of_this_schema(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A record of the first schema as one of this."""
+    moved = data.get("external_bytes")
+    unknown = EndpointRecord(UNKNOWN_SERVICE, None, "", 0, 0, 0, moved, 0.0, 0.0) if moved else None
+    return {
+        **{key: value for key, value in data.items() if key != "external_bytes"},
+        "external": [asdict(unknown)] if unknown else [],
+        **dict.fromkeys(("init_s", "import_s", "import_cpu_s")),
+        "schema": RECORD_SCHEMA,
+    }
 
 
 def _shown(value: object) -> str:
     """The beginning of a value, of which nobody knows what it is, in ASCII."""
     return ascii(value).strip("'")[:_SHOWN_CHARACTERS]
+
+
+def _endpoint(data: Mapping[str, Any], where: str) -> EndpointRecord:
+    try:
+        return EndpointRecord(**data)
+    except TypeError as error:
+        raise InvalidRecordError(
+            "has an endpoint that can't be read",
+            where=where,
+            found=ascii(error)[:_SHOWN_CHARACTERS],
+            fix=f"use {RECORD_SCHEMA} whole",
+        ) from error
 
 
 def _successor(data: Mapping[str, Any], where: str) -> SuccessorRecord:

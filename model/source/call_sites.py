@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from caribou.model.errors import InvalidWorkflowError
 from caribou.model.source.scope import INVOKE, PREDECESSOR_DATA, FunctionNode, Scope
-from caribou.model.source.syntax import own_nodes
+from caribou.model.source.syntax import own_nodes, written
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
@@ -113,4 +113,4 @@ def _refused(call: ast.Call, reason: ast.AST, scope: Scope) -> InvalidWorkflowEr
 
 def _shown(call: ast.Call) -> str:
     """How errors name the call."""
-    return f"`{INVOKE}`" if _calls(call, INVOKE) else f"`{ast.unparse(call.func)}`, which gets the workflow,"
+    return f"`{INVOKE}`" if _calls(call, INVOKE) else f"`{written(call.func)}`, which gets the workflow,"

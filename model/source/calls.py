@@ -19,7 +19,7 @@ from caribou.model.source.helper_parameters import given_symbols
 from caribou.model.source.hidden_calls import check_kind, check_parameters, check_uses
 from caribou.model.source.invocation import read_invocation
 from caribou.model.source.scope import FunctionNode, Scope
-from caribou.model.source.syntax import always_ends, may_return, suppresses
+from caribou.model.source.syntax import always_ends, may_return, suppresses, written
 from caribou.model.source.unfold import Invocation
 
 MAX_HELPERS = 50
@@ -47,12 +47,13 @@ class Reading:
 class _Frame:
     """The state of reading one body, the registered function's or a helper's, statement by statement.
 
-    `conditional` is whether a caller may have returned before; `returned_at` the number of calls when the body itself
-    may have returned; `ended_at` the line where it always has.
+    `through` has the calls that lead to a helper's body; `conditional` is whether a caller may have returned before;
+    `returned_at` the number of calls when the body itself may have returned; `ended_at` the line where it always has.
     """
 
     scope: Scope
     reading: Reading
+    through: tuple[ast.Call, ...] = ()
     conditional: bool = False
     returned_at: int | None = None
     ended_at: int | None = None
@@ -128,10 +129,10 @@ def _note(call: ast.Call, frame: _Frame) -> None:
         raise InvalidWorkflowError(
             f"it can't be known which call this is, since {reading.broken_off} may return before its last call",
             where=frame.scope.where(call),
-            found=ast.unparse(call),
+            found=written(call),
             fix="let that helper give its calls a condition as third argument, without a `return` before them",
         )
-    reading.calls.append(read_invocation(call, frame.scope, may_be_left=frame.may_be_left))
+    reading.calls.append(read_invocation(call, frame.scope, frame.through, may_be_left=frame.may_be_left))
 
 
 def _read_helper(call: ast.Call, target: str, frame: _Frame) -> None:
@@ -139,7 +140,8 @@ def _read_helper(call: ast.Call, target: str, frame: _Frame) -> None:
     reading, scope = frame.reading, frame.scope
     _check_ends(call, target, frame)
     helper = scope.definition(target)
-    inner = _Frame(scope.inside(target, given_symbols(call, helper, scope)), reading, conditional=frame.may_be_left)
+    inside = scope.inside(target, given_symbols(call, helper, scope))
+    inner = _Frame(inside, reading, (*frame.through, call), conditional=frame.may_be_left)
     reading.helpers[target] = helper
     reading.named.append(id(call.func))
     reading.path.append(target)
@@ -165,6 +167,6 @@ def _check_ends(call: ast.Call, target: str, frame: _Frame) -> None:
             f"a registered function hands the workflow to helpers more than {MAX_HELPERS} times, counting those of "
             "helpers",
             where=scope.where(call),
-            found=ast.unparse(call),
+            found=written(call),
             fix="let the registered function make more of the calls itself",
         )

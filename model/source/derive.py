@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from caribou.model.source.parsing import is_older
 from caribou.model.source.program import Program, RegisteredFunction
 from caribou.model.source.scope import FunctionNode, Scope, Symbol
 from caribou.model.source.stray_calls import check_strays
+from caribou.model.source.syntax import written
 from caribou.model.source.unfold import Body, unfold
 
 _WORKFLOW_SIGNS, _FUNCTION_SIGNS = "_", "_-"
@@ -50,7 +52,11 @@ def derive_graph(folder: Path, *, workflow: str | None = None) -> Graph:
 
     `workflow`, if given, is the name that the workflow must have. Raises InvalidWorkflowError.
     """
-    program = read_program(folder)
+    with _depth_refused(folder):
+        return _derived(read_program(folder), workflow)
+
+
+def _derived(program: Program, workflow: str | None) -> Graph:
     name, version = _identity(program, workflow)
     declared = _declared(program, name)
     readings = [_reading(item.registered, program, declared) for item in declared.values()]
@@ -58,14 +64,32 @@ def derive_graph(folder: Path, *, workflow: str | None = None) -> Graph:
     bodies = [_body(item, reading) for item, reading in zip(declared.values(), readings, strict=True)]
     nodes, edges = unfold(bodies)
     sync = {body.name for body in bodies if body.sync}
-    functions = tuple(replace(item.function, sync=item.function.name in sync) for item in declared.values())
+    calls = {body.name: tuple(call.digest for call in body.calls) for body in bodies}
+    functions = tuple(
+        replace(item.function, sync=item.function.name in sync, calls=calls[item.function.name])
+        for item in declared.values()
+    )
     return Graph(name, version, functions, nodes, edges)
 
 
 def check_grammar(folder: Path, python_version: str) -> None:
     """Raise InvalidWorkflowError for source that this Python reads and the one that will run it does not."""
     if is_older(python_version):
-        read_program(folder, python_version)
+        with _depth_refused(folder):
+            read_program(folder, python_version)
+
+
+@contextmanager
+def _depth_refused(folder: Path) -> Iterator[None]:
+    """Python compiles expressions that nothing written in Python can walk: thousands of signs or dots in a row."""
+    try:
+        yield
+    except RecursionError:
+        raise InvalidWorkflowError(
+            "an expression is nested too deeply to be read",
+            where=str(folder),
+            fix="give parts of it names of their own",
+        ) from None
 
 
 def _identity(program: Program, expected: str | None) -> tuple[str, str]:
@@ -195,7 +219,7 @@ def _are_texts(values: Any) -> bool:  # noqa: ANN401
 def _literals(call: ast.Call, names: tuple[str, ...], where: str) -> dict[str, Any]:
     """The call's arguments by name; they must be literals."""
     if len(call.args) > len(names) or any(isinstance(argument, ast.Starred) for argument in call.args):
-        raise InvalidWorkflowError("too many arguments", where=where, found=ast.unparse(call), fix="name the arguments")
+        raise InvalidWorkflowError("too many arguments", where=where, found=written(call), fix="name the arguments")
     pairs = [*zip(names, call.args, strict=False), *((keyword.arg, keyword.value) for keyword in call.keywords)]
     arguments: dict[str, Any] = {}
     for name, value in pairs:
@@ -203,16 +227,16 @@ def _literals(call: ast.Call, names: tuple[str, ...], where: str) -> dict[str, A
             raise InvalidWorkflowError(
                 "there is no such argument, or it is given twice",
                 where=where,
-                found=name or f"**{ast.unparse(value)}",
+                found=name or f"**{written(value)}",
                 fix=f"use each of {', '.join(names)} at most once",
             )
         try:
             arguments[name] = ast.literal_eval(value)
-        except ValueError:
+        except (ValueError, TypeError, MemoryError, RecursionError):
             raise InvalidWorkflowError(
                 f"{name} is not a literal, and the source is read, not run",
                 where=where,
-                found=ast.unparse(value),
+                found=written(value),
                 fix="write the value itself there",
             ) from None
     return arguments

@@ -11,6 +11,7 @@ from inspect import Parameter, Signature
 
 from caribou.model.errors import InvalidWorkflowError
 from caribou.model.source.scope import FunctionNode, Scope, Symbol
+from caribou.model.source.syntax import written
 
 
 def given_symbols(call: ast.Call, helper: FunctionNode, scope: Scope) -> dict[str, Symbol]:
@@ -29,7 +30,7 @@ def given_symbols(call: ast.Call, helper: FunctionNode, scope: Scope) -> dict[st
                 f"the helper gathers the workflow or a registered function in a parameter with `*`, at "
                 f"line {helper.lineno}",
                 where=scope.where(call),
-                found=ast.unparse(call),
+                found=written(call),
                 fix=f"give `def {helper.name}` a parameter of its own for it, instead of `{name}`",
             )
     return given
@@ -54,8 +55,8 @@ def _arguments(
     raise InvalidWorkflowError(
         f"the arguments of a helper that gets the workflow can't be read: {problem}",
         where=scope.where(call),
-        found=ast.unparse(call),
-        fix=f"give each parameter of `def {helper.name}({ast.unparse(helper.args)})` its argument, without `*`",
+        found=written(call),
+        fix=f"give each parameter of `def {helper.name}({written(helper.args)})` its argument, without `*`",
     )
 
 

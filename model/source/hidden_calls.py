@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from caribou.model.errors import InvalidWorkflowError
 from caribou.model.source.invocation import function_argument
 from caribou.model.source.scope import INVOKE, PREDECESSOR_DATA, FunctionNode, Scope, arguments_of
-from caribou.model.source.syntax import SCOPES, bound_in, own_nodes
+from caribou.model.source.syntax import SCOPES, bound_in, own_nodes, written
 
 _MOST_ARGUMENTS = 2
 
@@ -43,7 +43,7 @@ def check_parameters(function: FunctionNode, scope: Scope) -> None:
     raise InvalidWorkflowError(
         "a registered function takes one argument, the payload, or two, the payload and the metadata",
         where=scope.where(function),
-        found=f"def {function.name}({ast.unparse(given)})",
+        found=f"def {function.name}({written(given)})",
         fix=f"write `def {function.name}(event):`",
     )
 
@@ -58,7 +58,7 @@ def check_uses(function: FunctionNode, scope: Scope) -> None:
             raise InvalidWorkflowError(
                 f"`{node.attr}` is not called on the workflow by its name",
                 where=scope.where(node),
-                found=ast.unparse(node),
+                found=written(node),
                 fix=f"write `workflow.{node.attr}(...)`, with the name of the CaribouWorkflow of the module, or in a "
                 "helper of the parameter that gets it",
             )

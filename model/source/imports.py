@@ -10,7 +10,7 @@ from pathlib import Path
 
 from caribou.model.errors import InvalidWorkflowError
 from caribou.model.source.scope import Symbol
-from caribou.model.source.syntax import exported, suppressors
+from caribou.model.source.syntax import exported, suppressors, written
 
 WORKFLOW_CLASS = "CaribouWorkflow"
 RUNTIME = "caribou.runtime"
@@ -57,7 +57,7 @@ def source_of(statement: ast.ImportFrom, module: Module) -> str:
         raise InvalidWorkflowError(
             "the import goes up from the workflow's folder, which is not a package",
             where=module.where(statement),
-            found=ast.unparse(statement),
+            found=written(statement),
             fix="import from the module by its name, without dots in front",
         )
     return ".".join([*parts[: len(parts) - statement.level + 1], *filter(None, [statement.module])])
@@ -107,6 +107,6 @@ def check_reference_system(statement: ast.Import | ast.ImportFrom, module: Modul
             raise InvalidWorkflowError(
                 "this is the reference system's import",
                 where=module.where(statement),
-                found=ast.unparse(statement),
+                found=written(statement),
                 fix=f"write `from {RUNTIME} import {WORKFLOW_CLASS}{alias}`",
             )

@@ -28,7 +28,7 @@ from caribou.model.source.parsing import parsed
 from caribou.model.source.program import Helper, Program, RegisteredFunction
 from caribou.model.source.rebinding import bindings, check_rebinding
 from caribou.model.source.scope import FunctionNode, Symbol
-from caribou.model.source.syntax import own_nodes
+from caribou.model.source.syntax import own_nodes, written
 
 APP = "app"
 REGISTER = "serverless_function"
@@ -242,15 +242,15 @@ def _registers(decorator: ast.expr, module: Module) -> bool:
         raise InvalidWorkflowError(
             "the decorator is not that of the workflow",
             where=module.where(decorator),
-            found=f"@{ast.unparse(function)}",
+            found=f"@{written(function)}",
             fix=f"use the variable that holds the {WORKFLOW_CLASS}: `from app import workflow` if it is in app.py",
         )
     if not isinstance(decorator, ast.Call):
         raise InvalidWorkflowError(
             "the decorator is not called",
             where=module.where(decorator),
-            found=f"@{ast.unparse(decorator)}",
-            fix=f"write `@{ast.unparse(decorator)}()`",
+            found=f"@{written(decorator)}",
+            fix=f"write `@{written(decorator)}()`",
         )
     return True
 
@@ -266,7 +266,7 @@ def _check_place(node: FunctionNode, module: Module) -> None:
 
 
 def _is_type_checking(test: ast.expr) -> bool:
-    return ast.unparse(test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING", "False"}
+    return written(test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING", "False"}
 
 
 def _check_strays(module: Module, reader: _Reader) -> None:
@@ -286,6 +286,6 @@ def _check_strays(module: Module, reader: _Reader) -> None:
             raise InvalidWorkflowError(
                 "a function is registered elsewhere than at the top level of its module",
                 where=module.where(node),
-                found=ast.unparse(node),
-                fix=f"write `@{ast.unparse(node)}(...)` above a `def` that is not indented",
+                found=written(node),
+                fix=f"write `@{written(node)}(...)` above a `def` that is not indented",
             )

@@ -12,7 +12,7 @@ from caribou.model.errors import InvalidWorkflowError
 from caribou.model.source.imports import Module, source_of
 from caribou.model.source.program import RegisteredFunction
 from caribou.model.source.scope import FunctionNode
-from caribou.model.source.syntax import SCOPES
+from caribou.model.source.syntax import SCOPES, written
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
@@ -30,7 +30,7 @@ def check_rebinding(modules: Mapping[str, Module], registered: Mapping[str, Regi
             if isinstance(node, ast.Global) and (names := own.keys() & set(node.names)):
                 raise _bound_again(min(names), node, module)
             if isinstance(node, ast.Attribute) and _attribute(node, module) in registered:
-                raise _bound_again(ast.unparse(node), node, module)
+                raise _bound_again(written(node), node, module)
 
 
 def bindings(root: ast.AST) -> Iterator[tuple[str, ast.AST]]:
@@ -62,7 +62,7 @@ def _within(node: ast.AST) -> list[ast.AST]:
         return []
     if isinstance(node, ast.AnnAssign) and node.value is None:
         return []
-    if isinstance(node, ast.If) and ast.unparse(node.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}:
+    if isinstance(node, ast.If) and written(node.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}:
         return list(node.orelse)
     if isinstance(node, _COMPREHENSIONS):
         return [each for each in ast.walk(node) if isinstance(each, ast.NamedExpr)]
@@ -101,7 +101,7 @@ def _check_decorators(function: RegisteredFunction) -> None:
             raise InvalidWorkflowError(
                 "a registered function has a second decorator, which may call it twice, never, or under another name",
                 where=function.module.where(decorator),
-                found=f"@{ast.unparse(decorator)}",
+                found=f"@{written(decorator)}",
                 fix="decorate a plain function, and call that one from the registered function",
             )
 

@@ -14,6 +14,7 @@ from caribou.model.source.calls import Reading
 from caribou.model.source.imports import Module
 from caribou.model.source.program import Program
 from caribou.model.source.scope import INVOKE, PREDECESSOR_DATA, FunctionNode, Symbol
+from caribou.model.source.syntax import written
 
 _Names = Mapping[str, Symbol | None]
 
@@ -33,7 +34,7 @@ def check_strays(program: Program, readings: Sequence[Reading]) -> None:
                 raise InvalidWorkflowError(
                     "a helper that gets the workflow is used in another way too, so its calls can't be counted",
                     where=module.where(expression),
-                    found=ast.unparse(expression),
+                    found=written(expression),
                     fix="only call it from registered functions, and hand it the bare name of the workflow each time",
                 )
 
@@ -43,7 +44,7 @@ def _check_method(node: ast.Attribute, module: Module) -> None:
         raise InvalidWorkflowError(
             f"`{node.attr}` is called outside the body of a registered function",
             where=module.where(node),
-            found=ast.unparse(node),
+            found=written(node),
             fix="move the call out of the helper, into the registered function that it belongs to, or let that "
             "function hand the bare name of the workflow to the helper: `helper(workflow, ...)`",
         )

@@ -39,6 +39,14 @@ def bound_in(root: ast.AST) -> Iterator[str]:
                 yield from (alias.asname or alias.name.partition(".")[0] for alias in aliases)
 
 
+def written(node: ast.AST) -> str:
+    """The source of a node, as Python would write it; of one that is nested more deeply than that, a word on it."""
+    try:
+        return ast.unparse(node)
+    except RecursionError:
+        return f"({type(node).__name__}, nested too deeply to be shown)"
+
+
 def suppresses(expression: ast.expr, names: frozenset[str] = _SUPPRESS) -> bool:
     """Whether the expression, the head of a `with`, swallows errors: `suppress(...)` or `contextlib.suppress(...)`.
 

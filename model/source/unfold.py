@@ -22,11 +22,15 @@ MAX_NODES = 500
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One `invoke_serverless_function` in a function's source: whom it calls, and where it stands (`app.py:12`)."""
+    """One `invoke_serverless_function` in a function's source: whom it calls, and where it stands (`app.py:12`).
+
+    `digest` is a short one of its text, without comments and layout; and of the calls of helpers that lead to it.
+    """
 
     target: str
     conditional: bool
     where: str
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What AWS refuses, and the forms in memory with it: sizes, keys, numbers, characters.
 
-DynamoDB: "Quotas in Amazon DynamoDB", "Item sizes and formats"; SNS: `Publish`; SQS: `SendMessage`; S3: "Object keys".
+DynamoDB: `caribou.model.item_limits`; SNS: `Publish`; SQS: `SendMessage`; S3: "Object keys".
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ import math
 import re
 from collections.abc import Iterable
 
-MAX_ITEM_BYTES = 400 * 1024
-MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES = 2048, 1024
-MAX_NUMBER = 9.99e125
+from caribou.model.item_limits import MAX_ITEM_BYTES, MAX_NUMBER, MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES
+
 MAX_MESSAGE_BYTES = 256 * 1024
 MAX_OBJECT_KEY_BYTES = 1024
 _NO_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")

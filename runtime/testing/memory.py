@@ -12,7 +12,18 @@ from typing import Any
 
 from caribou.model.errors import InvalidEnvelopeError, UnknownRunError, UnreachableError
 from caribou.model.run.envelope import Pointer, Run, StoredPayload
-from caribou.model.run.item import NO_RESULTS, FailedEvent, Listed, Parked, RunItem, RunState, SyncInputs, SyncState
+from caribou.model.run.item import (
+    NO_RESULTS,
+    Claim,
+    FailedEvent,
+    Listed,
+    Parked,
+    RunItem,
+    RunState,
+    SyncInputs,
+    SyncState,
+    kept_input,
+)
 from caribou.model.run.text import storable
 from caribou.runtime.ports import Ports
 from caribou.runtime.testing.limits import MAX_OBJECT_KEY_BYTES, check_item, check_key, check_message
@@ -69,20 +80,30 @@ class InMemoryBus:
 class InMemoryClaims:
     """The claims of all regions."""
 
-    def __init__(self) -> None:
+    def __init__(self, unreachable: set[str] | None = None) -> None:
+        self._unreachable = set() if unreachable is None else unreachable
         self._lock = Lock()
         self._owners: dict[tuple[str, str, str], tuple[str, int, int]] = {}
+        self._codes: dict[tuple[str, str, str], str] = {}
 
-    def claim(self, region: str, run_id: str, node: str, owner: str, attempt: int) -> int | None:
+    def claim(self, region: str, run_id: str, node: str, owner: str, attempt: int, *, code: str = "") -> int | None:
         """Claim a node of a run for a delivery."""
-        check_item(f"{run_id}#{node}", "claim", (owner,), (attempt,))
+        check_item(f"{run_id}#{node}", "claim", (owner, code), (attempt,))
         with self._lock:
             holder, held, tries = self._owners.get((region, run_id, node), (owner, attempt, 0))
             if holder != owner and held >= attempt:
                 return None
             tries = tries + 1 if held == attempt else 1
             self._owners[region, run_id, node] = (owner, attempt, tries)
+            self._codes[region, run_id, node] = code
             return tries
+
+    def claimed(self, region: str, run_id: str, node: str) -> Claim | None:
+        """The node's claim."""
+        _reach(region, self._unreachable)
+        with self._lock:
+            key = (region, run_id, node)
+            return Claim(self._owners[key][1], self._codes[key]) if key in self._owners else None
 
 
 class InMemorySyncStore:
@@ -132,11 +153,14 @@ class InMemoryRunStore:
         self._listed: set[str] = set()
         self.items: dict[str, RunItem] = {}
 
-    def begin(self, run: Run, leaves: frozenset[str], begun_by: str | None = None) -> RunItem:
+    def begin(
+        self, run: Run, leaves: frozenset[str], begun_by: str | None = None, payload: StoredPayload | None = None
+    ) -> RunItem:
         """Keep the run, unless there is one; the run as kept."""
         with self._lock:
             if run.run_id not in self.items:
-                self.items[run.run_id] = _checked(RunItem(run, leaves, begun_by=begun_by))
+                kept = kept_input(run, leaves, payload)
+                self.items[run.run_id] = _checked(RunItem(run, leaves, begun_by=begun_by, input=kept))
                 self._listed.add(run.run_id)
             return self.items[run.run_id]
 
@@ -319,7 +343,7 @@ class InMemoryCloud:
         self.payloads = InMemoryPayloadStore(self.unreachable)
         self.failures = InMemoryFailures(self.unreachable)
         self.parking = InMemoryParking()
-        self.claims = InMemoryClaims()
+        self.claims = InMemoryClaims(self.unreachable)
 
     def ports(self, region: str) -> Ports:
         """The ports of a function in a region: the same everywhere, since each port reaches all regions."""

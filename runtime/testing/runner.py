@@ -153,7 +153,7 @@ class LocalRunner:
                 user_function=self._watched(self.functions[function]),
                 memory_mb=_MEMORY_MB,
                 emit=self.records.append,
-                external_bytes=lambda: 0,
+                exchanges=dict,
             )
         return self._runners[key]
 

@@ -13,14 +13,16 @@ from faults import FaultProxy
 from local_project import Project
 from waiting import eventually
 
+from caribou.control.aws import Aws
+from caribou.control.runs.redrive import SweeperFunction
 from caribou.local import LocalCloud
 from caribou.model.names import WorkflowNames
 from caribou.model.project.workflow import read_workflow
 from caribou.model.run.item import RunState
+from caribou.model.run.order import RedriveOrder
 from caribou.model.run.publication import RUN_ID_ATTRIBUTE
 from caribou.runtime.aws import aws_ports
 from caribou.runtime.settings import Settings
-from caribou.runtime.sweeping import Sweeper
 
 HERE = Path(__file__).resolve().parent
 HOME, WEST, NORTH = REGIONS = ("us-east-1", "us-west-2", "ca-central-1")
@@ -80,9 +82,14 @@ class Deployed:
         )
 
     @cache  # noqa: B019 - as above
-    def sweeper(self, name):
-        """The sweeper, in this process, past the proxy: for a person's redrive."""
-        return Sweeper(self.settings(name), aws_ports(self.settings(name), partition="aws", account=self.cloud.account))
+    def ports(self, name):
+        """A workflow's tables, queues and topics, in this process, past the proxy."""
+        return aws_ports(self.settings(name), partition="aws", account=self.cloud.account)
+
+    def redrive(self, name, run_id):
+        """Order the deployed sweeper to redrive a run, as a person does; what it answered."""
+        with Aws() as aws:
+            return SweeperFunction(aws, name, HOME, self.sweeper_function(name)).carry_out(RedriveOrder(run_id))
 
     @cache  # noqa: B019 - as above
     def sweeper_function(self, name):
@@ -119,7 +126,7 @@ class Deployed:
 
     def state(self, name, run_id):
         """A run's state; None if it has not begun."""
-        item = self.sweeper(name).ports.runs.get(run_id)
+        item = self.ports(name).runs.get(run_id)
         return None if item is None else item.state
 
     def ended(self, name, run_id):

@@ -33,7 +33,6 @@ from deployed import HOME, NORTH, SAMPLE, STORM, WEST
 from faults import Call, Cut, Weather
 from waiting import BACKSTOP_S, eventually
 
-from caribou.model.errors import UnreachableError
 from caribou.model.run.item import RunState
 
 WORKFLOWS = (STORM, SAMPLE)
@@ -312,8 +311,7 @@ class Campaign:
                 if state is RunState.SUCCEEDED:
                     del failed[run_id]
                 elif state is not RunState.RUNNING:
-                    with contextlib.suppress(UnreachableError):
-                        self.project.sweeper(planned.workflow).redrive(run_id)
+                    self.project.redrive(planned.workflow, run_id)
             time.sleep(0.5)
         self.report.lost += [f"{run_id}: redriven in vain" for run_id in failed]
 

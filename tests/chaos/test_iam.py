@@ -14,6 +14,7 @@ from caribou.model.names import WorkflowNames
 from caribou.model.registration import ControlNames
 from caribou.model.run import payload as payloads
 from caribou.model.run.envelope import Envelope, Start
+from caribou.model.run.item import START_NODE
 from caribou.model.run.publication import RUN_ID_ATTRIBUTE
 from caribou.model.template_contract import OPEN_INDEX
 from caribou.runtime.placement import share_of
@@ -138,13 +139,15 @@ def test_run_when_iam_is_enforced_then_it_succeeds_at_home_and_where_it_is_place
 
 
 def test_sweeper_when_iam_is_enforced_then_it_may_do_what_it_does(guarded):
-    """A message that is left over from a run that has ended is received, looked up and dropped."""
+    """What failed is received, looked up and parked; and sent again by order, with the sweeper's own role."""
     guarded.start(SAMPLE, {"limit": -1}, "guarded-fails")
 
     assert guarded.ended(SAMPLE, "guarded-fails") == "FAILED"
-    item = guarded.sweeper(SAMPLE).ports.runs.get("guarded-fails")
+    item = guarded.ports(SAMPLE).runs.get("guarded-fails")
     assert item.failed_node.startswith("initial_function")
     assert "ValueError" in item.error
+    (sent,) = eventually(lambda: guarded.redrive(SAMPLE, "guarded-fails").sent, "the message to be parked")
+    assert sent.node == START_NODE
 
 
 def test_role_when_the_topic_is_a_successors_then_it_may_publish(guarded, probe):

@@ -11,7 +11,6 @@ from deployed import HOME, NORTH, REGIONS, SAMPLE, SIZES, STORM, WEST
 from faults import Cut, Weather
 from waiting import BACKSTOP_S, eventually
 
-from caribou.control.runs.redrive import redrive
 from caribou.model.names import WorkflowNames
 from caribou.model.run.item import RunState
 from caribou.runtime.sweeping import Swept
@@ -107,7 +106,7 @@ def failed_in_north(project, failures):
 
 def test_function_when_it_was_removed_too_early_then_its_message_waits_with_run_node_and_attempt(calm):
     """SNS can't deliver: the message lies in the failure queue, is sent again, and runs once its function is back."""
-    ports = calm.project.sweeper(SIZES).ports
+    ports = calm.project.ports(SIZES)
     with removed(calm.project.cloud.client("lambda", NORTH), "caribou-dev-sizes-keep"):
         run_id, (event,) = failed_in_north(calm.project, ports.failures)
     message = json.loads(event.message)
@@ -128,15 +127,15 @@ def test_run_when_user_code_fails_for_good_then_a_redrive_goes_on_from_there(cal
     (project.folder / "healed").unlink(missing_ok=True)
     project.start(STORM, payload_of(orders={"right": ["poison"]}), "poisoned")
     assert project.ended(STORM, "poisoned") is RunState.FAILED
-    item = project.sweeper(STORM).ports.runs.get("poisoned")
+    item = project.ports(STORM).runs.get("poisoned")
     assert item.failed_node.startswith("right:")
     assert "StormError: poison" in item.error
     eventually(lambda: good_records(calm, STORM, "poisoned", siblings), "the ends of its siblings")
-    eventually(lambda: project.sweep(STORM) and project.sweeper(STORM).ports.parking.parked("poisoned"), "its message")
+    eventually(lambda: project.sweep(STORM) and project.ports(STORM).parking.parked("poisoned"), "its message")
     before = executions(project, "poisoned")
 
     (project.folder / "healed").touch()
-    assert [parked.node for parked in redrive(project.sweeper(STORM), "poisoned")] == [item.failed_node]
+    assert [sent.node for sent in project.redrive(STORM, "poisoned").sent] == [item.failed_node]
 
     assert project.ended(STORM, "poisoned") is RunState.SUCCEEDED
     assert before == {"right": 3, **dict.fromkeys(siblings, 1)}

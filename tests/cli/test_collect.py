@@ -155,7 +155,7 @@ def test_commands_when_used_in_turn_then_facts_and_records_become_a_problem(clou
         event = {"timestamp": int(now * 1000), "message": message}
         logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=[event])
 
-    assert "carbon: 29 regions" in run(data_collect, "all").output
+    assert "carbon: 30 regions" in run(data_collect, "all").output
     assert "records written to records.jsonl" in run(log_sync, example.name, "-o", "records.jsonl").output
     run(problem, example.name, "-o", "problem.json")
     from_tables = read_problem(project / "problem.json")

@@ -1,10 +1,12 @@
 """The policies of docs/permissions.md: each verb makes the calls that its policy allows, and no others."""
 
+import io
 import json
 import os
 import re
 import subprocess
 import time
+import zipfile
 from dataclasses import replace
 
 import boto3
@@ -29,6 +31,7 @@ from caribou.model.regions import KNOWN_REGIONS
 from caribou.model.registration import ControlNames, Registration
 from caribou.model.run.envelope import Run, Start
 from caribou.model.run.item import START_NODE, Parked
+from caribou.model.run.order import RedriveAnswer, Sent
 from caribou.runtime.aws import aws_ports
 from caribou.runtime.record_log import record_line
 from caribou.runtime.settings import Settings
@@ -130,6 +133,7 @@ def _runs(scene):
         run = Run(name, graph.version, graph.digest, "p", {LAST: WEST}, ports.clock.now(), ports.clock.now() + 60)
         ports.runs.begin(run, frozenset({LAST}))
     _fail(ports)
+    _make_sweeper(aws)
     scene.give("run", NAME, "-a", '"small"')
     scene.give("run", NAME, "-a", json.dumps("x" * 400_000))
     scene.give("runs", NAME)
@@ -138,6 +142,21 @@ def _runs(scene):
     scene.give("redrive", "failed", "-w", NAME)
     payloads = ("-a", "1", "-a", json.dumps("x" * 400_000))
     scene.give("load", NAME, *payloads, "--rate", "50/s", "--duration", "0.2", "--limit", "2", code=1)
+
+
+def _make_sweeper(aws):
+    """A function that answers an order as the sweeper does."""
+    answer = RedriveAnswer(sent=(Sent(ENTRY, "ValueError: x"),)).to_json()
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("app.py", f"def handle(event, context):\n    return {answer!r}\n")
+    aws.functions(HOME).create_function(
+        FunctionName=f"Workflow-{NAME}-Sweeper",
+        Runtime="python3.13",
+        Handler="app.handle",
+        Role=f"arn:aws:iam::{ACCOUNT}:role/sweeper",
+        Code={"ZipFile": code.getvalue()},
+    )
 
 
 def _fail(ports):
@@ -216,13 +235,6 @@ SELDOM = {
     },
     "manage_deployments": {
         "cloudformation:GetTemplate": "there are runs enough for a solve",
-    },
-    "redrive": {
-        "cloudformation:DescribeStacks": "the workflow's sweeper carries redrives out",
-        "lambda:InvokeFunction": "as above",
-        "dynamodb:PutItem": "the run's message is still in its failure queue",
-        "sqs:DeleteMessage": "as above",
-        "sqs:ChangeMessageVisibility": "an event can't be handled",
     },
     "remove": {
         "cloudformation:DescribeStackEvents": "a stack could not be deleted",

@@ -79,7 +79,7 @@ def record_table(request):
 def test_fact_table_when_facts_are_collected_then_they_are_read_back_whole(fact_table):
     """Every figure survives, floats included."""
     for kind in KINDS:
-        assert collect(SOURCES.of(kind)["snapshot"], fact_table, NOW) == 29
+        assert collect(SOURCES.of(kind)["snapshot"], fact_table, NOW) == 30
     assert read_facts(fact_table) == packaged_facts(NOW)
 
 
@@ -215,7 +215,7 @@ def test_handlers_when_called_as_lambda_calls_them_then_tables_are_filled(deploy
     monkeypatch.setenv("CARIBOU_RECORD_TABLE", control.record_table)
     logged(logs, group, [make.record_of("A", started_at=time.time() - 60)])
     for handler in (handlers.carbon_handler, handlers.provider_handler, handlers.performance_handler):
-        assert handler({}, None)["facts"] == 29
+        assert handler({}, None)["facts"] == 30
     answer = handlers.workflow_handler({}, None)
     assert answer["workflows"][0]["records"] == 1
     assert answer["failures"] == []

@@ -1,7 +1,6 @@
 """A function leaves a region that other functions stay in, while runs still need it there: nothing of them is lost."""
 
 import json
-import textwrap
 
 import pytest
 from builders import placement_of
@@ -9,7 +8,6 @@ from local_project import Project
 from waiting import eventually
 
 from caribou.model.names import WorkflowNames
-from caribou.model.project.workflow import read_workflow
 
 pytestmark = [pytest.mark.local_cloud, pytest.mark.slow]
 
@@ -91,11 +89,7 @@ caribou: {{home_share: 0}}
 def project(tmp_path, local_cloud):
     """A project at the cloud, with one workflow and two placements: both functions away, and one of them back."""
     project = Project.in_folder(tmp_path, local_cloud)
-    folder = tmp_path / "workflows" / WORKFLOW
-    (folder / ".caribou").mkdir(parents=True)
-    (folder / "app.py").write_text(textwrap.dedent(SOURCE))
-    (folder / ".caribou" / "config.yml").write_text(MANIFEST)
-    graph = read_workflow(folder).graph
+    graph = project.write_workflow(WORKFLOW, SOURCE, MANIFEST).graph
     for name, moved in (("away", {LEAVES: AWAY, STAYS: AWAY}), ("back", {STAYS: AWAY})):
         (tmp_path / f"{name}.json").write_text(json.dumps(placement_of(graph, moved).to_json()))
     return project

@@ -1,7 +1,6 @@
 """Moving a workflow there and back, as an operator does it by hand, with runs in flight across both flips."""
 
 import json
-import textwrap
 
 import pytest
 from builders import placement_of
@@ -9,7 +8,6 @@ from local_project import Project
 from waiting import eventually
 
 from caribou.model.names import WorkflowNames
-from caribou.model.project.workflow import read_workflow
 
 pytestmark = pytest.mark.local_cloud
 
@@ -64,11 +62,7 @@ caribou: {{home_share: 0}}
 def project(tmp_path, local_cloud):
     """A project at the cloud, with one workflow: a function that takes its time calls another."""
     project = Project.in_folder(tmp_path, local_cloud)
-    folder = tmp_path / "workflows" / WORKFLOW
-    (folder / ".caribou").mkdir(parents=True)
-    (folder / "app.py").write_text(textwrap.dedent(SOURCE))
-    (folder / ".caribou" / "config.yml").write_text(MANIFEST)
-    placement = placement_of(read_workflow(folder).graph, {LAST: AWAY})
+    placement = placement_of(project.write_workflow(WORKFLOW, SOURCE, MANIFEST).graph, {LAST: AWAY})
     (tmp_path / "solved.json").write_text(json.dumps(placement.to_json()))
     return project
 

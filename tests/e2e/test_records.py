@@ -57,10 +57,7 @@ CHARACTERS = {"long": ("x", 450_000), "half": ("\\ud800", 3)}
 def project(tmp_path_factory, local_cloud):
     """A project at the cloud, with the workflow and the control plane deployed, and both runs started."""
     project = Project.in_folder(tmp_path_factory.mktemp("project"), local_cloud)
-    folder = project.root / "workflows" / WORKFLOW
-    (folder / ".caribou").mkdir(parents=True)
-    (folder / "app.py").write_text(SOURCE)
-    (folder / ".caribou" / "config.yml").write_text(MANIFEST)
+    project.write_workflow(WORKFLOW, SOURCE, MANIFEST)
     project.run("caribou", "deploy", WORKFLOW)
     for name, (character, times) in CHARACTERS.items():
         payload = json.dumps({"character": character, "times": times})

@@ -136,6 +136,57 @@ def test_run_that_succeeded_or_is_not_known_is_not_redriven(project, local_cloud
     assert "there is no such run" in project.run("caribou", "trace", "nobody", code=2)
 
 
+SWAP = """
+from caribou.runtime import CaribouWorkflow
+
+workflow = CaribouWorkflow(name="swap", version="0.0.1")
+
+
+@workflow.serverless_function(name="start", entry_point=True)
+def start(event):
+    {calls}
+
+
+@workflow.serverless_function(name="join")
+def join(event):
+    return workflow.get_predecessor_data()
+"""
+X = 'workflow.invoke_serverless_function(join, {"part": "x"})'
+Y = X.replace('"x"', '"y"')
+
+
+def test_redrive_when_two_calls_changed_places_then_it_is_refused_and_mended_otherwise_it_goes_on(project):
+    """Edges are known by number: the sync node would get the first part twice, and the second one never."""
+    _deploy_swap(project, X, 'int("not yet mended")', Y)
+    project.run("caribou", "run", "swap", "-a", "{}", "--name", "swapped", "--wait", code=1)
+
+    _deploy_swap(project, Y, X)
+    said = eventually(lambda: _refused(project, "swapped"), "the refusal")
+    assert "call 1 of start:entry_point:0, to join:sync:1, had been made before it failed" in said
+    assert "deploy the calls as they were, or start a new run" in said
+
+    _deploy_swap(project, 'print("mended")', X, Y)
+    trace = json.loads(project.run("caribou", "redrive", "swapped", "--wait", "--json"))
+    assert trace["state"] == "SUCCEEDED"
+    assert trace["results"] == {"join:sync:1": [{"part": "x"}, {"part": "y"}]}
+
+
+def _deploy_swap(project, *lines):
+    folder = project.root / "workflows" / "swap"
+    (folder / ".caribou").mkdir(parents=True, exist_ok=True)
+    (folder / "app.py").write_text(SWAP.replace("{calls}", "\n    ".join(lines)))
+    (folder / ".caribou" / "config.yml").write_text(
+        MANIFEST.replace(WORKFLOW, "swap").replace("iam_policy_file: policy.json\n", "")
+    )
+    project.run("caribou", "deploy", "swap")
+
+
+def _refused(project, run_id):
+    """Why a redrive is refused; None as long as the run's message is not parked."""
+    said = project.run("caribou", "redrive", run_id, code=2)
+    return None if "nothing of it is parked" in said else said
+
+
 def _trace(project, run_id, check):
     """The run's trace, once the check holds: logs come a moment late."""
 

@@ -111,6 +111,7 @@ def test_arrivals_when_their_file_is_hostile_then_they_are_times_or_one_error(li
 @given(text=hostile_json({"Metadata": {METADATA_KEY: PLACEMENT}, "Resources": {}, "Outputs": {}}))
 @example("[" * 100_000)
 @example('{"Metadata": []}')
+@example(json.dumps({"Metadata": {METADATA_KEY: {**PLACEMENT, "home_region": "\ud800"}}}))
 def test_template_when_a_stack_has_a_hostile_one_then_it_is_ours_with_a_placement_or_not(text):
     """A stack may be anybody's; the runtime reads a placement in the same way."""
     template = template_in(text)

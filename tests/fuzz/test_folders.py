@@ -122,6 +122,10 @@ def put(path, text):
 @given(text=hostile_text(CALLS, PYTHON), version=st.sampled_from(["3.11", "3.13"]))
 @example(f"import {'m' * 3000}\n{CALLS}", "3.13")
 @example("[" * 100_000, "3.13")
+@example(f"{CALLS}\nif {'not ' * 3000}x:\n    pass\n", "3.13")
+@example(f"{CALLS}\n{'a.' * 3000}b\n", "3.13")
+@example(CALLS.replace('name="example"', f"name={'-' * 3000}1", 1), "3.13")
+@example(CALLS.replace('name="example"', f"name={'not ' * 5000!r}", 1), "3.13")
 def test_source_when_hostile_then_it_is_a_graph_or_one_error(folder, text, version):
     """Nothing of it is run; what imports it can't meet is found as well."""
     put(folder / "app.py", text)

@@ -11,8 +11,9 @@ from caribou.cli.samples import json_value
 from caribou.model.errors import CaribouError, InvalidEnvelopeError, InvalidInputError, InvalidPayloadError
 from caribou.model.placement import Placement
 from caribou.model.run import payload as payloads
-from caribou.model.run.envelope import Envelope, Pointer, Run, Start, parse_message
+from caribou.model.run.envelope import Envelope, Pointer, Run, Start, parse_message, pointer_to_json
 from caribou.model.run.item import FailedEvent, RunState
+from caribou.model.run.publication import POINTER_ATTRIBUTE, RUN_ID_ATTRIBUTE, start_key
 from caribou.model.run_settings import RunSettings
 from caribou.runtime.aws import failed_event
 from caribou.runtime.event import json_or_text, message_of, unpack
@@ -25,44 +26,57 @@ LONGEST_ERROR = 2_000
 HOME, WEST, NOW = "us-east-1", "us-west-2", 1_700_000_000.0
 GRAPH = graph_of({"a": "b c", "b": "s", "c": "s"}, sync="s")
 SETTINGS = Settings(GRAPH, "a", HOME, HOME, "test", RunSettings())
-TOPIC = SETTINGS.names.topic("a")
-POINTER = Pointer(HOME, "caribou-bucket", "run-1/a", "0" * 64, 300_000)
+NAMES = SETTINGS.names
+OWN, PUBLIC = NAMES.topic("a"), NAMES.start_topic
+POINTER = Pointer(HOME, "caribou-bucket", start_key("0" * 64), "0" * 64, 300_000)
 RUN = Run("run-1", "0.0.1", GRAPH.digest, "digest", {"b": WEST}, NOW, NOW + 3600)
 ENVELOPE = Envelope(RUN, "b", "a#0", "inputs", 1, NOW, None, POINTER, 1)
 START = Start("run-1", '{"x":1}', POINTER)
 PAYLOAD = {"a": [1, {"$bytes": "AAAA"}, {"$float": "nan"}], "$$b": "é"}
+topics = st.sampled_from([OWN, PUBLIC])
 messages = st.sampled_from([ENVELOPE, START]).flatmap(lambda message: hostile_json(json.loads(message.to_text())))
 
 
-def notification(message):
-    """An event with a message of the own topic."""
-    topic = f"arn:aws:sns:{HOME}:000000000000:{TOPIC}"
-    return {"Records": [{"EventSource": "aws:sns", "Sns": {"TopicArn": topic, "MessageId": "m-1", "Message": message}}]}
+def published_to(topic, message):
+    """A notification of a topic, with the attributes that clients may give it."""
+    place = json.dumps(pointer_to_json(POINTER))
+    said = {RUN_ID_ATTRIBUTE: "run-1", POINTER_ATTRIBUTE: place} if topic == PUBLIC else {}
+    return {
+        "TopicArn": f"arn:aws:sns:{HOME}:000000000000:{topic}",
+        "MessageId": "m-1",
+        "Message": message,
+        "MessageAttributes": {name: {"Type": "String", "Value": value} for name, value in said.items()},
+    }
 
 
-def given_up(message):
+def notification(message, topic=OWN):
+    """An event with a message of a topic."""
+    return {"Records": [{"EventSource": "aws:sns", "Sns": published_to(topic, message)}]}
+
+
+def given_up(message, topic=OWN):
     """The on-failure record of an event that Lambda gave up."""
     return {
         "version": "1.0",
         "requestContext": {"requestId": "r-1", "condition": "RetriesExhausted", "approximateInvokeCount": 3},
-        "requestPayload": notification(message),
+        "requestPayload": notification(message, topic),
         "responseContext": {"statusCode": 200, "functionError": "Unhandled"},
         "responsePayload": {"errorType": "ValueError", "errorMessage": "é"},
     }
 
 
-def undelivered(message):
+def undelivered(message, topic=OWN):
     """What SNS puts into the dead-letter queue of a subscription."""
-    return {"Type": "Notification", "MessageId": "m-1", "TopicArn": TOPIC, "Message": message}
+    return {"Type": "Notification", **published_to(topic, message)}
 
 
 @st.composite
 def bodies(draw):
     """Bodies in a failure queue: damaged around the message, or inside it."""
-    wrap = draw(st.sampled_from([given_up, undelivered]))
+    wrap, topic = draw(st.sampled_from([given_up, undelivered])), draw(topics)
     if draw(st.booleans()):
-        return json.dumps(wrap(draw(messages)))
-    return draw(hostile_json(wrap(draw(st.sampled_from([ENVELOPE, START])).to_text())))
+        return json.dumps(wrap(draw(messages), topic))
+    return draw(hostile_json(wrap(draw(st.sampled_from([ENVELOPE, START])).to_text(), topic)))
 
 
 def world():
@@ -90,7 +104,7 @@ def test_message_when_hostile_then_it_is_one_of_ours_that_can_be_sent_or_a_paylo
 def test_event_when_hostile_then_it_is_sent_again_or_parked_or_left_and_the_sweep_goes_on(body, function):
     """A queue has one that is hostile and one that is right: the right one is dealt with, the run item stays one."""
     cloud = world()
-    event = failed_event(HOME, function, TOPIC, {"Body": body, "ReceiptHandle": "h-1"})
+    event = failed_event(HOME, function, NAMES, {"Body": body, "ReceiptHandle": "h-1"})
     right = FailedEvent(HOME, "a", Start("run-2", "1").to_text(), "m-2", None, "not started", "h-2")
     for one in (event, right):
         cloud.failures.put(one)
@@ -102,8 +116,8 @@ def test_event_when_hostile_then_it_is_sent_again_or_parked_or_left_and_the_swee
 
 
 @fuzzed
-@given(text=messages)
-def test_function_when_its_message_is_hostile_then_it_runs_or_raises_one_error_and_is_handed_nothing_foreign(text):
+@given(text=messages, topic=topics)
+def test_function_when_its_message_is_hostile_then_it_runs_or_raises_one_error(text, topic):
     """What a function's topic brings is run, dropped, or refused with an error of ours."""
     cloud, seen = world(), []
     runner = NodeRunner(
@@ -113,10 +127,10 @@ def test_function_when_its_message_is_hostile_then_it_runs_or_raises_one_error_a
         user_function=seen.append,
         memory_mb=128,
         emit=lambda _: None,
-        external_bytes=lambda: 0,
+        exchanges=dict,
     )
     try:
-        runner.handle(unpack(notification(text), topic=TOPIC, request_id="r-1"), cold_start=False)
+        runner.handle(unpack(notification(text, topic), names=NAMES, function="a", request_id="r-1"), cold_start=False)
     except CaribouError as error:
         assert len(str(error)) < LONGEST_ERROR  # noqa: PT017 - either outcome is right
     assert cloud.runs.get("run-1").run == RUN
@@ -124,7 +138,7 @@ def test_function_when_its_message_is_hostile_then_it_runs_or_raises_one_error_a
 
 
 @fuzzed
-@given(value=hostile_json(notification("{}")))
+@given(value=topics.flatmap(lambda topic: hostile_json(notification("{}", topic))))
 def test_notification_when_hostile_then_the_event_is_a_message_or_a_payload(value):
     """What came otherwise than through the own topic is content, whatever it looks like."""
     try:
@@ -132,8 +146,8 @@ def test_notification_when_hostile_then_the_event_is_a_message_or_a_payload(valu
     except (ValueError, RecursionError):
         return
     try:
-        delivery = unpack(event, topic=TOPIC, request_id="r-1")
-    except InvalidPayloadError:
+        delivery = unpack(event, names=NAMES, function="a", request_id="r-1")
+    except (InvalidPayloadError, InvalidEnvelopeError):
         return
     assert delivery.from_topic or delivery.content == event or event != event  # noqa: PLR0124 - NaN
     assert 0 < len(delivery.id.encode()) <= 256
@@ -165,6 +179,7 @@ def test_messages_when_they_are_not_changed_then_they_are_read():
     for message in (ENVELOPE, START):
         assert parse_message(json.loads(message.to_text())) == message
         for wrap in (given_up, undelivered):
-            event = failed_event(HOME, "a", TOPIC, {"Body": json.dumps(wrap(message.to_text())), "ReceiptHandle": "h"})
+            event = failed_event(HOME, "a", NAMES, {"Body": json.dumps(wrap(message.to_text())), "ReceiptHandle": "h"})
             assert (event.message, event.message_id) == (message.to_text(), "m-1")
-    assert unpack(notification("1"), topic=TOPIC, request_id="r-1").from_topic
+    for topic in (OWN, PUBLIC):
+        assert unpack(notification("1", topic), names=NAMES, function="a", request_id="r-1").from_topic

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import boto3
 import pytest
+from botocore import handlers
 
 from caribou.model.run.record import RECORD_KEY, RunRecord
 from caribou.model.run_settings import RunSettings
@@ -37,6 +38,12 @@ SILENCES = (
 """What silenced records once, or would."""
 
 
+def _forget():
+    """As in a new process."""
+    for lasting in (handler._runner, handler._loaded, handler._meters):
+        lasting.cache_clear()
+
+
 @pytest.fixture
 def context(tmp_path, monkeypatch, graph_of):
     """A Lambda context, in a process whose bundle holds a workflow of one function, before its first request."""
@@ -51,13 +58,14 @@ def context(tmp_path, monkeypatch, graph_of):
     cloud = InMemoryCloud()
     monkeypatch.setattr(handler, "aws_ports", lambda settings, **_: cloud.ports(settings.region))
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    handler._runner.cache_clear()
+    monkeypatch.setattr(handlers, "BUILTIN_HANDLERS", list(handlers.BUILTIN_HANDLERS))
+    _forget()
     yield lambda request_id, qualifier="": SimpleNamespace(
         invoked_function_arn=f"arn:aws:lambda:us-east-1:000000000000:function:f{qualifier}",
         memory_limit_in_mb="512",
         aws_request_id=request_id,
     )
-    handler._runner.cache_clear()
+    _forget()
     for name in ("app", BUNDLE_PACKAGE):
         sys.modules.pop(name, None)
 
@@ -115,3 +123,23 @@ def test_handler_when_a_message_of_its_topic_arrives_then_its_id_names_the_run(c
     """A message that SNS delivers twice starts one run, whatever the request."""
     answers = [handler.handle(_event(1), context(f"r-{i}")) for i in (2, 3)]
     assert answers == [{"run_id": "m-1", "state": "ran"}, {"run_id": "m-1", "state": "duplicate"}]
+
+
+def test_handler_when_lambda_starts_the_process_then_user_code_is_imported_before_the_first_event(context, capfd):
+    """There it has the CPU of a whole machine; and the record of the cold start says what it took."""
+    handler._load_in_init_phase()
+    assert "app" in sys.modules
+    for i in range(2):
+        handler.handle(_event(i), context(f"r-{i}"))
+    first, second = _records(capfd.readouterr().err)
+    assert 0 < first.import_s <= first.init_s
+    assert 0 <= first.import_cpu_s <= first.init_s
+    assert (second.init_s, second.import_s, second.import_cpu_s) == (None, None, None)
+
+
+def test_handler_when_user_code_can_t_be_imported_then_the_first_event_meets_the_error(context, tmp_path):
+    """Lambda retries it, and the sweeper sees it, as an error of the function."""
+    (tmp_path / "app.py").write_text("raise RuntimeError('no database')")
+    handler._load_in_init_phase()
+    with pytest.raises(RuntimeError, match="no database"):
+        handler.handle(_event(1), context("r-1"))

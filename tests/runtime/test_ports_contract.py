@@ -9,16 +9,18 @@ from dataclasses import replace
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionClosedError
+from botocore.httpsession import URLLib3Session
 
 from caribou.model.errors import InvalidEnvelopeError, InvalidRunItemError, UnknownRunError, UnreachableError
 from caribou.model.run.envelope import Pointer, Run, Start, StoredPayload
-from caribou.model.run.item import FailedEvent, Parked, RunItem, RunState, SyncState
+from caribou.model.run.item import Claim, FailedEvent, Parked, RunItem, RunState, SyncState
 from caribou.model.run_settings import RunSettings
 from caribou.model.template_contract import OPEN_INDEX
 from caribou.runtime.aws import aws_ports
 from caribou.runtime.clients import Clients
 from caribou.runtime.settings import Settings
+from caribou.runtime.sync_items import DynamoClaims, claim_key
 from caribou.runtime.testing.limits import RefusedError
 from caribou.runtime.testing.memory import InMemoryCloud
 
@@ -243,6 +245,17 @@ def test_claim_when_the_message_was_sent_again_then_it_takes_the_node_over(ports
     assert claim(HOME, run_id, "n", "second", 1) is None
 
 
+def test_claim_when_read_then_it_has_the_latest_attempt_and_the_code_that_ran(ports, run_id):
+    """As whoever asks for a redrive has to know it; where there is no claim, or no table any more, there is none."""
+    assert ports.claims.claimed(HOME, run_id, "n") is None
+    ports.claims.claim(HOME, run_id, "n", "me", 0, code="old")
+    ports.claims.claim(HOME, run_id, "n", "me", 0, code="code:é")
+    assert ports.claims.claimed(HOME, run_id, "n") == Claim(0, "code:é")
+    ports.claims.claim(HOME, run_id, "n", "other", 3)
+    assert ports.claims.claimed(HOME, run_id, "n") == Claim(3, "")
+    assert ports.claims.claimed(AWAY, run_id, "n") is None
+
+
 def test_claim_when_the_region_differs_then_it_is_another_claim(cloud, run_id):
     """Claims are kept in the node's region, from wherever they are made."""
     assert cloud.ports(HOME).claims.claim(HOME, run_id, "n", "me", 0) == 1
@@ -312,6 +325,25 @@ def test_run_when_begun_again_then_it_is_the_first(ports, run_id):
     assert ports.runs.begin(run, LEAVES) == RunItem(run, LEAVES)
     assert ports.runs.begin(_run(run_id, {"b": DOWN}), frozenset("z")) == RunItem(run, LEAVES)
     assert ports.runs.get(run_id) == RunItem(run, LEAVES)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [StoredPayload('{"é":1}'), StoredPayload(pointer=Pointer(HOME, "b", "r/start", "0" * 64, 9))],
+    ids=["text", "pointer"],
+)
+def test_run_when_its_input_is_small_then_it_is_kept(ports, run_id, payload):
+    """For a redrive of a start that was lost."""
+    run = _run(run_id)
+    assert ports.runs.begin(run, LEAVES, payload=payload) == RunItem(run, LEAVES, input=payload)
+    ports.runs.end_leaves(run_id, ("x",), {"x": "1"})
+    assert ports.runs.get(run_id).input == payload
+
+
+def test_run_when_its_input_is_large_then_it_is_not_kept(ports, run_id):
+    """Each write of the item would cost more."""
+    assert ports.runs.begin(_run(run_id), LEAVES, payload=StoredPayload("x" * 1000)).input is None
+    assert ports.runs.get(run_id).input is None
 
 
 def test_run_when_another_start_of_its_name_comes_then_it_is_of_the_one_that_began_it(ports, run_id):
@@ -696,3 +728,44 @@ def test_list_when_a_run_began_with_an_earlier_version_then_it_is_found_and_take
     assert _is_listed(ports, run_id)
     ports.runs.succeed(run_id, 1_700_000_001.25)
     assert not _is_listed(ports, run_id)
+
+
+class LostAnswer:
+    """Sends a client's next UpdateItem, and loses its answer."""
+
+    def __init__(self, client):
+        self._left = 1
+        client.meta.events.register("before-send.dynamodb.UpdateItem", self._send)
+
+    def _send(self, request, **_):
+        if self._left:
+            self._left -= 1
+            URLLib3Session().send(request)
+            raise ConnectionClosedError(endpoint_url=request.url)
+
+
+@pytest.mark.local_cloud
+@pytest.mark.parametrize("others_attempt", [None, 0])
+def test_claim_when_its_answer_is_lost_then_the_clients_retry_counts_no_try(aws_cloud, run_id, others_attempt):
+    """The third try of a node whose code raises ends the run: two would have."""
+    clients = Clients()
+    claims = DynamoClaims(clients, aws_cloud.names.sync_table)
+    if others_attempt is not None:
+        assert claims.claim(HOME, run_id, "n", "other", others_attempt) == 1
+    LostAnswer(clients.dynamodb(HOME))
+    assert claims.claim(HOME, run_id, "n", "mine", 1) == 1
+    assert claims.claim(HOME, run_id, "n", "other", 1) is None
+    assert claims.claim(HOME, run_id, "n", "mine", 1) == 2
+
+
+@pytest.mark.local_cloud
+def test_claim_when_an_earlier_version_made_it_then_its_owners_retry_goes_on(aws_cloud, run_id):
+    """Its item has no mark of a call."""
+    claims = DynamoClaims(Clients(), aws_cloud.names.sync_table)
+    claims.claim(HOME, run_id, "n", "mine", 0)
+    boto3.client("dynamodb", region_name=HOME).update_item(
+        TableName=aws_cloud.names.sync_table,
+        Key=claim_key(run_id, "n"),
+        AttributeUpdates={"call": {"Action": "DELETE"}},
+    )
+    assert claims.claim(HOME, run_id, "n", "mine", 0) == 2

@@ -255,26 +255,6 @@ def test_redrive_when_it_was_interrupted_then_the_sweeper_ends_it(swept, graph_o
     assert [message.region for message in cloud.bus.take()] == [AWAY]
 
 
-@pytest.mark.parametrize("state", [SUCCEEDED, None])
-def test_redrive_when_the_run_has_succeeded_or_is_unknown_then_nothing_is_sent(swept, graph_of, settings_of, state):
-    """What is still parked of a run that ended well after all is not needed."""
-    cloud, _ = swept(_event("ValueError"), begun=state is not None)
-    if state is not None:
-        cloud.runs.items["run"] = replace(cloud.runs.items["run"], state=state)
-    assert Sweeper(settings_of(graph_of({"a": "b"}), function=""), cloud.ports(HOME)).redrive("run") == ()
-    assert cloud.bus.take() == ()
-
-
-def test_redrive_when_what_failed_lies_in_a_queue_then_it_is_sent_at_once(swept, graph_of, settings_of):
-    """Nobody has to wait for the next sweep, nor for one that looks into the queues of a run that is closed."""
-    cloud, _ = swept(state=FAILED)
-    cloud.runs.close("run")
-    cloud.failures.put(_event("ValueError", ENVELOPE, AWAY, "b"))
-    (parked,) = Sweeper(settings_of(graph_of({"a": "b"}), function=""), cloud.ports(HOME)).redrive("run")
-    assert (parked.node, cloud.runs.items["run"].state) == ("b", RUNNING)
-    assert len(cloud.bus.take()) == 1
-
-
 DEEP = "[" * 100_000
 DAMAGED = [
     DEEP,

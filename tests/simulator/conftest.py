@@ -13,4 +13,4 @@ from caribou.runtime import node
 @pytest.fixture(autouse=True)
 def cpu_time(monkeypatch):
     """CPU time is none of the simulator's business."""
-    monkeypatch.setattr(node, "_cpu_s", lambda: 0.0)
+    monkeypatch.setattr(node, "cpu_s", lambda: 0.0)

@@ -30,12 +30,14 @@ from caribou.model.placement import Placement
 from caribou.model.run import payload as payloads
 from caribou.model.run.envelope import Envelope, Start, parse_message
 from caribou.model.run.item import FailedEvent, RunState
+from caribou.model.run.order import RedriveOrder
 from caribou.model.run_settings import RunSettings
 from caribou.runtime import CaribouWorkflow
 from caribou.runtime.clients import Clients
 from caribou.runtime.event import Delivery, json_or_text, start_of, unpack
 from caribou.runtime.node import MAX_ATTEMPTS, NodeRunner
 from caribou.runtime.ports import Ports
+from caribou.runtime.redriving import Redriver
 from caribou.runtime.settings import Settings
 from caribou.runtime.sweeping import Sweeper
 from caribou.runtime.testing.memory import InMemoryCloud
@@ -402,7 +404,7 @@ class World:
 
     def redrive(self, run_id="run"):
         """Someone redrives a run."""
-        return self._other("redrive", lambda sweeper: sweeper.redrive(run_id))
+        return self._other("redrive", lambda sweeper: Redriver(sweeper).carry_out(RedriveOrder(run_id)))
 
     def advance(self, process, operations=TO_THE_END):
         """Let a process run on; whether it has ended."""
@@ -519,7 +521,7 @@ class World:
                 user_function=self.functions[event.function],
                 memory_mb=1769,
                 emit=lambda _: None,
-                external_bytes=lambda: 0,
+                exchanges=dict,
                 pool=lambda: _Sends(process),
             )
             return runner.handle(self._delivery(event), cold_start=True)
@@ -776,7 +778,7 @@ class _Look:
             self._invariants.run_changed(operation, self._before, after)
         elif self._port == "syncs":
             self._invariants.sync_changed(operation, self._before, after)
-        elif self._port == "claims":
+        elif operation.name == "claims.claim":
             self._invariants.claimed(self._process, operation.args, self._answer[0])
 
     def _keep(self, answer):

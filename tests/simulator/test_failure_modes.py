@@ -282,16 +282,20 @@ def test_24_sync_node_when_it_is_started_before_its_edges_have_reported_then_it_
 
 
 def test_24_redrive_when_the_state_of_a_sync_node_is_gone_then_the_run_fails_and_does_not_run_on_nothing():
-    """Its region was retired, and deployed again."""
+    """Its region was retired, and deployed again: after the order was carried out, and, the second time, before it."""
     world = _world(regions={"s": AWAY}, bad={"s"})
     world.start()
     _ends(world, FAILED)
-    world.cloud.syncs._inputs.clear()
     world.plan.bad = frozenset()
     world.advance(world.redrive())
+    world.cloud.syncs._inputs.clear()
     world.settle()
     assert (world.state(), world.item().failed_node) == (FAILED, "s")
     assert "0 of 2 reports" in world.item().error
+    redrive = world.redrive()
+    world.advance(redrive)
+    assert redrive.answer.refusal.found == "0 of 2 reports"
+    assert (world.state(), world.pending) == (FAILED, [])
     assert ("run", "s") not in world.returned
 
 

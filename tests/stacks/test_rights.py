@@ -15,6 +15,7 @@ from caribou.model.project.workflow import read_workflow
 from caribou.model.registration import ControlNames
 from caribou.model.run.envelope import Start
 from caribou.model.run.item import Parked, RunState
+from caribou.model.run.order import RedriveOrder
 from caribou.model.run_settings import RunSettings
 from caribou.model.template_contract import OPEN_INDEX
 from caribou.runtime import CaribouWorkflow
@@ -22,6 +23,7 @@ from caribou.runtime.aws import aws_ports
 from caribou.runtime.clients import Clients
 from caribou.runtime.event import Delivery
 from caribou.runtime.node import NodeRunner
+from caribou.runtime.redriving import Redriver
 from caribou.runtime.settings import Settings
 from caribou.runtime.sweeping import Sweeper
 
@@ -197,7 +199,7 @@ def test_sweeper_when_it_sweeps_then_its_role_allows_every_call(moved, player):
 
     swept = Sweeper(settings, ports).sweep()
     assert (swept.parked, swept.resent, swept.dropped, swept.left, swept.problems) == (1, 1, 1, 1, ())
-    assert len(Sweeper(settings, ports).redrive("dead")) == 1
+    assert len(Redriver(Sweeper(settings, ports)).carry_out(RedriveOrder("dead")).sent) == 1
     ports.runs.fail("dead", 1.0, "n", "so")
     ports.parking.park(Parked("dead", "(start)", 3, Start("dead", "1").to_text(), "so"))
     ports.runs.reopen("dead", 4e9)
@@ -300,8 +302,10 @@ def test_function_when_its_calls_are_like_the_forbidden_ones_then_its_own_are_al
     assert refused == []
 
 
-def test_sweeper_when_its_role_is_read_then_it_reads_and_writes_parked_messages_alone(moved):
-    """Claims and sync state are the functions'."""
+def test_sweeper_when_its_role_is_read_then_it_writes_parked_messages_alone(moved):
+    """Claims and sync state are the functions' to write; it looks at them before a redrive."""
     for key in (f"r#{JOIN}", "r#near:start_0_0:1"):
-        assert not is_allowed(rights(moved, SWEEPER), request_of("dynamodb", "Query", HOME, queried(key)))
-        assert not is_allowed(rights(moved, SWEEPER), request_of("dynamodb", "DeleteItem", HOME, of_syncs(key)))
+        assert is_allowed(rights(moved, SWEEPER), request_of("dynamodb", "Query", HOME, queried(key)))
+        assert is_allowed(rights(moved, SWEEPER), request_of("dynamodb", "GetItem", HOME, of_syncs(key)))
+        for operation in ("DeleteItem", "UpdateItem"):
+            assert not is_allowed(rights(moved, SWEEPER), request_of("dynamodb", operation, HOME, of_syncs(key)))

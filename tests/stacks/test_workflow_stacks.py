@@ -9,6 +9,8 @@ from datetime import timedelta
 import pytest
 from aws_cdk.assertions import Match, Template
 
+from caribou.model.template_contract import SWEEPER_HANDLER, Output
+
 HOME_STACK, REGISTRATION = "Workflow-city_tour", "Workflow-city_tour-registration"
 WEST_STACK, CANADA_STACK = "Workflow-city_tour-us-west-2", "Workflow-city_tour-ca-central-1"
 CONTROL = "CaribouControlPlane"
@@ -367,6 +369,14 @@ def test_sweeper_when_deployed_then_it_runs_each_minute_at_home_and_nowhere_else
     assert sweeper["Handler"] == "caribou.runtime.sweeper.handle"
     assert sweeper["Environment"]["Variables"] == {"CARIBOU_STAGE": "dev"}
     assert not moved.resources(WEST_STACK, "AWS::Scheduler::Schedule")
+
+
+def test_sweeper_when_deployed_then_the_stack_names_it_for_those_who_order_redrives(moved):
+    """Its name is CloudFormation's; and it may look at claims and sync state wherever runs go."""
+    template = checked(moved, HOME_STACK)
+    (sweeper,) = template.find_resources("AWS::Lambda::Function", {"Properties": {"Handler": SWEEPER_HANDLER}})
+    template.has_output(Output.SWEEPER, {"Value": {"Ref": sweeper}})
+    assert {"dynamodb:Query", "dynamodb:GetItem"} <= set(actions_of(moved))
 
 
 def test_sweeper_when_invoked_then_neither_schedule_nor_lambda_does_it_again(moved):

@@ -12,7 +12,7 @@ import math
 import statistics
 import sys
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,27 @@ from caribou.model.regions import KNOWN_REGIONS
 Json = dict[str, Any]
 Row = Mapping[str, str]
 
-AWS_FLEET_PUE = 1.15
-"""AWS's global figure for 2024, the year of the regional ones (sustainability.aboutamazon.com, "The Cloud")."""
+AWS_FLEET_PUE = 1.14
+"""AWS's global figure for 2025, the year of the regional ones (sustainability.aboutamazon.com, "The Cloud")."""
+
+ZONES: Mapping[str, tuple[str, ...]] = {
+    "us-west-2": ("US-NW-PACW", "US-NW-BPAT"),
+    "eu-south-1": ("IT-NO",),
+    "ap-northeast-3": ("JP-KN",),
+    "ap-south-2": ("IN-SO",),
+}
+"""Grid zones where RAW's table of regions is not followed: the one that is taken, then others that are named for it.
+Oregon's data centres stand where PacifiCorp (PACW) and Bonneville (BPAT) meet: the Green Software Foundation says BPAT.
+Milan, Osaka and Hyderabad are in a part of a country whose zone is their own."""
+
+SHAPES_OF_OTHER_ZONES: Mapping[str, str | None] = {"IN-SO": "IN", "TH": None}
+"""Zones with annual levels and no hours of their own: the zone whose shape is taken, or None, the same at all hours."""
+
+PORTAL = "Electricity Maps' data portal, hourly CSV, by way of public research repositories"
+RESEARCH = "the published simulation output of a research paper, which took it from Electricity Maps; lifecycle only"
+
+LEVEL_YEARS = ("2021", "2022", "2023", "2024", "2025")
+NEWEST_YEAR = LEVEL_YEARS[-1]
 
 EGRESS_STAND_INS: Mapping[str, str] = {
     "ca-west-1": "ca-central-1",
@@ -31,11 +50,13 @@ EGRESS_STAND_INS: Mapping[str, str] = {
     "ap-southeast-5": "ap-southeast-3",
     "il-central-1": "me-south-1",
     "mx-central-1": "sa-east-1",
+    "ap-southeast-7": "ap-southeast-3",
 }
 """Regions that skyplane's table lacks, with the dearest listed one of the same country, else of the same part of the
 world, whose price is assumed: an upper estimate, marked as such in the fact."""
 
-MARGINAL_YEAR = "2023"
+MARGINAL_TABLES = (("gsf_cloud_region_metadata_estimate.csv", "2025"), ("gsf_cloud_region_metadata.csv", "2024"))
+"""Tables with marginal intensities and PUEs, newest first, and the year that is read out of each."""
 
 
 def main(raw: Path, target: Path) -> None:
@@ -51,29 +72,62 @@ def snapshots(raw: Path) -> dict[str, str]:
     regions = {row["region"]: row for row in _rows(raw / "regions.csv")}
     return {
         "carbon/profiles.json": _text(carbon(raw, regions)),
-        "regions.json": _text(region_facts(raw, regions)),
+        "regions.json": _text(region_facts(raw)),
         "prices.json": _text(prices(raw)),
         "latency.json": _text(latency(raw)),
     }
 
 
 def carbon(raw: Path, regions: Mapping[str, Row]) -> Json:
-    """Means of lifecycle intensity by month and hour of day, g CO2eq/kWh, per grid zone."""
-    zones = sorted({regions[region]["em_zone"] for region in KNOWN_REGIONS})
+    """Means of lifecycle intensity by month and hour of day, and annual levels, g CO2eq/kWh, per grid zone."""
+    zones = {region: _zones_of(region, regions[region]) for region in KNOWN_REGIONS}
+    levels = {row["zone"]: row for row in _rows(raw / "annual" / "electricitymaps_yearly_lifecycle.csv")}
     return {
         "provenance": {
-            "source": "Electricity Maps' data portal, hourly CSVs, by way of public research repositories",
-            "date": "2023, and 2022 for the zones that say so",
+            "source": "Electricity Maps: shape by hour from its data portal's CSVs or from research data, as the "
+            "shape_source of a zone says; annual levels from npm @tgwf/co2 0.19.0",
+            "date": "levels: 2021 to 2025; shapes: 2023, or 2022 for the zones that say so",
             "basis": "lifecycle emissions, average (not marginal), as published",
             "licence": "ODbL 1.0, see LICENSE.md beside this file",
-            "unit": "g CO2eq/kWh; monthly_hourly[month - 1][hour of day, UTC] is the mean over the days of the month",
+            "unit": "g CO2eq/kWh. monthly_hourly[month - 1][hour of day, UTC] is the mean over the days of the month "
+            "in shape_year; annual_levels the mean of each year, unweighted by load",
         },
-        "zone_of_region": {region: regions[region]["em_zone"] for region in KNOWN_REGIONS},
-        "zones": {zone: _zone_profile(_rows(raw / "carbon" / f"{zone}.csv")) for zone in zones},
+        "zones_of_region": zones,
+        "zones": {
+            zone: _zone(raw, zone, levels[zone]) for zone in sorted({z for some in zones.values() for z in some})
+        },
     }
 
 
-def _zone_profile(rows: list[Row]) -> Json:
+def _zones_of(region: str, row: Row) -> list[str]:
+    """The grid zone that a region is taken to draw from, then others that have been named for it."""
+    return list(ZONES.get(region, (row["em_zone"],)))
+
+
+def _zone(raw: Path, zone: str, levels: Row) -> Json:
+    shape_zone = SHAPES_OF_OTHER_ZONES.get(zone, zone)
+    return {
+        **(
+            _shape(_rows(raw / "carbon" / f"{shape_zone}.csv")) if shape_zone else _no_shape(float(levels[NEWEST_YEAR]))
+        ),
+        "shape_of": shape_zone,
+        "annual_levels": {year: float(levels[year]) for year in LEVEL_YEARS},
+    }
+
+
+def _no_shape(level: float) -> Json:
+    """A zone of which only annual levels are public: the same at all hours."""
+    return {
+        "shape_year": None,
+        "shape_source": None,
+        "hours": 0,
+        "estimated_share": None,
+        "constant": True,
+        "monthly_hourly": [[level] * 24] * 12,
+    }
+
+
+def _shape(rows: list[Row]) -> Json:
     by_hour: dict[tuple[int, int], list[float]] = defaultdict(list)
     seen: set[str] = set()
     for row in rows:
@@ -85,12 +139,10 @@ def _zone_profile(rows: list[Row]) -> Json:
         by_hour[int(time[5:7]), int(time[11:13])].append(intensity)
     values = [value for hour in by_hour.values() for value in hour]
     return {
-        "year": int(rows[0]["timestamp_utc"][:4]),
+        "shape_year": int(rows[0]["timestamp_utc"][:4]),
+        "shape_source": PORTAL if rows[0]["estimated"] else RESEARCH,
         "hours": len(values),
-        "average": round(statistics.fmean(values), 1),
-        "estimated_share": round(sum(row["estimated"] == "True" for row in rows) / len(rows), 3)
-        if rows[0]["estimated"]
-        else None,
+        "estimated_share": _estimated_share(rows),
         "constant": len(set(values)) == 1,
         "monthly_hourly": [
             [round(statistics.fmean(by_hour[month, hour]), 1) for hour in range(24)] for month in range(1, 13)
@@ -98,32 +150,53 @@ def _zone_profile(rows: list[Row]) -> Json:
     }
 
 
-def region_facts(raw: Path, regions: Mapping[str, Row]) -> Json:
-    """PUE and marginal intensity of each region."""
-    marginal = {
-        row["cloud-region"]: row["grid-carbon-intensity-marginal-consumption-annual"].strip()
-        for row in _rows(raw / "annual" / "gsf_cloud_region_metadata.csv")
-        if row["cloud-provider"] == "Amazon Web Services" and row["year"] == MARGINAL_YEAR
-    }
+def _estimated_share(rows: list[Row]) -> float | None:
+    """The share of hours that the publisher estimated, None where it does not say. The flag comes in either case."""
+    if not rows[0]["estimated"]:
+        return None
+    return round(sum(row["estimated"].lower() == "true" for row in rows) / len(rows), 3)
+
+
+def region_facts(raw: Path) -> Json:
+    """PUE and marginal intensity of each region, each the newest that is published, with its year."""
+    tables = [
+        (year, {row["cloud-region"]: row for row in _rows(raw / "annual" / name) if _is_aws_in(row, year)})
+        for name, year in MARGINAL_TABLES
+    ]
     return {
         "provenance": {
-            "source": "Green Software Foundation, Real-Time-Cloud, cloud region metadata",
-            "date": f"PUE as AWS reported it for 2024; marginal intensity: annual mean of {MARGINAL_YEAR}",
-            "basis": f"pue_basis region: the region's own; fleet: AWS's global mean for 2024 ({AWS_FLEET_PUE}, "
-            "sustainability.aboutamazon.com), since AWS publishes none for the region",
+            "source": "Green Software Foundation, Real-Time-Cloud, cloud region metadata and its estimates for 2025",
+            "date": "annual figures of 2025, else of 2024, as each says",
+            "basis": "PUE: the region's own, as AWS reported it for pue_year; if null, AWS's global mean of "
+            f"2025 ({AWS_FLEET_PUE}, sustainability.aboutamazon.com), since AWS publishes none. Marginal: annual means",
             "licence": "GSF data as is",
         },
-        "regions": {region: _region_fact(regions[region], marginal.get(region)) for region in KNOWN_REGIONS},
+        "regions": {region: _region_fact(region, tables) for region in KNOWN_REGIONS},
     }
 
 
-def _region_fact(row: Row, marginal: str | None) -> Json:
-    own = row["aws_pue"]
+def _is_aws_in(row: Row, year: str) -> bool:
+    return row["cloud-provider"] == "Amazon Web Services" and row["year"] == year
+
+
+def _region_fact(region: str, tables: Sequence[tuple[str, Mapping[str, Row]]]) -> Json:
+    pue, pue_year = _newest(region, "power-usage-effectiveness", tables)
+    marginal, marginal_year = _newest(region, "grid-carbon-intensity-marginal-consumption-annual", tables)
     return {
-        "pue": float(own) if own else AWS_FLEET_PUE,
-        "pue_basis": "region" if own else "fleet",
-        "marginal_g_per_kwh": float(marginal) if marginal else None,
+        "pue": pue or AWS_FLEET_PUE,
+        "pue_year": pue_year,
+        "marginal_g_per_kwh": marginal and round(marginal, 2),
+        "marginal_year": marginal_year,
     }
+
+
+def _newest(
+    region: str, column: str, tables: Sequence[tuple[str, Mapping[str, Row]]]
+) -> tuple[float, int] | tuple[None, None]:
+    for year, rows in tables:
+        if region in rows and (text := rows[region][column].strip()):
+            return float(text), int(year)
+    return None, None
 
 
 def prices(raw: Path) -> Json:

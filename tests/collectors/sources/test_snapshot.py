@@ -1,6 +1,7 @@
 """The packaged snapshots: complete, plausible, and what the raw data says."""
 
 import json
+from calendar import monthrange
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -9,12 +10,14 @@ import pytest
 
 from caribou.collectors.bodies import KINDS
 from caribou.collectors.sources.data import derive
+from caribou.collectors.sources.registry import SOURCES
 from caribou.collectors.sources.snapshot import packaged_facts
 from caribou.model.regions import KNOWN_REGIONS
 
 DATA = files("caribou.collectors.sources") / "data"
 RAW = Path(__file__).parents[4] / "shared" / "data"
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
+PROFILES = json.loads((DATA / "carbon" / "profiles.json").read_text(encoding="utf-8"))
 
 
 def test_snapshots_when_the_raw_data_is_at_hand_then_deriving_gives_the_same_bytes():
@@ -52,12 +55,63 @@ def test_facts_when_collected_then_every_known_region_has_one(kind):
 
 @pytest.mark.parametrize("month", [1, 7])
 def test_carbon_when_the_month_changes_then_the_profile_is_that_months(month):
-    """24 means by hour of day, UTC, and their mean."""
+    """24 means by hour of day, UTC, in the shape of its month, and their mean."""
     body = packaged_facts(NOW.replace(month=month)).carbon["us-west-1"].body
-    profiles = json.loads((DATA / "carbon" / "profiles.json").read_text(encoding="utf-8"))
-    zone = profiles["zone_of_region"]["us-west-1"]
-    assert list(body.hourly) == profiles["zones"][zone]["monthly_hourly"][month - 1]
+    shape = PROFILES["zones"]["US-CAL-CISO"]["monthly_hourly"][month - 1]
+    ratios = [intensity / raw for intensity, raw in zip(body.hourly, shape, strict=True)]
+    assert max(ratios) - min(ratios) < 0.002  # rounding
     assert body.average == pytest.approx(sum(body.hourly) / 24, abs=0.001)
+
+
+@pytest.mark.parametrize("region", KNOWN_REGIONS)
+def test_carbon_when_a_year_is_averaged_then_it_is_the_newest_annual_level(region):
+    """Grids change by up to half within a few years: an old year's shape is no reason for an old year's level."""
+    year = [packaged_facts(NOW.replace(month=month)).carbon[region].body for month in range(1, 13)]
+    days = [monthrange(2023, month)[1] for month in range(1, 13)]
+    mean = sum(n * body.average for n, body in zip(days, year, strict=True)) / sum(days)
+    level = PROFILES["zones"][year[0].provenance["zone"]]["annual_levels"]["2025"]
+    assert mean == pytest.approx(level, rel=0.005)
+    assert year[0].provenance["level"] == level
+
+
+@pytest.mark.parametrize(
+    ("zone", "level"), [("CH", 50), ("FR", 31), ("IE", 301), ("US-CAL-CISO", 208), ("CA-QC", 41), ("HK", 590)]
+)
+def test_levels_when_read_then_they_are_those_of_2025(zone, level):
+    """As published by Electricity Maps, g CO2eq/kWh; these moved most."""
+    assert PROFILES["zones"][zone]["annual_levels"]["2025"] == level
+
+
+def test_profiles_when_hours_are_estimated_then_the_share_says_so():
+    """The flag comes as `True` and as `true`: two zones that are estimated throughout were taken for measured."""
+    zones = PROFILES["zones"]
+    assert [zones[zone]["estimated_share"] for zone in ("JP-TK", "IN-WE", "IN-SO")] == [1.0, 1.0, 1.0]
+    assert zones["FR"]["estimated_share"] < 0.01
+    assert zones["IE"]["estimated_share"] is None  # nobody says
+
+
+def test_profiles_when_they_did_not_come_from_the_portal_then_the_source_says_so():
+    """And the licence notice names the same zones."""
+    research = {zone for zone, profile in PROFILES["zones"].items() if profile["shape_source"] == derive.RESEARCH}
+    assert research == {"CH", "HK", "ID", "IE", "IL", "IT-NO", "JP-KN"}
+    notice = (DATA / "carbon" / "LICENSE.md").read_text(encoding="utf-8")
+    assert ", ".join(sorted(research)) in " ".join(notice.split())
+
+
+def test_carbon_when_two_zones_are_named_for_a_region_then_the_fact_says_both_and_a_source_takes_the_other():
+    """Oregon is PACW for some and BPAT for others, and the answers differ by a third."""
+    one, other = (SOURCES.carbon[name].bodies(NOW)["us-west-2"] for name in ("snapshot", "snapshot_other_zones"))
+    assert one.provenance["zone"] == "US-NW-PACW"
+    assert one.provenance["other_zones"] == "US-NW-BPAT (129 g/kWh in 2025)"
+    assert other.provenance["zone"] == "US-NW-BPAT"
+    assert other.average < one.average
+
+
+def test_carbon_when_a_zone_has_no_hours_then_its_level_is_the_same_at_all_hours_and_says_so():
+    """Thailand publishes annual levels only."""
+    body = packaged_facts(NOW).carbon["ap-southeast-7"].body
+    assert set(body.hourly) == {485.0}
+    assert body.provenance["basis"] == "the same at all hours, at the level of 2025, lifecycle; no forecast"
 
 
 def test_carbon_when_regions_are_compared_then_quebec_is_clean_and_california_has_a_daily_cycle():
@@ -74,12 +128,18 @@ def test_pue_when_aws_publishes_none_for_a_region_then_it_is_the_fleets_and_mark
     provider = packaged_facts(NOW).provider
     assert provider["eu-west-2"].body.pue == derive.AWS_FLEET_PUE
     assert provider["eu-west-2"].body.has_pue_of_fleet
-    assert provider["eu-central-1"].body.pue == 1.35
+    assert provider["eu-central-1"].body.pue == 1.34
     assert not provider["eu-central-1"].body.has_pue_of_fleet
 
 
+def test_power_when_the_processor_is_arm_then_it_draws_less():
+    """Graviton is no x86 with another price."""
+    cpu = packaged_facts(NOW).provider["us-east-1"].body.cpu_kw_per_vcpu
+    assert (cpu["x86_64"].full, cpu["arm64"].full) == (0.0035, 0.00169)
+
+
 def test_egress_when_the_table_lacks_a_region_then_the_stand_in_is_named():
-    """Six regions pay what a named other one pays, marked as assumed."""
+    """Seven regions pay what a named other one pays, marked as assumed."""
     provider = packaged_facts(NOW).provider
     assumed = {
         r: fact.body.provenance["egress_stand_in"] for r, fact in provider.items() if fact.body.has_assumed_egress
@@ -100,7 +160,7 @@ def test_pings_when_there_are_only_medians_then_each_list_has_one_sample_and_say
 def test_carbon_when_marginal_intensity_is_known_then_the_fact_has_it_and_else_not():
     """Absent is not zero, and no stand-in."""
     carbon = packaged_facts(NOW).carbon
-    assert carbon["us-east-1"].body.marginal == 557.17
+    assert carbon["us-east-1"].body.marginal == 565.38
     assert carbon["mx-central-1"].body.marginal is None
     assert "marginal" not in carbon["mx-central-1"].body.to_json()
 
@@ -115,4 +175,4 @@ def test_profile_when_an_hour_is_none_or_stands_twice_then_it_is_refused(intensi
     names = ("timestamp_utc", "gCO2eq_per_kWh_lifecycle", "estimated")
     rows = [dict(zip(names, row, strict=True)) for row in (("2023-01-01 00:00", "1", ""), (time, intensity, ""))]
     with pytest.raises(ValueError, match=rf"{time} stands twice, or its intensity"):
-        derive._zone_profile(rows)
+        derive._shape(rows)

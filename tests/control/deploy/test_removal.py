@@ -3,14 +3,19 @@
 import time
 
 import pytest
+from builders import record_of
 
+from caribou.collectors.records import Cursor, DynamoRecordTable
 from caribou.control.deploy.checks import Leftovers
 from caribou.control.deploy.leftovers import leftovers
 from caribou.control.deploy.removal import plan_removal, remove
 from caribou.control.deploy.steps import Action, Thing
+from caribou.control.placement_bucket import PlacementBox
 from caribou.control.stacks.stateful import home_tables
+from caribou.control.target import Target
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.names import workflow_stack_id
+from caribou.model.registration import ControlNames
 
 pytestmark = pytest.mark.local_cloud
 HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"
@@ -155,3 +160,40 @@ def test_removal_when_home_refuses_the_credentials_then_nothing_is_planned(world
     refused(HOME, "UnrecognizedClientException")
     with pytest.raises(OperationFailedError, match="Nothing is removed"):
         planned(world, delete_data=True)
+
+
+@pytest.fixture
+def record_table(world):
+    """The control plane's table of records, at a stage of the test's own."""
+    world.target = Target("kept", WEST)
+    client, table = world.aws.dynamodb(WEST), ControlNames("kept").record_table
+    keys = {"workflow": "HASH", "id": "RANGE"}
+    client.create_table(
+        TableName=table,
+        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in keys.items()],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    yield DynamoRecordTable(table, WEST)
+    client.delete_table(TableName=table)
+
+
+def test_removal_when_data_goes_too_then_what_the_control_plane_keeps_of_it_goes_and_others_stays(
+    world, placed, record_table
+):
+    """Its records, cursors, and all versions of its placements; without consent, the plan says that they stay."""
+    world.home(placed())
+    world.placement_bucket()
+    box, other = PlacementBox(world.aws, world.target), f"{world.name}x"
+    for workflow in (world.name, other):
+        box.put(workflow, "first")
+        box.put(workflow, "second")
+        record_table.put_records([record_of(f"n{i}", workflow=workflow) for i in range(30)], 30)
+        record_table.put_cursor(Cursor(workflow, HOME, "/log", 1))
+    kept = [(s.thing, s.region) for s in planned(world).steps if s.action is Action.KEEP]
+    assert kept[-2:] == [(Thing.RECORDS, WEST), (Thing.PLACEMENT, WEST)]
+    remove(world.aws, planned(world, delete_data=True), world.target, lambda _: None)
+    assert (box.pending(world.name), record_table.read(world.name).records) == (None, [])
+    assert record_table.cursor(world.name, HOME, "/log") is None
+    assert (box.pending(other).text, len(record_table.read(other).records)) == ("second", 30)
+    assert not [s for s in planned(world).steps if s.thing in (Thing.RECORDS, Thing.PLACEMENT)]

@@ -49,7 +49,7 @@ def manifest(graph):
 
 def executed(run_id, node, started_at, successors=(), **changes):
     """A record of a second's work at home."""
-    usual = {"region": HOME, "duration_s": 1.0, "cpu_s": 0.2, "memory_mb": 1024, "bytes_in": 100, "external_bytes": 0}
+    usual = {"region": HOME, "duration_s": 1.0, "cpu_s": 0.2, "memory_mb": 1024, "bytes_in": 100, "external": ()}
     return record_of(node, run_id=run_id, started_at=started_at, successors=successors, **(usual | changes))
 
 
@@ -132,6 +132,9 @@ def test_problem_when_a_figure_was_assumed_then_the_provenance_says_for_which_re
     """ca-west-1 has no listed egress price; medians are no tails; nobody measured relative run times."""
     provenance = built["provenance"]
     assert provenance["egress_price_assumed"] == "ca-west-1"
+    assert provenance["carbon_zone_contested"] == (
+        "us-west-2 is taken as US-NW-PACW (204 g/kWh in 2025), others name US-NW-BPAT (129 g/kWh in 2025)"
+    )
     assert "medians" in provenance["ping"]
     assert "assumed" in provenance["relative_run_time"]
     assert "month 7 of 2023" in provenance["carbon"]
@@ -141,7 +144,7 @@ def test_problem_when_a_figure_was_assumed_then_the_provenance_says_for_which_re
 def test_problem_when_marginal_intensity_is_known_then_it_has_it_and_else_says_of_which_region_not(built):
     """Known for California, not for Calgary: left out there, and named."""
     marginal = {name: facts["carbon_intensity_g_per_kwh"].get("marginal") for name, facts in built["regions"].items()}
-    assert marginal == {HOME: 381.37, "us-west-2": 476.66, "ca-west-1": None}
+    assert marginal == {HOME: 392.78, "us-west-2": 427.19, "ca-west-1": None}
     assert "marginal" not in built["regions"]["ca-west-1"]["carbon_intensity_g_per_kwh"]
     assert built["provenance"]["marginal_intensity_unknown"] == "ca-west-1"
 

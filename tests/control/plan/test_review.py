@@ -65,7 +65,7 @@ def executed(number, node, workflow, successors=()):
         memory_mb=workflow.manifest.functions["first"].memory_mb,
         bytes_in=100,
         bytes_out=100,
-        external_bytes=0,
+        external=(),
         edge=f"{ENTRY}#0" if node == LAST else None,
         sent_at=started - 0.1 if node == LAST else None,
         redirect=False,

@@ -1,18 +1,21 @@
-"""Going on with a run that failed, by the sweeper's own code, in memory."""
+"""Going on with a run that failed, as an operator asks for it: the sweeper's answers, from a workflow in memory."""
+
+import io
+import json
+from types import SimpleNamespace
 
 import pytest
 from builders import graph_of
 
-from caribou.control.runs.redrive import redrive
+from caribou.control.runs.redrive import SweeperFunction, redrive
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.placement import Placement
-from caribou.model.run.item import Parked
-from caribou.model.run_settings import RunSettings
+from caribou.model.run.order import RedriveAnswer, RedriveOrder, Sent, parse_order
 from caribou.runtime import CaribouWorkflow
 from caribou.runtime.placement import new_run
-from caribou.runtime.settings import Settings
+from caribou.runtime.redriving import Redriver
 from caribou.runtime.sweeping import Sweeper
-from caribou.runtime.testing import InMemoryCloud, LocalRunner, RunState
+from caribou.runtime.testing import LocalRunner, RunState
 
 HOME = "us-east-1"
 GRAPH = graph_of({"a": "b"})
@@ -40,7 +43,7 @@ class World:
 
     def redrive(self, run_id="run", **options):
         """Redrive without waiting."""
-        return redrive(self.sweeper, run_id, sleep=lambda _: None, **options)
+        return redrive(Redriver(self.sweeper), run_id, sleep=lambda _: None, **options)
 
 
 @pytest.fixture
@@ -53,7 +56,7 @@ def test_redrive_when_a_run_failed_then_what_it_stopped_at_is_sent_and_it_succee
     """Mended, it goes on at the node that failed, and nothing before that runs again."""
     assert world.runner.run("x").state is RunState.FAILED
     world.broken = False
-    assert [sent.node for sent in world.redrive()] == ["b"]
+    assert [sent.node for sent in world.redrive().sent] == ["b"]
     world.runner.deliver_all()
     result = world.runner.result("run")
     assert result.state is RunState.SUCCEEDED
@@ -74,7 +77,7 @@ def test_redrive_when_the_message_comes_to_the_queue_late_then_it_is_waited_for(
             for event in late:
                 world.cloud.failures.put(event)
 
-    assert [sent.node for sent in redrive(world.sweeper, "run", sleep=sleep)] == ["b"]
+    assert [sent.node for sent in redrive(Redriver(world.sweeper), "run", sleep=sleep).sent] == ["b"]
     assert len(waited) == 2
 
 
@@ -117,20 +120,48 @@ def test_redrive_when_aws_takes_no_message_then_it_stays_parked(world):
         world.redrive()
     world.cloud.unreachable.clear()
     world.broken = False
-    assert [sent.node for sent in world.redrive()] == ["b"]
+    assert [sent.node for sent in world.redrive().sent] == ["b"]
 
 
-def test_redrive_when_what_a_sync_node_needs_is_gone_then_nothing_is_sent_and_it_says_so():
-    """Its region was retired and deployed again, say: it would run on nothing, and succeed."""
-    graph = graph_of({"a": "b c", "b": "s", "c": "s"}, sync="s")
-    cloud = InMemoryCloud()
-    settings = Settings(graph, "", HOME, HOME, "test", RunSettings())
-    run = new_run("run", cloud.clock.now(), Placement.at_home(graph, HOME), settings)
-    cloud.runs.begin(run, frozenset(graph.leaves))
-    cloud.runs.fail("run", cloud.clock.now(), "s", "ValueError")
-    cloud.syncs.report(HOME, "run", "s", "b#0", taken=True)
-    cloud.parking.park(Parked("run", "s", 0, "{}", "ValueError"))
-    with pytest.raises(InvalidInputError, match=r"gone from us-east-1.*1 of 2 reports"):
-        redrive(Sweeper(settings, cloud.ports(HOME)), "run")
-    assert cloud.bus.take() == ()
-    assert cloud.runs.items["run"].state is RunState.FAILED
+class Functions:
+    """Lambda, as far as a redrive needs it: one function, which answers so."""
+
+    def __init__(self, body, **fields):
+        self.events, self._body, self._fields = [], body, fields
+
+    def functions(self, region):
+        """The region's Lambda."""
+        assert region == HOME
+        return SimpleNamespace(invoke=self._invoke)
+
+    def _invoke(self, FunctionName, Payload):  # noqa: N803 - boto3's
+        assert FunctionName == "f"
+        self.events.append(json.loads(Payload))
+        return {"Payload": io.BytesIO(self._body.encode()), **self._fields}
+
+
+def ordered(functions):
+    """What becomes of an order to a deployed sweeper."""
+    return SweeperFunction(functions, "flow", HOME, "f").carry_out(RedriveOrder("run"))
+
+
+def test_sweeper_when_it_answers_then_that_is_what_became_of_the_order():
+    """The order is the event, and the answer what it returns."""
+    answer = RedriveAnswer(sent=(Sent("b", "ValueError: so"),))
+    functions = Functions(json.dumps(answer.to_json()))
+    assert ordered(functions) == answer
+    assert [parse_order(event) for event in functions.events] == [RedriveOrder("run")]
+
+
+@pytest.mark.parametrize("body", ['{"resent": 0, "parked": 0}', "null", "no JSON"])
+def test_sweeper_when_it_is_of_an_older_version_then_one_message_says_how_to_go_on(body):
+    """It swept, as on its schedule, and did not look at the order."""
+    with pytest.raises(OperationFailedError, match=r"older version of Caribou.*caribou deploy flow"):
+        ordered(Functions(body))
+
+
+def test_sweeper_when_it_raises_then_its_error_is_said():
+    """An order that it does not read, or anything else."""
+    body = '{"errorType": "InvalidOrderError", "errorMessage": "takes no orders"}'
+    with pytest.raises(OperationFailedError, match=r"takes no orders.*caribou deploy flow"):
+        ordered(Functions(body, FunctionError="Unhandled"))
