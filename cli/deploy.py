@@ -25,6 +25,7 @@ from caribou.control.deploy.removal import remove as remove_workflow
 from caribou.control.inventory import LOOKED_AT_RECORDS, LOOKED_AT_RUN_ITEMS, Entry, inventory
 from caribou.control.stacks.deployed import deployed_workflow, home_stack
 from caribou.model.errors import InvalidInputError, OperationFailedError
+from caribou.model.names import refuse_reserved_name
 from caribou.model.placement import Placement
 from caribou.model.printable import printable
 from caribou.model.project.placement_choice import HOME, asked_for, committed
@@ -51,6 +52,8 @@ def deploy(
     check_json(as_json=as_json, dry_run=dry_run)
     with session() as here:
         folders = _folders(workflow, here.root, placement, everything=everything)
+        for folder in folders:
+            refuse_reserved_name(folder.name, str(folder))
         placed = [_placed(here, read_workflow(folder), placement) for folder in folders]
         if dry_run:
             plan = plan_deploy(here.aws, placed, here.target, force=force, everything=everything)
