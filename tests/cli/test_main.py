@@ -66,7 +66,6 @@ except SystemExit:
     console().print(chr(0x251C))
 """
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
-    script = "import caribou.cli.main as m\ntry: m.main(['--version'])\nexcept SystemExit: pass\nfrom caribou.cli.console import console; console().print(chr(0x251C))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0
     assert "\\u251c" in done.stdout
