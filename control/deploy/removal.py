@@ -142,7 +142,7 @@ def plan_removal(
         unseen=found.unseen({*regions, target.control_region}),
         earlier=former_homes(aws, names, others) if delete_data else (),
         control_region=target.control_region,
-        control=control_data(aws, workflow, target),
+        control=ControlData() if target.control_region in found.unsearched else control_data(aws, workflow, target),
     )
     if not removal.steps:
         raise _nothing(workflow, found)
