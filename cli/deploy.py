@@ -17,7 +17,7 @@ from caribou.cli.output import notify, say
 from caribou.cli.plan_view import check_json, show_plan
 from caribou.cli.project import workflow_folder
 from caribou.cli.session import Session, session
-from caribou.control.deploy.checks import PlacedWorkflow
+from caribou.control.deploy.checks import PlacedWorkflow, kept
 from caribou.control.deploy.deploy import Rollout
 from caribou.control.deploy.planning import plan_deploy
 from caribou.control.deploy.removal import Removal, plan_removal
@@ -153,10 +153,7 @@ def _deployed(here: Session, workflow: Workflow) -> Placement:
     if home is None:
         raise InvalidInputError("nothing is deployed to keep", where=workflow.name, fix="leave out --placement")
     placement = deployed_workflow(here.aws, home).placement
-    if placement.regions == {workflow.manifest.home_region}:
-        return workflow.home
-    workflow.check(placement, f"the placement deployed with {home.name}")
-    return placement
+    return kept(workflow, placement, f"the placement deployed with {home.name}")
 
 
 def _say_how_to_commit(placed: PlacedWorkflow, root: Path) -> None:

@@ -83,6 +83,11 @@ def buckets(world):
     return {bucket["Name"] for bucket in world.aws.s3(HOME).list_buckets()["Buckets"]}
 
 
+def bucket_at_home(world):
+    """Make home's payload bucket, which is empty."""
+    world.aws.s3(HOME).create_bucket(Bucket=world.names.payload_bucket(world.aws.account(HOME), HOME))
+
+
 @pytest.fixture
 def removed(world, placed, written_workflow, tmp_path):
     """A workflow that was removed: its tables and an empty bucket are left at home; the workflow as it is placed."""
@@ -90,7 +95,7 @@ def removed(world, placed, written_workflow, tmp_path):
     world.lock_table()
     removal = plan_removal(world.aws, world.name, HOME, world.target, delete_data=False, now_s=time.time())
     remove(world.aws, removal, world.target, lambda _: None)
-    world.aws.s3(HOME).create_bucket(Bucket=removal.bucket)
+    bucket_at_home(world)
     return PlacedWorkflow(written_workflow(tmp_path, world.name), placed(WEST, name=world.name), "solved.json")
 
 
@@ -126,6 +131,7 @@ def test_removal_when_it_is_planned_then_nothing_is_written_and_it_is_then_done_
     """Each deletion of the plan, in its order, and nothing else."""
     world.region(WEST)
     world.home(placed(WEST))
+    bucket_at_home(world)
     removal = plan_removal(recorded.aws, world.name, HOME, world.target, delete_data=True, now_s=time.time())
     assert recorded.writes == []
     notices = []
