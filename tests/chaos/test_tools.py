@@ -42,7 +42,7 @@ def test_tools_when_a_region_is_cut_off_then_they_show_the_rest_and_say_what_is_
     swept = eventually(lambda: (did := project.sweep(STORM)).get("failed") and did, "a sweep that misses the region")
     assert any(NORTH in problem for problem in swept["problems"])
     workflow = project.workflow(STORM)
-    known, begun = KnownWorkflow(STORM, workflow, None), project.sweeper(STORM).ports.runs.get(run_id)
+    known, begun = KnownWorkflow(STORM, workflow, None), project.ports(STORM).runs.get(run_id)
 
     entry = next(entry for entry in inventory(aws, [known], TARGET, time.time()) if entry.name == STORM)
     removal = plan_removal(aws, STORM, HOME, TARGET, delete_data=False, now_s=time.time(), regions=known.regions)
