@@ -59,7 +59,4 @@ def failure(command: str, said: Sequence[str], log: Path) -> OperationFailedErro
             f"Another deployment was at work on the same stack, so `{command}` has stopped. Wait until that has ended, "
             f"and deploy again. CloudFormation said ({log}): {met}"
         )
-    return OperationFailedError(
-        f"`{command}` failed; what was deployed before still serves. Its output ({log}) ends:\n"
-        + "\n".join(said[-_TAIL_LINES:])
-    )
+    return OperationFailedError(f"`{command}` failed. Its output ({log}) ends:\n" + "\n".join(said[-_TAIL_LINES:]))

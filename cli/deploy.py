@@ -17,7 +17,7 @@ from caribou.cli.output import notify, say
 from caribou.cli.plan_view import check_json, show_plan
 from caribou.cli.project import workflow_folder
 from caribou.cli.session import Session, session
-from caribou.control.deploy.checks import PlacedWorkflow
+from caribou.control.deploy.checks import PlacedWorkflow, kept
 from caribou.control.deploy.deploy import Rollout
 from caribou.control.deploy.planning import plan_deploy
 from caribou.control.deploy.removal import Removal, plan_removal
@@ -25,6 +25,7 @@ from caribou.control.deploy.removal import remove as remove_workflow
 from caribou.control.inventory import LOOKED_AT_RECORDS, LOOKED_AT_RUN_ITEMS, Entry, inventory
 from caribou.control.stacks.deployed import deployed_workflow, home_stack
 from caribou.model.errors import InvalidInputError, OperationFailedError
+from caribou.model.names import refuse_reserved_name
 from caribou.model.placement import Placement
 from caribou.model.printable import printable
 from caribou.model.project.placement_choice import HOME, asked_for, committed
@@ -51,6 +52,8 @@ def deploy(
     check_json(as_json=as_json, dry_run=dry_run)
     with session() as here:
         folders = _folders(workflow, here.root, placement, everything=everything)
+        for folder in folders:
+            refuse_reserved_name(folder.name, str(folder))
         placed = [_placed(here, read_workflow(folder), placement) for folder in folders]
         if dry_run:
             plan = plan_deploy(here.aws, placed, here.target, force=force, everything=everything)
@@ -150,10 +153,7 @@ def _deployed(here: Session, workflow: Workflow) -> Placement:
     if home is None:
         raise InvalidInputError("nothing is deployed to keep", where=workflow.name, fix="leave out --placement")
     placement = deployed_workflow(here.aws, home).placement
-    if placement.regions == {workflow.manifest.home_region}:
-        return workflow.home
-    workflow.check(placement, f"the placement deployed with {home.name}")
-    return placement
+    return kept(workflow, placement, f"the placement deployed with {home.name}")
 
 
 def _say_how_to_commit(placed: PlacedWorkflow, root: Path) -> None:

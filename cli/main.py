@@ -6,6 +6,7 @@ is asked for.
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -14,7 +15,7 @@ from typing import NamedTuple
 import click
 
 from caribou.cli.output import notify
-from caribou.model.errors import CaribouError
+from caribou.model.errors import CaribouError, OperationFailedError
 
 
 class Verb(NamedTuple):
@@ -121,9 +122,18 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line. An error that we raise on purpose is one message on standard error, and its exit code."""
+    """Run the command line. An error that we raise on purpose is one message on standard error, and its exit code.
+
+    So is what the system says of a file, a disk or a pipe. A character that the terminal can't show is written out.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         cli(arguments, prog_name="caribou")
     except CaribouError as error:
         notify(f"Error: {error}")
         sys.exit(error.exit_code)
+    except OSError as error:
+        notify(f"Error: {error.filename or 'The output'}: {error.strerror}")
+        sys.exit(OperationFailedError.exit_code)

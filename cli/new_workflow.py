@@ -16,6 +16,7 @@ import click
 
 from caribou.cli.output import say, write_whole
 from caribou.model.errors import InvalidInputError, OperationFailedError
+from caribou.model.names import refuse_reserved_name
 
 TEMPLATE = Path(__file__).parent / "template"
 NAME_PLACEHOLDER = "__workflow_name__"
@@ -95,6 +96,8 @@ def check_name(name: str) -> None:
             found=name,
             fix=f"shorten it by {len(name) - MAX_NAME}: functions are called caribou-<stage>-<workflow>-<function>",
         )
+
+    refuse_reserved_name(name, "NAME")
 
 
 def check_is_new(folder: Path) -> None:

@@ -70,17 +70,9 @@ class Session:
     target: Target
     aws: Aws
 
-    def account(self, region: str) -> str:
-        """The account of the credentials at hand. Raises OperationFailedError if AWS, or the local cloud, is silent."""
-        with aws_errors_as(
-            "Asking AWS which account this is",
-            'the credentials; or use the local cloud: caribou local up, then eval "$(caribou local env)"',
-        ):
-            return self.aws.account(region)
-
     def runs_of(self, workflow: Workflow) -> Runs:
         """The runs of a workflow of the project."""
-        account = self.account(workflow.manifest.home_region)
+        account = self.aws.account(workflow.manifest.home_region)
         return Runs(workflow.graph, workflow.manifest, self.target.stage, account, self.aws)
 
     def sweeper_of(self, workflow: Workflow) -> SweeperFunction:

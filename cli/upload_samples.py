@@ -19,7 +19,7 @@ def upload_samples(workflow: str) -> None:
     with session() as here:
         definition = read_workflow(workflow_folder(workflow, here.root))
         home = definition.manifest.home_region
-        samples = Samples(definition, here.account(home))
+        samples = Samples(definition, here.aws.account(home))
         look_at = "whether the bucket's name is taken by another account, and the credentials"
         with aws_errors_as("Uploading samples", look_at):
             uploaded = samples.upload(here.aws.s3(home))

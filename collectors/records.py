@@ -4,7 +4,8 @@ One table, partition key `workflow`, sort key `id`:
 
 - `record#<started_at, ms, 13 digits>#<run_id>#<node>#<attempt>`: a run record, its JSON text in `body`. The key and
   the content follow from the record alone, so writing it twice changes nothing. `expires` is the table's TTL. Of an
-  error only the type is kept: its text, which may be anybody's data, stays in the function's log, in its own region.
+  error only the type is kept, and of external data no host: texts, which may be anybody's data, and names of buckets
+  stay in the function's log, in its own region.
 - `cursor#<region>#<log group>`: `read_to_ms`, up to when the group was read.
 """
 
@@ -170,7 +171,8 @@ def record_id(record: RunRecord) -> str:
 
 def record_item(record: RunRecord, keep_days: int) -> Item:
     """A record as an item of the table."""
-    kept = replace(record, error=error_type(record.error))
+    endpoints = tuple(replace(endpoint, host="") for endpoint in record.external)
+    kept = replace(record, error=error_type(record.error), external=endpoints)
     return {
         "workflow": record.workflow,
         "id": record_id(record),

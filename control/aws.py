@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
-from caribou.model.errors import OperationFailedError
+from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.runtime.clients import Clients
 from caribou.runtime.refusals import is_busy
 
@@ -28,12 +28,31 @@ _INVOKING = Config(connect_timeout=3, read_timeout=90, retries={"mode": "standar
 """A function answers when it has ended, within its time limit; one that is asked again does its work twice."""
 
 
+@contextmanager
+def _settings_checked() -> Iterator[None]:
+    """Within it clients are made, of settings that are the user's: a profile, an endpoint. Raises InvalidInputError."""
+    try:
+        yield
+    except (BotoCoreError, ValueError) as error:
+        raise InvalidInputError(
+            "can't be used",
+            where="AWS's settings, out of the environment or ~/.aws",
+            found=error,
+            fix="look at AWS_PROFILE, AWS_ENDPOINT_URL and AWS_REGION",
+        ) from error
+
+
 class Aws(Clients):
     """The runtime's clients and some more, with the patience of an operator; closed at the end of the `with`."""
 
     def __init__(self, session: boto3.Session | None = None) -> None:
-        super().__init__(session, _CONFIG)
+        with _settings_checked():
+            super().__init__(session, _CONFIG)
         self._account: str | None = None
+
+    def _client(self, service: str, region: str, config: Config | None = None) -> Any:  # noqa: ANN401 - made by boto3
+        with _settings_checked():
+            return super()._client(service, region, config)
 
     def __enter__(self) -> Self:
         return self
@@ -47,9 +66,13 @@ class Aws(Clients):
             self._made.popitem()[1].close()
 
     def account(self, region: str) -> str:
-        """The number of the account that is used."""
+        """The account of the credentials at hand. Raises OperationFailedError if AWS, or the local cloud, is silent."""
         if self._account is None:
-            self._account = str(self._client("sts", region).get_caller_identity()["Account"])
+            with aws_errors_as(
+                "Asking AWS which account this is",
+                'the credentials; or use the local cloud: caribou local up, then eval "$(caribou local env)"',
+            ):
+                self._account = str(self._client("sts", region).get_caller_identity()["Account"])
         return self._account
 
     def cloudformation(self, region: str) -> CloudFormationClient:

@@ -35,6 +35,20 @@ def workflow_stack_id(workflow: str, part: str | None = None) -> str:
     return f"Workflow-{workflow}" if part is None else f"Workflow-{workflow}-{part}"
 
 
+def refuse_reserved_name(workflow: str, where: str) -> None:
+    """Raise InvalidInputError for a workflow whose functions or bucket would have the names of the control plane's.
+
+    A stage can't collide: it has no hyphen and no underscore, and every fixed name has it in the same place.
+    """
+    if workflow.lower() in RESERVED_WORKFLOWS:
+        raise InvalidInputError(
+            "is a name that the control plane needs for itself",
+            where=where,
+            found=workflow,
+            fix=f"use another name; no workflow may be called {', '.join(sorted(RESERVED_WORKFLOWS))}",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class WorkflowNames:
     """The fixed names of one workflow at one stage."""

@@ -113,16 +113,18 @@ class Placement:
         return _parsed(data, where)
 
     def check_against(self, graph: Graph, home_region: str, where: str = "placement") -> None:
-        """Raise InvalidPlacementError unless it is for this workflow, version, home and exactly these nodes."""
+        """Raise InvalidPlacementError unless it is for this workflow, version, home and exactly these nodes.
+
+        What it is to be solved for has to be deployed and run first, which is possible at home alone.
+        """
+        home = f"deploy it at home: `caribou deploy {graph.workflow} --placement home`; once it has run, solve again"
         for what, mine, theirs in (
             ("is for another workflow", self.workflow, graph.workflow),
             ("is for another version of the workflow", self.workflow_version, graph.version),
             ("has another home region", self.home_region, home_region),
         ):
             if mine != theirs:
-                raise InvalidPlacementError(
-                    what, where=where, found=f"{mine}, expected {theirs}", fix="solve again: `caribou solve`"
-                )
+                raise InvalidPlacementError(what, where=where, found=f"{mine}, expected {theirs}", fix=home)
         names = {node.name for node in graph.nodes}
         for plan in self.plans:
             if unknown := sorted(set(plan.regions) - names):

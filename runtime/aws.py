@@ -93,7 +93,8 @@ class S3PayloadStore:
     def get(self, pointer: Pointer) -> str:
         """Get the payload.
 
-        Raises InvalidEnvelopeError for another bucket than the region's, if it is gone, and for another digest.
+        Raises InvalidEnvelopeError for another bucket than the region's, if it is gone, and for another digest or size:
+        a client says what its payload's size is, by which runs are weighed.
         """
         if pointer.bucket != self._bucket(pointer.region):
             raise InvalidEnvelopeError(f"s3://{pointer.bucket} keeps no payloads of this workflow in {pointer.region}")
@@ -104,7 +105,7 @@ class S3PayloadStore:
                 body = answer["Body"].read()
         except client.exceptions.NoSuchKey as error:
             raise InvalidEnvelopeError(f"The payload at s3://{pointer.bucket}/{pointer.key} is gone") from error
-        if hashlib.sha256(body).hexdigest() != pointer.sha256:
+        if hashlib.sha256(body).hexdigest() != pointer.sha256 or len(body) != pointer.size_bytes:
             raise InvalidEnvelopeError(
                 f"The payload at s3://{pointer.bucket}/{pointer.key} is not the one that was sent"
             )

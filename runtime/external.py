@@ -76,6 +76,8 @@ def exchanged(before: Exchanges, after: Exchanges) -> tuple[EndpointRecord, ...]
 MOST_ENDPOINTS = 10
 """Endpoints that a record has by themselves; the others are added up."""
 OTHERS = Endpoint("other", None, "")
+_MOST_HOSTS = 200
+"""Of a process: a function that calls ever new hosts adds them up from here on."""
 
 
 @dataclass(slots=True)
@@ -196,6 +198,8 @@ class ExternalCalls:
         """Add what was moved from a moment until now."""
         ended_s = self._now_s()
         with self._lock:
+            if endpoint not in self._tallies and len(self._tallies) >= _MOST_HOSTS:
+                endpoint = OTHERS
             tally = self._tallies.setdefault(endpoint, _Tally())
             took = Exchange(seconds=ended_s - begun_s, busy_s=tally.busy(begun_s, ended_s))
             tally.exchange = tally.exchange.plus(moved).plus(took)

@@ -87,7 +87,10 @@ class RunStore(Protocol):
         """The item, or None. InvalidRunItemError if it is not one that the runtime wrote."""
 
     def listed(self) -> Listed:
-        """The sweeper's list: runs that are RUNNING, or FAILED with a message that is not parked yet."""
+        """The sweeper's list: runs that are RUNNING, or FAILED with a message that is not parked yet.
+
+        A long list comes in parts, one a call, again from the start after the last.
+        """
 
 
 class Failures(Protocol):
@@ -126,7 +129,7 @@ class PayloadStore(Protocol):
         """Keep an encoded payload under a key in a region's bucket."""
 
     def get(self, pointer: Pointer) -> str:
-        """The payload at the pointer, its digest checked."""
+        """The payload at the pointer, its digest and size checked."""
 
 
 class Clock(Protocol):

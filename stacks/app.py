@@ -12,6 +12,7 @@ from aws_cdk import Annotations, App, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from caribou.model.errors import CaribouError, InvalidInputError
+from caribou.model.names import refuse_reserved_name
 from caribou.model.placement import Placement
 from caribou.model.printable import printable
 from caribou.model.project.placement_choice import HOME, asked_for, committed
@@ -21,7 +22,7 @@ from caribou.model.schema.placement import read_placement
 from caribou.stacks.context import Context, read_context
 from caribou.stacks.control_plane import ControlPlaneStack
 from caribou.stacks.limits import NO_LIMIT_OF_CDK, refuse_large_templates
-from caribou.stacks.naming import refuse_equal_names, refuse_long_names, refuse_reserved_names
+from caribou.stacks.naming import refuse_equal_names, refuse_long_names
 from caribou.stacks.workflow_stacks import Deployment, add_workflow
 
 _FLAGS = {"@aws-cdk/core:enablePartitionLiterals": True, "@aws-cdk/aws-iam:minimizePolicies": True}
@@ -49,10 +50,10 @@ def add_stacks(app: App, root: Path, now: datetime) -> None:
     """Add the control plane and the workflows that the context asks for: one, or all."""
     context = read_context(app)
     folders = {folder.name: folder for folder in workflow_folders(root)}
-    refuse_reserved_names(folders)
     refuse_equal_names(folders)
     ControlPlaneStack(app, stage=context.stage, control_region=context.control_region, sources=context.sources)
     for workflow in _workflows(folders, _only(root, context)):
+        refuse_reserved_name(workflow.name, f"workflows/{workflow.name}")
         refuse_long_names(workflow, context.stage)
         placement = _placement(workflow, context, root, now)
         stack = add_workflow(app, Deployment(workflow, placement, context.stage, context.control_region))

@@ -5,25 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from caribou.model.errors import InvalidInputError
-from caribou.model.names import MAX_FUNCTION_NAME, RESERVED_WORKFLOWS, WorkflowNames, stack_name, workflow_stack_id
+from caribou.model.names import MAX_FUNCTION_NAME, WorkflowNames, stack_name, workflow_stack_id
 from caribou.model.project.workflow import Workflow
 from caribou.model.regions import KNOWN_REGIONS
 from caribou.model.template_contract import REGISTRATION_PART
-
-
-def refuse_reserved_names(workflows: Iterable[str]) -> None:
-    """Raise InvalidInputError for a workflow whose functions or bucket would have the names of the control plane's.
-
-    A stage can't collide: it has no hyphen and no underscore, and every fixed name has it in the same place.
-    """
-    for workflow in workflows:
-        if workflow.lower() in RESERVED_WORKFLOWS:
-            raise InvalidInputError(
-                "is a name that the control plane needs for itself",
-                where=f"workflows/{workflow}",
-                found=workflow,
-                fix=f"rename the workflow; no workflow may be called {', '.join(sorted(RESERVED_WORKFLOWS))}",
-            )
 
 
 def refuse_equal_names(workflows: Iterable[str]) -> None:

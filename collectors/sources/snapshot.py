@@ -114,12 +114,18 @@ def _carbon_body(zones: Sequence[str], profiles: Mapping[str, Any], month: int, 
             "level": level,
             "level_year": int(year),
             "levels": f"{min(levels.values()):g} to {max(levels.values()):g} in {min(levels)} to {year}",
-            "other_zones": ", ".join(f"{z} ({profiles[z]['annual_levels'][year]:g} g/kWh in {year})" for z in others),
+            "contested": _contested(zone, others, profiles),
             "estimated_share": profile["estimated_share"],
             "constant": profile["constant"],
             "licence": "ODbL 1.0, Electricity Maps",
         },
     )
+
+
+def _contested(zone: str, others: Sequence[str], profiles: Mapping[str, Any]) -> str:
+    """What to say of a region for which more than one zone is named; nothing of others."""
+    taken, *named = (f"{z} ({max(profiles[z]['annual_levels'].items())[1]:g} g/kWh)" for z in (zone, *others))
+    return f"is taken as {taken}, others name {', '.join(named)}" if named else ""
 
 
 def _shape(profile: Mapping[str, Any], month: int) -> str:

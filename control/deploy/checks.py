@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass
 
 from caribou.control.deploy.regions import Unready
 from caribou.control.stacks.deployed import DeployedStack, DeployedWorkflow
-from caribou.model.errors import InvalidInputError, OperationFailedError
+from caribou.model.errors import InvalidInputError, InvalidPlacementError, OperationFailedError
 from caribou.model.placement import ALL_HOURS, Placement
 from caribou.model.project.workflow import COMMITTED_PLACEMENT, Workflow
 
@@ -115,6 +116,17 @@ def is_same_place(one: Placement, other: Placement) -> bool:
     return all(dict(one.regions_at(hour)) == dict(other.regions_at(hour)) for hour in ALL_HOURS)
 
 
+def kept(workflow: Workflow, placement: Placement, where: str = "placement") -> Placement:
+    """The deployed placement as the workflow of today may keep it: all at home fits every version.
+
+    Raises InvalidPlacementError for one that it may not have. Pure.
+    """
+    if placement.regions == {workflow.manifest.home_region}:
+        return workflow.home
+    workflow.check(placement, where)
+    return placement
+
+
 def _refuse_unready(name: str, unready: Unready) -> None:
     region, account = unready.region, unready.account
     if not unready.is_enabled:
@@ -186,10 +198,21 @@ def _refuse_unasked_move(placed: PlacedWorkflow, deployed: DeployedWorkflow) -> 
         "deploying it would change its placement, which was not asked for",
         where=name,
         found=f"{placed.placement.summary} to deploy, {deployed.placement.summary} deployed",
-        fix=f"keep what is deployed, and commit it: `caribou deploy {name} --placement deployed`; or ask for a "
-        f"placement: `--placement FILE`, `--placement {placed.workflow.folder / COMMITTED_PLACEMENT}` or "
-        f"`--placement home`",
+        fix="; or ".join(_remedies(placed, deployed)),
     )
+
+
+def _remedies(placed: PlacedWorkflow, deployed: DeployedWorkflow) -> Iterator[str]:
+    """What can be done about a move that was not asked for: only what would not be refused in its turn."""
+    with suppress(InvalidPlacementError):
+        kept(placed.workflow, deployed.placement)
+        yield f"keep what is deployed, and commit it: `caribou deploy {placed.name} --placement deployed`"
+    yield "ask for a placement: `--placement FILE`"
+    if placed.placement.regions != {placed.home_region}:  # else there may be no such file, and home is the same
+        until = placed.placement.expires_at
+        valid = "" if until is None else f" (valid until {until:%Y-%m-%d %H:%M} UTC)"
+        yield f"ask for the committed one: `--placement {placed.workflow.folder / COMMITTED_PLACEMENT}`{valid}"
+    yield "ask for home: `--placement home`"
 
 
 def _refuse_changed_graph(placed: PlacedWorkflow, situation: Situation) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from caribou.control.aws import Aws
 from caribou.control.deploy.checks import Leftovers
 from caribou.control.deploy.control_data import ControlData, control_data, delete_placements, delete_records
-from caribou.control.deploy.leftovers import former_homes
+from caribou.control.deploy.leftovers import former_homes, leftovers
 from caribou.control.deploy.steps import Action, Step, Thing
 from caribou.control.runs.run_table import open_runs
 from caribou.control.stacks.deletion import delete_bucket, delete_stack, delete_table
@@ -39,15 +39,16 @@ _WHY = {
 class Removal:
     """What goes: stacks in this order, then, with `delete_data`, bucket and tables of home. A plan; nothing is done.
 
-    `earlier` is what former homes left, `control` what the control plane keeps of it: with `delete_data`, both go. In
-    the regions `unseen`, each with AWS's error code, it can't be seen whether there are stacks.
+    `tables` and `bucket` are those that home has. `earlier` is what former homes left, `control` what the control
+    plane keeps of it: with `delete_data`, both go. In the regions `unseen`, each with AWS's error code, it can't be
+    seen whether there are stacks.
     """
 
     workflow: str
     home_region: str
     stacks: tuple[DeployedStack, ...]
     tables: tuple[str, ...]
-    bucket: str
+    bucket: str | None
     delete_data: bool
     open_runs: int = 0
     unseen: Mapping[str, str] = field(default_factory=dict)
@@ -73,15 +74,12 @@ class Removal:
             yield Step(Action.DELETE, Thing.STACK, stack.name, stack.region, _WHY[StackRole(stack.role)], self.workflow)
 
     def _data(self) -> Iterator[Step]:
-        things = ((Thing.BUCKET, self.bucket), *((Thing.TABLE, table) for table in self.tables))
         action = Action.DELETE if self.delete_data else Action.KEEP
         why = "its data is given up" if self.delete_data else "deploying again finds it; --delete-data deletes it"
-        for thing, name in things:
+        for thing, name in _things(self.bucket, self.tables):
             yield Step(action, thing, name, self.home_region, why, self.workflow)
         for left in self.earlier:
-            data = [(Thing.TABLE, table) for table in left.tables]
-            data += [(Thing.BUCKET, left.bucket)] if left.bucket is not None else []
-            for thing, name in data:
+            for thing, name in _things(left.bucket, left.tables):
                 why = "its home was here once; its data is given up"
                 yield Step(Action.DELETE, thing, name, left.region, why, self.workflow)
 
@@ -91,6 +89,13 @@ class Removal:
         for thing, name in ((Thing.RECORDS, self.control.records), (Thing.PLACEMENT, self.control.placements)):
             if name is not None:
                 yield Step(action, thing, name, self.control_region, why, self.workflow)
+
+
+def _things(bucket: str | None, tables: Iterable[str]) -> Iterator[tuple[Thing, str]]:
+    if bucket is not None:
+        yield Thing.BUCKET, bucket
+    for table in tables:
+        yield Thing.TABLE, table
 
 
 def in_order(found: Found, workflow: str) -> tuple[DeployedStack, ...]:
@@ -108,17 +113,16 @@ def plan_removal(
     now_s: float,
     regions: Iterable[str] = KNOWN_REGIONS,
 ) -> Removal:
-    """What removing a workflow means. Raises InvalidInputError if nothing of it is known: `home_region` is None then.
+    """What removing a workflow means: what there is of it.
 
-    The home stack's region counts, if there is one; else `home_region`, for the data that an earlier removal kept.
-    `regions` are those that it may be in. Raises OperationFailedError if its home can't be seen.
+    The home stack's region counts, if there is one; else `home_region`, None if nobody knows it, for the data that an
+    earlier removal kept. `regions` are those that it may be in. Raises InvalidInputError if nothing of it is there,
+    OperationFailedError if its home can't be seen.
     """
     found = find_stacks(aws, target.stage, [workflow])
     home = next((stack.region for stack in found.of(workflow, StackRole.HOME)), home_region)
     if home is None:
-        raise InvalidInputError(
-            "nothing of it is deployed", where=workflow, fix=f"use one of {', '.join(found.workflows) or 'none there'}"
-        )
+        raise _nothing(workflow, found)
     if home in found.unsearched:
         raise OperationFailedError(
             f"{workflow}: it can't be seen whether its home stack is in {home}: {found.unsearched[home]}. Nothing is "
@@ -126,19 +130,30 @@ def plan_removal(
         )
     names = target.names(workflow)
     others = set(KNOWN_REGIONS) - {home, *found.unsearched, *(s.region for s in found.of(workflow, StackRole.REGION))}
-    return Removal(
+    left = leftovers(aws, names, home, home_tables(names))
+    removal = Removal(
         workflow=workflow,
         home_region=home,
         stacks=in_order(found, workflow),
-        tables=home_tables(names),
-        bucket=names.payload_bucket(aws.account(target.control_region), home),
+        tables=left.tables,
+        bucket=left.bucket,
         delete_data=delete_data,
         open_runs=open_runs(aws, names, home, now_s),
         unseen=found.unseen({*regions, target.control_region}),
         earlier=former_homes(aws, names, others) if delete_data else (),
         control_region=target.control_region,
-        control=control_data(aws, workflow, target),
+        control=ControlData() if target.control_region in found.unsearched else control_data(aws, workflow, target),
     )
+    if not removal.steps:
+        raise _nothing(workflow, found)
+    return removal
+
+
+def _nothing(workflow: str, found: Found) -> InvalidInputError:
+    """What is said of a name of which nothing is there, be it a typing error or a workflow that is gone."""
+    others = ", ".join(found.workflows)
+    fix = f"use one of {others}" if others else "none is needed: there are no workflows to remove"
+    return InvalidInputError("nothing of it is deployed", where=workflow, fix=fix)
 
 
 def remove(aws: Aws, removal: Removal, target: Target, notify: Callable[[str], None]) -> None:

@@ -192,8 +192,9 @@ def _all_collected(log_groups: Sequence[str]) -> float:
 def _region_stacks(found: Found, known: KnownWorkflow) -> tuple[DeployedStack, ...]:
     """The workflow's stacks but home's. Raises OperationFailedError if a region of it could not be searched."""
     if unseen := found.unseen(known.regions):
+        said = ", ".join(f"{region}: {why}" for region, why in unseen.items())
         raise OperationFailedError(
-            f"{known.name}: these regions' stacks can't be listed, so none is retired: {unseen}. Look at the "
+            f"{known.name}: these regions' stacks can't be listed, so none is retired: {said}. Look at the "
             f"permissions, and at whether the account has enabled the regions, or let the manifest not allow them"
         )
     return found.of(known.name, StackRole.REGION)

@@ -136,12 +136,8 @@ def _origin(kind: Kind, regions: Iterable[str], facts: Facts) -> str:
 
 def _contested(regions: Iterable[str], facts: Facts) -> list[str]:
     """What else is said of the grids of regions for which more than one zone is named."""
-    zones = {region: facts.carbon[region].body.provenance for region in regions}
-    return [
-        f"{region} is taken as {zone['zone']} ({zone['level']:g} g/kWh in {zone['level_year']}), others name {others}"
-        for region, zone in zones.items()
-        if (others := zone.get("other_zones"))
-    ]
+    said = {region: facts.carbon[region].body.provenance.get("contested") for region in regions}
+    return [f"{region} {text}" for region, text in said.items() if text]
 
 
 def _named(key: str, regions: list[str]) -> dict[str, str]:

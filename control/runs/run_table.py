@@ -7,6 +7,7 @@ were. Retiring a region asks of ended runs too, and must not overlook one: it re
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -74,12 +75,18 @@ def open_runs(aws: Aws, names: WorkflowNames, home_region: str, now_s: float) ->
             return 0
 
 
+_AT_ONCE = 8
+"""Queries: botocore keeps ten connections."""
+
+
 def redrivable(names: WorkflowNames, home_region: str, uses: Iterable[RunUse]) -> tuple[str, ...]:
     """Ids of those runs that failed or expired and have parked messages, from which a redrive goes on."""
     parking = DynamoParking(Clients(), names.sync_table, home_region)
     ended = [use.run_id for use in uses if use.state in (RunState.FAILED, RunState.EXPIRED)]
     try:
-        with aws_errors_as(f"Reading parked messages in {names.sync_table} of {home_region}"):
-            return tuple(run_id for run_id in ended if parking.parked(run_id))
+        what = f"Reading parked messages in {names.sync_table} of {home_region}"
+        with aws_errors_as(what), ThreadPoolExecutor(_AT_ONCE) as threads:
+            parked = threads.map(parking.parked, ended)
+            return tuple(run_id for run_id, messages in zip(ended, parked, strict=True) if messages)
     except UnreachableError as error:
         raise OperationFailedError(f"Reading parked messages in {names.sync_table} failed: {error}") from error

@@ -34,13 +34,15 @@ def alone_here(
     path = _path(aws, target, construct_id)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+", encoding="utf-8")
+        file = path.open("a+", encoding="utf-8", errors="replace")
     except OSError as error:
-        raise OperationFailedError(
-            f"The lock {path} can't be made: {error.strerror}. Set CARIBOU_CACHE_DIR to a folder that you may write to"
-        ) from error
+        raise _not_made(path, error) from error
     with file:
-        if not _is_taken(file.fileno()):
+        try:
+            is_taken = _is_taken(file.fileno())
+        except OSError as error:  # a folder on a network may know no locks
+            raise _not_made(path, error) from error
+        if not is_taken:
             file.seek(0)
             said = f"{construct_id}: {file.read() or 'another process'} on this machine"
             if wait is None:
@@ -60,6 +62,13 @@ def _is_taken(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _not_made(path: Path, error: OSError) -> OperationFailedError:
+    return OperationFailedError(
+        f"The lock {path} can't be made: {error.strerror}. Set CARIBOU_CACHE_DIR to a folder of this machine that you "
+        f"may write to"
+    )
 
 
 def _path(aws: Aws, target: Target, construct_id: str) -> Path:

@@ -71,7 +71,13 @@ class RunItem:
     input: StoredPayload | None = None
 
     def is_of(self, start: Start) -> bool:
-        """Whether it is the start's own run: a start of the same name that is another's has no say in it."""
+        """Whether it is the start's own run: a start of the same name that is another's has no say in it.
+
+        An earlier version noted no `begun_by`. Its client's content, which is delivered again after an upgrade, is the
+        run of its own message; every other start of it has no `message_id`.
+        """
+        if self.begun_by is None and start.message_id == self.run.run_id:
+            return True
         return start.message_id is None or start.message_id == self.begun_by
 
     @property

@@ -18,7 +18,8 @@ from caribou.model.template_contract import STARTS_PREFIX
 
 RUN_ID_ATTRIBUTE, POINTER_ATTRIBUTE = "caribou.run_id", "caribou.payload"
 MAX_NAME_LENGTH = 80
-_NAME = re.compile(rf"[A-Za-z0-9_.-]{{1,{MAX_NAME_LENGTH}}}")
+_NAME = re.compile(rf"(?!\.{{1,2}}$)[A-Za-z0-9_.-]{{1,{MAX_NAME_LENGTH}}}")
+"""Not `.` and `..`: the name begins the keys of the run's payloads, in which S3 does not take them."""
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 
@@ -49,7 +50,8 @@ def name_in(notification: Mapping[str, Any]) -> str | None:
 def pointer_in(notification: Mapping[str, Any]) -> Pointer | None:
     """Where the payload rests, if that is not the message. Raises InvalidEnvelopeError for any other place.
 
-    Only what clients put there can be pointed to, by whoever knows its content: no payload of another run.
+    Only what clients put there can be pointed to, by whoever knows its content: no payload of another run. It is home,
+    as the topic is: another region might be one that never answers, and be asked until the run's deadline.
     """
     text = _attribute(notification, POINTER_ATTRIBUTE)
     if text is None:
@@ -58,8 +60,10 @@ def pointer_in(notification: Mapping[str, Any]) -> Pointer | None:
         pointer = parse_pointer(json.loads(text))
     except (KeyError, ValueError, RecursionError) as error:
         raise InvalidEnvelopeError(f"{POINTER_ATTRIBUTE} is damaged: {error!r}") from error
-    if not _DIGEST.fullmatch(pointer.sha256) or pointer.key != start_key(pointer.sha256):
-        raise InvalidEnvelopeError(f"{POINTER_ATTRIBUTE} is no place of a payload: {storable(pointer.key, 200)}")
+    is_clients = _DIGEST.fullmatch(pointer.sha256) is not None and pointer.key == start_key(pointer.sha256)
+    if not is_clients or [pointer.region] != str(notification.get("TopicArn")).split(":")[3:4]:
+        place = storable(f"{pointer.key} in {pointer.region}", 200)
+        raise InvalidEnvelopeError(f"{POINTER_ATTRIBUTE} is no place of a payload: {place}")
     return pointer
 
 

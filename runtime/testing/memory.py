@@ -314,7 +314,7 @@ class InMemoryPayloadStore:
     def get(self, pointer: Pointer) -> str:
         """Get a payload.
 
-        Raises InvalidEnvelopeError for another bucket than the region's, if it is gone, and for another digest.
+        Raises InvalidEnvelopeError for another bucket than the region's, if it is gone, and for another digest or size.
         """
         if pointer.bucket != _bucket(pointer.region):
             raise InvalidEnvelopeError(f"{pointer.bucket} keeps no payloads of this workflow in {pointer.region}")
@@ -322,7 +322,7 @@ class InMemoryPayloadStore:
             text = self.objects.get((pointer.bucket, pointer.key))
         if text is None:
             raise InvalidEnvelopeError(f"The payload at {pointer.bucket}/{pointer.key} is gone")
-        if hashlib.sha256(text.encode()).hexdigest() != pointer.sha256:
+        if (hashlib.sha256(text.encode()).hexdigest(), len(text.encode())) != (pointer.sha256, pointer.size_bytes):
             raise InvalidEnvelopeError(f"The payload at {pointer.bucket}/{pointer.key} is not the one that was sent")
         return text
 

@@ -17,7 +17,7 @@ from caribou.model.project.workflow import read_workflow
 from caribou.model.registration import ControlNames, Registration
 from caribou.runtime.record_log import record_line
 
-pytestmark = pytest.mark.local_cloud
+pytestmark = [pytest.mark.local_cloud, pytest.mark.slow]
 
 REGION = "us-west-2"  # the control region, and in these tests the workflow's only one
 NAMES, OF_SAMPLE = ControlNames(), WorkflowNames(SAMPLE)

@@ -42,7 +42,7 @@ def start_of_a_run(_guarded, run_id):
 
 def envelope_in_a_run(guarded, run_id):
     """A forged message to the entry of a run, that would take it over."""
-    run, graph = guarded.sweeper(SAMPLE).ports.runs.get(run_id).run, guarded.workflow(SAMPLE).graph
+    run, graph = guarded.ports(SAMPLE).runs.get(run_id).run, guarded.workflow(SAMPLE).graph
     entry = graph.entry.name
     return Envelope(run, entry, None, graph.inputs_digest(entry), 0, run.started_at, '{"limit":1}', attempt=7)
 

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.local_cloud
 
 def test_storm_when_everything_goes_wrong_then_no_run_is_lost_and_no_sync_node_fires_twice(calm):
     """The short form of the storm; CARIBOU_CHAOS_RUNS makes it longer, CARIBOU_CHAOS_SEED the same again."""
-    runs = int(os.environ.get("CARIBOU_CHAOS_RUNS", "30"))
+    runs = int(os.environ.get("CARIBOU_CHAOS_RUNS", "20"))
     seed = int(os.environ.get("CARIBOU_CHAOS_SEED", random.SystemRandom().randrange(10**6)))
     campaign = Campaign(calm.project, calm.proxy, seed, runs)
     calm.proxy.observe(campaign.observe)

@@ -15,6 +15,7 @@ from caribou.control.aws import Aws
 from caribou.control.target import Target
 from caribou.control.workflows import known_workflows, read_each
 from caribou.model.errors import CaribouError, InvalidManifestError, InvalidWorkflowError
+from caribou.model.names import WorkflowNames
 from caribou.model.registration import Registration
 
 HOME, WEST = "us-east-1", "us-west-2"
@@ -71,9 +72,16 @@ def test_loop_when_a_workflow_is_broken_then_the_others_are_looked_after(project
     assert not isinstance(done.exception, InvalidWorkflowError)
 
 
+def _payload_bucket(world, name):
+    """Make what an earlier deployment leaves at home, with nothing in it."""
+    names = WorkflowNames(name)
+    world.aws.s3(HOME).create_bucket(Bucket=names.payload_bucket(world.aws.account(HOME), HOME))
+
+
 @pytest.mark.parametrize("command", [deploy, remove], ids=lambda c: c.name)
-def test_command_when_another_workflow_is_broken_then_nothing_is_said_of_it(project, command):  # noqa: ARG001
+def test_command_when_another_workflow_is_broken_then_nothing_is_said_of_it(project, world, command):  # noqa: ARG001
     """It is not what is deployed or removed."""
+    _payload_bucket(world, "good")
     done = given(command, "good", "--dry-run")
     assert done.exit_code == 0
     assert "broken" not in done.output

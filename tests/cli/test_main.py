@@ -1,6 +1,7 @@
 """What the command line imports, and what it says of its verbs without importing them."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,36 @@ def imported(*arguments):
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout
     return set(done.stderr.split())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk to write to")
+def test_command_when_the_system_refuses_its_output_then_it_is_one_message():
+    """A full disk is no fault of ours, and no traceback."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", "from caribou.cli.main import main; main(['--help'])"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_command_when_the_terminal_has_no_such_characters_then_they_are_written_out():
+    """A tree's lines in ASCII."""
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
+    script = """
+import caribou.cli.main
+from caribou.cli.console import console
+try:
+    caribou.cli.main.main(["--version"])
+except SystemExit:
+    console().print(chr(0x251C))
+"""
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0
+    assert "\\u251c" in done.stdout
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["--version"]])

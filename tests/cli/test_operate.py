@@ -100,6 +100,7 @@ def test_workflow_when_it_is_deployed_moved_and_removed_then_each_step_needs_its
     assert project.listed()["placement"]["regions"] == [HOME]
     project.caribou("remove", NAME, "--delete-data", "--yes")
     assert project.listed()["placement"] is None
+    assert "nothing of it is deployed" in project.caribou("remove", NAME, "--delete-data", "--yes", code=2)
 
 
 def test_deploy_when_the_cdk_fails_then_it_says_what_serves(project):
@@ -119,6 +120,7 @@ def test_deploy_when_the_cdk_fails_then_it_says_what_serves(project):
         (["deploy", "--placement", "deployed"], "nothing is deployed to keep"),
         (["run_deployment_migrator", "shp"], "no such workflow"),
         (["remove", "shp"], "nothing of it is deployed"),
+        (["remove", NAME, "--dry-run"], "nothing of it is deployed"),
     ],
 )
 def test_command_when_the_user_is_mistaken_then_it_is_one_message(project, arguments, message):

@@ -11,17 +11,23 @@ from dataclasses import replace
 
 import boto3
 import pytest
-from builders import ROOT, record_of
+from aws_cdk import App, Stack
+from aws_cdk.assertions import Template
+from aws_cdk.aws_logs import LogGroup
+from builders import ROOT, graph_of, record_of
 from click.testing import CliRunner
 from deployed_world import ENTRY, HOME, LAST, WEST, World, look_bootstrapped, placed, written_workflow
-from iam_calls import actions_of, allows, recorded
+from iam_calls import Asked, actions_of, allows, recorded
 
 from caribou.cli import cdk_deployer
 from caribou.cli.main import cli
+from caribou.constructs.workflow_role import RoleProps, WorkflowRole
 from caribou.control.aws import Aws
 from caribou.control.placement_bucket import PlacementBox
 from caribou.control.stacks.deployed import resources
 from caribou.local.tools import cdk_command, cdk_env
+from caribou.model.names import WorkflowNames
+from caribou.model.regions import KNOWN_REGIONS
 from caribou.model.registration import ControlNames, Registration
 from caribou.model.run.envelope import Run, Start
 from caribou.model.run.item import START_NODE, Parked
@@ -250,6 +256,9 @@ ON_EVERYTHING = {
 }
 """What may stand on `*`: the services know no resource to narrow it to."""
 
+WHO_PLACES = {"manage_deployments", "run_deployment_migrator"}
+"""Sections whose verbs put placements where they wait."""
+
 
 @pytest.mark.parametrize("verb", [verb for verb in SECTION if verb != "Bootstrap"])
 def test_verb_when_it_is_given_then_its_policy_allows_every_call_that_it_makes(scene, verb):
@@ -277,6 +286,33 @@ def test_policy_when_it_is_copied_then_it_reaches_what_is_caribous_in_this_accou
         assert all(ACCOUNT in resource for resource in statement["Resource"])
         if statement["Action"][0].startswith("s3:") and "s3:CreateBucket" not in statement["Action"]:
             assert statement["Condition"] == {"StringEquals": {"aws:ResourceAccount": ACCOUNT}}
+
+
+@pytest.mark.parametrize("section", [section for section in POLICIES if section != "Bootstrap"])
+def test_policy_when_it_lets_objects_be_put_then_no_run_s_payload_and_placements_only_by_who_places(section):
+    """A placement moves a workflow: who may start runs, or bring samples, may not for that."""
+    [policy] = POLICIES[section]
+    payload = f"arn:aws:s3:::{WorkflowNames(NAME).payload_bucket(ACCOUNT, HOME)}/run/node/edge/0123456789abcdef"
+    placement = f"arn:aws:s3:::{ControlNames().placement_bucket(ACCOUNT, WEST)}/pending/{NAME}.json"
+    assert not allows(policy, Asked("s3:PutObject", payload))
+    assert allows(policy, Asked("s3:PutObject", placement)) == (section in WHO_PLACES)
+
+
+@pytest.mark.parametrize(("shape", "kinds"), [("small", {"Policy"}), ("large", {"Policy", "ManagedPolicy"})])
+def test_policy_of_cloudformation_when_roles_have_policies_of_any_kind_then_they_can_be_made(shape, kinds):
+    """What is too much for a role's own policy, the CDK puts into managed ones: those are made and attached."""
+    stack, size = Stack(App(), "Workflow-w"), {"small": 2, "large": 45}[shape]
+    nodes = [f"{'f' * 30}{i:02}" for i in range(size)]
+    graph = graph_of({nodes[0]: " ".join(nodes[1:])})
+    props = RoleProps(nodes[0], graph, WorkflowNames("w" * 14), HOME, KNOWN_REGIONS)
+    WorkflowRole(stack, "Entry", props, LogGroup(stack, "Log"))
+    types = {one["Type"] for one in Template.from_stack(stack).to_json()["Resources"].values()}
+    assert {kind.removeprefix("AWS::IAM::") for kind in types if kind.endswith("Policy")} == kinds
+    policy, account = POLICIES["Bootstrap"][1], f"arn:aws:iam::{ACCOUNT}"
+    for action in ("CreatePolicy", "GetPolicy", "CreatePolicyVersion", "DeletePolicyVersion", "DeletePolicy"):
+        assert allows(policy, Asked(f"iam:{action}", f"{account}:policy/Workflow-w-EntryRoleOverflowPolicy1"))
+    for action in ("AttachRolePolicy", "DetachRolePolicy"):
+        assert allows(policy, Asked(f"iam:{action}", f"{account}:role/Workflow-w-EntryRole"))
 
 
 @pytest.mark.parametrize("section", POLICIES)

@@ -9,7 +9,6 @@ from botocore.exceptions import ClientError
 
 from caribou.cli.main import main
 from caribou.cli.samples import json_value
-from caribou.cli.session import Session
 from caribou.control.aws import Aws
 from caribou.model.errors import InvalidInputError
 
@@ -58,7 +57,7 @@ def s3(monkeypatch):
     """The S3 that the command sees."""
     fake = FakeS3()
     monkeypatch.setattr(Aws, "s3", lambda *_: fake)
-    monkeypatch.setattr(Session, "account", lambda *_: "111122223333")
+    monkeypatch.setattr(Aws, "account", lambda *_: "111122223333")
     return fake
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import boto3
@@ -246,6 +247,14 @@ def test_record_table_when_an_error_is_put_then_its_type_alone_is_kept(record_ta
     record_table.put_records([make.record_of("A", run_id=f"r{i}", error=e) for i, e in enumerate(errors)], 30)
     stored = [record.error for record in record_table.read("example").records]
     assert stored == ["ValueError", "botocore.errorfactory.NotFound", "Exception", "plain"]
+
+
+def test_record_table_when_a_record_has_hosts_then_they_stay_where_they_were_logged(record_table, make):
+    """A host has a bucket's name in it; the model needs service and region."""
+    record = make.record_of("A")
+    named = replace(record, external=(replace(record.external[0], host="patients.s3.us-east-1.amazonaws.com"),))
+    record_table.put_records([named], 30)
+    assert record_table.read("example").records == [record]
 
 
 def test_record_table_when_items_can_t_be_read_or_a_run_has_too_many_then_they_make_room_and_are_counted(make):

@@ -10,6 +10,7 @@ from caribou.collectors.registrations import Registration
 from caribou.control import inventory as listing
 from caribou.control.aws import Aws
 from caribou.control.deploy import removal
+from caribou.control.deploy.checks import Leftovers
 from caribou.control.inventory import inventory
 from caribou.control.migrate.planning import MigrationPlanner, _region_stacks
 from caribou.control.runs.evidence import RunFacts
@@ -84,7 +85,8 @@ class _Client:
 
 @pytest.fixture(autouse=True)
 def nothing_else(monkeypatch):
-    """What is not asked here: data of former homes, and runs that are open."""
+    """What is not asked here: data of home and of former homes, and runs that are open."""
+    monkeypatch.setattr(removal, "leftovers", lambda *_: Leftovers(HOME))
     monkeypatch.setattr(removal, "former_homes", lambda *_: ())
     monkeypatch.setattr(removal, "open_runs", lambda *_: 0)
     monkeypatch.setattr(listing, "open_runs", lambda *_: 0)

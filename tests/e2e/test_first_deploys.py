@@ -8,7 +8,7 @@ from deployed_world import written_workflow
 from local_project import Project
 from waiting import BACKSTOP_S
 
-pytestmark = pytest.mark.local_cloud
+pytestmark = [pytest.mark.local_cloud, pytest.mark.slow]
 
 
 @pytest.fixture

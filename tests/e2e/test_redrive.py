@@ -155,6 +155,7 @@ X = 'workflow.invoke_serverless_function(join, {"part": "x"})'
 Y = X.replace('"x"', '"y"')
 
 
+@pytest.mark.slow
 def test_redrive_when_two_calls_changed_places_then_it_is_refused_and_mended_otherwise_it_goes_on(project):
     """Edges are known by number: the sync node would get the first part twice, and the second one never."""
     _deploy_swap(project, X, 'int("not yet mended")', Y)

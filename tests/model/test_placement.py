@@ -156,3 +156,10 @@ def test_placement_when_it_is_for_something_else_then_it_is_an_error(change, tex
     PLACEMENT.check_against(GRAPH, HOME)
     with pytest.raises(InvalidPlacementError, match=text):
         dataclasses.replace(PLACEMENT, **change).check_against(GRAPH, HOME)
+
+
+@pytest.mark.parametrize("change", [{"workflow_version": "0.0.0"}, {"home_region": AWAY}, {"workflow": "store"}])
+def test_placement_when_it_is_for_something_else_then_the_remedy_can_be_done(change):
+    """Nobody can solve for a version or home that is not deployed yet; home needs no placement."""
+    with pytest.raises(InvalidPlacementError, match="`caribou deploy shop --placement home`"):
+        dataclasses.replace(PLACEMENT, **change).check_against(GRAPH, HOME)

@@ -111,6 +111,23 @@ def test_publication_when_it_points_anywhere_else_then_it_is_refused(key):
         _published("null", **said)
 
 
+@pytest.mark.parametrize("region", ["eu-west-1", "no-such-1", "000000000000"])
+def test_publication_when_it_points_into_another_region_than_home_s_then_it_is_refused(region):
+    """It might not answer, and the run would be sent again until its deadline."""
+    pointer = Pointer(region, "payloads", start_key("0" * 64), "0" * 64, 1)
+    said = {name: {"Type": "String", "Value": text} for name, text in attributes_of("mine", pointer).items()}
+    with pytest.raises(InvalidEnvelopeError, match=rf"caribou\.payload.*in {region}"):
+        _published("null", **said)
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_publication_when_it_names_a_run_as_a_path_goes_then_it_is_refused(name):
+    """The name stands in keys of S3, which takes no such ones."""
+    with pytest.raises(InvalidEnvelopeError, match=r"caribou\.run_id"):
+        _published("1", **{RUN_ID_ATTRIBUTE: {"Type": "String", "Value": name}})
+    assert _published("1", **{RUN_ID_ATTRIBUTE: {"Type": "String", "Value": "..."}}).run_id == "..."
+
+
 @pytest.mark.parametrize("name", [RUN_ID_ATTRIBUTE, POINTER_ATTRIBUTE])
 @pytest.mark.parametrize(
     "attribute",

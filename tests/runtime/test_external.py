@@ -189,6 +189,15 @@ def test_record_when_there_are_many_endpoints_then_the_largest_stand_alone_and_t
     assert (rest.service, rest.region, rest.calls, rest.bytes_out) == (OTHERS.service, None, 3, 0 + 1 + 2)
 
 
+def test_exchange_when_a_process_calls_ever_new_hosts_then_they_are_added_up_from_some_number_on():
+    """The meter lives as long as the process."""
+    calls = ExternalCalls(lambda: 0.0)
+    for i in range(1000):
+        calls._add(Endpoint("s3", "us-east-1", f"b{i}"), 0.0, Exchange(calls=1))
+    assert len(calls.totals()) <= 201
+    assert calls.totals()[OTHERS].calls == 800
+
+
 def test_record_when_nothing_was_exchanged_since_then_it_has_no_endpoint():
     """The meter is the process's, the record an execution's."""
     before = {Endpoint("s3", "us-east-1", "b"): Exchange(1, 1, 10, 20, 1.0, 1.0)}

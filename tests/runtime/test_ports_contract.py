@@ -559,6 +559,14 @@ def test_payload_when_it_is_another_than_was_sent_then_it_is_refused(cloud, port
         ports.payloads.get(pointer)
 
 
+def test_payload_when_it_has_another_size_than_the_pointer_says_then_it_is_refused(ports, run_id):
+    """A client says it, and records and placements go by it."""
+    pointer = ports.payloads.put(HOME, run_id, "sent")
+    for size_bytes in (0, 5 * 1024**4):
+        with pytest.raises(InvalidEnvelopeError, match="not the one that was sent"):
+            ports.payloads.get(replace(pointer, size_bytes=size_bytes))
+
+
 def test_payload_when_it_is_gone_then_it_is_refused(ports, run_id):
     """A bucket forgets what is older than any run; a pointer may be anybody's, too."""
     pointer = ports.payloads.put(HOME, run_id, "sent")

@@ -201,6 +201,18 @@ def test_start_when_its_own_delivery_comes_again_then_it_goes_on_with_its_run(fl
     assert len(runner.cloud.bus.take()) == 2
 
 
+def test_start_when_an_earlier_version_began_its_run_then_its_retry_goes_on_with_it(flow, script_of):
+    """A client's content, first tried before an upgrade, which noted no message: its run must not stay open."""
+    script = script_of(flow)
+    runner = LocalRunner(flow, script.functions)
+    entry = runner.runner("a", HOME)
+    run = _run_of(entry.placement, entry.settings, "m-1")
+    runner.cloud.runs.begin(run, frozenset(flow.leaves))
+    another = entry.handle(_published("m-1", "another's", "m-2"), cold_start=False)
+    mine = entry.handle(Delivery("the client's", id="m-1", request_id="r", from_topic=True), cold_start=False)
+    assert (another["state"], mine["state"], script.received["a"]) == ("duplicate", "ran", ["the client's"])
+
+
 def _accepted(runner, event):
     """A direct invocation, or an event of any source, at the home entry; the answer, and the message that it became."""
     answer = runner.runner("a", HOME).handle(Delivery(event, "r-7", "r-7", from_topic=False), cold_start=True)

@@ -130,6 +130,15 @@ def test_sweep_when_a_failed_start_has_the_name_of_another_s_run_then_that_run_i
     assert did.dropped == 1
 
 
+def test_sweep_when_an_earlier_version_began_the_run_of_a_client_s_content_then_it_is_sent_again(swept):
+    """It noted no message that began the run, whose name is the message's own."""
+    event = replace(_event("UnreachableError", '"hello"'), message_id="run")
+    cloud, did = swept(event)
+    (message,) = cloud.bus.take()
+    assert message.text == Start("run", '"hello"', attempt=1, message_id="run").to_text()
+    assert (did.resent, did.dropped) == (1, 0)
+
+
 def test_sweep_when_another_start_begins_the_run_meanwhile_then_the_failed_one_is_dropped(swept, monkeypatch):
     """Between reading the item and beginning one there is time for somebody else's."""
     start, taken = Start("run", "1", message_id="m-2"), RunItem(RUN, frozenset("b"), begun_by="m-1")

@@ -531,8 +531,8 @@ class World:
     def _delivery(self, event):
         if not event.is_direct:
             return Delivery(json_or_text(event.text), event.message_id, event.request_id, from_topic=True)
-        topic = self.settings(event.function, event.region).names.topic(event.function)
-        return unpack(json.loads(event.text), topic=topic, request_id=event.request_id)
+        names = self.settings(event.function, event.region).names
+        return unpack(json.loads(event.text), names=names, function=event.function, request_id=event.request_id)
 
     def _other(self, label, do):
         settings = self.settings("", HOME)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from caribou.model.errors import InvalidInputError
-from caribou.model.names import RESERVED_WORKFLOWS, WorkflowNames
+from caribou.model.names import RESERVED_WORKFLOWS, WorkflowNames, refuse_reserved_name
 from caribou.model.registration import ControlNames
 from caribou.stacks.limits import (
     MAX_RESOURCES,
@@ -15,7 +15,6 @@ from caribou.stacks.limits import (
     refuse_large,
     refuse_large_templates,
 )
-from caribou.stacks.naming import refuse_reserved_names
 
 ACCOUNT, REGION = "123456789012", "us-west-2"
 CONTROL_FUNCTIONS = ("carbon", "provider", "performance", "workflow")
@@ -71,7 +70,8 @@ def test_templates_when_written_then_they_are_not_indented(moved):
 def test_name_when_it_is_the_control_planes_then_no_workflow_may_have_it(name):
     """Capitals make no difference to a bucket."""
     with pytest.raises(InvalidInputError, match="the control plane needs"):
-        refuse_reserved_names(["fine", name])
+        refuse_reserved_name(name, "here")
+    refuse_reserved_name("fine", "here")
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ class Player:
             user_function=user_code(function, self.fails),
             memory_mb=128,
             emit=lambda _: None,
-            external_bytes=lambda: 0,
+            exchanges=dict,
         )
 
     def __post_init__(self):

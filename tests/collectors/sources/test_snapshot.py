@@ -102,7 +102,7 @@ def test_carbon_when_two_zones_are_named_for_a_region_then_the_fact_says_both_an
     """Oregon is PACW for some and BPAT for others, and the answers differ by a third."""
     one, other = (SOURCES.carbon[name].bodies(NOW)["us-west-2"] for name in ("snapshot", "snapshot_other_zones"))
     assert one.provenance["zone"] == "US-NW-PACW"
-    assert one.provenance["other_zones"] == "US-NW-BPAT (129 g/kWh in 2025)"
+    assert one.provenance["contested"] == "is taken as US-NW-PACW (204 g/kWh), others name US-NW-BPAT (129 g/kWh)"
     assert other.provenance["zone"] == "US-NW-BPAT"
     assert other.average < one.average
 

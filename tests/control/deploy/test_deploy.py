@@ -43,6 +43,33 @@ def test_deploy_when_the_placement_would_change_unasked_then_it_is_refused_and_s
     assert caught.value.exit_code == 2
 
 
+def _remedy(workflow, placement, deployed):
+    """How to fix that a placement would change unasked."""
+    with pytest.raises(InvalidInputError) as caught:
+        refuse(PlacedWorkflow(workflow, placement), situation(workflow, deployed), force=False)
+    return caught.value.fix
+
+
+def test_deploy_when_it_would_go_home_unasked_then_no_committed_file_is_named(workflow, placed):
+    """There is none, as a rule; `home` is the same."""
+    assert "placement.json" not in _remedy(workflow, placed(), placed(WEST))
+
+
+def test_deploy_when_the_committed_placement_is_another_then_its_file_is_named_with_its_end(workflow, placed):
+    """One that has expired can't be asked for."""
+    committed = placed(WEST, expires_at=datetime(2026, 1, 31, tzinfo=UTC))
+    assert ".caribou/placement.json` (valid until 2026-01-31 00:00 UTC)" in _remedy(workflow, committed, placed())
+
+
+def test_deploy_when_the_version_rose_then_what_is_deployed_elsewhere_can_not_be_kept(workflow, placed):
+    """`--placement deployed` would be refused: it is for another version. All at home can be kept."""
+    earlier = "0.0.0"
+    fix = _remedy(workflow, placed(), placed(WEST, version=earlier))
+    assert "--placement deployed" not in fix
+    assert "--placement home" in fix
+    assert "--placement deployed" in _remedy(workflow, placed(WEST), placed(version=earlier))
+
+
 def test_deploy_when_the_change_was_asked_for_then_it_may_be(workflow, placed):
     """`--placement` is the asking."""
     refuse(PlacedWorkflow(workflow, placed(), "home"), situation(workflow, placed(WEST)), force=False)

@@ -91,6 +91,38 @@ def test_removal_when_nothing_is_known_of_the_workflow_then_it_is_a_users_mistak
         plan_removal(world.aws, world.name, None, world.target, delete_data=True, now_s=0.0)
 
 
+@pytest.mark.parametrize("delete_data", [False, True])
+def test_removal_when_a_known_workflow_was_never_deployed_then_it_is_a_users_mistake(world, delete_data):
+    """There is neither data to keep nor data to delete, so there is no plan."""
+    with pytest.raises(InvalidInputError, match="nothing of it is deployed") as caught:
+        planned(world, delete_data=delete_data)
+    assert caught.value.exit_code == 2
+
+
+def test_removal_when_all_of_it_was_deleted_before_then_nothing_is_deleted_twice(world, placed):
+    """Nor is it said that it is removed."""
+    world.home(placed())
+    bucket_at_home(world, "a")
+    remove(world.aws, planned(world, delete_data=True), world.target, lambda _: None)
+    with pytest.raises(InvalidInputError, match="nothing of it is deployed"):
+        planned(world, delete_data=True)
+
+
+def test_removal_when_home_has_only_some_of_its_data_then_just_that_is_planned(world, placed):
+    """As after a deployment that failed half way, or a table that was deleted by hand."""
+    world.home(placed())
+    remove(world.aws, planned(world), world.target, lambda _: None)
+    world.aws.dynamodb(HOME).delete_table(TableName=world.names.sync_table)
+    [step] = planned(world).steps
+    assert (step.action, step.thing, step.name) == (Action.KEEP, Thing.TABLE, world.names.run_table)
+
+
+def test_removal_when_nothing_is_seen_but_a_region_is_not_then_it_is_planned_without_it(world, refused):
+    """Stacks may be where nobody could look, so it can't be said that there is nothing."""
+    refused(CANADA, "InvalidClientTokenId")
+    assert [(step.action, step.name) for step in planned(world).steps] == [(Action.SKIP, CANADA)]
+
+
 def test_leftovers_when_functions_have_log_groups_then_empty_ones_stand_apart(world):
     """One into which something was logged is not made anew."""
     client = world.aws.logs(WEST)
@@ -196,4 +228,5 @@ def test_removal_when_data_goes_too_then_what_the_control_plane_keeps_of_it_goes
     assert (box.pending(world.name), record_table.read(world.name).records) == (None, [])
     assert record_table.cursor(world.name, HOME, "/log") is None
     assert (box.pending(other).text, len(record_table.read(other).records)) == ("second", 30)
-    assert not [s for s in planned(world).steps if s.thing in (Thing.RECORDS, Thing.PLACEMENT)]
+    with pytest.raises(InvalidInputError, match="nothing of it is deployed"):
+        planned(world)

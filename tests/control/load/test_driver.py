@@ -443,7 +443,7 @@ def offline(project, monkeypatch):
     """The command without AWS: its target has runs that succeed at once; what it may be given in its stead."""
     target = FakeTarget(FakeClock())
     target.look = lambda run_ids: {run_id: Outcome(RunState.SUCCEEDED, 0.1, (HOME,)) for run_id in run_ids}
-    monkeypatch.setattr("caribou.cli.session.Session.account", lambda *_: "111122223333")
+    monkeypatch.setattr("caribou.control.aws.Aws.account", lambda *_: "111122223333")
     monkeypatch.setattr("caribou.cli.load.DeployedTarget", lambda *_: target)
     monkeypatch.setattr("caribou.control.runs.runs.Runs.state", lambda *_: None)
     (project / "arrivals").write_text("0\n0.1\n0.2\n")

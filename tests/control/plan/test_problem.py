@@ -133,7 +133,7 @@ def test_problem_when_a_figure_was_assumed_then_the_provenance_says_for_which_re
     provenance = built["provenance"]
     assert provenance["egress_price_assumed"] == "ca-west-1"
     assert provenance["carbon_zone_contested"] == (
-        "us-west-2 is taken as US-NW-PACW (204 g/kWh in 2025), others name US-NW-BPAT (129 g/kWh in 2025)"
+        "us-west-2 is taken as US-NW-PACW (204 g/kWh), others name US-NW-BPAT (129 g/kWh)"
     )
     assert "medians" in provenance["ping"]
     assert "assumed" in provenance["relative_run_time"]

@@ -74,7 +74,8 @@ def test_start_when_the_payload_is_large_then_it_goes_by_s3(runs_on):
 def _received(published):
     """The start that the home entry makes of what was published."""
     said = {name: {"Value": one["StringValue"]} for name, one in published["MessageAttributes"].items()}
-    return published_start({"Message": published["Message"], "MessageId": "m-1", "MessageAttributes": said})
+    sent = {name: published[name] for name in ("TopicArn", "Message")}
+    return published_start({**sent, "MessageId": "m-1", "MessageAttributes": said})
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_start_when_the_payload_has_bytes_then_it_rests_in_the_bucket(runs_on, p
     assert _received(published).pointer.sha256 == hashlib.sha256(stored["Body"]).hexdigest()
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a#b", "é", "x" * 81, "a/b"])
+@pytest.mark.parametrize("name", ["", "a b", "a#b", "é", "x" * 81, "a/b", ".", ".."])
 def test_start_when_the_name_is_none_then_it_is_the_users_mistake(runs_on, name):
     """Nothing is sent."""
     aws = FakeAws()

@@ -1,5 +1,8 @@
 """The lock of one machine, which needs no table."""
 
+import errno
+import fcntl
+import os
 import signal
 import subprocess
 import sys
@@ -111,3 +114,29 @@ def test_lock_when_its_folder_can_not_be_made_then_it_is_one_message(cache, monk
         alone_here(Account(), TARGET, "Workflow-shop", "deploying"),
     ):
         pytest.fail("without a lock")
+
+
+def test_lock_when_its_folder_knows_no_locks_then_it_is_one_message(monkeypatch):
+    """A home folder on a network may lie on a server without them."""
+
+    def knows_none(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", knows_none)
+    with (
+        pytest.raises(OperationFailedError, match=r"No locks available.*CARIBOU_CACHE_DIR to a folder of this machine"),
+        alone_here(Account(), TARGET, "Workflow-shop", "deploying"),
+    ):
+        pytest.fail("without a lock")
+
+
+def test_lock_when_its_file_is_no_text_then_the_message_says_what_it_can(cache):
+    """A disk that was full, or another program, may have left anything there."""
+    with alone_here(Account(), TARGET, "Workflow-shop", "deploying"):
+        [path] = cache.glob("deploying/*")
+        path.write_bytes(b"\xff\xfe")
+        with (
+            pytest.raises(OperationFailedError, match="Wait until"),
+            alone_here(Account(), TARGET, "Workflow-shop", "removing"),
+        ):
+            pytest.fail("two have the lock")

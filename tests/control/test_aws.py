@@ -1,0 +1,32 @@
+"""The operator's clients: settings that are the user's, and credentials that are not there."""
+
+import pytest
+
+from caribou.control.aws import Aws
+from caribou.model.errors import InvalidInputError, OperationFailedError
+
+
+@pytest.fixture
+def settings(monkeypatch, tmp_path):
+    """Sets variables of AWS's, in an environment that has no others and no files."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return monkeypatch.setenv
+
+
+@pytest.mark.parametrize(("name", "value"), [("AWS_PROFILE", "nosuch"), ("AWS_ENDPOINT_URL", "notaurl")])
+def test_clients_when_a_setting_can_t_be_used_then_one_message_names_it(settings, name, value):
+    """A mistake of the user's, and no traceback of a library's."""
+    settings(name, value)
+    with pytest.raises(InvalidInputError, match=rf"can't be used.*{value}.*look at AWS_PROFILE"), Aws() as aws:
+        aws.ssm("us-east-1")
+
+
+def test_account_when_there_are_no_credentials_then_the_message_names_the_local_cloud_too(settings):
+    """What a newcomer meets first."""
+    del settings
+    with Aws() as aws, pytest.raises(OperationFailedError, match=r"which account this is.*caribou local up"):
+        aws.account("us-east-1")
