@@ -18,14 +18,13 @@ from caribou.cli.session import ControlPlane, target_of
 from caribou.collectors.bodies import KINDS, Kind
 from caribou.collectors.collection_report import CollectionReport
 from caribou.collectors.facts import Facts, collect, read_facts
-from caribou.collectors.log_collection import read_to
 from caribou.collectors.record_lines import read_record_lines, write_record_lines
 from caribou.collectors.registrations import registered, registration_of
 from caribou.collectors.sources.registry import DEFAULT_SOURCE, source_key, source_of
 from caribou.collectors.sources.snapshot import packaged_facts
 from caribou.control.aws import Aws
 from caribou.control.plan.problem import build_problem
-from caribou.control.runs.unrecorded import RecordCheck, read_unrecorded
+from caribou.control.runs.unrecorded import RecordCheck, logs_read_to, read_unrecorded
 from caribou.model.errors import CaribouError, InvalidRecordError, OperationFailedError
 from caribou.model.project.workflow import Workflow, read_workflow, workflow_folders
 from caribou.model.run.record import RunRecord
@@ -153,11 +152,10 @@ def _from_tables(workflow: Workflow, root: Path) -> tuple[Facts, list[RunRecord]
     with plane.aws_errors_as("Reading the control plane's tables"):
         facts, stored = read_facts(plane.facts), plane.records.read(workflow.name)
         names = target_of(root).names(workflow.name)
-        groups = [names.log_group(function.name) for function in workflow.graph.functions]
-        known_s = read_to(plane.records, workflow.name, workflow.manifest.home_region, groups)
+        known_s = logs_read_to(plane.records, workflow.graph, names, workflow.manifest.home_region)
     for reason, count in stored.passed_over.items():
         notify(f"warning: {count} stored records {reason}")
-    _show_unrecorded(workflow, names.run_table, stored.records, known_s or 0.0)
+    _show_unrecorded(workflow, names.run_table, stored.records, known_s)
     return facts, stored.records
 
 

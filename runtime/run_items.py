@@ -9,12 +9,13 @@ from typing import Any
 from zlib import crc32
 
 from caribou.model.errors import InvalidRunItemError, UnknownRunError
-from caribou.model.run.envelope import Run, StoredPayload, parse_pointer, pointer_to_json
+from caribou.model.run.envelope import Run, StoredPayload
 from caribou.model.run.fields import MAX_RUN_ID_BYTES, region_by_node, run_name_of, seconds_in
 from caribou.model.run.item import NO_RESULTS, Listed, RunItem, RunState, kept_input
 from caribou.model.run.text import storable
 from caribou.model.template_contract import OPEN_INDEX, RESULT_ATTRIBUTE
 from caribou.runtime.clients import Clients, got, number
+from caribou.runtime.stored_payloads import NOT_OURS, SHOWN, payload_attributes, payload_of
 
 _SHARDS = 64
 """How many keys the open runs share in their index. DynamoDB writes 1,000 units a second to a key, and a run takes 3 to
@@ -23,11 +24,7 @@ LISTED_AT_ONCE = 20_000
 """Open runs that are read at once, give or take a page: some 40 MB, and some eight seconds of a sweeper's CPU time."""
 _DAY_S = 24 * 3600
 _NO_LEAVES = {"SS": ()}
-_NOT_OURS = (KeyError, ValueError, TypeError, RecursionError)
-"""What reading an item raises that somebody else has written."""
-_INPUT, _POINTER = "input", "input_pointer"
-_SHOWN = 200
-"""Characters of what is wrong with an item."""
+_INPUT = ("input", "input_pointer")
 
 ON_LIST: Mapping[str, Any] = {"IndexName": OPEN_INDEX}
 """A scan of the sweeper's list. Whatever key an item has in the index, as one of an earlier version, it is found."""
@@ -182,7 +179,7 @@ def run_item(item: Mapping[str, Any]) -> RunItem:
     """The run item in an item of DynamoDB, as the low-level client gives it. Raises InvalidRunItemError."""
     try:
         return _run_item(item)
-    except _NOT_OURS as error:
+    except NOT_OURS as error:
         raise _unreadable(item, error) from error
 
 
@@ -210,7 +207,7 @@ def use_in(item: Mapping[str, Any]) -> dict[str, Any] | None:
             "deadline": seconds_in(item["deadline"]["N"]),
             "ended_at": _ended_at(item),
         }
-    except _NOT_OURS as error:
+    except NOT_OURS as error:
         raise _unreadable(item, error) from error
 
 
@@ -241,17 +238,11 @@ def _run_item(item: Mapping[str, Any]) -> RunItem:
 
 def _input_attribute(payload: StoredPayload | None) -> dict[str, Any]:
     """What a run began with, as an attribute of its item; none if it is not kept."""
-    if payload is None:
-        return {}
-    if payload.pointer is not None:
-        return {_POINTER: {"S": json.dumps(pointer_to_json(payload.pointer))}}
-    return {_INPUT: {"S": payload.text or ""}}
+    return {} if payload is None else payload_attributes(payload, *_INPUT)
 
 
 def _input_in(item: Mapping[str, Any]) -> StoredPayload | None:
-    if _POINTER in item:
-        return StoredPayload(pointer=parse_pointer(json.loads(item[_POINTER]["S"])))
-    return StoredPayload(text=item[_INPUT]["S"]) if _INPUT in item else None
+    return payload_of(item, *_INPUT) if any(name in item for name in _INPUT) else None
 
 
 def _results(item: Mapping[str, Any]) -> dict[str, str]:
@@ -270,7 +261,7 @@ def _ended_at(item: Mapping[str, Any]) -> float | None:
 def _unreadable(item: Mapping[str, Any], error: Exception) -> InvalidRunItemError:
     """The error for an item that is damaged: its key never is."""
     run = storable(str(item.get("run_id", {}).get("S")), MAX_RUN_ID_BYTES)
-    return InvalidRunItemError(f"The item of run {run} can't be read: {storable(repr(error), _SHOWN)}")
+    return InvalidRunItemError(f"The item of run {run} can't be read: {storable(repr(error), SHOWN)}")
 
 
 def begun_since(since_s: float, state: RunState | None = None) -> dict[str, Any]:

@@ -10,7 +10,6 @@ run#           <node>        a message that waits for a redrive; at home only
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterable, Mapping
@@ -18,17 +17,15 @@ from contextlib import suppress
 from typing import Any
 
 from caribou.model.errors import InvalidRunItemError
-from caribou.model.run.envelope import StoredPayload, parse_pointer, pointer_to_json
+from caribou.model.run.envelope import StoredPayload
 from caribou.model.run.item import Claim, Parked, SyncInputs, SyncState
 from caribou.model.run.text import storable
 from caribou.runtime.clients import Clients, got, queried
+from caribou.runtime.stored_payloads import NOT_OURS, SHOWN, payload_attributes, payload_of
 
 _DAY_S = 24 * 3600
-_NOT_OURS = (KeyError, ValueError, TypeError, RecursionError)
-"""What reading an item raises that somebody else has written."""
-_SHOWN = 200
-"""Characters of what is wrong with an item."""
 _CLAIM, _STATE, _EDGE = "claim", "state", "edge#"
+_PAYLOAD = ("payload", "pointer")
 _MARK_BYTES = 6
 _CLAIMING = (
     "SET #owner = :owner, #call = :call, #attempt = :attempt, #code = :code, #expires = :expires ADD #tries :one"
@@ -109,7 +106,7 @@ class DynamoSyncStore:
     def put_payload(self, region: str, run_id: str, node: str, edge: str, payload: StoredPayload) -> None:
         """Put the payload's item unless the edge has one."""
         client = self._clients.dynamodb(region)
-        item = {**_key(run_id, node, _EDGE + edge), "expires": _expiry(), **_payload_attributes(payload)}
+        item = {**_key(run_id, node, _EDGE + edge), "expires": _expiry(), **payload_attributes(payload, *_PAYLOAD)}
         with suppress(client.exceptions.ConditionalCheckFailedException), self._clients.reaching(region):
             client.put_item(TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(id)")
 
@@ -198,7 +195,7 @@ def claim_of(item: Mapping[str, Any]) -> tuple[int, int]:
     try:
         attempt = int(item["attempt"]["N"]) if "attempt" in item else 0
         return attempt, int(item.get(_tries(attempt), {}).get("N", "1")) if item else 0
-    except _NOT_OURS:
+    except NOT_OURS:
         return 0, 0
 
 
@@ -213,7 +210,7 @@ def parked_in(run_id: str, rows: Iterable[Mapping[str, Any]]) -> tuple[Parked, .
     """The parked messages among a run's items: every function may write the table, so any may be damaged."""
     found = []
     for row in rows:
-        with suppress(*_NOT_OURS):
+        with suppress(*NOT_OURS):
             attempt, message = int(row["attempt"]["N"]), row["message"]["S"]
             found.append(Parked(run_id, row["part"]["S"], attempt, message, row["reason"]["S"]))
     return tuple(found)
@@ -222,11 +219,9 @@ def parked_in(run_id: str, rows: Iterable[Mapping[str, Any]]) -> tuple[Parked, .
 def payload_in(item: Mapping[str, Any]) -> StoredPayload:
     """The payload in an edge's item. Raises InvalidRunItemError."""
     try:
-        if "pointer" in item:
-            return StoredPayload(pointer=parse_pointer(json.loads(item["pointer"]["S"])))
-        return StoredPayload(text=item["payload"]["S"])
-    except _NOT_OURS as error:
-        said = storable(repr(error), _SHOWN)
+        return payload_of(item, *_PAYLOAD)
+    except NOT_OURS as error:
+        said = storable(repr(error), SHOWN)
         raise InvalidRunItemError(f"What an edge left in {item['id']['S']} can't be read: {said}") from error
 
 
@@ -247,9 +242,3 @@ def _tries(attempt: int) -> str:
 def _expiry() -> Any:  # noqa: ANN401 - DynamoDB's typed value
     """When an item may go: well after any run's deadline, so that late duplicates still find it."""
     return {"N": str(int(time.time()) + 14 * _DAY_S)}
-
-
-def _payload_attributes(payload: StoredPayload) -> dict[str, Any]:
-    if payload.pointer is not None:
-        return {"pointer": {"S": json.dumps(pointer_to_json(payload.pointer))}}
-    return {"payload": {"S": payload.text or ""}}

@@ -6,17 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from caribou.control.aws import Aws, aws_errors_as, error_code
-from caribou.control.stacks.deletion import empty_bucket
+from caribou.control.aws import Aws, aws_errors_as
+from caribou.control.stacks.deletion import empty_bucket, has_objects
 from caribou.control.target import Target
 from caribou.model.errors import OperationFailedError
 from caribou.model.registration import ControlNames
 
 _ITEMS_A_REQUEST = 25  # DynamoDB, BatchWriteItem
 _MOST_TRIES = 8
-_GONE = frozenset({"NoSuchBucket", "404"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,7 @@ def control_data(aws: Aws, workflow: str, target: Target) -> ControlData:
     bucket = names.placement_bucket(aws.account(region), region)
     return ControlData(
         names.record_table if _has_records(aws, region, names.record_table, workflow) else None,
-        f"{bucket}/{workflow}/" if _has_objects(aws, region, bucket, f"{workflow}/") else None,
+        f"{bucket}/{workflow}/" if _has_placements(aws, region, bucket, f"{workflow}/") else None,
     )
 
 
@@ -59,17 +56,9 @@ def _has_records(aws: Aws, region: str, table: str, workflow: str) -> bool:
             return False
 
 
-def _has_objects(aws: Aws, region: str, bucket: str, prefix: str) -> bool:
+def _has_placements(aws: Aws, region: str, bucket: str, prefix: str) -> bool:
     with aws_errors_as(f"Looking for {prefix} in the bucket {bucket} of {region}"):
-        try:
-            page = aws.s3(region).list_object_versions(
-                Bucket=bucket, Prefix=prefix, MaxKeys=1, ExpectedBucketOwner=aws.account(region)
-            )
-        except ClientError as error:
-            if error_code(error) in _GONE:
-                return False
-            raise
-    return bool(page.get("Versions") or page.get("DeleteMarkers"))
+        return bool(has_objects(aws, region, bucket, prefix))
 
 
 def _batches(aws: Aws, region: str, table: str, workflow: str) -> Iterator[list[Any]]:

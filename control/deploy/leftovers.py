@@ -11,14 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from botocore.exceptions import ClientError
-
-from caribou.control.aws import Aws, aws_errors_as, error_code
+from caribou.control.aws import Aws, aws_errors_as
 from caribou.control.deploy.checks import Leftovers, PlacedWorkflow
+from caribou.control.stacks.deletion import has_objects
 from caribou.control.stacks.stateful import home_tables
 from caribou.model.names import WorkflowNames
 
-_GONE = frozenset({"NoSuchBucket", "404"})
 _THREADS = 16
 
 
@@ -82,12 +80,5 @@ def _objects_in(aws: Aws, bucket: str, region: str) -> int | None:
     """1 if there is any object in a bucket, in any version, else 0; None if there is no such bucket."""
     look_at = f"whether another account has taken that name, and at the credentials and their permissions in {region}"
     with aws_errors_as(f"Looking into the bucket {bucket} in {region}", look_at):
-        try:
-            page = aws.s3(region).list_object_versions(
-                Bucket=bucket, MaxKeys=1, ExpectedBucketOwner=aws.account(region)
-            )
-        except ClientError as error:
-            if error_code(error) in _GONE:
-                return None
-            raise
-    return len(page.get("Versions", ())) + len(page.get("DeleteMarkers", ()))
+        found = has_objects(aws, region, bucket)
+    return None if found is None else int(found)

@@ -86,6 +86,12 @@ def read_unrecorded(
     return unrecorded(graph, [item for item in items if (item.ended_at or known_s) < known_s], records)
 
 
+def logs_read_to(table: RecordTable, graph: Graph, names: WorkflowNames, home_region: str) -> float:
+    """Up to when the logs of a workflow's functions at home were read, UTC seconds; 0 if one of them never was."""
+    groups = [names.log_group(function.name) for function in graph.functions]
+    return read_to(table, graph.workflow, home_region, groups) or 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class RecordCheck:
     """Looks for what of a workflow ran and left no record, by its newest records and about so many run items."""
@@ -97,10 +103,9 @@ class RecordCheck:
 
     def of(self, graph: Graph, names: WorkflowNames, home_region: str) -> Unrecorded:
         """What is missing as far as home's logs were read. Raises OperationFailedError if a table can't be read."""
-        groups = [names.log_group(function.name) for function in graph.functions]
         with aws_errors_as("Reading the record table", "whether CaribouControlPlane is deployed"):
             records = self.table.read(graph.workflow, self.newest).records
-            read_to_s = read_to(self.table, graph.workflow, home_region, groups) or 0.0
+            read_to_s = logs_read_to(self.table, graph, names, home_region)
         client = self.aws.dynamodb(home_region)
         return read_unrecorded(client, names.run_table, graph, records, read_to_s, scan_items=self.scan_items)
 

@@ -79,6 +79,22 @@ def delete_bucket(aws: Aws, region: str, bucket: str) -> None:
     delete_empty_bucket(aws, region, bucket)
 
 
+def has_objects(aws: Aws, region: str, bucket: str, prefix: str = "") -> bool | None:
+    """Whether there is any object in a bucket, or of a prefix in it, in any version; None if there is no such bucket.
+
+    Raises ClientError for any other answer of S3's.
+    """
+    try:
+        page = aws.s3(region).list_object_versions(
+            Bucket=bucket, Prefix=prefix, MaxKeys=1, ExpectedBucketOwner=aws.account(region)
+        )
+    except ClientError as error:
+        if error_code(error) in _GONE:
+            return None
+        raise
+    return bool(page.get("Versions") or page.get("DeleteMarkers"))
+
+
 def delete_empty_bucket(aws: Aws, region: str, bucket: str) -> None:
     """Delete a bucket that is empty, if there is one; S3 refuses if something came into it meanwhile."""
     with aws_errors_as(f"Deleting the bucket {bucket} in {region}", "what came into it meanwhile, and try again"):

@@ -39,10 +39,10 @@ def alone_here(
         raise _not_made(path, error) from error
     with file:
         try:
-            is_taken = _is_taken(file.fileno())
+            is_ours = _takes(file.fileno())
         except OSError as error:  # a folder on a network may know no locks
             raise _not_made(path, error) from error
-        if not is_taken:
+        if not is_ours:
             file.seek(0)
             said = f"{construct_id}: {file.read() or 'another process'} on this machine"
             if wait is None:
@@ -55,8 +55,8 @@ def alone_here(
         yield
 
 
-def _is_taken(descriptor: int) -> bool:
-    """Whether the lock was free, and is ours now."""
+def _takes(descriptor: int) -> bool:
+    """Take the lock if it is free; whether it is ours now."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

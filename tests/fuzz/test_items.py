@@ -19,8 +19,8 @@ from caribou.model.errors import InvalidRunItemError
 from caribou.model.run.envelope import Pointer, Run, StoredPayload
 from caribou.model.run.item import Parked, SyncState
 from caribou.runtime.run_items import _item_of, readable, run_item, use_in
+from caribou.runtime.stored_payloads import payload_attributes
 from caribou.runtime.sync_items import (
-    _payload_attributes,
     claim_key,
     claim_of,
     parked_in,
@@ -92,7 +92,7 @@ def test_claim_and_state_when_hostile_then_they_are_notes_of_a_node(item):
 @given(data=st.data())
 def test_edges_payload_when_hostile_then_it_is_one_or_one_error(data):
     """A sync node that can't read what an edge left fails, and says which run and node."""
-    whole = {**EDGE, **_payload_attributes(data.draw(stored))}
+    whole = {**EDGE, **payload_attributes(data.draw(stored), "payload", "pointer")}
     try:
         found = payload_in(data.draw(hostile_item(whole, keys=SYNC_KEYS)))
     except InvalidRunItemError as error:
@@ -144,4 +144,4 @@ def test_items_when_they_are_not_changed_then_they_are_read():
     assert state_of(STATE) == SyncState(frozenset({"b#0"}), frozenset({"c#0"}))
     assert parked_in("run-1", [PARKED]) == (Parked("run-1", "b", 2, "{}", "ValueError: é"),)
     for payload in (StoredPayload("1"), StoredPayload(pointer=POINTER)):
-        assert payload_in({**EDGE, **_payload_attributes(payload)}) == payload
+        assert payload_in({**EDGE, **payload_attributes(payload, "payload", "pointer")}) == payload
