@@ -11,12 +11,13 @@ import click
 
 from caribou.cli.console import console
 from caribou.cli.numbers import Finite
-from caribou.cli.output import say, write_whole
+from caribou.cli.output import notify, say, write_whole
 from caribou.control.plan.finish import Clocks, SolveOptions, finished_placement, placement_text
 from caribou.model.placement import Placement
 from caribou.model.schema.placement import read_placement
 from caribou.model.schema.problem import Problem
 from caribou.model.schema.problem_file import read_problem
+from caribou.model.verdict import doubt_of
 from caribou.report.explanation import explanation
 from caribou.report.frontier_picture import frontier_picture
 from caribou.report.frontier_table import frontier_table
@@ -112,6 +113,8 @@ def solve(  # noqa: PLR0917 - one a flag
     console().print(plan_table(problem, placement))
     for note in solve_notes(placement):
         say(note)
+    if doubt := doubt_of(placement):
+        notify(f"warning: {doubt}")
     if explain:
         _explain(problem, placement, seed, samples)
     _trade_offs(problem, options, _Trade(pareto, picture, points))

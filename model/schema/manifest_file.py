@@ -159,7 +159,10 @@ class Constraints(_Section):
     """What a placement must keep to, and what it is judged by."""
 
     hard_resource_constraints: Annotated[Limits, _section(Limits)] = Limits()
-    """Limits on the tail (95th percentile); a placement that breaks one is refused."""
+    """Limits on the tail (95th percentile): of carbon and cost, of the runs that move; of run time, of all.
+
+    A placement that breaks one is refused.
+    """
     soft_resource_constraints: Annotated[Limits, _section(Limits)] = Limits()
     """Limits on the mean; placements that break fewer are better."""
     priority_order: list[Word[Metric]] | None = None

@@ -207,7 +207,8 @@ class SensitivityFile(StrictModel):
     """Whether the plan saves carbon, over all corners that are known: none by marginal intensity if a region lacks it.
 
     `break_even_kwh_per_gb`: the energy of data between regions at which the plan neither saves nor loses, null if none.
-    `runs`: how many observed runs it rests on, null if they are drawn.
+    `runs`: how many observed runs it rests on, null if they are drawn. `runs_needed`: about how many would do where
+    they are too few to say, null where they are not, or where no number would.
     """
 
     verdict: Annotated[str, Field(min_length=1, max_length=80)]
@@ -215,6 +216,7 @@ class SensitivityFile(StrictModel):
     marginal_unknown: Annotated[tuple[Name, ...], Field(strict=False)]
     break_even_kwh_per_gb: NotNegative | None
     runs: Annotated[int, Field(ge=1)] | None
+    runs_needed: Annotated[int, Field(ge=1)] | None = None
 
 
 class PlacementFile(StrictModel):

@@ -241,7 +241,10 @@ class ProblemLimit(StrictModel):
 
 
 class Objective(StrictModel):
-    """What is minimised, in order; `hard` limits bound the tail (a percentile), `soft` ones the mean."""
+    """What is minimised, in order; `hard` limits bound the tail (a percentile), `soft` ones the mean.
+
+    The tails of carbon and cost are those of the runs that move, that of run time is that of all: see docs/model.md.
+    """
 
     priority: Annotated[tuple[Word[Metric], ...], Field(strict=False, min_length=1, max_length=len(Metric))]
     hard: dict[Word[Metric], ProblemLimit]

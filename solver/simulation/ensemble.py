@@ -13,7 +13,7 @@ year's mean to the year before; c what does not depend on a region. B replicates
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -64,7 +64,8 @@ class Ensemble:
 
         Raises InvalidPlacementError if it is not one of the problem.
         """
-        return Day(self, tuple((place_positions(self.problem, regions), tuple(hours)) for regions, hours in parts))
+        placed = tuple((place_positions(self.problem, regions), tuple(hours)) for regions, hours in parts)
+        return Day(self, placed, self.problem.entry.stays_home_share)
 
     def home(self, hours: Sequence[int]) -> Day:
         """The same hours with all nodes at home."""
@@ -75,11 +76,6 @@ class Ensemble:
         """How many were observed."""
         assert self.problem.runs is not None
         return len(self.problem.runs.id)
-
-    @property
-    def stay_share(self) -> float:
-        """The share of runs that stays home."""
-        return self.problem.entry.stays_home_share
 
     @cached_property
     def part(self) -> Part:
@@ -143,6 +139,12 @@ class Day:
 
     ensemble: Ensemble
     parts: tuple[tuple[Ints, tuple[int, ...]], ...]
+    stay_share: float
+
+    @property
+    def of_moved(self) -> Day:
+        """The same without the runs that stay home."""
+        return replace(self, stay_share=0.0)
 
     def by_world(self, metric: Metric) -> Floats:
         """What each run counts over the day, world by world: (W, n)."""
@@ -185,8 +187,7 @@ class Day:
     def _shares(self) -> Floats:
         """What share of the runs is in each part, and at home: (k,)."""
         *hours, every = map(len, self._hours)
-        stay = self.ensemble.stay_share
-        return np.array([*((1 - stay) * count / every for count in hours), stay])
+        return np.array([*((1 - self.stay_share) * count / every for count in hours), self.stay_share])
 
     @cached_property
     def _batches(self) -> tuple[Batch, ...]:
