@@ -13,6 +13,7 @@ from functools import cache
 import numpy as np
 
 from caribou.solver.simulation.random_streams import Floats
+from caribou.solver.simulation.weights import percentile
 
 REPLICATES = 2000
 _SEED = 20_241_104
@@ -42,4 +43,21 @@ def saving_interval(placed: Floats, home: Floats) -> tuple[float, float]:
 def interval(replicated: Floats) -> tuple[float, float]:
     """Between which values 95 % of the replicates are."""
     low, high = np.percentile(replicated, [_LOWER, _UPPER])
+    return float(low), float(high)
+
+
+def prediction_interval(
+    values: Floats, runs: int, *, tail_percentile: float | None = None, level: float = 95.0
+) -> tuple[float, float]:
+    """Between which values the mean of so many new runs, or their tail, is in `level` per cent of cases.
+
+    What observed runs count (n,) says what runs may be, and new ones are drawn out of those: so the interval has the
+    noise of both samples, where that of a mean has the first one's only.
+    """
+    chance = np.random.default_rng(_SEED)
+    known = chance.integers(len(values), size=(REPLICATES, len(values)))
+    drawn = np.take_along_axis(known, chance.integers(len(values), size=(REPLICATES, runs)), axis=1)
+    new = values[drawn]
+    figures = new.mean(axis=1) if tail_percentile is None else percentile(new, tail_percentile, np.full(runs, 1 / runs))
+    low, high = np.percentile(figures, [50 - level / 2, 50 + level / 2])
     return float(low), float(high)
