@@ -69,8 +69,8 @@ PLACEMENTS = {
 """Function to region, each of one node: messages and reports cross between all three, the bucket is at home."""
 BUCKET, KEY, OBJECT_BYTES = "far-apart-benchmark", "input/object", 60_000
 TAIL = 95.0
-LEVEL = 97.5
-"""Per cent, of each of two intervals."""
+SURE = 0.975
+"""Of each of two intervals."""
 HOME_SHARE = 0.5
 """That of the workflow's manifest."""
 WARM_UP = 5
@@ -131,13 +131,13 @@ class Repetition:
     @property
     def mean(self) -> Figure:
         """The mean's."""
-        low, high = prediction_interval(self.predicted, len(self.placed), level=LEVEL)
+        low, high = prediction_interval(self.predicted, len(self.placed), sure=SURE)
         return Figure(float(self.predicted.mean()), low, high, float(self.placed.mean()))
 
     @property
     def tail(self) -> Figure:
         """The 95th percentile's."""
-        low, high = prediction_interval(self.predicted, len(self.placed), tail_percentile=TAIL, level=LEVEL)
+        low, high = prediction_interval(self.predicted, len(self.placed), tail_percentile=TAIL, sure=SURE)
         return Figure(tail_of(self.predicted), low, high, tail_of(self.placed))
 
     @property

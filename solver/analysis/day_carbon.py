@@ -2,67 +2,149 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
 from caribou.model.metric import Metric
 from caribou.model.placement import ALL_HOURS, Placement
 from caribou.model.schema.problem import Problem
-from caribou.solver.simulation.bootstrap import saving_interval
-from caribou.solver.simulation.evaluation import place_positions
+from caribou.solver.simulation.bootstrap import interval
+from caribou.solver.simulation.carbon_and_cost import AVERAGE
+from caribou.solver.simulation.checks import place_positions
+from caribou.solver.simulation.ensemble import WORLDS, Day, Energies, Ensemble, Intensity
 from caribou.solver.simulation.evaluator import Evaluator
-from caribou.solver.simulation.random_streams import Floats
 
-
-@dataclass(frozen=True, slots=True)
-class DayCarbon:
-    """Mean carbon of a run over the day, g, and what each observed run emits (n,); None where runs are drawn."""
-
-    mean_g: float
-    by_run_g: Floats | None
-
-    def saving_of(self, placed: DayCarbon) -> Saving:
-        """What another placement, on the same runs, saves of this one's."""
-        mean = (self.mean_g - placed.mean_g) / self.mean_g if self.mean_g > 0 else 0.0
-        if self.by_run_g is None or placed.by_run_g is None:
-            return Saving(mean, None)
-        return Saving(mean, saving_interval(placed.by_run_g, self.by_run_g))
+ENOUGH_RUNS = 30
+"""To say that something saves. What happens in none of n runs may happen in 3 / n of them (95 % sure, the rule of
+three): a branch, an input or a cold start of every tenth run should have been seen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """A share of carbon that is saved, negative if more is emitted; its 95 % interval, None where runs are drawn."""
+    """A share of carbon that is saved, negative if more is emitted; its 95 % interval, by so many observed runs.
+
+    Both are None where runs are drawn.
+    """
 
     mean: float
     ci95: tuple[float, float] | None
+    runs: int | None = None
+
+    def is_surely_above(self, share: float) -> bool:
+        """Whether the runs say that more is saved; of drawn runs whether the mean does."""
+        if self.ci95 is None or self.runs is None:
+            return self.mean > share
+        return self.runs >= ENOUGH_RUNS and self.ci95[0] > share
 
 
-def _as_it_is(hour: int) -> int:
-    return hour
+class TwoDays(Protocol):
+    """Two placements over a day, on the same runs, under what is assumed of data in motion and of grids."""
+
+    def grams(self, energies: Energies | None, intensity: Intensity) -> tuple[float, float]:
+        """What both emit, g a run."""
+
+    def saving(self, energies: Energies | None, intensity: Intensity) -> Saving:
+        """What the first saves of the second."""
 
 
-def day_carbon(evaluator: Evaluator, placement: Placement, at: Callable[[int], int] = _as_it_is) -> DayCarbon:
-    """The carbon of a placement; `at` says which place on the hour axis stands for an hour.
-
-    Raises InvalidPlacementError if the placement is not one of the problem.
-    """
-    places = [place_positions(evaluator.problem, plan.regions) for plan in placement.plans]
-    grams = evaluator.score(np.array(places)).means[Metric.CARBON]
-    total = sum(grams[row, at(hour)] for row, plan in enumerate(placement.plans) for hour in plan.hours)
-    if evaluator.weights is None:
-        return DayCarbon(float(total) / len(ALL_HOURS), None)
-    by_run = np.zeros(evaluator.weights.runs)
-    for row, plan in zip(places, placement.plans, strict=True):
-        hours = [at(hour) for hour in plan.hours]
-        by_run += evaluator.weights.by_run(evaluator.details(row, hours)[Metric.CARBON].sum(axis=0))
-    return DayCarbon(float(total) / len(ALL_HOURS), by_run / len(ALL_HOURS))
+def two_days(problem: Problem, placed: Placement, against: Placement, *, seed: int, samples: int) -> TwoDays:
+    """Of observed runs, or of drawn ones. Raises InvalidPlacementError if a placement is not one of the problem."""
+    if problem.runs is not None:
+        return ObservedDays.of(problem, placed, against)
+    return DrawnDays(problem, placed, against, seed, samples)
 
 
 def saving_over(
     problem: Problem, placed: Placement, against: Placement, *, seed: int = 0, samples: int = 2000
 ) -> Saving:
     """What a placement saves over the day of what another one emits, by the problem's own assumptions."""
-    evaluator = Evaluator(problem, seed, samples)
-    return day_carbon(evaluator, against).saving_of(day_carbon(evaluator, placed))
+    return two_days(problem, placed, against, seed=seed, samples=samples).saving(None, "average")
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedDays:
+    """Days of observed runs: in the likely world, and in all replicates."""
+
+    likely: tuple[Day, Day]
+    possible: tuple[Day, Day]
+
+    @classmethod
+    def of(cls, problem: Problem, placed: Placement, against: Placement) -> ObservedDays:
+        """Both on the same ensembles."""
+        regions = placed.regions | against.regions
+        likely, possible = (Ensemble.among(problem, regions, worlds=worlds) for worlds in (1, WORLDS))
+        return cls(*((_day(ensemble, placed), _day(ensemble, against)) for ensemble in (likely, possible)))
+
+    def grams(self, energies: Energies | None, intensity: Intensity) -> tuple[float, float]:
+        """What both emit, g a run."""
+        placed, against = (float(day.emitted(energies, intensity).by_world.mean()) for day in self.likely)
+        return placed, against
+
+    def saving(self, energies: Energies | None, intensity: Intensity) -> Saving:
+        """What the first saves of the second. How marginal intensity changes from year to year nobody publishes."""
+        placed, against = (
+            day.emitted(energies, intensity).replicated(grids_change=intensity == "average") for day in self.possible
+        )
+        drawn = np.divide(against - placed, against, out=np.zeros_like(against), where=against > 0)
+        runs = self.possible[0].ensemble.runs
+        return Saving(_share(*self.grams(energies, intensity)), interval(drawn, runs), runs)
+
+
+@dataclass(frozen=True)
+class DrawnDays:
+    """Days of drawn runs, of a problem without rows."""
+
+    problem: Problem
+    placed: Placement
+    against: Placement
+    seed: int
+    samples: int
+    _evaluators: dict[Energies | None, Evaluator] = field(default_factory=dict)
+
+    def grams(self, energies: Energies | None, intensity: Intensity) -> tuple[float, float]:
+        """What both emit, g a run."""
+        if energies not in self._evaluators:
+            self._evaluators[energies] = Evaluator(_assuming(self.problem, energies), self.seed, self.samples)
+        evaluator = self._evaluators[energies]
+        return _day_grams(evaluator, self.placed, intensity), _day_grams(evaluator, self.against, intensity)
+
+    def saving(self, energies: Energies | None, intensity: Intensity) -> Saving:
+        """What the first saves of the second."""
+        return Saving(_share(*self.grams(energies, intensity)), None)
+
+
+def _day(ensemble: Ensemble, placement: Placement) -> Day:
+    return ensemble.day([(plan.regions, plan.hours) for plan in placement.plans])
+
+
+def _day_grams(evaluator: Evaluator, placement: Placement, intensity: Intensity) -> float:
+    """Mean carbon of a run over the day, g; marginal intensity is at the place of the overall average."""
+    places = [place_positions(evaluator.problem, plan.regions) for plan in placement.plans]
+    grams = evaluator.score(np.array(places)).means[Metric.CARBON]
+    pairs = [(row, hour) for row, plan in enumerate(placement.plans) for hour in plan.hours]
+    return float(sum(grams[row, hour if intensity == "average" else AVERAGE] for row, hour in pairs)) / len(ALL_HOURS)
+
+
+def _assuming(problem: Problem, energies: Energies | None) -> Problem:
+    """The problem with these transmission energies and, in the place of the overall average, marginal intensity.
+
+    So one problem scores both: at the hours 0 to 23 with average intensity, at `AVERAGE` with the marginal one.
+    """
+    regions = {}
+    for name, facts in problem.regions.items():
+        grid = facts.carbon_intensity_g_per_kwh
+        changed = grid.model_copy(update={"average": grid.average if grid.marginal is None else grid.marginal})
+        regions[name] = facts.model_copy(update={"carbon_intensity_g_per_kwh": changed})
+    model: Mapping[str, float] = (
+        {} if energies is None else {"transmission_kwh_per_gb": energies[0], "intra_region_kwh_per_gb": energies[1]}
+    )
+    return problem.model_copy(
+        update={"regions": regions, "carbon_model": problem.carbon_model.model_copy(update=dict(model))}
+    )
+
+
+def _share(placed_g: float, home_g: float) -> float:
+    return (home_g - placed_g) / home_g if home_g > 0 else 0.0

@@ -13,29 +13,24 @@ Where the runs are observed ones, each saving has an interval, by the bootstrap.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.schema.problem import Problem
-from caribou.solver.analysis.day_carbon import day_carbon
-from caribou.solver.simulation.carbon_and_cost import AVERAGE
-from caribou.solver.simulation.evaluation import check_sampling
-from caribou.solver.simulation.evaluator import Evaluator
+from caribou.solver.analysis.day_carbon import ENOUGH_RUNS, Saving, TwoDays, two_days
+from caribou.solver.simulation.checks import check_sampling
+from caribou.solver.simulation.ensemble import Energies, Intensity
 from caribou.solver.simulation.precision import EPSILON, significant
 
-TRANSMISSION: tuple[tuple[float, float], ...] = ((0.001, 0.001), (0.001, 0.0), (0.005, 0.0))
+TRANSMISSION: tuple[Energies, ...] = ((0.001, 0.001), (0.001, 0.0), (0.005, 0.0))
 """What data in motion takes, kWh/GB, between regions and inside one: the reference system's default, Cloud Carbon
 Footprint's with the reference paper's rule that only data between regions counts, and that paper's worst case."""
 
-Intensity = Literal["average", "marginal"]
 INTENSITIES: tuple[Intensity, ...] = ("average", "marginal")
-_AT: Mapping[Intensity, Callable[[int], int]] = {"average": lambda hour: hour, "marginal": lambda _: AVERAGE}
-"""Which place on the hour axis stands for an hour."""
 
 
 class Verdict(StrEnum):
@@ -48,7 +43,7 @@ class Verdict(StrEnum):
     DEPENDS = "depends on what is assumed"
     """It saves under one assumption and loses under another."""
     TOO_FEW = "too few runs to say"
-    """Under one of the assumptions the interval of the saving has zero in it."""
+    """They are fewer than `ENOUGH_RUNS`, or an interval of the saving has zero in it."""
     STAYS = "stays home"
     """Nothing moves, so nothing is saved or lost."""
 
@@ -62,6 +57,11 @@ class Corner:
     intensity: Intensity
     saving: float
     ci95: tuple[float, float] | None
+
+    @classmethod
+    def of(cls, energies: Energies, intensity: Intensity, saving: Saving) -> Corner:
+        """What is saved under these assumptions."""
+        return cls(*energies, intensity, saving.mean, saving.ci95)
 
     def to_json(self) -> dict[str, Any]:
         """As in a placement's file."""
@@ -95,6 +95,8 @@ class Sensitivity:
             return Verdict.STAYS
         if {1, -1} <= signs:
             return Verdict.DEPENDS
+        if self.runs is not None and self.runs < ENOUGH_RUNS:
+            return Verdict.TOO_FEW
         if any(corner.ci95 is not None and corner.ci95[0] <= 0 <= corner.ci95[1] for corner in self.corners):
             return Verdict.TOO_FEW
         return Verdict.LOSES if -1 in signs else Verdict.SAVES
@@ -119,22 +121,20 @@ def sensitivity(problem: Problem, placement: Placement, *, seed: int = 0, sample
     """
     check_sampling(seed, samples)
     unknown = _marginal_unknown(problem, placement)
-    corners, known = [], []
-    for energies in TRANSMISSION:
-        evaluator = Evaluator(_assuming(problem, *energies), seed, samples)
-        for intensity in INTENSITIES if not unknown else INTENSITIES[:1]:
-            home = day_carbon(evaluator, _home(problem, placement), _AT[intensity])
-            placed = day_carbon(evaluator, placement, _AT[intensity])
-            saving = home.saving_of(placed)
-            corners.append(Corner(*energies, intensity, saving.mean, saving.ci95))
-            if intensity == "average" and energies[1] == 0:
-                known.append((energies[0], home.mean_g - placed.mean_g))
+    days = two_days(problem, placement, _home(problem, placement), seed=seed, samples=samples)
+    known = INTENSITIES if not unknown else INTENSITIES[:1]
     return Sensitivity(
-        corners=tuple(corners),
+        corners=tuple(Corner.of(e, i, days.saving(e, i)) for e in TRANSMISSION for i in known),
         marginal_unknown=unknown,
-        break_even_kwh_per_gb=_break_even(*known),
+        break_even_kwh_per_gb=_break_even(*(_saved(days, energies) for energies in TRANSMISSION if not energies[1])),
         runs=None if problem.runs is None else len(problem.runs.id),
     )
+
+
+def _saved(days: TwoDays, energies: Energies) -> tuple[float, float]:
+    """The energy between regions, and the grams that are saved with it, by average intensity."""
+    placed, home = days.grams(energies, "average")
+    return energies[0], home - placed
 
 
 def _home(problem: Problem, placement: Placement) -> Placement:
@@ -152,22 +152,6 @@ def _marginal_unknown(problem: Problem, placement: Placement) -> tuple[str, ...]
     regions = {problem.home_region, *(region for plan in placement.plans for region in plan.regions.values())}
     grids = {name: facts.carbon_intensity_g_per_kwh for name, facts in problem.regions.items() if name in regions}
     return tuple(name for name, grid in grids.items() if grid.marginal is None)
-
-
-def _assuming(problem: Problem, kwh_per_gb: float, intra_kwh_per_gb: float) -> Problem:
-    """The problem with these transmission energies and, in the place of the overall average, marginal intensity.
-
-    So one problem scores both: at the hours 0 to 23 with average intensity, at `AVERAGE` with the marginal one.
-    """
-    regions = {}
-    for name, facts in problem.regions.items():
-        grid = facts.carbon_intensity_g_per_kwh
-        changed = grid.model_copy(update={"average": grid.average if grid.marginal is None else grid.marginal})
-        regions[name] = facts.model_copy(update={"carbon_intensity_g_per_kwh": changed})
-    energies = {"transmission_kwh_per_gb": kwh_per_gb, "intra_region_kwh_per_gb": intra_kwh_per_gb}
-    return problem.model_copy(
-        update={"regions": regions, "carbon_model": problem.carbon_model.model_copy(update=energies)}
-    )
 
 
 def _break_even(low: tuple[float, float], high: tuple[float, float]) -> float | None:

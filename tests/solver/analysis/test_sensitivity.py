@@ -136,7 +136,7 @@ def test_verdict_when_observed_runs_are_many_then_it_saves_and_each_corner_has_a
 def test_verdict_when_an_interval_has_zero_in_it_then_runs_are_too_few_to_say(low, high, verdict):
     """At one corner is enough."""
     sure = Corner(0.001, 0.0, "average", 0.3, (0.25, 0.35))
-    found = Sensitivity((sure, Corner(0.005, 0.0, "average", 0.1, (low, high))), (), None, runs=8)
+    found = Sensitivity((sure, Corner(0.005, 0.0, "average", 0.1, (low, high))), (), None, runs=30)
     assert found.verdict == verdict
 
 
