@@ -21,6 +21,7 @@ import numpy as np
 
 from caribou.solver.simulation.precision import EPSILON
 from caribou.solver.simulation.random_streams import Floats
+from caribou.solver.simulation.weights import percentile
 
 REPLICATES = 2000
 SURE = 0.95
@@ -124,3 +125,20 @@ def _binomial(runs: int, count: int, share: float) -> float:
 def runs_needed(percent: float) -> int:
     """How many runs it takes for a distribution-free bound on a percentile."""
     return ceil(log(1 - SURE) / log(percent / 100))
+
+
+def prediction_interval(
+    values: Floats, runs: int, *, tail_percentile: float | None = None, sure: float = SURE
+) -> tuple[float, float]:
+    """Between which values the mean of so many new runs is, or their tail.
+
+    What observed runs count (n,) says what runs may be, and new ones are drawn out of those: so the interval has the
+    noise of both samples, where that of a mean has the first one's only.
+    """
+    chance = np.random.default_rng(_SEED)
+    known = chance.integers(len(values), size=(REPLICATES, len(values)))
+    new = values[np.take_along_axis(known, chance.integers(len(values), size=(REPLICATES, runs)), axis=1)]
+    figures = new.mean(axis=1) if tail_percentile is None else percentile(new, tail_percentile, np.full(runs, 1 / runs))
+    beyond = _beyond((1 - sure) / 2, len(values))
+    low, high = np.percentile(figures, [100 * beyond, 100 * (1 - beyond)])
+    return float(low), float(high)
