@@ -2,21 +2,17 @@
 
 Notation: saving = (home - placed) / home, of the mean carbon of a run over the day.
 
-Two assumptions of the carbon model are contested. What a kilowatt hour emits is either the grid's average (by hour) or
-what the power plants emit that answer to one kWh more (marginal; an annual mean here, as nobody publishes hours for all
-grids). What a GB in motion takes between regions and inside one has been put at 0.001 and as much, at 0.001 and
-nothing, and, the worst for whoever moves data, at 0.005 and nothing. The plan was chosen under one of the
-combinations; its saving under each says how much of it is an assumption. Sources: docs/model.md.
+The plan was chosen under one set of assumptions, or by its worst; its saving under each corner of them (`corners`) says
+how much of it is an assumption.
 
 Where the runs are observed ones, each saving has an interval, by the bootstrap. The verdict is over all corners.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import ceil, inf
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -24,19 +20,10 @@ from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.schema.problem import Problem
 from caribou.model.verdict import Verdict
 from caribou.solver.analysis.day_carbon import day_carbon
-from caribou.solver.simulation.carbon_and_cost import AVERAGE
+from caribou.solver.simulation.corners import AT, INTENSITIES, TRANSMISSION, Intensity, assuming, marginal_unknown
 from caribou.solver.simulation.evaluation import check_sampling
 from caribou.solver.simulation.evaluator import Evaluator
 from caribou.solver.simulation.precision import EPSILON, significant
-
-TRANSMISSION: tuple[tuple[float, float], ...] = ((0.001, 0.001), (0.001, 0.0), (0.005, 0.0))
-"""What data in motion takes, kWh/GB, between regions and inside one: the reference system's default, Cloud Carbon
-Footprint's with the reference paper's rule that only data between regions counts, and that paper's worst case."""
-
-Intensity = Literal["average", "marginal"]
-INTENSITIES: tuple[Intensity, ...] = ("average", "marginal")
-_AT: Mapping[Intensity, Callable[[int], int]] = {"average": lambda hour: hour, "marginal": lambda _: AVERAGE}
-"""Which place on the hour axis stands for an hour."""
 
 MOST_RUNS = 1_000_000
 """More runs than that are not called an estimate of anything: the saving is nothing."""
@@ -131,13 +118,13 @@ def sensitivity(problem: Problem, placement: Placement, *, seed: int = 0, sample
     Raises InvalidPlacementError if the placement is not one of the problem.
     """
     check_sampling(seed, samples)
-    unknown = _marginal_unknown(problem, placement)
+    unknown = marginal_unknown(problem, {problem.home_region, *placement.regions})
     corners, known = [], []
     for energies in TRANSMISSION:
-        evaluator = Evaluator(_assuming(problem, *energies), seed, samples)
+        evaluator = Evaluator(assuming(problem, *energies), seed, samples)
         for intensity in INTENSITIES if not unknown else INTENSITIES[:1]:
-            home = day_carbon(evaluator, _home(problem, placement), _AT[intensity])
-            placed = day_carbon(evaluator, placement, _AT[intensity])
+            home = day_carbon(evaluator, _home(problem, placement), AT[intensity])
+            placed = day_carbon(evaluator, placement, AT[intensity])
             saving = home.saving_of(placed)
             corners.append(Corner(*energies, intensity, saving.mean, saving.ci95))
             if intensity == "average" and energies[1] == 0:
@@ -158,29 +145,6 @@ def _home(problem: Problem, placement: Placement) -> Placement:
 def with_sensitivity(placement: Placement, found: Sensitivity) -> Placement:
     """The placement with its `sensitivity`."""
     return replace(placement, origin={**placement.origin, "sensitivity": found.to_json()})
-
-
-def _marginal_unknown(problem: Problem, placement: Placement) -> tuple[str, ...]:
-    """The plan's regions, home is one, of which marginal intensity is not known."""
-    regions = {problem.home_region, *(region for plan in placement.plans for region in plan.regions.values())}
-    grids = {name: facts.carbon_intensity_g_per_kwh for name, facts in problem.regions.items() if name in regions}
-    return tuple(name for name, grid in grids.items() if grid.marginal is None)
-
-
-def _assuming(problem: Problem, kwh_per_gb: float, intra_kwh_per_gb: float) -> Problem:
-    """The problem with these transmission energies and, in the place of the overall average, marginal intensity.
-
-    So one problem scores both: at the hours 0 to 23 with average intensity, at `AVERAGE` with the marginal one.
-    """
-    regions = {}
-    for name, facts in problem.regions.items():
-        grid = facts.carbon_intensity_g_per_kwh
-        changed = grid.model_copy(update={"average": grid.average if grid.marginal is None else grid.marginal})
-        regions[name] = facts.model_copy(update={"carbon_intensity_g_per_kwh": changed})
-    energies = {"transmission_kwh_per_gb": kwh_per_gb, "intra_region_kwh_per_gb": intra_kwh_per_gb}
-    return problem.model_copy(
-        update={"regions": regions, "carbon_model": problem.carbon_model.model_copy(update=energies)}
-    )
 
 
 def _break_even(low: tuple[float, float], high: tuple[float, float]) -> float | None:
