@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -81,6 +81,7 @@ class _Trade:
     show_default=True,
     help="What moving a node from an hour to the next has to bring: a share of home's objective.",
 )
+@click.option("--robust", is_flag=True, help="Take the plan that is best in the worst corner of what is assumed.")
 @click.option("--explain", is_flag=True, help="Say in words why each node is where it is.")
 @click.option("--pareto", type=_file, help="Write the frontier of carbon, cost and tail latency too, as JSON.")
 @click.option("--picture", type=_file, help="Draw the frontier, as SVG.")
@@ -100,6 +101,7 @@ def solve(  # noqa: PLR0917 - one a flag
     time_limit: float | None,
     max_regions: int | None,
     switching_penalty: float,
+    robust: bool,  # noqa: FBT001 - a flag
     explain: bool,  # noqa: FBT001 - a flag
     pareto: Path | None,
     picture: Path | None,
@@ -107,7 +109,7 @@ def solve(  # noqa: PLR0917 - one a flag
 ) -> None:
     """Find where each node should run, at each hour of the day, and write it as a placement."""
     problem = read_problem(problem_file)
-    options = SolveOptions(seed, samples, max_regions, switching_penalty, time_limit)
+    options = SolveOptions(seed, samples, max_regions, switching_penalty, time_limit, robust)
     placement = finished_placement(problem, options, valid_days=valid_days, clocks=Clocks())
     write_whole(output, placement_text(placement))
     console().print(plan_table(problem, placement))
@@ -116,8 +118,8 @@ def solve(  # noqa: PLR0917 - one a flag
     if doubt := doubt_of(placement):
         notify(f"warning: {doubt}")
     if explain:
-        _explain(problem, placement, seed, samples)
-    _trade_offs(problem, options, _Trade(pareto, picture, points))
+        _explain(options.asked(problem), placement, seed, samples)
+    _trade_offs(options.asked(problem), replace(options, robust=False), _Trade(pareto, picture, points))
     say(f"{output} written, valid until {placement.to_json()['expires_at']}")
 
 

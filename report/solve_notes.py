@@ -11,11 +11,12 @@ from caribou.report.hours import hours_text
 
 
 def solve_notes(placement: Placement) -> list[str]:
-    """As far as the placement has them: limits to relax, limits missed out of sample, static plan, verdict, solve."""
+    """As far as the placement has them: limits to relax, limits missed, static plan, robust, verdict, solve."""
     solver, sensitivity = placement.origin.get("solver") or {}, placement.origin.get("sensitivity")
     lines = [line for plan in placement.plans for line in (*_relax(plan), *_out_of_sample(plan))]
     if placement.origin.get("static") and len(placement.plans) > 1:
         lines.append(static_text(placement))
+    lines += [robust_text(solver)] if solver.get("robust") else []
     lines += [verdict_text(sensitivity)] if sensitivity else []
     return [*lines, footprint_text(solver)] if solver.get("carbon_g") is not None else lines
 
@@ -43,6 +44,14 @@ def _out_of_sample(plan: Plan) -> Iterator[str]:
             found = f"{limit['tail']:.5g}, limit {limit['limit']:.5g}"
             runs = f"{out_of_sample['samples']:,} runs out of sample"
             yield f"{hours_text(plan.hours)}: on {runs} {limit['name']} is NOT met ({found})."
+
+
+def robust_text(solver: Mapping[str, Any]) -> str:
+    """By what a robust plan was chosen, and which regions could not be."""
+    text = "Robust: carbon counts as in the worst corner of what is assumed."
+    if left_out := solver.get("left_out"):
+        text += f" No node may be in {', '.join(left_out)}, of which marginal intensity is not known."
+    return text
 
 
 def verdict_text(sensitivity: Mapping[str, Any]) -> str:

@@ -143,10 +143,11 @@ class StaticFile(StrictModel):
 class SolverFile(StrictModel):
     """What solved it: the same name, version, seed, number of samples, options and problem give the same placement.
 
-    The options are `max_regions`, `switching_penalty` and `time_limit_s`, where they were given; where the last one
-    ended the solve, the placement depends on the machine. The rest is measured: `seconds` on the clock, `cpu_seconds`
-    of all threads, and what these are accounted as, as if a Lambda function had spent them in the region
-    `accounted_in`. `pays_back_after_runs` is null if no carbon is saved.
+    The options are `robust`, `max_regions`, `switching_penalty` and `time_limit_s`, where they were given; where the
+    last one ended the solve, the placement depends on the machine. `left_out` are regions that could not be judged by
+    the worst corner. The rest is measured: `seconds` on the clock, `cpu_seconds` of all threads, and what these are
+    accounted as, as if a Lambda function had spent them in the region `accounted_in`. `pays_back_after_runs` is null if
+    no carbon is saved.
     """
 
     name: Name
@@ -154,6 +155,8 @@ class SolverFile(StrictModel):
     seed: Annotated[int, Field(ge=0)]
     samples: Annotated[int, Field(ge=1)] | None = None
     evaluations: Annotated[int, Field(ge=0)] | None = None
+    robust: bool | None = None
+    left_out: Annotated[tuple[Name, ...], Field(strict=False)] | None = None
     max_regions: Annotated[int, Field(ge=0)] | None = None
     switching_penalty: NotNegative | None = None
     time_limit_s: NotNegative | None = None

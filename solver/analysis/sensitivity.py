@@ -2,11 +2,8 @@
 
 Notation: saving = (home - placed) / home, of the mean carbon of a run over the day.
 
-Two assumptions of the carbon model are contested. What a kilowatt hour emits is either the grid's average (by hour) or
-what the power plants emit that answer to one kWh more (marginal; an annual mean here, as nobody publishes hours for all
-grids). What a GB in motion takes between regions and inside one has been put at 0.001 and as much, at 0.001 and
-nothing, and, the worst for whoever moves data, at 0.005 and nothing. The plan was chosen under one of the
-combinations; its saving under each says how much of it is an assumption. Sources: docs/model.md.
+The plan was chosen under one set of assumptions, or by its worst; its saving under each corner of them (`corners`) says
+how much of it is an assumption.
 
 Where the runs are observed ones, each saving has an interval, by the bootstrap. The verdict is over all corners.
 """
@@ -24,14 +21,8 @@ from caribou.model.schema.problem import Problem
 from caribou.model.verdict import Verdict
 from caribou.solver.analysis.day_carbon import ENOUGH_RUNS, Saving, TwoDays, two_days
 from caribou.solver.simulation.checks import check_sampling
-from caribou.solver.simulation.ensemble import Energies, Intensity
+from caribou.solver.simulation.corners import INTENSITIES, TRANSMISSION, Energies, Intensity, marginal_unknown
 from caribou.solver.simulation.precision import EPSILON, significant
-
-TRANSMISSION: tuple[Energies, ...] = ((0.001, 0.001), (0.001, 0.0), (0.005, 0.0))
-"""What data in motion takes, kWh/GB, between regions and inside one: the reference system's default, Cloud Carbon
-Footprint's with the reference paper's rule that only data between regions counts, and that paper's worst case."""
-
-INTENSITIES: tuple[Intensity, ...] = ("average", "marginal")
 
 MOST_RUNS = 1_000_000
 """More runs than that are not called an estimate of anything: the saving is nothing."""
@@ -133,7 +124,7 @@ def sensitivity(problem: Problem, placement: Placement, *, seed: int = 0, sample
     Raises InvalidPlacementError if the placement is not one of the problem.
     """
     check_sampling(seed, samples)
-    unknown = _marginal_unknown(problem, placement)
+    unknown = marginal_unknown(problem, {problem.home_region, *placement.regions})
     days = two_days(problem, placement, _home(problem, placement), seed=seed, samples=samples)
     known = INTENSITIES if not unknown else INTENSITIES[:1]
     return Sensitivity(
@@ -158,13 +149,6 @@ def _home(problem: Problem, placement: Placement) -> Placement:
 def with_sensitivity(placement: Placement, found: Sensitivity) -> Placement:
     """The placement with its `sensitivity`."""
     return replace(placement, origin={**placement.origin, "sensitivity": found.to_json()})
-
-
-def _marginal_unknown(problem: Problem, placement: Placement) -> tuple[str, ...]:
-    """The plan's regions, home is one, of which marginal intensity is not known."""
-    regions = {problem.home_region, *(region for plan in placement.plans for region in plan.regions.values())}
-    grids = {name: facts.carbon_intensity_g_per_kwh for name, facts in problem.regions.items() if name in regions}
-    return tuple(name for name, grid in grids.items() if grid.marginal is None)
 
 
 def _break_even(low: tuple[float, float], high: tuple[float, float]) -> float | None:

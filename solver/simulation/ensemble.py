@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from caribou.model.schema.problem import Problem
 from caribou.solver.simulation import bootstrap
 from caribou.solver.simulation.carbon_and_cost import CarbonAndCost, Rates
 from caribou.solver.simulation.checks import Regions, place_positions
+from caribou.solver.simulation.corners import Energies, Intensity, with_energies
 from caribou.solver.simulation.measures import MEASURES, Batch, Part
 from caribou.solver.simulation.observed_runs import ObservedScenarios
 from caribou.solver.simulation.random_streams import Floats, Ints, RandomStreams
@@ -33,10 +33,6 @@ from caribou.solver.simulation.weights import percentile
 WORLDS = 16
 _SEED = 20_241_106
 """Of what grids may emit: the same for every solve."""
-
-Intensity = Literal["average", "marginal"]
-Energies = tuple[float, float]
-"""What data in motion takes between regions and inside one, kWh/GB."""
 
 
 @dataclass(frozen=True)
@@ -98,10 +94,7 @@ class Ensemble:
 
     def rates(self, energies: Energies | None, intensity: Floats) -> Rates:
         """The problem's rates, or those with other transmission energies, for intensities (H, R)."""
-        if energies is None:
-            return Rates.of(self.problem, intensity)
-        changed = {"transmission_kwh_per_gb": energies[0], "intra_region_kwh_per_gb": energies[1]}
-        model = self.problem.carbon_model.model_copy(update=changed)
+        model = with_energies(self.problem, energies)
         return Rates.of(self.problem.model_copy(update={"carbon_model": model}), intensity)
 
     def apart(self, values: Floats) -> Floats:

@@ -10,13 +10,8 @@ from caribou.model.schema.placement import parse_placement
 from caribou.model.schema.problem_file import parse_problem
 from caribou.model.verdict import Verdict
 from caribou.solver import evaluate, solve
-from caribou.solver.analysis.sensitivity import (
-    TRANSMISSION,
-    Corner,
-    Sensitivity,
-    sensitivity,
-    with_sensitivity,
-)
+from caribou.solver.analysis.sensitivity import Corner, Sensitivity, sensitivity, with_sensitivity
+from caribou.solver.simulation.corners import TRANSMISSION
 
 SAMPLES = 60
 HOME, WEST = "us-east-1", "us-west-2"
