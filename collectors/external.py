@@ -49,11 +49,14 @@ def _by_name(external: Iterable[EndpointRecord]) -> dict[str, list[EndpointRecor
 
 
 def _columns(executions: Sequence[Sequence[EndpointRecord]]) -> Json:
+    known = all(endpoint.puts is not None for called in executions for endpoint in called)
+    puts = {"puts": [sum(endpoint.puts or 0 for endpoint in called) for called in executions]} if known else {}
     return {
         "calls": [sum(endpoint.calls for endpoint in called) for called in executions],
         "gb_out": [gigabytes(sum(endpoint.bytes_out for endpoint in called)) for called in executions],
         "gb_in": [gigabytes(sum(endpoint.bytes_in for endpoint in called)) for called in executions],
         "seconds": [seconds(sum(endpoint.busy_s for endpoint in called)) for called in executions],
+        **puts,
     }
 
 

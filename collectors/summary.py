@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from caribou.collectors.billed import entry_columns, node_sizes, run_columns
 from caribou.collectors.edges import ASSUMED_DELIVERY_S, OUTAGE_S, Hop, edge_key, edges, hops, probability, transfers
 from caribou.collectors.external import endpoints, exchanges, unknown_share
 from caribou.collectors.observed import (
@@ -70,6 +71,7 @@ def summarise(
         runs={
             "id": [run.run_id for run in observed.runs],
             "started_at": [round(run.started_at, 3) for run in observed.runs],
+            **run_columns(observed, graph, manifest),
         },
         endpoints=endpoints(record for records in observed.executions.values() for record in records),
         nodes={node.name: _node(node.name, observed, graph, manifest) for node in graph.nodes},
@@ -90,6 +92,7 @@ def _node(name: str, observed: Observed, graph: Graph, manifest: Manifest) -> Js
         "architecture": manifest.architecture,
         "allowed_regions": [region for region in problem_regions(manifest) if region in allowed],
         "cpu_utilization": cpu_utilization(executions),
+        **node_sizes(name, executions, observed, graph, manifest),
         "runs": _runs(name, executions, graph, observed),
     }
 
@@ -148,6 +151,7 @@ def _entry(observed: Observed, graph: Graph, manifest: Manifest, redirector: Jso
     return {
         "node": graph.entry.name,
         "payload_gb": [gigabytes(record.bytes_in) for record in observed.of(graph.entry.name)],
+        **entry_columns(observed, graph, manifest),
         "plan_gb": 0.0,
         "plan_read_at_function_probability": 1.0,
         "stays_home_share": manifest.runs.home_share,
