@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from caribou.model.metric import Metric
-from caribou.model.placement import ALL_HOURS, Placement
+from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.schema.problem import Problem
-from caribou.solver.simulation.bootstrap import saving_interval
+from caribou.solver.simulation.bootstrap import interval, replicates, saving_interval
+from caribou.solver.simulation.corners import AT, INTENSITIES, TRANSMISSION, assuming
 from caribou.solver.simulation.evaluation import place_positions
 from caribou.solver.simulation.evaluator import Evaluator
 from caribou.solver.simulation.random_streams import Floats
+from caribou.solver.simulation.worst_corner import by_marginal
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,37 @@ def day_carbon(evaluator: Evaluator, placement: Placement, at: Callable[[int], i
 def saving_over(
     problem: Problem, placed: Placement, against: Placement, *, seed: int = 0, samples: int = 2000
 ) -> Saving:
-    """What a placement saves over the day of what another one emits, by the problem's own assumptions."""
+    """What a placement saves over the day of what another one emits, by the problem's own assumptions.
+
+    Where its objective is robust: of the share of home's carbon that each emits in its own worst corner.
+    """
+    if problem.objective.robust:
+        return _worst_saving(problem, placed, against, seed, samples)
     evaluator = Evaluator(problem, seed, samples)
     return day_carbon(evaluator, against).saving_of(day_carbon(evaluator, placed))
+
+
+def _worst_saving(problem: Problem, placed: Placement, against: Placement, seed: int, samples: int) -> Saving:
+    """By the worst corners of both, which may be different ones."""
+    home = replace(placed, plans=(Plan(ALL_HOURS, dict.fromkeys(problem.nodes, problem.home_region)),), origin={})
+    corners = [
+        [day_carbon(evaluator, placement, AT[intensity]) for placement in (home, against, placed)]
+        for evaluator in (Evaluator(assuming(problem, *energies), seed, samples) for energies in TRANSMISSION)
+        for intensity in (INTENSITIES if by_marginal(problem) else INTENSITIES[:1])
+    ]
+    means = np.array([[carbon.mean_g for carbon in corner] for corner in corners])
+    saving = float(_less_in_the_worst(means.T))
+    if any(carbon.by_run_g is None for corner in corners for carbon in corner):
+        return Saving(saving, None)
+    runs = np.array([[carbon.by_run_g for carbon in corner] for corner in corners])
+    return Saving(saving, interval(_less_in_the_worst(np.moveaxis(runs @ replicates(runs.shape[-1]).T, 1, 0))))
+
+
+def _less_in_the_worst(grams: Floats) -> Floats:
+    """What is saved, from the grams (3, C, ...) of home, of what it is against, and as placed, at C corners.
+
+    Where home emits nothing, there is nothing to save.
+    """
+    home, against, placed = grams
+    old, new = (np.divide(one, home, out=np.ones_like(one), where=home > 0).max(axis=0) for one in (against, placed))
+    return np.asarray(1 - np.divide(new, old, out=np.ones_like(new), where=old > 0))

@@ -44,6 +44,11 @@ class Corner:
         """Whether the runs leave open if it is a saving or a loss."""
         return self.ci95 is not None and self.ci95[0] <= 0 <= self.ci95[1]
 
+    @property
+    def sign(self) -> int:
+        """1 for a saving, -1 for a loss, 0 for neither or if the runs leave it open."""
+        return 0 if self.is_unsure or abs(self.saving) < EPSILON else int(np.sign(self.saving))
+
     def runs_needed(self, runs: int) -> float:
         """About how many runs would do to be sure that it is not nothing, where so many were not enough.
 
@@ -81,9 +86,9 @@ class Sensitivity:
     @property
     def verdict(self) -> Verdict:
         """In one word, over all corners that are known."""
-        signs = {_sign(corner.saving) for corner in self.corners}
-        if signs == {0}:
+        if all(abs(corner.saving) < EPSILON for corner in self.corners):
             return Verdict.STAYS
+        signs = {corner.sign for corner in self.corners}
         if {1, -1} <= signs:
             return Verdict.DEPENDS
         if any(corner.is_unsure for corner in self.corners):
@@ -152,7 +157,3 @@ def _break_even(low: tuple[float, float], high: tuple[float, float]) -> float | 
     slope = (high[1] - low[1]) / (high[0] - low[0])
     energy = low[0] - low[1] / slope if slope else 0.0
     return energy if energy > 0 else None
-
-
-def _sign(saving: float) -> int:
-    return 0 if abs(saving) < EPSILON else int(np.sign(saving))
