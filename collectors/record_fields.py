@@ -99,6 +99,8 @@ def _wrong_of(endpoint: EndpointRecord) -> Iterator[tuple[str, Any]]:
     for name in ("calls", "attempts", "bytes_out", "bytes_in"):
         if not _is_number(value := getattr(endpoint, name), (0, MAX_BYTES), whole=True):
             yield f"{name} of {where}", value
+    if (trips := endpoint.round_trips) is not None and not _is_number(trips, (0, MAX_BYTES), whole=True):
+        yield f"round_trips of {where}", trips
     for name in ("seconds", "busy_s"):
         if not _is_number(value := getattr(endpoint, name), (0, LAMBDA_MAX_S * MAX_CALLS_AT_ONCE)):
             yield f"{name} of {where}", value

@@ -58,6 +58,8 @@ class EndpointRecord:
     `service` as botocore names it, `region` None where it has none or none is known, `host` without its port. `calls`
     were sent in `attempts`, bytes are of request and response bodies. `seconds` are added up over the calls, reading of
     streamed bodies included; `busy_s` are those in which at least one went on: fewer, if calls ran side by side.
+    `round_trips` are those of all tries, whatever the bodies' sizes: one to be answered, two of a new connection, one
+    to ask before a body; None where nobody has counted them.
     """
 
     service: str
@@ -69,6 +71,7 @@ class EndpointRecord:
     bytes_in: int
     seconds: float
     busy_s: float
+    round_trips: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,13 +127,15 @@ class Endpoint(StrictModel):
 class Exchanges(StrictModel):
     """What executions exchanged with an endpoint: aligned with their `duration_s`, 0 where they did not call it.
 
-    `seconds` are those in which at least one call went on.
+    `seconds` are those in which at least one call went on, `round_trips` what its calls took whatever they moved; None
+    if that was not counted.
     """
 
     calls: Counts
     gb_out: Sizes
     gb_in: Sizes
     seconds: Durations
+    round_trips: Counts | None = None
 
 
 class Runs(StrictModel):

@@ -12,10 +12,10 @@ how long its messages travelled. A placement changes of it what it changes, o be
 
 So a placement that leaves all as it was scores as the run did. The last call is sent when user code has returned, so
 what comes after it is the sends', and not farther from any endpoint. `rounds` are the round trips of the calls to an
-endpoint: for each call 2, and one for each doubling of what TCP sends at once, from 14.6 KB; but no more than the
-seconds that were observed have room for. Factors are in `region_speed`, cold starts in `cold_starts`. Where a run lacks
-something (a message that came late for an outage, a hop of the entry that was never moved), another run's stands in,
-drawn independently.
+endpoint: those that were counted, else 3 a call, and one more for each doubling of what TCP sends at once, from 14.6
+KB; but no more than the seconds that were observed have room for. Factors are in `region_speed`, cold starts in
+`cold_starts`. Where a run lacks something (a message that came late for an outage, a hop of the entry that was never
+moved), another run's stands in, drawn independently.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from caribou.solver.simulation.random_streams import Bools, Floats, Ints, Purpos
 from caribou.solver.simulation.region_speed import RegionSpeed, region_chance
 from caribou.solver.simulation.scenarios import EntryDraw, External, Message, NodeRuns, Scenarios, Starts
 
-ROUNDS_A_CALL = 2.0
-"""A new connection takes a round trip, its encryption another; over an open one a request and its answer take one."""
+TRIPS_A_CALL = 3
+"""Where nobody has counted: a new connection takes a round trip, its encryption another, request and answer one."""
 INITIAL_WINDOW_KB = 14.6
 """What TCP sends before it waits for the first acknowledgement: ten segments of 1,460 bytes (RFC 6928)."""
 PINGS_OF_MESSAGE = 0.5
@@ -252,4 +252,6 @@ def _rounds(exchanges: Exchanges) -> Floats:
     calls = np.asarray(exchanges.calls, dtype=np.float64)
     size_kb = (np.asarray(exchanges.gb_out) + np.asarray(exchanges.gb_in)) * KB_PER_GB
     each_kb = np.divide(size_kb, calls, out=np.zeros_like(size_kb), where=calls > 0)
-    return np.asarray(calls * (ROUNDS_A_CALL + np.ceil(np.log2(each_kb / INITIAL_WINDOW_KB + 1.0))))
+    doublings = np.maximum(np.ceil(np.log2(each_kb / INITIAL_WINDOW_KB + 1.0)) - 1.0, 0.0)
+    trips = TRIPS_A_CALL * calls if exchanges.round_trips is None else np.asarray(exchanges.round_trips)
+    return np.asarray(trips + calls * doublings)

@@ -32,7 +32,8 @@ def _rounds(exchanged, at, ping_s):
     calls, size_kb = exchanged["calls"][at], (exchanged["gb_out"][at] + exchanged["gb_in"][at]) * 1024**2
     if calls == 0:
         return 0.0
-    rounds = calls * (2 + math.ceil(math.log2(size_kb / calls / 14.6 + 1)))
+    rounds = exchanged["round_trips"][at] if "round_trips" in exchanged else 3 * calls
+    rounds += calls * max(math.ceil(math.log2(size_kb / calls / 14.6 + 1)) - 1, 0)
     return min(rounds, exchanged["seconds"][at] / ping_s)
 
 
