@@ -28,7 +28,7 @@ import numpy as np
 
 from caribou.model.schema.problem import Exchanges, ProblemEdge, Runs, SkipNotice, Transfers
 from caribou.solver.simulation.cold_starts import ColdStarts, Executions, Stay
-from caribou.solver.simulation.latency import KB_PER_GB, Latency
+from caribou.solver.simulation.latency import KB_PER_GB, PINGS_INTO_PLAIN, Latency
 from caribou.solver.simulation.random_streams import Bools, Floats, Ints, Purpose
 from caribou.solver.simulation.region_speed import RegionSpeed, region_chance
 from caribou.solver.simulation.scenarios import EntryDraw, External, Message, NodeRuns, Scenarios, Starts
@@ -88,12 +88,13 @@ class ObservedScenarios(Scenarios):
     def entry(self) -> EntryDraw:
         """How the runs begin: what the clients sent, and the hop of an entry that is elsewhere."""
         drawn = super().entry
+        forward = drawn.forward_latency
         return EntryDraw(
             np.tile(np.asarray(self.problem.entry.payload_gb), self.worlds),
             drawn.at_function,
             drawn.redirector,
             drawn.forward_gb,
-            drawn.forward_latency,
+            None if forward is None else replace(forward, shift=forward.shift * PINGS_OF_MESSAGE / PINGS_INTO_PLAIN),
         )
 
     def _runs_of(self, name: str) -> NodeRuns:
