@@ -56,7 +56,7 @@ class Manifest:
     """A workflow's manifest. `functions` has the settings of each registered function, overrides applied.
 
     `hard` limits bound the tail, `soft` ones the mean, by metric. `placement_days` is how long a solved placement is
-    valid. The defaults here are those of the file.
+    valid. `robust`: carbon counts as in the worst corner of what is assumed. The defaults here are those of the file.
     """
 
     workflow_name: str
@@ -66,6 +66,7 @@ class Manifest:
     hard: Mapping[Metric, Limit] = field(default_factory=dict)
     soft: Mapping[Metric, Limit] = field(default_factory=dict)
     priority: tuple[Metric, ...] = tuple(Metric)
+    robust: bool = False
     iam_policy_file: str | None = None
     estimated_invocations_per_month: int | None = None
     architecture: Literal["x86_64", "arm64"] = "x86_64"

@@ -23,17 +23,21 @@ from caribou.solver.simulation.precision import significant
 from caribou.solver.simulation.random_streams import Ints
 
 SOLVER_NAME = "caribou"
-SOLVER_VERSION = "2"
+SOLVER_VERSION = "3"
 """Raised when the same problem and seed may give another placement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Solved:
-    """A solve: what was scored, the criteria of the hours and of the static plan, and what was chosen by them."""
+    """A solve: what was scored, the criteria of the hours and of the static plan, and what was chosen by them.
+
+    `left_out` are regions that no node may be in though the problem allows it.
+    """
 
     cache: ScoreCache
     criteria: DayCriteria
     choices: DayChoices
+    left_out: tuple[str, ...] = ()
 
 
 def placement_of(solved: Solved) -> Placement:
@@ -61,6 +65,8 @@ def placement_of(solved: Solved) -> Placement:
                 "seed": evaluator.seed,
                 "samples": evaluator.samples,
                 "evaluations": len(cache),
+                **({"robust": True} if problem.objective.robust else {}),
+                **({"left_out": list(solved.left_out)} if solved.left_out else {}),
             },
             "static": _static(cache, solved.criteria.static, solved.choices.static),
         },

@@ -70,6 +70,7 @@ def parse_manifest(data: object, where: str, graph: Graph) -> Manifest:
         hard=file.constraints.hard_resource_constraints.by_metric(),
         soft=file.constraints.soft_resource_constraints.by_metric(),
         priority=tuple(file.constraints.priority_order or Metric),
+        robust=settings.robust,
         iam_policy_file=file.iam_policy_file,
         estimated_invocations_per_month=file.num_calls_in_one_month if estimate is None else estimate,
         runs=replace(DEFAULT.runs, **{field.name: getattr(settings, field.name) for field in fields(DEFAULT.runs)}),

@@ -159,7 +159,10 @@ class Constraints(_Section):
     """What a placement must keep to, and what it is judged by."""
 
     hard_resource_constraints: Annotated[Limits, _section(Limits)] = Limits()
-    """Limits on the tail (95th percentile); a placement that breaks one is refused."""
+    """Limits on the tail (95th percentile): of carbon and cost, of the runs that move; of run time, of all.
+
+    A placement that breaks one is refused.
+    """
     soft_resource_constraints: Annotated[Limits, _section(Limits)] = Limits()
     """Limits on the mean; placements that break fewer are better."""
     priority_order: list[Word[Metric]] | None = None
@@ -225,6 +228,8 @@ class CaribouSettings(_Section):
     """The functions' processor architecture."""
     python_version: Literal["3.11", "3.12", "3.13", "3.14"] = DEFAULT.python_version
     """The functions' Python, in quotes."""
+    robust: bool = DEFAULT.robust
+    """Whether a placement is to be the best in the worst corner of what is assumed of carbon, which must come first."""
     home_share: Annotated[float, Field(ge=0, le=1)] = DEFAULT.runs.home_share
     """The share of runs, 0 to 1, that stays at home whatever the placement says, so that home is always measured."""
     message_limit_bytes: Annotated[int, Field(ge=1024, le=256 * 1024)] = DEFAULT.runs.message_limit_bytes
@@ -266,3 +271,13 @@ class ManifestFile(_Section):
     """Where the functions may run, and what they get there."""
     caribou: Annotated[CaribouSettings, _section(CaribouSettings)] = CaribouSettings()
     """Settings that the reference system does not have."""
+
+    @model_validator(mode="after")
+    def _check_robust(self) -> Self:
+        first = (self.constraints.priority_order or [*Metric])[0]
+        if self.caribou.robust and first != Metric.CARBON:
+            raise finding(
+                f"caribou.robust is about what is assumed of carbon, and {first} comes first in priority_order",
+                "put carbon first, or take robust out",
+            )
+        return self

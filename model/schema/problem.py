@@ -243,12 +243,17 @@ class ProblemLimit(StrictModel):
 
 
 class Objective(StrictModel):
-    """What is minimised, in order; `hard` limits bound the tail (a percentile), `soft` ones the mean."""
+    """What is minimised, in order; `hard` limits bound the tail (a percentile), `soft` ones the mean.
+
+    The tails of carbon and cost are those of the runs that move, that of run time is that of all: see docs/model.md.
+    `robust`: carbon is what it is in the worst corner of what is assumed, not by the problem's own assumptions.
+    """
 
     priority: Annotated[tuple[Word[Metric], ...], Field(strict=False, min_length=1, max_length=len(Metric))]
     hard: dict[Word[Metric], ProblemLimit]
     soft: dict[Word[Metric], ProblemLimit]
     tail_percentile: Annotated[float, Field(gt=0, lt=100)]
+    robust: bool = False
 
     def limits(self, kind: LimitKind) -> Mapping[Metric, ProblemLimit]:
         """The limits of a kind."""

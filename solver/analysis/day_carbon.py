@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,9 +11,9 @@ from caribou.model.metric import Metric
 from caribou.model.placement import ALL_HOURS, Placement
 from caribou.model.schema.problem import Problem
 from caribou.solver.simulation.bootstrap import interval
-from caribou.solver.simulation.carbon_and_cost import AVERAGE
 from caribou.solver.simulation.checks import place_positions
-from caribou.solver.simulation.ensemble import WORLDS, Day, Energies, Ensemble, Intensity
+from caribou.solver.simulation.corners import AT, Energies, Intensity, assuming
+from caribou.solver.simulation.ensemble import WORLDS, Day, Ensemble
 from caribou.solver.simulation.evaluator import Evaluator
 
 ENOUGH_RUNS = 30
@@ -107,7 +106,7 @@ class DrawnDays:
     def grams(self, energies: Energies | None, intensity: Intensity) -> tuple[float, float]:
         """What both emit, g a run."""
         if energies not in self._evaluators:
-            self._evaluators[energies] = Evaluator(_assuming(self.problem, energies), self.seed, self.samples)
+            self._evaluators[energies] = Evaluator(assuming(self.problem, energies), self.seed, self.samples)
         evaluator = self._evaluators[energies]
         return _day_grams(evaluator, self.placed, intensity), _day_grams(evaluator, self.against, intensity)
 
@@ -125,25 +124,7 @@ def _day_grams(evaluator: Evaluator, placement: Placement, intensity: Intensity)
     places = [place_positions(evaluator.problem, plan.regions) for plan in placement.plans]
     grams = evaluator.score(np.array(places)).means[Metric.CARBON]
     pairs = [(row, hour) for row, plan in enumerate(placement.plans) for hour in plan.hours]
-    return float(sum(grams[row, hour if intensity == "average" else AVERAGE] for row, hour in pairs)) / len(ALL_HOURS)
-
-
-def _assuming(problem: Problem, energies: Energies | None) -> Problem:
-    """The problem with these transmission energies and, in the place of the overall average, marginal intensity.
-
-    So one problem scores both: at the hours 0 to 23 with average intensity, at `AVERAGE` with the marginal one.
-    """
-    regions = {}
-    for name, facts in problem.regions.items():
-        grid = facts.carbon_intensity_g_per_kwh
-        changed = grid.model_copy(update={"average": grid.average if grid.marginal is None else grid.marginal})
-        regions[name] = facts.model_copy(update={"carbon_intensity_g_per_kwh": changed})
-    model: Mapping[str, float] = (
-        {} if energies is None else {"transmission_kwh_per_gb": energies[0], "intra_region_kwh_per_gb": energies[1]}
-    )
-    return problem.model_copy(
-        update={"regions": regions, "carbon_model": problem.carbon_model.model_copy(update=dict(model))}
-    )
+    return float(sum(grams[row, AT[intensity](hour)] for row, hour in pairs)) / len(ALL_HOURS)
 
 
 def _share(placed_g: float, home_g: float) -> float:

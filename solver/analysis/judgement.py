@@ -18,7 +18,7 @@ from caribou.solver.analysis.sure_limits import LimitVerdict, SureLimit
 from caribou.solver.search.objective import Criteria, tails_needed
 from caribou.solver.simulation.checks import check_origin, check_sampling, place_positions
 from caribou.solver.simulation.ensemble import Ensemble
-from caribou.solver.simulation.evaluator import Evaluator
+from caribou.solver.simulation.worst_corner import candidates, evaluator_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ def judge(problem: Problem, placement: Placement, *, seed: int = 0, samples: int
     """The judgement on the drawn runs of a seed. Raises InvalidPlacementError if the placement does not fit."""
     check_sampling(seed, samples)
     check_origin(problem, placement)
-    evaluator = Evaluator(problem, seed, samples, tails_needed(problem.objective))
+    problem = candidates(problem)
+    evaluator = evaluator_of(problem, seed, samples, tails_needed(problem.objective))
     places = np.array([place_positions(problem, plan.regions) for plan in placement.plans])
     home, scores = evaluator.score(evaluator.home[np.newaxis]), evaluator.score(places)
     means: list[float] = []

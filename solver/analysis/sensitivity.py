@@ -2,11 +2,8 @@
 
 Notation: saving = (home - placed) / home, of the mean carbon of a run over the day.
 
-Two assumptions of the carbon model are contested. What a kilowatt hour emits is either the grid's average (by hour) or
-what the power plants emit that answer to one kWh more (marginal; an annual mean here, as nobody publishes hours for all
-grids). What a GB in motion takes between regions and inside one has been put at 0.001 and as much, at 0.001 and
-nothing, and, the worst for whoever moves data, at 0.005 and nothing. The plan was chosen under one of the
-combinations; its saving under each says how much of it is an assumption. Sources: docs/model.md.
+The plan was chosen under one set of assumptions, or by its worst; its saving under each corner of them (`corners`) says
+how much of it is an assumption.
 
 Where the runs are observed ones, each saving has an interval, by the bootstrap. The verdict is over all corners.
 """
@@ -14,38 +11,21 @@ Where the runs are observed ones, each saving has an interval, by the bootstrap.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
+from math import ceil, inf
 from typing import Any
 
 import numpy as np
 
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.schema.problem import Problem
+from caribou.model.verdict import Verdict
 from caribou.solver.analysis.day_carbon import ENOUGH_RUNS, Saving, TwoDays, two_days
 from caribou.solver.simulation.checks import check_sampling
-from caribou.solver.simulation.ensemble import Energies, Intensity
+from caribou.solver.simulation.corners import INTENSITIES, TRANSMISSION, Energies, Intensity, marginal_unknown
 from caribou.solver.simulation.precision import EPSILON, significant
 
-TRANSMISSION: tuple[Energies, ...] = ((0.001, 0.001), (0.001, 0.0), (0.005, 0.0))
-"""What data in motion takes, kWh/GB, between regions and inside one: the reference system's default, Cloud Carbon
-Footprint's with the reference paper's rule that only data between regions counts, and that paper's worst case."""
-
-INTENSITIES: tuple[Intensity, ...] = ("average", "marginal")
-
-
-class Verdict(StrEnum):
-    """Whether a placement saves carbon."""
-
-    SAVES = "saves"
-    """Under every assumption, and the runs are enough to say so."""
-    LOSES = "loses"
-    """Under every assumption, and the runs are enough to say so."""
-    DEPENDS = "depends on what is assumed"
-    """It saves under one assumption and loses under another."""
-    TOO_FEW = "too few runs to say"
-    """They are fewer than `ENOUGH_RUNS`, or an interval of the saving has zero in it."""
-    STAYS = "stays home"
-    """Nothing moves, so nothing is saved or lost."""
+MOST_RUNS = 1_000_000
+"""More runs than that are not called an estimate of anything: the saving is nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +42,21 @@ class Corner:
     def of(cls, energies: Energies, intensity: Intensity, saving: Saving) -> Corner:
         """What is saved under these assumptions."""
         return cls(*energies, intensity, saving.mean, saving.ci95)
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether the runs leave open if it is a saving or a loss."""
+        return self.ci95 is not None and self.ci95[0] <= 0 <= self.ci95[1]
+
+    def runs_needed(self, runs: int) -> float:
+        """About how many runs would do to be sure that it is not nothing, where so many were not enough.
+
+        An interval's width goes with one over the root of the runs; only its part on the side of zero is to fit.
+        """
+        assert self.ci95 is not None
+        low, high = self.ci95
+        side = self.saving - low if self.saving > 0 else high - self.saving
+        return runs * (side / abs(self.saving)) ** 2 if abs(self.saving) >= EPSILON else inf
 
     def to_json(self) -> dict[str, Any]:
         """As in a placement's file."""
@@ -97,9 +92,17 @@ class Sensitivity:
             return Verdict.DEPENDS
         if self.runs is not None and self.runs < ENOUGH_RUNS:
             return Verdict.TOO_FEW
-        if any(corner.ci95 is not None and corner.ci95[0] <= 0 <= corner.ci95[1] for corner in self.corners):
+        if any(corner.is_unsure for corner in self.corners):
             return Verdict.TOO_FEW
         return Verdict.LOSES if -1 in signs else Verdict.SAVES
+
+    @property
+    def runs_needed(self) -> int | None:
+        """About how many runs would do where they are too few to say; None where they are not, or no number would."""
+        if self.verdict != Verdict.TOO_FEW or self.runs is None:
+            return None
+        needed = max((corner.runs_needed(self.runs) for corner in self.corners if corner.is_unsure), default=0.0)
+        return max(ceil(significant(needed)), self.runs + 1, ENOUGH_RUNS) if needed <= MOST_RUNS else None
 
     def to_json(self) -> dict[str, Any]:
         """As in a placement's file, `sensitivity`."""
@@ -111,6 +114,7 @@ class Sensitivity:
             if self.break_even_kwh_per_gb is None
             else significant(self.break_even_kwh_per_gb),
             "runs": self.runs,
+            "runs_needed": self.runs_needed,
         }
 
 
@@ -120,7 +124,7 @@ def sensitivity(problem: Problem, placement: Placement, *, seed: int = 0, sample
     Raises InvalidPlacementError if the placement is not one of the problem.
     """
     check_sampling(seed, samples)
-    unknown = _marginal_unknown(problem, placement)
+    unknown = marginal_unknown(problem, {problem.home_region, *placement.regions})
     days = two_days(problem, placement, _home(problem, placement), seed=seed, samples=samples)
     known = INTENSITIES if not unknown else INTENSITIES[:1]
     return Sensitivity(
@@ -145,13 +149,6 @@ def _home(problem: Problem, placement: Placement) -> Placement:
 def with_sensitivity(placement: Placement, found: Sensitivity) -> Placement:
     """The placement with its `sensitivity`."""
     return replace(placement, origin={**placement.origin, "sensitivity": found.to_json()})
-
-
-def _marginal_unknown(problem: Problem, placement: Placement) -> tuple[str, ...]:
-    """The plan's regions, home is one, of which marginal intensity is not known."""
-    regions = {problem.home_region, *(region for plan in placement.plans for region in plan.regions.values())}
-    grids = {name: facts.carbon_intensity_g_per_kwh for name, facts in problem.regions.items() if name in regions}
-    return tuple(name for name, grid in grids.items() if grid.marginal is None)
 
 
 def _break_even(low: tuple[float, float], high: tuple[float, float]) -> float | None:

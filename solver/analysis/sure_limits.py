@@ -43,6 +43,8 @@ class SureLimit:
     def verdict(self, placed: Day, home: Day) -> LimitVerdict:
         """On a day; of carbon, which differs by hour, on one hour of it."""
         limit = self.objective.limits(self.kind)[self.metric]
+        if self.kind == LimitKind.HARD and self.metric.tail_is_of_moved:
+            placed, home = placed.of_moved, home.of_moved
         over = self._replicated(placed)
         if limit.type == LimitType.RELATIVE:
             over = over - limit.value / PER_CENT * self._replicated(home)

@@ -13,9 +13,8 @@ year's mean to the year before; c what does not depend on a region. B replicates
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from caribou.model.schema.problem import Problem
 from caribou.solver.simulation import bootstrap
 from caribou.solver.simulation.carbon_and_cost import CarbonAndCost, Rates
 from caribou.solver.simulation.checks import Regions, place_positions
+from caribou.solver.simulation.corners import Energies, Intensity, with_energies
 from caribou.solver.simulation.measures import MEASURES, Batch, Part
 from caribou.solver.simulation.observed_runs import ObservedScenarios
 from caribou.solver.simulation.random_streams import Floats, Ints, RandomStreams
@@ -33,10 +33,6 @@ from caribou.solver.simulation.weights import percentile
 WORLDS = 16
 _SEED = 20_241_106
 """Of what grids may emit: the same for every solve."""
-
-Intensity = Literal["average", "marginal"]
-Energies = tuple[float, float]
-"""What data in motion takes between regions and inside one, kWh/GB."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,8 @@ class Ensemble:
 
         Raises InvalidPlacementError if it is not one of the problem.
         """
-        return Day(self, tuple((place_positions(self.problem, regions), tuple(hours)) for regions, hours in parts))
+        placed = tuple((place_positions(self.problem, regions), tuple(hours)) for regions, hours in parts)
+        return Day(self, placed, self.problem.entry.stays_home_share)
 
     def home(self, hours: Sequence[int]) -> Day:
         """The same hours with all nodes at home."""
@@ -75,11 +72,6 @@ class Ensemble:
         """How many were observed."""
         assert self.problem.runs is not None
         return len(self.problem.runs.id)
-
-    @property
-    def stay_share(self) -> float:
-        """The share of runs that stays home."""
-        return self.problem.entry.stays_home_share
 
     @cached_property
     def part(self) -> Part:
@@ -102,10 +94,7 @@ class Ensemble:
 
     def rates(self, energies: Energies | None, intensity: Floats) -> Rates:
         """The problem's rates, or those with other transmission energies, for intensities (H, R)."""
-        if energies is None:
-            return Rates.of(self.problem, intensity)
-        changed = {"transmission_kwh_per_gb": energies[0], "intra_region_kwh_per_gb": energies[1]}
-        model = self.problem.carbon_model.model_copy(update=changed)
+        model = with_energies(self.problem, energies)
         return Rates.of(self.problem.model_copy(update={"carbon_model": model}), intensity)
 
     def apart(self, values: Floats) -> Floats:
@@ -143,6 +132,12 @@ class Day:
 
     ensemble: Ensemble
     parts: tuple[tuple[Ints, tuple[int, ...]], ...]
+    stay_share: float
+
+    @property
+    def of_moved(self) -> Day:
+        """The same without the runs that stay home."""
+        return replace(self, stay_share=0.0)
 
     def by_world(self, metric: Metric) -> Floats:
         """What each run counts over the day, world by world: (W, n)."""
@@ -185,8 +180,7 @@ class Day:
     def _shares(self) -> Floats:
         """What share of the runs is in each part, and at home: (k,)."""
         *hours, every = map(len, self._hours)
-        stay = self.ensemble.stay_share
-        return np.array([*((1 - stay) * count / every for count in hours), stay])
+        return np.array([*((1 - self.stay_share) * count / every for count in hours), self.stay_share])
 
     @cached_property
     def _batches(self) -> tuple[Batch, ...]:

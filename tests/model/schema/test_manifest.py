@@ -106,6 +106,14 @@ def folder_with(tmp_path: Path, text: str) -> Path:
     return tmp_path
 
 
+def test_manifest_when_it_asks_for_a_robust_placement_then_carbon_has_to_come_first():
+    """The corners are of carbon; as listed, it is first."""
+    asking = {**MINIMAL, "caribou": {"robust": True}}
+    assert parse_manifest(asking, FILE, graph_with()).robust
+    with pytest.raises(InvalidManifestError, match=r"cost comes first.*To fix: put carbon first, or take robust out"):
+        parse_manifest({**asking, "constraints": {"priority_order": ["cost", "carbon"]}}, FILE, graph_with())
+
+
 def test_manifest_when_it_is_the_reference_systems_then_it_is_read_as_it_is(tmp_path):
     """The reference system's file, with its nulls and comments, needs no change."""
     folder = folder_with(tmp_path, REFERENCE)

@@ -8,7 +8,8 @@ from known_worlds import AWAY, days, moved, world
 
 from caribou.model.metric import LimitKind, Metric
 from caribou.model.placement import ALL_HOURS, Placement, Plan
-from caribou.solver.analysis.sensitivity import Verdict, sensitivity
+from caribou.model.verdict import Verdict
+from caribou.solver.analysis.sensitivity import sensitivity
 from caribou.solver.analysis.sure_limits import LimitVerdict, SureLimit
 from caribou.solver.simulation import bootstrap
 from caribou.solver.simulation.carbon_and_cost import DAY

@@ -8,15 +8,10 @@ from caribou.model.metric import Metric
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.schema.placement import parse_placement
 from caribou.model.schema.problem_file import parse_problem
+from caribou.model.verdict import Verdict
 from caribou.solver import evaluate, solve
-from caribou.solver.analysis.sensitivity import (
-    TRANSMISSION,
-    Corner,
-    Sensitivity,
-    Verdict,
-    sensitivity,
-    with_sensitivity,
-)
+from caribou.solver.analysis.sensitivity import Corner, Sensitivity, sensitivity, with_sensitivity
+from caribou.solver.simulation.corners import TRANSMISSION
 
 SAMPLES = 60
 HOME, WEST = "us-east-1", "us-west-2"
@@ -138,6 +133,22 @@ def test_verdict_when_an_interval_has_zero_in_it_then_runs_are_too_few_to_say(lo
     sure = Corner(0.001, 0.0, "average", 0.3, (0.25, 0.35))
     found = Sensitivity((sure, Corner(0.005, 0.0, "average", 0.1, (low, high))), (), None, runs=30)
     assert found.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("saving", "ci95", "needed"),
+    [
+        (0.1, (-0.1, 0.2), 32),
+        (-0.1, (-0.5, 0.2), 72),
+        (0.1, (0.0, 0.2), 30),
+        (0.1, (0.05, 0.2), 30),
+        (1e-6, (-1, 1), None),
+    ],
+)
+def test_runs_needed_when_runs_are_too_few_then_the_half_width_goes_with_one_over_their_root(saving, ci95, needed):
+    """Of eight: an interval twice too wide on the side of zero takes four times the runs, but no fewer than thirty."""
+    found = Sensitivity((Corner(0.005, 0.0, "average", saving, ci95),), (), None, runs=8)
+    assert (found.verdict, found.runs_needed) == (Verdict.TOO_FEW, needed)
 
 
 def test_saving_when_a_region_that_is_not_used_has_no_marginal_then_it_does_not_matter(instances):
