@@ -100,7 +100,16 @@ def _columns(executions: Sequence[Sequence[EndpointRecord]]) -> Json:
         "gb_in": [gigabytes(sum(endpoint.bytes_in for endpoint in called)) for called in executions],
         "seconds": [seconds(sum(endpoint.busy_s for endpoint in called)) for called in executions],
         **puts,
+        **_round_trips(executions),
     }
+
+
+def _round_trips(executions: Sequence[Sequence[EndpointRecord]]) -> Json:
+    """The round trips of each execution; nothing at all where one of them was not counted."""
+    counted = [[endpoint.round_trips for endpoint in called] for called in executions]
+    if any(trips is None for called in counted for trips in called):
+        return {}
+    return {"round_trips": [sum(trips or 0 for trips in called) for called in counted]}
 
 
 def _name(service: str, region: str | None) -> str:

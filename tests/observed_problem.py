@@ -15,6 +15,8 @@ from caribou.model.run.record import EndpointRecord, Outcome, SuccessorRecord
 HOME, AWAY, FAR = "us-east-1", "ca-central-1", "eu-north-1"
 START = 1_782_000_000.0
 _SEND_S = 0.03
+TRIPS = 6
+"""Of three calls: one on a new connection, one that asks before its body."""
 
 
 def graph():
@@ -122,4 +124,4 @@ def _run(run_id, started_at, chance, regions, bucket, *, only_data, skip_share):
 
 def _external(bucket, chance, duration_s):
     size = chance.randrange(1_000_000, 50_000_000)
-    return (EndpointRecord("s3", bucket, "photos", 3, 3, size // 3, size, duration_s / 2, duration_s / 2),)
+    return (EndpointRecord("s3", bucket, "photos", 3, 3, size // 3, size, duration_s / 2, duration_s / 2, TRIPS),)

@@ -3,15 +3,19 @@
 A scenario is an observed run with everything in it: which edges it took, how long its nodes ran, what they exchanged,
 how long its messages travelled. A placement changes of it what it changes, o being where something was observed:
 
-    duration(v, r)      = d * factor(v, r) / factor(v, o) + sum over endpoints e   rounds * (ping(r, e) - ping(o, e))
-    latency(u, v; a, b) = l + k * (ping(a, b) - ping(o_u, o_v))             k = 5 into a sync node, else 1
+    duration(v, r)      = d * factor(v, r) / factor(v, o) + farther(v, r)
+    farther(v, r)       = sum over endpoints e   rounds * (ping(r, e) - ping(o, e))
+                          of a leaf, which notes its end at home: + 2 * (ping(r, home) - ping(o, home))
+    call(e, r)          = offset * (u * factor(v, r) / factor(v, o) + farther(v, r)) / u       u: its last call's offset
+    latency(u, v; a, b) = l + k * (ping(a, b) - ping(o_u, o_v))             k = 1/2, of a report 5/2, of a notice 3/2
     start(v, r)         later by a cold start, where r has more of them than o
 
-So a placement that leaves all as it was scores as the run did. `rounds` are the round trips of the calls to an
-endpoint: for each call 2, and one for each doubling of what TCP sends at once, from 14.6 KB; but no more than the
-seconds that were observed have room for. Factors are in `region_speed`, cold starts in `cold_starts`. Where a run lacks
-something (a message that came late for an outage, a hop of the entry that was never moved), another run's stands in,
-drawn independently.
+So a placement that leaves all as it was scores as the run did. The last call is sent when user code has returned, so
+what comes after it is the sends', and not farther from any endpoint. `rounds` are the round trips of the calls to an
+endpoint: those that were counted, else 3 a call, and one more for each doubling of what TCP sends at once, from 14.6
+KB; but no more than the seconds that were observed have room for. Factors are in `region_speed`, cold starts in
+`cold_starts`. Where a run lacks something (a message that came late for an outage, a hop of the entry that was never
+moved), another run's stands in, drawn independently.
 """
 
 from __future__ import annotations
@@ -24,15 +28,22 @@ import numpy as np
 
 from caribou.model.schema.problem import Exchanges, ProblemEdge, Runs, SkipNotice, Transfers
 from caribou.solver.simulation.cold_starts import ColdStarts, Executions, Stay
-from caribou.solver.simulation.latency import KB_PER_GB, PINGS_INTO_PLAIN, PINGS_INTO_SYNC, Latency
+from caribou.solver.simulation.latency import KB_PER_GB, PINGS_INTO_PLAIN, Latency
 from caribou.solver.simulation.random_streams import Bools, Floats, Ints, Purpose
 from caribou.solver.simulation.region_speed import RegionSpeed, region_chance
 from caribou.solver.simulation.scenarios import EntryDraw, External, Message, NodeRuns, Scenarios, Starts
 
-ROUNDS_A_CALL = 2.0
-"""A new connection takes a round trip, its encryption another; over an open one a request and its answer take one."""
+TRIPS_A_CALL = 3
+"""Where nobody has counted: a new connection takes a round trip, its encryption another, request and answer one."""
 INITIAL_WINDOW_KB = 14.6
 """What TCP sends before it waits for the first acknowledgement: ten segments of 1,460 bytes (RFC 6928)."""
+PINGS_OF_MESSAGE = 0.5
+"""A topic has a message when half of the publish's round trip is over; nobody waits for the answer to it."""
+PINGS_OF_REPORT = 2 + PINGS_OF_MESSAGE
+"""One puts the payload, one reports, and who reports last sends the message that starts the sync node."""
+PINGS_OF_NOTICE = 1 + PINGS_OF_MESSAGE
+PINGS_OF_END = 2.0
+"""A leaf notes in the run item, at home, that it has ended, and the last one ends the run. It waits for both."""
 _NOWHERE = -1
 
 
@@ -81,12 +92,13 @@ class ObservedScenarios(Scenarios):
     def entry(self) -> EntryDraw:
         """How the runs begin: what the clients sent, and the hop of an entry that is elsewhere."""
         drawn = super().entry
+        forward = drawn.forward_latency
         return EntryDraw(
             np.tile(np.asarray(self.problem.entry.payload_gb), self.worlds),
             drawn.at_function,
             drawn.redirector,
             drawn.forward_gb,
-            drawn.forward_latency,
+            None if forward is None else replace(forward, shift=forward.shift * PINGS_OF_MESSAGE / PINGS_INTO_PLAIN),
         )
 
     def _runs_of(self, name: str) -> NodeRuns:
@@ -98,8 +110,10 @@ class ObservedScenarios(Scenarios):
             return NodeRuns(nothing, (), dict.fromkeys(calls, nothing))
         duration = self._gathered({region: runs.duration_s for region, runs in node.runs.items()}, rows)
         farther, external = self._exchanged(node.runs, rows)
-        moved = np.maximum(duration * self._faster(duration, farther, rows) + farther, 0.0)
-        stretch = np.divide(moved, duration, out=np.zeros_like(moved), where=duration > 0)
+        if not calls:
+            farther += self._end_farther(rows)
+        faster = self._faster(duration, farther, rows)
+        stretch = self._stretched(node.runs, rows, faster, farther)
         starts = self._cold_starts(name, rows)
         delay_s = starts.delays_s(self.streams.uniform(Purpose.COLD_START, self.position[name]))
         offsets = {
@@ -108,7 +122,26 @@ class ObservedScenarios(Scenarios):
         }
         stay = self.problem.entry.stays_home_share
         at_home_s = starts.at_home * starts.mean_s * stay / (1 - stay)
-        return NodeRuns(moved, external, offsets, Starts(starts.expected_s, delay_s, at_home_s))
+        return NodeRuns(
+            np.maximum(duration * faster + farther, 0.0),
+            external,
+            offsets,
+            Starts(starts.expected_s, delay_s, at_home_s),
+        )
+
+    def _stretched(self, runs: Mapping[str, Runs], rows: _Row, faster: Floats, farther: Floats) -> Floats:
+        """By what the time before a node's calls grows: (R, S)."""
+        last = {r: np.max(list(seen.call_offset_s.values()), axis=0) for r, seen in runs.items() if seen.call_offset_s}
+        until_s = self._gathered(last, rows)
+        moved = np.maximum(until_s * faster + farther, 0.0)
+        return np.divide(moved, until_s, out=np.zeros_like(moved), where=until_s > 0)
+
+    def _end_farther(self, rows: _Row) -> Floats:
+        """Seconds (R, S) that a leaf's notes of its end take more than where they were observed."""
+        to = self.geography.ping_s[:, self.geography.home]
+        return np.asarray(
+            PINGS_OF_END * (to[:, np.newaxis] - to[np.where(rows.seen, rows.region, self.geography.home)])
+        )
 
     def _faster(self, duration: Floats, farther: Floats, rows: _Row) -> Floats:
         """By what a node's run times are multiplied in each region: (R, S)."""
@@ -185,7 +218,7 @@ class ObservedScenarios(Scenarios):
 
     def _transfer(self, index: int, edge: ProblemEdge) -> tuple[Floats, Latency]:
         drawn_gb, drawn = super()._transfer(index, edge)
-        pings = PINGS_INTO_PLAIN if edge.sync is None else PINGS_INTO_SYNC
+        pings = PINGS_OF_MESSAGE if edge.sync is None else PINGS_OF_REPORT
         seen, payload, net = self._net(edge.transfers, pings)
         return np.where(seen, payload, drawn_gb), self._whole(seen, net, drawn, pings)
 
@@ -196,8 +229,8 @@ class ObservedScenarios(Scenarios):
             for pair, seen in notice.transfers.items()
             if seen.run is not None
         }
-        seen, _, net = self._net(columns, PINGS_INTO_SYNC)
-        return replace(message, latency=self._whole(seen, net, message.latency, PINGS_INTO_SYNC))
+        seen, _, net = self._net(columns, PINGS_OF_NOTICE)
+        return replace(message, latency=self._whole(seen, net, message.latency, PINGS_OF_NOTICE))
 
     def _net(self, transfers: Mapping[str, Transfers], pings: float) -> tuple[Bools, Floats, Floats]:
         """Which runs (S,) have a message, its size, and its latency less the pings between where it was observed."""
@@ -224,4 +257,6 @@ def _rounds(exchanges: Exchanges) -> Floats:
     calls = np.asarray(exchanges.calls, dtype=np.float64)
     size_kb = (np.asarray(exchanges.gb_out) + np.asarray(exchanges.gb_in)) * KB_PER_GB
     each_kb = np.divide(size_kb, calls, out=np.zeros_like(size_kb), where=calls > 0)
-    return np.asarray(calls * (ROUNDS_A_CALL + np.ceil(np.log2(each_kb / INITIAL_WINDOW_KB + 1.0))))
+    doublings = np.maximum(np.ceil(np.log2(each_kb / INITIAL_WINDOW_KB + 1.0)) - 1.0, 0.0)
+    trips = TRIPS_A_CALL * calls if exchanges.round_trips is None else np.asarray(exchanges.round_trips)
+    return np.asarray(trips + calls * doublings)

@@ -105,19 +105,35 @@ def _rounds(exchanged, at, ping_s):
     calls, size_kb = exchanged["calls"][at], (exchanged["gb_out"][at] + exchanged["gb_in"][at]) * 1024**2
     if calls == 0:
         return 0.0
-    rounds = calls * (2 + math.ceil(math.log2(size_kb / calls / 14.6 + 1)))
+    rounds = exchanged["round_trips"][at] if "round_trips" in exchanged else 3 * calls
+    rounds += calls * max(math.ceil(math.log2(size_kb / calls / 14.6 + 1)) - 1, 0)
     return min(rounds, exchanged["seconds"][at] / ping_s)
 
 
 def _duration(data, row, node, region):
+    _, runs, at = _execution(data, row, node)
+    return _moved(data, row, node, region, runs["duration_s"][at])
+
+
+def _moved(data, row, node, region, seconds):
+    """What seconds of an execution, with all that it exchanges, take in a region."""
     seen_in, runs, at = _execution(data, row, node)
-    duration = runs["duration_s"][at] * _factor(data, node, region) / _factor(data, node, seen_in)
+    moved = seconds * _factor(data, node, region) / _factor(data, node, seen_in)
+    for where, rounds in _trips(data, node, runs, at, seen_in):
+        moved += rounds * (_ping(data, region, where) - _ping(data, seen_in, where))
+    return max(moved, 0.0)
+
+
+def _trips(data, node, runs, at, seen_in):
+    """Regions to which an execution makes round trips that it waits for, and how many."""
+    trips = []
     for name, exchanged in runs["external"].items():
         where = data["endpoints"][name]["region"]
         if where in data["regions"]:
-            rounds = _rounds(exchanged, at, _ping(data, seen_in, where))
-            duration += rounds * (_ping(data, region, where) - _ping(data, seen_in, where))
-    return max(duration, 0.0)
+            trips.append((where, _rounds(exchanged, at, _ping(data, seen_in, where))))
+    if not any(edge["from"] == node for edge in data["edges"]):
+        trips.append((data["home_region"], 2))
+    return trips
 
 
 def _factor(data, node, region):
@@ -140,12 +156,9 @@ def _as_near_as(data, node, region, base):
     """What a node's executions in a region would have taken, as far from their endpoints as another region is."""
     runs = data["nodes"][node]["runs"][region]
     took = list(runs["duration_s"])
-    for name, exchanged in runs["external"].items():
-        where = data["endpoints"][name]["region"]
-        if where in data["regions"]:
-            seen = _ping(data, region, where)
-            for at in range(len(took)):
-                took[at] += _rounds(exchanged, at, seen) * (_ping(data, base, where) - seen)
+    for at in range(len(took)):
+        for where, rounds in _trips(data, node, runs, at, region):
+            took[at] += rounds * (_ping(data, base, where) - _ping(data, region, where))
     return took
 
 
@@ -166,7 +179,7 @@ def _latency(data, row, transfers, pings, ends):
 def _transfers(data, row, edge):
     if row not in edge["taken"]:
         return {}
-    pings = 5 if edge["sync"] else 1
+    pings = 2.5 if edge["sync"] else 0.5
     size = next(s["payload_gb"][s["run"].index(row)] for s in edge["transfers"].values() if row in s["run"])
     return {
         f"{a}>{b}": {"payload_gb": [size], "latency_s": [_latency(data, row, edge["transfers"], pings, (a, b))]}
@@ -177,7 +190,7 @@ def _transfers(data, row, edge):
 
 def _notice(data, row, notice):
     pairs = {
-        f"{a}>{b}": _latency(data, row, notice["transfers"], 5, (a, b))
+        f"{a}>{b}": _latency(data, row, notice["transfers"], 1.5, (a, b))
         for a in data["regions"]
         for b in data["regions"]
     }
@@ -230,7 +243,8 @@ def _runs(data, row, node):
     result = {}
     for region in data["regions"]:
         duration = _duration(data, row, node, region)
-        stretch = duration / runs["duration_s"][at]
+        last = max((offsets[at] for offsets in runs["call_offset_s"].values()), default=0.0)
+        stretch = _moved(data, row, node, region, last) / last if last else 0.0
         result[region] = {
             "duration_s": [duration],
             "external_data_gb": [0.0],
