@@ -18,7 +18,7 @@ class Verdict(StrEnum):
     DEPENDS = "depends on what is assumed"
     """It saves under one assumption and loses under another, and the runs are enough to say so."""
     TOO_FEW = "too few runs to say"
-    """Under one of the assumptions the interval of the saving has zero in it."""
+    """They are fewer than thirty, or under one of the assumptions the interval of the saving has zero in it."""
     STAYS = "stays home"
     """Nothing moves, so nothing is saved or lost."""
 

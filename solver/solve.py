@@ -16,7 +16,7 @@ from caribou.solver.search.hours import DayCriteria
 from caribou.solver.search.objective import Criteria, tails_needed
 from caribou.solver.search.score_cache import ScoreCache
 from caribou.solver.simulation.carbon_and_cost import DAY
-from caribou.solver.simulation.evaluation import check_sampling
+from caribou.solver.simulation.checks import check_sampling
 from caribou.solver.simulation.worst_corner import WorstCornerEvaluator, candidates, evaluator_of, regions_left_out
 
 

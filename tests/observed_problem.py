@@ -36,10 +36,14 @@ def manifest(workflow, **changes):
 
 
 def observed_problem(seed, runs, regions=None, bucket=HOME, *, only_data=False, skip_share=0.3):
-    """A problem of random runs, and when each ended, s after its start. `bucket`: the region of b's data, or None."""
+    """A problem of random runs, and when each ended, s after its start.
+
+    `regions`: where nodes ran that were not at home; a list has one a run. `bucket`: the region of b's data, or None.
+    """
     chance, workflow = random.Random(seed), graph()
+    places = regions if isinstance(regions, list) else [regions or {}] * runs
     observed = [
-        _run(f"run-{i}", START + 100 * i, chance, regions or {}, bucket, only_data=only_data, skip_share=skip_share)
+        _run(f"run-{i}", START + 100 * i, chance, places[i], bucket, only_data=only_data, skip_share=skip_share)
         for i in range(runs)
     ]
     problem = build_problem(

@@ -41,11 +41,16 @@ Hour = Annotated[int, Field(ge=0, le=23)]
 
 
 class EstimateFile(StrictModel):
-    """Mean and 95th percentile over the drawn runs, and the 95 % confidence interval of the mean."""
+    """Mean and 95th percentile over the runs, and their 95 % confidence intervals.
+
+    `p95_ci95` is absent where runs are drawn, and of carbon, which differs by hour; its upper end is null where the
+    runs are too few to bound it.
+    """
 
     mean: NotNegative
     p95: NotNegative
     ci95: Annotated[tuple[float, float], Field(strict=False)]
+    p95_ci95: Annotated[tuple[float, float | None], Field(strict=False)] | None = None
 
 
 class EachMetric(StrictModel, Generic[T]):
@@ -62,6 +67,7 @@ class ConstraintFile(StrictModel):
     """A limit, `hard.` (on the tail) or `soft.` (on the mean), at the hour of the plan at which it is closest.
 
     `slack` is limit - value. `binding` says that the limit is violated, or that a better placement is known without it.
+    `verdict`, of observed runs: whether they say that it is met.
     """
 
     name: Annotated[str, Field(pattern=_limit_pattern(*LimitKind))]
@@ -69,6 +75,7 @@ class ConstraintFile(StrictModel):
     value: NotNegative
     slack: float
     binding: bool
+    verdict: Annotated[str, Field(min_length=1, max_length=80)] | None = None
 
 
 class RelaxFile(StrictModel):

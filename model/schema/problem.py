@@ -47,12 +47,15 @@ class CarbonIntensity(StrictModel):
     """Average intensity of a region's grid: overall, and by hour of the day in UTC, from 0.
 
     `marginal` is the annual mean of marginal intensity, of whichever power plants answer to one kWh more; absent where
-    nobody publishes it. No placement is chosen by it: see `sensitivity` in docs/model.md.
+    nobody publishes it. No placement is chosen by it: see `sensitivity` in docs/model.md. `zone` is the grid's name;
+    `year_to_year` the standard deviation of the logarithm of a year's mean to the year before, absent if not known.
     """
 
     average: Intensity
     hourly: Annotated[tuple[Intensity, ...], Field(strict=False, min_length=24, max_length=24)]
     marginal: Intensity | None = None
+    zone: Name | None = None
+    year_to_year: Annotated[float, Field(ge=0, le=2)] | None = None
 
 
 class CpuPower(StrictModel):

@@ -25,7 +25,7 @@ from caribou.model.schema.problem import Problem
 from caribou.solver.search.moves import moved
 from caribou.solver.search.objective import Criteria, tails_needed
 from caribou.solver.search.score_cache import ScoreCache
-from caribou.solver.simulation.evaluation import check_sampling, place_positions
+from caribou.solver.simulation.checks import check_sampling, place_positions
 from caribou.solver.simulation.evaluator import Evaluator, Scores
 from caribou.solver.simulation.lower_bounds import LowerBounds
 from caribou.solver.simulation.precision import EPSILON

@@ -19,10 +19,9 @@ import numpy as np
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.schema.problem import Problem
 from caribou.model.verdict import Verdict
-from caribou.solver.analysis.day_carbon import day_carbon
-from caribou.solver.simulation.corners import AT, INTENSITIES, TRANSMISSION, Intensity, assuming, marginal_unknown
-from caribou.solver.simulation.evaluation import check_sampling
-from caribou.solver.simulation.evaluator import Evaluator
+from caribou.solver.analysis.day_carbon import ENOUGH_RUNS, Saving, TwoDays, two_days
+from caribou.solver.simulation.checks import check_sampling
+from caribou.solver.simulation.corners import INTENSITIES, TRANSMISSION, Energies, Intensity, marginal_unknown
 from caribou.solver.simulation.precision import EPSILON, significant
 
 MOST_RUNS = 1_000_000
@@ -38,6 +37,11 @@ class Corner:
     intensity: Intensity
     saving: float
     ci95: tuple[float, float] | None
+
+    @classmethod
+    def of(cls, energies: Energies, intensity: Intensity, saving: Saving) -> Corner:
+        """What is saved under these assumptions."""
+        return cls(*energies, intensity, saving.mean, saving.ci95)
 
     @property
     def is_unsure(self) -> bool:
@@ -91,6 +95,8 @@ class Sensitivity:
         signs = {corner.sign for corner in self.corners}
         if {1, -1} <= signs:
             return Verdict.DEPENDS
+        if self.runs is not None and self.runs < ENOUGH_RUNS:
+            return Verdict.TOO_FEW
         if any(corner.is_unsure for corner in self.corners):
             return Verdict.TOO_FEW
         return Verdict.LOSES if -1 in signs else Verdict.SAVES
@@ -100,8 +106,8 @@ class Sensitivity:
         """About how many runs would do where they are too few to say; None where they are not, or no number would."""
         if self.verdict != Verdict.TOO_FEW or self.runs is None:
             return None
-        needed = max((corner.runs_needed(self.runs) for corner in self.corners if corner.is_unsure), default=inf)
-        return max(ceil(significant(needed)), self.runs + 1) if needed <= MOST_RUNS else None
+        needed = max((corner.runs_needed(self.runs) for corner in self.corners if corner.is_unsure), default=0.0)
+        return max(ceil(significant(needed)), self.runs + 1, ENOUGH_RUNS) if needed <= MOST_RUNS else None
 
     def to_json(self) -> dict[str, Any]:
         """As in a placement's file, `sensitivity`."""
@@ -124,22 +130,20 @@ def sensitivity(problem: Problem, placement: Placement, *, seed: int = 0, sample
     """
     check_sampling(seed, samples)
     unknown = marginal_unknown(problem, {problem.home_region, *placement.regions})
-    corners, known = [], []
-    for energies in TRANSMISSION:
-        evaluator = Evaluator(assuming(problem, *energies), seed, samples)
-        for intensity in INTENSITIES if not unknown else INTENSITIES[:1]:
-            home = day_carbon(evaluator, _home(problem, placement), AT[intensity])
-            placed = day_carbon(evaluator, placement, AT[intensity])
-            saving = home.saving_of(placed)
-            corners.append(Corner(*energies, intensity, saving.mean, saving.ci95))
-            if intensity == "average" and energies[1] == 0:
-                known.append((energies[0], home.mean_g - placed.mean_g))
+    days = two_days(problem, placement, _home(problem, placement), seed=seed, samples=samples)
+    known = INTENSITIES if not unknown else INTENSITIES[:1]
     return Sensitivity(
-        corners=tuple(corners),
+        corners=tuple(Corner.of(e, i, days.saving(e, i)) for e in TRANSMISSION for i in known),
         marginal_unknown=unknown,
-        break_even_kwh_per_gb=_break_even(*known),
+        break_even_kwh_per_gb=_break_even(*(_saved(days, energies) for energies in TRANSMISSION if not energies[1])),
         runs=None if problem.runs is None else len(problem.runs.id),
     )
+
+
+def _saved(days: TwoDays, energies: Energies) -> tuple[float, float]:
+    """The energy between regions, and the grams that are saved with it, by average intensity."""
+    placed, home = days.grams(energies, "average")
+    return energies[0], home - placed
 
 
 def _home(problem: Problem, placement: Placement) -> Placement:

@@ -11,10 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Literal
 
-from caribou.model.schema.problem import Problem
+from caribou.model.schema.problem import CarbonModel, Problem
 from caribou.solver.simulation.carbon_and_cost import AVERAGE
 
-TRANSMISSION: tuple[tuple[float, float], ...] = ((0.001, 0.001), (0.001, 0.0), (0.005, 0.0))
+Energies = tuple[float, float]
+"""What data in motion takes between regions and inside one, kWh/GB."""
+
+TRANSMISSION: tuple[Energies, ...] = ((0.001, 0.001), (0.001, 0.0), (0.005, 0.0))
 """What data in motion takes, kWh/GB, between regions and inside one: the reference system's default, Cloud Carbon
 Footprint's with the reference paper's rule that only data between regions counts, and that paper's worst case."""
 
@@ -24,8 +27,8 @@ AT: Mapping[Intensity, Callable[[int], int]] = {"average": lambda hour: hour, "m
 """Which place on the hour axis of a problem of `assuming` stands for an hour."""
 
 
-def assuming(problem: Problem, kwh_per_gb: float, intra_kwh_per_gb: float) -> Problem:
-    """The problem with these transmission energies and, in the place of the overall average, marginal intensity.
+def assuming(problem: Problem, energies: Energies | None) -> Problem:
+    """The problem with these transmission energies, its own if None, and marginal intensity for the overall average.
 
     So one problem scores both: at the hours 0 to 23 with average intensity, at `AVERAGE` with the marginal one. Where
     that is not known, nothing at `AVERAGE` means anything: ask `marginal_unknown` first.
@@ -35,10 +38,15 @@ def assuming(problem: Problem, kwh_per_gb: float, intra_kwh_per_gb: float) -> Pr
         grid = facts.carbon_intensity_g_per_kwh
         changed = grid.model_copy(update={"average": grid.average if grid.marginal is None else grid.marginal})
         regions[name] = facts.model_copy(update={"carbon_intensity_g_per_kwh": changed})
-    energies = {"transmission_kwh_per_gb": kwh_per_gb, "intra_region_kwh_per_gb": intra_kwh_per_gb}
-    return problem.model_copy(
-        update={"regions": regions, "carbon_model": problem.carbon_model.model_copy(update=energies)}
-    )
+    return problem.model_copy(update={"regions": regions, "carbon_model": with_energies(problem, energies)})
+
+
+def with_energies(problem: Problem, energies: Energies | None) -> CarbonModel:
+    """The problem's carbon model with these transmission energies, its own if None."""
+    if energies is None:
+        return problem.carbon_model
+    changed = {"transmission_kwh_per_gb": energies[0], "intra_region_kwh_per_gb": energies[1]}
+    return problem.carbon_model.model_copy(update=changed)
 
 
 def marginal_unknown(problem: Problem, regions: Collection[str]) -> tuple[str, ...]:

@@ -121,7 +121,7 @@ class WorstCornerEvaluator(Evaluator):
 
     @cached_property
     def _corners(self) -> tuple[Evaluator, ...]:
-        return tuple(Evaluator(assuming(self.problem, *energies), self.seed, self.samples) for energies in TRANSMISSION)
+        return tuple(Evaluator(assuming(self.problem, energies), self.seed, self.samples) for energies in TRANSMISSION)
 
     @cached_property
     def _corner_homes(self) -> tuple[Floats, ...]:

@@ -31,8 +31,8 @@ def windy(instances):
 
 def test_solver_when_imported_then_offers_these_names():
     """The room's public names."""
-    values = ["Estimate", "Evaluation", "Judgement", "Metrics", "Saving"]
-    assert caribou.solver.__all__ == [*values, "evaluate", "judge", "saving_over", "solve", "stamped"]
+    classes = ["ENOUGH_RUNS", "Estimate", "Evaluation", "Judgement", "Metrics", "Saving"]
+    assert caribou.solver.__all__ == [*classes, "evaluate", "judge", "saving_over", "solve", "stamped"]
 
 
 @pytest.mark.parametrize("name", BEST_KNOWN)

@@ -131,7 +131,7 @@ def test_verdict_when_observed_runs_are_many_then_it_saves_and_each_corner_has_a
 def test_verdict_when_an_interval_has_zero_in_it_then_runs_are_too_few_to_say(low, high, verdict):
     """At one corner is enough."""
     sure = Corner(0.001, 0.0, "average", 0.3, (0.25, 0.35))
-    found = Sensitivity((sure, Corner(0.005, 0.0, "average", 0.1, (low, high))), (), None, runs=8)
+    found = Sensitivity((sure, Corner(0.005, 0.0, "average", 0.1, (low, high))), (), None, runs=30)
     assert found.verdict == verdict
 
 
@@ -151,12 +151,13 @@ def test_verdict_when_a_corner_may_lose_then_it_depends_only_if_the_runs_say_tha
     [
         (0.1, (-0.1, 0.2), 32),
         (-0.1, (-0.5, 0.2), 72),
-        (0.1, (0.0, 0.2), 9),
+        (0.1, (0.0, 0.2), 30),
+        (0.1, (0.05, 0.2), 30),
         (1e-6, (-1, 1), None),
     ],
 )
 def test_runs_needed_when_runs_are_too_few_then_the_half_width_goes_with_one_over_their_root(saving, ci95, needed):
-    """Of eight: an interval twice too wide on the side of zero takes four times the runs; its other side is free."""
+    """Of eight: an interval twice too wide on the side of zero takes four times the runs, but no fewer than thirty."""
     found = Sensitivity((Corner(0.005, 0.0, "average", saving, ci95),), (), None, runs=8)
     assert (found.verdict, found.runs_needed) == (Verdict.TOO_FEW, needed)
 

@@ -10,7 +10,7 @@ from caribou.model.metric import Metric
 from caribou.model.schema.problem_file import parse_problem
 from caribou.solver import solve
 from caribou.solver.simulation.carbon_and_cost import DAY
-from caribou.solver.simulation.evaluation import place_positions
+from caribou.solver.simulation.checks import place_positions
 from caribou.solver.simulation.evaluator import Evaluator
 
 

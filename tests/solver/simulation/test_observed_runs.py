@@ -7,7 +7,7 @@ from observed_problem import AWAY, FAR, HOME, observed_problem
 from caribou.model.metric import Metric
 from caribou.model.schema.problem_file import parse_problem
 from caribou.solver import evaluate, solve
-from caribou.solver.simulation.evaluation import place_positions
+from caribou.solver.simulation.checks import place_positions
 from caribou.solver.simulation.evaluator import Evaluator
 
 MICROSECONDS = 5e-6
