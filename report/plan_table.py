@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from caribou.model.metric import Metric, limit_named
+from caribou.model.metric import LimitKind, Metric, limit_named
 from caribou.model.placement import Placement, Plan, PlanStatus
 from caribou.model.schema.problem import Problem
 from caribou.report.corners_table import corners_table
@@ -70,7 +70,8 @@ def _limits(placement: Placement) -> Table:
 
 def _limit(plan: Plan, limit: dict[str, Any]) -> Iterator[str]:
     kind, metric = limit_named(limit["name"])
-    yield f"{kind}: {metric}, {kind.bounds}, {metric.unit}"
+    whose = " (moved)" if kind == LimitKind.HARD and metric.tail_is_of_moved else ""  # runs that a placement moves
+    yield f"{kind}: {metric}{whose}, {kind.bounds}, {metric.unit}"
     yield hours_text(plan.hours)
     yield _number(limit["limit"])
     yield _number(limit["value"]) + (" (violated)" if limit["slack"] < 0 else "")
