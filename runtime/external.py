@@ -24,6 +24,7 @@ _DECODED_LENGTH = "x-amz-decoded-content-length"
 """S3 uploads in chunks, with a checksum at the end, say the body's size here."""
 _BUCKET_REGION = "x-amz-bucket-region"
 _NOWHERE = "aws-global"
+_WRITING = ("PUT", "POST")
 _CALL = "caribou_call"
 
 
@@ -36,7 +37,10 @@ class Endpoint(NamedTuple):
 
 
 class Exchange(NamedTuple):
-    """Calls, tries, bytes of request and response bodies, and seconds: added up over calls, and while any went on."""
+    """Calls, tries, bytes of request and response bodies, and seconds: added up over calls, and while any went on.
+
+    `puts` are those calls that write, by their method.
+    """
 
     calls: int = 0
     attempts: int = 0
@@ -44,6 +48,7 @@ class Exchange(NamedTuple):
     bytes_in: int = 0
     seconds: float = 0.0
     busy_s: float = 0.0
+    puts: int = 0
 
     def plus(self, other: Exchange) -> Exchange:
         """Both together."""
@@ -89,6 +94,7 @@ class _Call:
     attempts: int = 0
     bytes_out: int = 0
     bytes_in: int = 0
+    puts: int = 0
 
 
 @dataclass(slots=True)
@@ -152,6 +158,7 @@ class ExternalCalls:
         call = self._sending.call = request.context.get(_CALL)
         if call is not None:
             call.attempts += 1
+            call.puts = int(request.method in _WRITING)
             call.endpoint = _endpoint(event_name, request)
 
     def _sends(self, request: Any, **_: object) -> None:  # noqa: ANN401 - botocore's AWSPreparedRequest
@@ -191,7 +198,7 @@ class ExternalCalls:
     def _ends(self, context: Mapping[str, Any], **_: object) -> None:
         call = context.get(_CALL)
         if call is not None and call.endpoint is not None:
-            moved = Exchange(1, call.attempts, call.bytes_out, call.bytes_in)
+            moved = Exchange(1, call.attempts, call.bytes_out, call.bytes_in, puts=call.puts)
             self._add(call.endpoint, call.begun_s, moved)
 
     def _add(self, endpoint: Endpoint, begun_s: float, moved: Exchange) -> None:

@@ -1,5 +1,6 @@
 """Problems made of run records: random runs of a small workflow, of which everything is known."""
 
+import dataclasses
 import random
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -53,6 +54,13 @@ def observed_problem(seed, runs, regions=None, bucket=HOME, *, only_data=False, 
         control_region=HOME,
     )
     return SimpleNamespace(problem=problem, observed=observed)
+
+
+def run_records(seed, runs):
+    """The records of random runs at home that exchanged nothing with services outside, as far as was seen."""
+    chance = random.Random(seed)
+    every = [_run(f"run-{i}", START + 100 * i, chance, {}, None, only_data=False, skip_share=0.3) for i in range(runs)]
+    return [dataclasses.replace(record, external=()) for run in every for record in run["records"]]
 
 
 def _run(run_id, started_at, chance, regions, bucket, *, only_data, skip_share):
