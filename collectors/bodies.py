@@ -42,7 +42,8 @@ class Body(Protocol):
 class CarbonBody:
     """Average intensity of a region's grid, g CO2eq/kWh: over all, and by hour of day (UTC), from 0.
 
-    `marginal` is the annual mean of marginal intensity, None where nobody publishes it.
+    `marginal` is the annual mean of marginal intensity, None where nobody publishes it. `year_to_year` is the standard
+    deviation of the logarithm of a year's mean to the year before; it and the grid's `zone` are None where not known.
     """
 
     kind: ClassVar[Kind] = "carbon"
@@ -50,29 +51,34 @@ class CarbonBody:
     average: float
     hourly: tuple[float, ...]
     marginal: float | None = None
+    zone: str | None = None
+    year_to_year: float | None = None
     provenance: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.hourly) != HOURS:
             raise _wrong(self.kind, f"has not {HOURS} hourly intensities", len(self.hourly))
         hours = {f"hourly[{hour}]": intensity for hour, intensity in enumerate(self.hourly)}
-        _check(self.kind, {"average": self.average, **hours, **self._known_marginal()})
+        known = {key: value for key, value in self._known().items() if key != "zone"}
+        _check(self.kind, {"average": self.average, **hours, **known})
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The body that `to_json` wrote."""
-        return cls(data["average"], tuple(data["hourly"]), data.get("marginal"), _provenance(data))
+        known = {key: data.get(key) for key in ("marginal", "zone", "year_to_year")}
+        return cls(data["average"], tuple(data["hourly"]), **known, provenance=_provenance(data))
 
     def to_json(self) -> Json:
-        """The body as a JSON object; `marginal` is absent where it is not known."""
+        """The body as a JSON object; what is not known is absent."""
         return {**self.intensity(), "provenance": dict(self.provenance)}
 
     def intensity(self) -> Json:
         """The figures alone as a JSON object, as a problem has them too."""
-        return {"average": self.average, "hourly": list(self.hourly), **self._known_marginal()}
+        return {"average": self.average, "hourly": list(self.hourly), **self._known()}
 
-    def _known_marginal(self) -> dict[str, float]:
-        return {} if self.marginal is None else {"marginal": self.marginal}
+    def _known(self) -> Json:
+        may_lack = {"marginal": self.marginal, "zone": self.zone, "year_to_year": self.year_to_year}
+        return {key: value for key, value in may_lack.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

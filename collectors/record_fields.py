@@ -108,6 +108,8 @@ def _wrong_of(endpoint: EndpointRecord) -> Iterator[tuple[str, Any]]:
             yield f"{name} of {where}", value
     if not _is_size(endpoint.puts):
         yield f"puts of {where}", endpoint.puts
+    if (trips := endpoint.round_trips) is not None and not _is_number(trips, (0, MAX_BYTES), whole=True):
+        yield f"round_trips of {where}", trips
     for name in ("seconds", "busy_s"):
         if not _is_number(value := getattr(endpoint, name), (0, LAMBDA_MAX_S * MAX_CALLS_AT_ONCE)):
             yield f"{name} of {where}", value

@@ -1,15 +1,19 @@
-"""Two tables for a person: where a workflow's functions ran, and what a placement changes."""
+"""For a person: where a workflow's functions ran, what a placement changes, and why another input stays home."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import mean
+from typing import Any, Self
 
 from rich.table import Table
 
 from caribou.model.metric import Metric
+from caribou.model.placement import Placement
 from caribou.model.run.record import RunRecord
+from caribou.model.verdict import moves_anything
 from caribou.solver import Estimate, Evaluation
 
 
@@ -41,6 +45,50 @@ def comparison_table(evaluation: Evaluation, home_s: Sequence[float], placed_s: 
     table.add_row("  its 95th percentile, s", *_cells(home[Metric.RUNTIME].p95, placed[Metric.RUNTIME].p95))
     table.add_row("run time measured here, s", *_cells(mean(home_s), mean(placed_s)))
     return table
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a run with an input does, on average: CPU time, s, and bytes of payloads and external data that it moves."""
+
+    sample: str
+    runs: int
+    cpu_s: float
+    data_bytes: float
+
+    @classmethod
+    def of(cls, sample: str, records: Sequence[RunRecord]) -> Self:
+        """By the records of some runs, at least one."""
+        runs = len({record.run_id for record in records})
+        data = sum(record.bytes_out + record.external_bytes for record in records)
+        return cls(sample, runs, sum(record.cpu_s for record in records) / runs, data / runs)
+
+    def __str__(self) -> str:
+        return f"{self.data_bytes / 1e3:,.0f} KB for {self.cpu_s:.2g} s of CPU time"
+
+
+def other_input_lines(works: tuple[Work, Work], found: Placement, moved: Mapping[str, Any]) -> tuple[str, str]:
+    """Two lines on an input: where its own problem puts it, and what another input's placement would make of it.
+
+    `works` are its own and that of the input whose placement it is compared with; `found` is its own placement,
+    `moved` its `sensitivity` under the other one.
+    """
+    own, other = works
+    where = "moves too" if moves_anything(found) else "stays home"
+    spans = {intensity: range_of(moved, intensity) for intensity in ("average", "marginal")}
+    ranges = " and ".join(f"{span} by {intensity}" for intensity, span in spans.items() if span)
+    change = f"With the plan above its carbon would change by {ranges} intensity, over all that is assumed"
+    return (
+        f"With {own.sample} it {where}: a run moves {own} ({other.sample}: {other}).",
+        f"{change} ({own.runs} runs): {moved['verdict']}.",
+    )
+
+
+def range_of(sensitivity: Mapping[str, Any], intensity: str) -> str:
+    """Between what the change is at the corners of a kind of intensity, intervals included; empty if there are none."""
+    corners = [corner for corner in sensitivity["corners"] if corner["intensity"] == intensity]
+    ends = [-end for corner in corners for end in (corner["saving"], *(corner["ci95"] or ()))]
+    return f"{min(ends):+.0%} to {max(ends):+.0%}" if ends else ""
 
 
 def _means(home: Estimate, placed: Estimate, unit: float) -> tuple[str, str, str]:

@@ -9,9 +9,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from caribou.model.metric import Metric, limit_named
+from caribou.model.metric import LimitKind, Metric, limit_named
 from caribou.model.placement import Placement, Plan, PlanStatus
 from caribou.model.schema.problem import Problem
+from caribou.report.corners_table import corners_table
 from caribou.report.hours import hours_text
 from caribou.solver import Evaluation, evaluate
 
@@ -23,7 +24,7 @@ _STATUS = {
 
 
 def plan_table(problem: Problem, placement: Placement) -> RenderableType:
-    """Three tables: regions by node and hours; a day's means and tails next to home; limits, if there are any.
+    """Tables: regions by node and hours; a day's means and tails next to home; limits, if there are any; corners.
 
     Numbers are of one run, averaged over the 24 hours, on the drawn runs that the placement was solved with.
     """
@@ -34,6 +35,8 @@ def plan_table(problem: Problem, placement: Placement) -> RenderableType:
     parts: list[RenderableType] = [_regions(problem, placement), evaluation_table(evaluation)]
     if any(plan.report.get("constraints") for plan in placement.plans):
         parts.append(_limits(placement))
+    if (placement.origin.get("sensitivity") or {}).get("corners"):
+        parts.append(corners_table(placement.origin["sensitivity"]))
     return Group(*parts, *(Text(line) for line in _verdicts(placement)))
 
 
@@ -67,7 +70,8 @@ def _limits(placement: Placement) -> Table:
 
 def _limit(plan: Plan, limit: dict[str, Any]) -> Iterator[str]:
     kind, metric = limit_named(limit["name"])
-    yield f"{kind}: {metric}, {kind.bounds}, {metric.unit}"
+    whose = " (moved)" if kind == LimitKind.HARD and metric.tail_is_of_moved else ""  # runs that a placement moves
+    yield f"{kind}: {metric}{whose}, {kind.bounds}, {metric.unit}"
     yield hours_text(plan.hours)
     yield _number(limit["limit"])
     yield _number(limit["value"]) + (" (violated)" if limit["slack"] < 0 else "")

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
+from math import log, sqrt
+from statistics import fmean
 from typing import Any, cast
 
 from caribou.collectors.bodies import CarbonBody, CpuPower, Json, PerformanceBody, Prices, ProviderBody
@@ -108,6 +111,8 @@ def _carbon_body(zones: Sequence[str], profiles: Mapping[str, Any], month: int, 
         average=round(sum(hourly) / len(hourly), 3),
         hourly=hourly,
         marginal=marginal,
+        zone=zone,
+        year_to_year=_year_to_year(levels),
         provenance={
             "zone": zone,
             "basis": f"{_shape(profile, month)}, at the level of {year}, lifecycle; no forecast",
@@ -120,6 +125,13 @@ def _carbon_body(zones: Sequence[str], profiles: Mapping[str, Any], month: int, 
             "licence": "ODbL 1.0, Electricity Maps",
         },
     )
+
+
+def _year_to_year(levels: Mapping[str, float]) -> float | None:
+    """How far a year's mean is from the one before: root mean square of logarithms; None of fewer than three years."""
+    years = sorted(levels)
+    steps = [log(levels[b] / levels[a]) for a, b in pairwise(years) if int(b) == int(a) + 1]
+    return round(sqrt(fmean(step * step for step in steps)), 4) if len(steps) > 1 else None
 
 
 def _contested(zone: str, others: Sequence[str], profiles: Mapping[str, Any]) -> str:

@@ -107,6 +107,7 @@ def _objective(manifest: Manifest) -> Json:
         "hard": _limits(manifest.hard),
         "soft": _limits(manifest.soft),
         "tail_percentile": TAIL_PERCENTILE,
+        **({"robust": True} if manifest.robust else {}),
     }
 
 

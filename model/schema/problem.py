@@ -50,12 +50,15 @@ class CarbonIntensity(StrictModel):
     """Average intensity of a region's grid: overall, and by hour of the day in UTC, from 0.
 
     `marginal` is the annual mean of marginal intensity, of whichever power plants answer to one kWh more; absent where
-    nobody publishes it. No placement is chosen by it: see `sensitivity` in docs/model.md.
+    nobody publishes it. No placement is chosen by it: see `sensitivity` in docs/model.md. `zone` is the grid's name;
+    `year_to_year` the standard deviation of the logarithm of a year's mean to the year before, absent if not known.
     """
 
     average: Intensity
     hourly: Annotated[tuple[Intensity, ...], Field(strict=False, min_length=24, max_length=24)]
     marginal: Intensity | None = None
+    zone: Name | None = None
+    year_to_year: Annotated[float, Field(ge=0, le=2)] | None = None
 
 
 class CpuPower(StrictModel):
@@ -141,7 +144,8 @@ class Endpoint(StrictModel):
 class Exchanges(StrictModel):
     """What executions exchanged with an endpoint: aligned with their `duration_s`, 0 where they did not call it.
 
-    `seconds` are those in which at least one call went on, `puts` the calls that write, where that is known.
+    `seconds` are those in which at least one call went on, `puts` the calls that write, `round_trips` what the calls
+    took whatever they moved: both where that is known.
     """
 
     calls: Counts
@@ -149,6 +153,7 @@ class Exchanges(StrictModel):
     gb_in: Sizes
     seconds: Durations
     puts: Counts | None = None
+    round_trips: Counts | None = None
 
 
 class Runs(StrictModel):
@@ -275,12 +280,17 @@ class ProblemLimit(StrictModel):
 
 
 class Objective(StrictModel):
-    """What is minimised, in order; `hard` limits bound the tail (a percentile), `soft` ones the mean."""
+    """What is minimised, in order; `hard` limits bound the tail (a percentile), `soft` ones the mean.
+
+    The tails of carbon and cost are those of the runs that move, that of run time is that of all: see docs/model.md.
+    `robust`: carbon is what it is in the worst corner of what is assumed, not by the problem's own assumptions.
+    """
 
     priority: Annotated[tuple[Word[Metric], ...], Field(strict=False, min_length=1, max_length=len(Metric))]
     hard: dict[Word[Metric], ProblemLimit]
     soft: dict[Word[Metric], ProblemLimit]
     tail_percentile: Annotated[float, Field(gt=0, lt=100)]
+    robust: bool = False
 
     def limits(self, kind: LimitKind) -> Mapping[Metric, ProblemLimit]:
         """The limits of a kind."""

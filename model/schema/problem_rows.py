@@ -99,7 +99,7 @@ def _exchanges(problem: Problem, runs: Runs, path: str) -> Iterator[Flaw]:
         if name not in problem.endpoints:
             known = ", ".join(problem.endpoints) or "none"
             yield Flaw("names an unknown endpoint", f"{path}.external.{name}", name, f"use one of: {known}")
-        for field in ("calls", "gb_out", "gb_in", "seconds", "puts"):
+        for field in ("calls", "gb_out", "gb_in", "seconds", "puts", "round_trips"):
             if (values := getattr(exchanged, field)) is not None and len(values) != expected:
                 yield misaligned(f"{path}.external.{name}.{field}", len(values), "duration_s", expected)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from caribou.model.metric import LimitKind, LimitType
+from caribou.model.metric import LimitKind, LimitType, Metric
 from caribou.model.schema.flaw import Flaw, misaligned
 from caribou.model.schema.problem import Problem, ProblemEdge, ProblemNode, Redirector, Runs, Transfers
 from caribou.model.schema.problem_rows import rows
@@ -227,6 +227,9 @@ def _objective(problem: Problem) -> Iterator[Flaw]:
     goal = problem.objective
     if len(set(goal.priority)) < len(goal.priority):
         yield Flaw("names a metric twice", "objective.priority", ", ".join(goal.priority), "name each once")
+    if goal.robust and goal.priority[0] != Metric.CARBON:
+        what = "is about what is assumed of carbon, which is not the first metric of `priority`"
+        yield Flaw(what, "objective.robust", "true", "put carbon first, or write false")
     for kind in LimitKind:
         for metric, limit in goal.limits(kind).items():
             if limit.type == LimitType.RELATIVE and limit.value < MIN_RELATIVE_LIMIT:

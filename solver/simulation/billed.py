@@ -105,8 +105,8 @@ class Billed:
 
     def endpoints_usd(self, node: int, usd: Mapping[Priced, Floats], home: int) -> Floats:
         """Cost (S,) of a node's requests for objects, at their region's price, at home's where it is not known."""
-        total = np.zeros(self.scenarios.count)
         problem, regions = self.scenarios.problem, list(self.scenarios.problem.regions)
+        total = np.zeros(_runs(problem))
         for runs in problem.nodes[problem.node_order[node]].runs.values():
             for name, exchanged in (runs.external or {}).items():
                 endpoint = problem.endpoints[name]
@@ -114,7 +114,7 @@ class Billed:
                     at = regions.index(endpoint.region) if endpoint.region in regions else home
                     puts, gets = requests_for_objects(exchanged)
                     total[list(runs.run)] += puts * usd[Priced.PUT][at] + gets * usd[Priced.GET][at]
-        return total
+        return self.scenarios.in_each_world(total)
 
     @property
     def _entry(self) -> ProblemNode:
@@ -123,7 +123,7 @@ class Billed:
     @cached_property
     def run_items(self) -> RunItems:
         """The runs' items."""
-        return RunItems.of(self.scenarios.problem)
+        return RunItems.of(self.scenarios)
 
     def _sent(self, index: int, edge: Message, count: _Count) -> None:
         """What is counted of an edge where it leads to: a message, or the item of a payload."""
@@ -152,15 +152,17 @@ class Billed:
         if not columns:
             return np.zeros(self.scenarios.count)
         every = np.concatenate([sent for _, sent in columns])
-        result = every[streams.pick(len(every), Purpose.EDGE_PAYLOAD, index)]
+        own = np.full(_runs(self.scenarios.problem), np.nan)
         for seen, sent in columns:
-            result[list(seen.run or ())] = sent
-        return np.asarray(result)
+            own[list(seen.run or ())] = sent
+        own, drawn = self.scenarios.in_each_world(own), every[streams.pick(len(every), Purpose.EDGE_PAYLOAD, index)]
+        return np.where(np.isnan(own), drawn, own)
 
     def _sizes_at_entry(self, sent_gb: Sequence[float] | None) -> tuple[Floats, Floats]:
         """Bytes of the clients' payloads, and of the messages that carry them; as large where that is not said."""
-        payload = np.rint(np.asarray(self.scenarios.problem.entry.payload_gb) * GB)
-        return payload, payload if sent_gb is None else np.rint(np.asarray(sent_gb) * GB)
+        payload_gb = self.scenarios.problem.entry.payload_gb
+        payload, sent = (np.rint(np.asarray(gb) * GB) for gb in (payload_gb, sent_gb or payload_gb))
+        return self.scenarios.in_each_world(payload), self.scenarios.in_each_world(sent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,19 +181,21 @@ class RunItems:
     known: dict[int, Floats] = field(default_factory=dict, compare=False)
 
     @classmethod
-    def of(cls, problem: Problem) -> RunItems:
-        """The items of a problem's runs; of items of no known size a write when it begins, and one at its end."""
+    def of(cls, scenarios: Scenarios) -> RunItems:
+        """The items of observed runs; of items of no known size a write when it begins, and one at its end."""
+        problem = scenarios.problem
         assert problem.runs is not None
-        runs = len(problem.runs.id)
+        runs = _runs(problem)
         sizes = problem.runs.item_bytes or ((0, 0),) * runs
         longest = max(map(len, sizes))
         padded = np.array([[*row, *(0,) * (longest - len(row))] for row in sizes], dtype=np.float64)
         there = np.arange(longest) < np.array([len(row) for row in sizes])[:, np.newaxis]
+        each = scenarios.in_each_world
         return cls(
-            padded,
-            there,
-            np.asarray(problem.runs.input_bytes or np.zeros(runs), dtype=np.float64),
-            np.asarray(problem.runs.input_room_bytes or np.zeros(runs), dtype=np.float64),
+            each(padded.T).T,
+            each(there.T.astype(np.float64)).T > 0,
+            each(np.asarray(problem.runs.input_bytes or np.zeros(runs), dtype=np.float64)),
+            each(np.asarray(problem.runs.input_room_bytes or np.zeros(runs), dtype=np.float64)),
             (_lengths(problem.node_order), _lengths(problem.regions)),
         )
 
@@ -230,6 +234,12 @@ def requests_for_objects(exchanged: Exchanges) -> tuple[Floats, Floats]:
     out, back = np.asarray(exchanged.gb_out) > 0, np.asarray(exchanged.gb_in) > 0
     puts = np.where(out & back, calls / 2, np.where(out, calls, 0.0))
     return puts, calls - puts
+
+
+def _runs(problem: Problem) -> int:
+    """How many were observed."""
+    assert problem.runs is not None
+    return len(problem.runs.id)
 
 
 def _sent_in(seen: Transfers) -> Floats:

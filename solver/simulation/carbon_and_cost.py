@@ -59,11 +59,10 @@ class Rates:
     egress: Floats
 
     @classmethod
-    def of(cls, problem: Problem) -> Rates:
-        """The rates of a problem."""
+    def of(cls, problem: Problem, intensity: Floats | None = None) -> Rates:
+        """The rates of a problem; with other intensities than those of its hours where they are given (H, R)."""
         regions = list(problem.regions.values())
-        grids = [region.carbon_intensity_g_per_kwh for region in regions]
-        intensity = np.array([[*grid.hourly, grid.average, float(np.mean(grid.hourly))] for grid in grids]).T
+        intensity = _intensity(problem) if intensity is None else intensity
         route = (intensity[:, :, np.newaxis] + intensity[:, np.newaxis, :]) / 2
         elsewhere = 1.0 - np.eye(len(regions))
         model, prices = problem.carbon_model, [region.price_usd for region in regions]
@@ -79,6 +78,12 @@ class Rates:
             },
             egress=np.array([[_egress(price, to) for to in problem.regions] for price in prices]) * elsewhere,
         )
+
+
+def _intensity(problem: Problem) -> Floats:
+    """The intensities at the hours of the day, their overall average, and the mean of the hours: (26, R)."""
+    grids = [region.carbon_intensity_g_per_kwh for region in problem.regions.values()]
+    return np.asarray([[*grid.hourly, grid.average, float(np.mean(grid.hourly))] for grid in grids]).T
 
 
 def _egress(prices: Prices, to: str) -> float:
@@ -207,10 +212,11 @@ class CarbonAndCost:
         """Cost (R, S) of a node's executions, its join, and of how runs begin if it is the entry."""
         runs, invoked = self.scenarios.runs[node], self.scenarios.invoked[node]
         usd = _run_usd(self.machines[node], runs, invoked)
+        usd = usd + self.machines[node].usd_per_s[self.scenarios.geography.home] * runs.busy_at_home_s * invoked
         for data in runs.external:
             usd = usd + self._egress_usd(data) * invoked
         usd = usd + self._calls_usd(node)
-        return usd + self._entry_usd() if node == self._entry_node else usd
+        return np.asarray(usd + self._entry_usd() if node == self._entry_node else usd)
 
     @cached_property
     def billed(self) -> Billed | None:
@@ -244,7 +250,9 @@ class CarbonAndCost:
         """Carbon (H, S) of a node's executions and external data, and of how runs begin if it is the entry."""
         runs, invoked = self.scenarios.runs[node], self.scenarios.invoked[node]
         per_s = self._grams_per_s(self.machines[node])
-        grams = per_s[hours, region, np.newaxis] * ((runs.duration_s[region] + runs.init_s) * invoked)
+        grams = per_s[hours, region, np.newaxis] * (runs.busy_s[region] * invoked)
+        at_home_s = np.broadcast_to(runs.busy_at_home_s, runs.duration_s.shape)[region]
+        grams += per_s[hours, self.scenarios.geography.home, np.newaxis] * (at_home_s * invoked)
         for data in runs.external:
             gb = np.broadcast_to(data.gb, runs.duration_s.shape)[region]
             grams += self._external_per_gb(data)[hours, region, np.newaxis] * (gb * invoked)
@@ -263,7 +271,9 @@ class CarbonAndCost:
     def _mean_grams(self, node: int) -> Floats:
         """The means of a node's carbon at all hours (H, R): linear in mean duration and external data."""
         runs, invoked = self.scenarios.runs[node], self.scenarios.invoked[node]
-        grams = self._grams_per_s(self.machines[node]) * ((runs.duration_s + runs.init_s) * invoked).mean(axis=1)
+        per_s, home = self._grams_per_s(self.machines[node]), self.scenarios.geography.home
+        grams = per_s * (runs.busy_s * invoked).mean(axis=1)
+        grams = grams + per_s[:, home, np.newaxis] * (runs.busy_at_home_s * invoked).mean(axis=1)
         for data in runs.external:
             grams = grams + self._external_per_gb(data) * (data.gb * invoked).mean(axis=1)
         if node != self._entry_node:
@@ -408,4 +418,4 @@ class CarbonAndCost:
 
 def _run_usd(machine: Machine, runs: NodeRuns, runs_at: Bools) -> Floats:
     per_run = machine.usd_per_run[:, np.newaxis]
-    return np.where(runs_at, machine.usd_per_s[:, np.newaxis] * (runs.duration_s + runs.init_s) + per_run, 0.0)
+    return np.where(runs_at, machine.usd_per_s[:, np.newaxis] * runs.busy_s + per_run, 0.0)

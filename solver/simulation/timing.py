@@ -158,9 +158,9 @@ class Timing:
 
     @cached_property
     def durations(self) -> tuple[Floats, ...]:
-        """How long each node runs, by its region (R, S), by node."""
+        """How long after its message each node ends, by its region (R, S), by node."""
         pairs = zip(self.scenarios.runs, self.scenarios.invoked, strict=True)
-        return tuple(np.where(invoked, runs.duration_s, NEVER) for runs, invoked in pairs)
+        return tuple(np.where(invoked, runs.ends_after_s, NEVER) for runs, invoked in pairs)
 
     @cached_property
     def entry_start(self) -> Floats:

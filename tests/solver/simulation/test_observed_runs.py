@@ -7,7 +7,7 @@ from observed_problem import AWAY, FAR, HOME, observed_problem
 from caribou.model.metric import Metric
 from caribou.model.schema.problem_file import parse_problem
 from caribou.solver import evaluate, solve
-from caribou.solver.simulation.evaluation import place_positions
+from caribou.solver.simulation.checks import place_positions
 from caribou.solver.simulation.evaluator import Evaluator
 
 MICROSECONDS = 5e-6
@@ -42,6 +42,29 @@ def test_runs_when_observed_in_other_regions_then_the_placement_they_had_scores_
     places = place_positions(problem, {**_home(problem), "b": AWAY, "c": AWAY})
     moved = evaluator.moved_runs(Metric.RUNTIME, places)
     assert moved == pytest.approx(_own_runtimes(data), abs=MICROSECONDS)
+
+
+def test_run_when_its_last_node_moves_then_reports_take_two_and_a_half_round_trips_more_and_its_end_two():
+    """A payload, a report, half of the message that starts it; then it notes its end at home, and ends the run."""
+    problem = parse_problem(observed_problem(1, runs=30).problem)
+    ping = {a: {b: float(np.mean(pings)) for b, pings in row.items()} for a, row in problem.ping_s.items()}
+    there, back = ping[HOME][AWAY] - ping[HOME][HOME], ping[AWAY][HOME] - ping[HOME][HOME]
+    evaluator = Evaluator(problem, 0, 100)
+    home, moved = (
+        evaluator.moved_runs(Metric.RUNTIME, place_positions(problem, {**_home(problem), "d": region}))
+        for region in (HOME, AWAY)
+    )
+    assert moved - home == pytest.approx(np.full(30, 2.5 * there + 2 * back))
+
+
+def test_call_when_its_node_is_farther_from_its_endpoint_then_it_comes_later_by_all_of_that():
+    """User code has waited for its data by then; what follows the last call waits for nothing that is farther."""
+    problem = parse_problem(observed_problem(1, runs=30).problem)
+    scenarios = Evaluator(problem, 0, 100).part.scenarios
+    runs, names = scenarios.runs[problem.node_order.index("b")], list(problem.regions)
+    (home, far) = names.index(HOME), names.index(FAR)
+    (offsets,) = runs.offset_s.values()
+    assert offsets[far] - offsets[home] == pytest.approx(runs.duration_s[far] - runs.duration_s[home])
 
 
 def test_solution_when_runs_are_rows_then_it_is_optimal_and_no_worse_than_home():
