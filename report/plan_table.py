@@ -51,8 +51,12 @@ def evaluation_table(evaluation: Evaluation) -> Table:
         change, both = evaluation.changes.get(metric), (home[metric], placed[metric])
         means = [_cell(one.mean, one.ci95 if change else None) for one in both]
         tails = [_cell(one.p95, one.p95_ci95) for one in both]
-        table.add_row(f"{metric.heading}: mean", *means, _change(both[0].mean, both[1].mean, change and change.mean))
-        table.add_row(f"{metric.heading}: p95", *tails, _change(both[0].p95, both[1].p95, change and change.p95))
+        table.add_row(
+            f"{metric.heading}: mean", *means, _change(both[0].mean, both[1].mean, change.mean if change else None)
+        )
+        table.add_row(
+            f"{metric.heading}: p95", *tails, _change(both[0].p95, both[1].p95, change.p95 if change else None)
+        )
     return table
 
 
