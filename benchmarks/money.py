@@ -1,5 +1,7 @@
 """What runs cost in USD, and what a workflow costs that nobody runs: the tables of docs/cost.md, out of list prices.
 
+And what is billed of a run, event by event: the table of docs/cost.md and docs/model.md, out of `caribou.model.bill`.
+
     uv run python benchmarks/money.py
 
 How often a run of a chain calls which service is read in docs/cost.md, where `runtime_cost.py` has counted it. A test
@@ -16,14 +18,15 @@ from pathlib import Path
 
 from caribou.collectors.bodies import Prices
 from caribou.collectors.sources.snapshot import packaged_facts
+from caribou.model.bill import EVENTS, KB, LAMBDAS_LINES_BYTES, LOG_USD_PER_GB, Call
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 REGION, MILLION, GB = "us-east-1", 1_000_000, 1e9
 SWEEPS_A_MONTH = 30 * 24 * 60
-LOG_USD_PER_GB, SCHEDULER_USD, QUEUE_USD = 0.50, 1.00 / MILLION, 0.40 / MILLION
-"""CloudWatch Logs' ingestion, EventBridge Scheduler's and SQS's requests."""
-LAMBDAS_LINES_BYTES, RECORD_BYTES = 300, 600
-"""START, END and REPORT of an execution; the run record of a node of a chain, whose item is below 1 KB."""
+SCHEDULER_USD, QUEUE_USD = 1.00 / MILLION, 0.40 / MILLION
+"""EventBridge Scheduler's and SQS's requests."""
+RECORD_BYTES = 600
+"""The run record of a node of a chain, whose item is below 1 KB."""
 SWEEP_GB_S = 0.25 * 0.1
 """256 MB for a tenth of a second: two calls to services in the same region."""
 PLAIN = "chain of 3"
@@ -71,6 +74,21 @@ def idle(prices: Prices) -> list[Row]:
     ]
 
 
+def events() -> str:
+    """What is billed of a run, event by event, as Markdown."""
+    lines = [
+        f"| {event.value} | `{call.operation}` | {call.place.value} | {_billed(call)} |"
+        for event, calls in EVENTS.items()
+        for call in calls
+    ]
+    return "\n".join(["| what happens | call | region | billed as |", "|---|---|---|---|", *lines])
+
+
+def _billed(call: Call) -> str:
+    unit = f", a unit for {call.bytes_a_unit // KB} KB" if call.bytes_a_unit else ""
+    return f"`{call.priced.value}`{unit}" + (f", {call.times} times" if call.times > 1 else "")
+
+
 def counted() -> tuple[int, int]:
     """Write units and messages between nodes of a run of the chain, as the page has them."""
     row = re.search(rf"^\| {PLAIN} \|.*$", (DOCS / "cost.md").read_text(encoding="utf-8"), re.MULTILINE)
@@ -100,9 +118,10 @@ def _price(price: float) -> str:
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print all tables."""
     prices = packaged_facts(datetime(2025, 10, 1, tzinfo=UTC)).provider[REGION].body.price_usd
-    print(table("a million runs", runs(prices)), table("a month without a run", idle(prices)), sep="\n\n")
+    money = (table("a million runs", runs(prices)), table("a month without a run", idle(prices)))
+    print(events(), *money, sep="\n\n")
 
 
 if __name__ == "__main__":

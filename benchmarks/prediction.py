@@ -52,7 +52,7 @@ from caribou.model.schema.problem import Problem
 from caribou.model.schema.problem_file import parse_problem
 from caribou.runtime.placement import share_of
 from caribou.solver.simulation.bootstrap import prediction_interval
-from caribou.solver.simulation.evaluation import place_positions
+from caribou.solver.simulation.checks import place_positions
 from caribou.solver.simulation.evaluator import Evaluator
 from caribou.solver.simulation.random_streams import Floats
 from caribou.solver.simulation.weights import percentile

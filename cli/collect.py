@@ -36,6 +36,8 @@ _NOTED = (
     "workflow.unreached_nodes",
     "workflow.home_runs",
     "workflow.external_data_unknown",
+    "workflow.external_data_declared",
+    "workflow.external_data_without_sizes",
     "carbon_zone_contested",
     "pue_of_aws_fleet",
     "egress_price_assumed",

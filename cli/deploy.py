@@ -68,8 +68,9 @@ def deploy(
         if dry_run:
             plan = plan_deploy(here.aws, placed, here.target, force=force, everything=everything)
             show_plan("deploy", plan.steps, as_json=as_json)
+        consent(_applied(here, placed), asker(yes=yes or dry_run))
+        if dry_run:
             return
-        consent(_applied(here, placed), asker(yes=yes))
         rollout = Rollout(here.aws, here.target, CdkDeployer(here.root, notify), notify)
         rollout.deploy(placed, force=force, everything=everything)
     for one in placed:

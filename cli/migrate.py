@@ -86,6 +86,8 @@ def _planned(
         except CaribouError as error:
             failures.append(str(error))
             continue
+        if plan.applied is not None:
+            consent({known.name: plan.applied.placement}, asker(yes=True))  # a dry run only says it
         steps.extend(plan.steps)
         failures.extend(plan.failures)
     return steps, failures

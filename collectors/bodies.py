@@ -95,7 +95,11 @@ class CpuPower:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """A region's list prices, USD. What depends on the processor is by architecture, `x86_64` and `arm64`."""
+    """A region's list prices, USD. What depends on the processor is by architecture, `x86_64` and `arm64`.
+
+    `egress_to_per_gb` has the regions to which data goes at another price than to all others. Facts of earlier versions
+    have none, and no prices of objects.
+    """
 
     compute_per_gb_s: Mapping[str, float]
     invocation: Mapping[str, float]
@@ -103,6 +107,9 @@ class Prices:
     table_read_unit: float
     table_write_unit: float
     egress_other_region_per_gb: float
+    egress_to_per_gb: Mapping[str, float] = field(default_factory=dict)
+    object_put: float | None = None
+    object_get: float | None = None
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -114,6 +121,9 @@ class Prices:
             table_read_unit=data["table_read_unit"],
             table_write_unit=data["table_write_unit"],
             egress_other_region_per_gb=data["egress_other_region_per_gb"],
+            egress_to_per_gb=dict(data.get("egress_to_per_gb", {})),
+            object_put=data.get("object_put"),
+            object_get=data.get("object_get"),
         )
 
     def to_json(self) -> Json:
@@ -125,6 +135,9 @@ class Prices:
             "table_read_unit": self.table_read_unit,
             "table_write_unit": self.table_write_unit,
             "egress_other_region_per_gb": self.egress_other_region_per_gb,
+            **({"egress_to_per_gb": dict(self.egress_to_per_gb)} if self.egress_to_per_gb else {}),
+            **({} if self.object_put is None else {"object_put": self.object_put}),
+            **({} if self.object_get is None else {"object_get": self.object_get}),
         }
 
     def amounts(self) -> Mapping[str, float]:

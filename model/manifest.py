@@ -52,6 +52,26 @@ class FunctionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ExternalData:
+    """Data that the owner says functions exchange with a service, as the meter does not see it.
+
+    Each execution makes so many calls, and sends and receives so many MB (1024² bytes) with each; None: not known.
+    """
+
+    service: str
+    region: str
+    functions: tuple[str, ...]
+    calls: int = 1
+    mb_out: float | None = None
+    mb_in: float | None = None
+
+    @property
+    def has_sizes(self) -> bool:
+        """Whether anything is known of how much it is."""
+        return self.mb_out is not None or self.mb_in is not None
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """A workflow's manifest. `functions` has the settings of each registered function, overrides applied.
 
@@ -67,6 +87,7 @@ class Manifest:
     soft: Mapping[Metric, Limit] = field(default_factory=dict)
     priority: tuple[Metric, ...] = tuple(Metric)
     robust: bool = False
+    external_data: Mapping[str, ExternalData] = field(default_factory=dict)
     iam_policy_file: str | None = None
     estimated_invocations_per_month: int | None = None
     architecture: Literal["x86_64", "arm64"] = "x86_64"

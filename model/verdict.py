@@ -16,7 +16,7 @@ class Verdict(StrEnum):
     LOSES = "loses"
     """Under every assumption, and the runs are enough to say so."""
     DEPENDS = "depends on what is assumed"
-    """It saves under one assumption and loses under another."""
+    """It saves under one assumption and loses under another, and the runs are enough to say so."""
     TOO_FEW = "too few runs to say"
     """They are fewer than thirty, or under one of the assumptions the interval of the saving has zero in it."""
     STAYS = "stays home"

@@ -26,6 +26,7 @@ _DECODED_LENGTH = "x-amz-decoded-content-length"
 """S3 uploads in chunks, with a checksum at the end, say the body's size here."""
 _BUCKET_REGION = "x-amz-bucket-region"
 _NOWHERE = "aws-global"
+_WRITING = ("PUT", "POST")
 _CALL = "caribou_call"
 _HANDSHAKES = 2
 """Round trips of a new connection: TCP's, and that of TLS 1.3."""
@@ -44,7 +45,7 @@ class Endpoint(NamedTuple):
 class Exchange(NamedTuple):
     """Calls, tries, bytes of request and response bodies, and seconds: added up over calls, and while any went on.
 
-    `round_trips` are those that it takes to be answered, whatever the bodies' sizes.
+    `puts` are those calls that write, by their method, `round_trips` what they take whatever the bodies' sizes.
     """
 
     calls: int = 0
@@ -53,6 +54,7 @@ class Exchange(NamedTuple):
     bytes_in: int = 0
     seconds: float = 0.0
     busy_s: float = 0.0
+    puts: int = 0
     round_trips: int = 0
 
     def plus(self, other: Exchange) -> Exchange:
@@ -99,6 +101,7 @@ class _Call:
     attempts: int = 0
     bytes_out: int = 0
     bytes_in: int = 0
+    puts: int = 0
     round_trips: int = 0
     opened: int = 0
     """What its thread had opened before this try was sent."""
@@ -166,6 +169,7 @@ class ExternalCalls:
         call = self._sending.call = request.context.get(_CALL)
         if call is not None:
             call.attempts += 1
+            call.puts = int(request.method in _WRITING)
             call.endpoint = _endpoint(event_name, request)
 
     def _sends(self, request: Any, **_: object) -> None:  # noqa: ANN401 - botocore's AWSPreparedRequest
@@ -208,7 +212,8 @@ class ExternalCalls:
     def _ends(self, context: Mapping[str, Any], **_: object) -> None:
         call = context.get(_CALL)
         if call is not None and call.endpoint is not None:
-            moved = Exchange(1, call.attempts, call.bytes_out, call.bytes_in, round_trips=call.round_trips)
+            counted = {"puts": call.puts, "round_trips": call.round_trips}
+            moved = Exchange(1, call.attempts, call.bytes_out, call.bytes_in, **counted)
             self._add(call.endpoint, call.begun_s, moved)
 
     def _add(self, endpoint: Endpoint, begun_s: float, moved: Exchange) -> None:

@@ -40,7 +40,7 @@ def world(shape, runs, seed, *, spread=0.5, data_gb=0.0, hard=None):
             **frame,
             "runs": {"id": [f"run-{row}" for row in rows], "started_at": [1.8e9 + 10 * row for row in rows]},
             "endpoints": {"s3": {"service": "s3", "region": HOME, "hosts": []}},
-            "entry": {**frame["entry"], "payload_gb": [1e-6] * runs, "stays_home_share": 0.0},
+            "entry": _entry(frame["entry"], runs),
             "nodes": {
                 node: {
                     **frame["nodes"]["a"],
@@ -83,6 +83,11 @@ def world(shape, runs, seed, *, spread=0.5, data_gb=0.0, hard=None):
 def moved(problem):
     """All nodes away: node to region."""
     return dict.fromkeys(problem.nodes, AWAY)
+
+
+def _entry(entry, runs):
+    sizes = ("payload_gb", "sent_gb", "forwarded_gb")
+    return {**entry, **{key: [1e-6] * runs for key in sizes if key in entry}, "stays_home_share": 0.0}
 
 
 def _external(runs, size_gb):

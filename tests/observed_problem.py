@@ -1,5 +1,6 @@
 """Problems made of run records: random runs of a small workflow, of which everything is known."""
 
+import dataclasses
 import random
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -55,6 +56,13 @@ def observed_problem(seed, runs, regions=None, bucket=HOME, *, only_data=False, 
         control_region=HOME,
     )
     return SimpleNamespace(problem=problem, observed=observed)
+
+
+def run_records(seed, runs):
+    """The records of random runs at home that exchanged nothing with services outside, as far as was seen."""
+    chance = random.Random(seed)
+    every = [_run(f"run-{i}", START + 100 * i, chance, {}, None, only_data=False, skip_share=0.3) for i in range(runs)]
+    return [dataclasses.replace(record, external=()) for run in every for record in run["records"]]
 
 
 def _run(run_id, started_at, chance, regions, bucket, *, only_data, skip_share):
@@ -116,4 +124,5 @@ def _run(run_id, started_at, chance, regions, bucket, *, only_data, skip_share):
 
 def _external(bucket, chance, duration_s):
     size = chance.randrange(1_000_000, 50_000_000)
-    return (EndpointRecord("s3", bucket, "photos", 3, 3, size // 3, size, duration_s / 2, duration_s / 2, TRIPS),)
+    halves = (duration_s / 2, duration_s / 2)
+    return (EndpointRecord("s3", bucket, "photos", 3, 3, size // 3, size, *halves, round_trips=TRIPS),)

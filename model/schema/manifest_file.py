@@ -26,6 +26,10 @@ LOG_RETENTION_DAYS = (
 DEFAULT = Manifest("", "", "", functions={})
 """Whose values are those of the keys that a file leaves out."""
 
+_LONGEST_NAME = 100
+_MOST_MB = 1024 * 1024
+"""A TB: more than an execution can exchange in its 15 minutes."""
+_ENDPOINT_NAME = re.compile(rf"[A-Za-z][A-Za-z0-9_-]{{0,{_LONGEST_NAME - 1}}}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]+")
 _OURS = "CARIBOU_"
 _ENDPOINT = "AWS_ENDPOINT_URL"
@@ -208,6 +212,8 @@ class RegionsAndProviders(_Section):
     """The only regions that are allowed; all that Caribou knows if null or empty."""
     disallowed_regions: list[ProviderRegion] | None = None
     """Regions that are not allowed, though they would be otherwise."""
+    keep_near: str | None = None
+    """What functions stay near: an endpoint of caribou.external_data, or a region. They run there or at home only."""
     providers: Annotated[Providers, _section(Providers)] = Providers()
     """Time and memory of the functions."""
 
@@ -217,6 +223,37 @@ class RegionsAndProviders(_Section):
         if both:
             raise finding(f"{both[0]} is both allowed and disallowed", "remove it from one of the lists")
         return self
+
+
+class ExternalDataFile(_Section):
+    """Data that functions exchange with a service and that the meter does not see, such as a database's."""
+
+    service: Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME)]
+    """What it is, for people: `rds`, `s3`, `postgres`."""
+    region: Annotated[str, AfterValidator(_known_region), Field(json_schema_extra={"enum": [*KNOWN_REGIONS]})]
+    """The region that it is in, or the nearest one."""
+    functions: Annotated[list[str], Field(min_length=1)]
+    """The functions that call it, by their names."""
+    calls: Annotated[int, Field(ge=1, le=100_000)] = 1
+    """How often an execution calls it."""
+    mb_out: Annotated[float, Field(ge=0, le=_MOST_MB, allow_inf_nan=False)] | None = None
+    """MB (1024² bytes) that a call sends."""
+    mb_in: Annotated[float, Field(ge=0, le=_MOST_MB, allow_inf_nan=False)] | None = None
+    """MB that a call receives. If neither is given, how much it is is not known, and counts as nothing."""
+
+    @model_validator(mode="after")
+    def _check_total(self) -> Self:
+        if self.calls * max(self.mb_out or 0.0, self.mb_in or 0.0) > _MOST_MB:
+            raise finding(
+                f"is more than {_MOST_MB:,} MB an execution", "check calls, mb_out and mb_in: MB are of one call"
+            )
+        return self
+
+
+def _endpoint_name(name: str) -> str:
+    if not _ENDPOINT_NAME.fullmatch(name) or name in KNOWN_REGIONS:
+        raise finding("is no name for an endpoint", "use letters, digits, - and _, a letter first; not a region's code")
+    return name
 
 
 class CaribouSettings(_Section):
@@ -244,6 +281,8 @@ class CaribouSettings(_Section):
         int, AfterValidator(_retention), Field(json_schema_extra={"enum": [*LOG_RETENTION_DAYS]})
     ] = DEFAULT.log_retention_days
     """Days for which the functions' logs are kept; one of the values that CloudWatch Logs has."""
+    external_data: dict[Annotated[str, AfterValidator(_endpoint_name)], ExternalDataFile] | None = None
+    """By a name of yours, data that functions exchange with services and that the meter does not see."""
 
 
 class ManifestFile(_Section):

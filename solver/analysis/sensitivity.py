@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from caribou.model.placement import ALL_HOURS, Placement, Plan
+from caribou.model.placement import Placement
 from caribou.model.schema.problem import Problem
 from caribou.model.verdict import Verdict
-from caribou.solver.analysis.day_carbon import ENOUGH_RUNS, Saving, TwoDays, two_days
+from caribou.solver.analysis.day_carbon import ENOUGH_RUNS, Days, Saving, all_home, days_of, saving_of
 from caribou.solver.simulation.checks import check_sampling
 from caribou.solver.simulation.corners import INTENSITIES, TRANSMISSION, Energies, Intensity, marginal_unknown
 from caribou.solver.simulation.precision import EPSILON, significant
@@ -47,6 +47,11 @@ class Corner:
     def is_unsure(self) -> bool:
         """Whether the runs leave open if it is a saving or a loss."""
         return self.ci95 is not None and self.ci95[0] <= 0 <= self.ci95[1]
+
+    @property
+    def sign(self) -> int:
+        """1 for a saving, -1 for a loss, 0 for neither or if the runs leave it open."""
+        return 0 if self.is_unsure or abs(self.saving) < EPSILON else int(np.sign(self.saving))
 
     def runs_needed(self, runs: int) -> float:
         """About how many runs would do to be sure that it is not nothing, where so many were not enough.
@@ -85,9 +90,9 @@ class Sensitivity:
     @property
     def verdict(self) -> Verdict:
         """In one word, over all corners that are known."""
-        signs = {_sign(corner.saving) for corner in self.corners}
-        if signs == {0}:
+        if all(abs(corner.saving) < EPSILON for corner in self.corners):
             return Verdict.STAYS
+        signs = {corner.sign for corner in self.corners}
         if {1, -1} <= signs:
             return Verdict.DEPENDS
         if self.runs is not None and self.runs < ENOUGH_RUNS:
@@ -125,25 +130,20 @@ def sensitivity(problem: Problem, placement: Placement, *, seed: int = 0, sample
     """
     check_sampling(seed, samples)
     unknown = marginal_unknown(problem, {problem.home_region, *placement.regions})
-    days = two_days(problem, placement, _home(problem, placement), seed=seed, samples=samples)
+    days = days_of(problem, placement, all_home(problem, placement), seed=seed, samples=samples)
     known = INTENSITIES if not unknown else INTENSITIES[:1]
     return Sensitivity(
-        corners=tuple(Corner.of(e, i, days.saving(e, i)) for e in TRANSMISSION for i in known),
+        corners=tuple(Corner.of(e, i, saving_of(days, e, i)) for e in TRANSMISSION for i in known),
         marginal_unknown=unknown,
         break_even_kwh_per_gb=_break_even(*(_saved(days, energies) for energies in TRANSMISSION if not energies[1])),
         runs=None if problem.runs is None else len(problem.runs.id),
     )
 
 
-def _saved(days: TwoDays, energies: Energies) -> tuple[float, float]:
+def _saved(days: Days, energies: Energies) -> tuple[float, float]:
     """The energy between regions, and the grams that are saved with it, by average intensity."""
     placed, home = days.grams(energies, "average")
-    return energies[0], home - placed
-
-
-def _home(problem: Problem, placement: Placement) -> Placement:
-    """All nodes at home, all day."""
-    return replace(placement, plans=(Plan(ALL_HOURS, dict.fromkeys(problem.nodes, problem.home_region)),), origin={})
+    return energies[0], float(home - placed)
 
 
 def with_sensitivity(placement: Placement, found: Sensitivity) -> Placement:
@@ -156,7 +156,3 @@ def _break_even(low: tuple[float, float], high: tuple[float, float]) -> float | 
     slope = (high[1] - low[1]) / (high[0] - low[0])
     energy = low[0] - low[1] / slope if slope else 0.0
     return energy if energy > 0 else None
-
-
-def _sign(saving: float) -> int:
-    return 0 if abs(saving) < EPSILON else int(np.sign(saving))

@@ -28,7 +28,7 @@ AT: Mapping[Intensity, Callable[[int], int]] = {"average": lambda hour: hour, "m
 
 
 def assuming(problem: Problem, energies: Energies | None) -> Problem:
-    """The problem with these transmission energies, its own if None, and, in the place of the overall average, marginal intensity.
+    """The problem with these energies, its own if None, and marginal intensity in the place of the overall average.
 
     So one problem scores both: at the hours 0 to 23 with average intensity, at `AVERAGE` with the marginal one. Where
     that is not known, nothing at `AVERAGE` means anything: ask `marginal_unknown` first.

@@ -71,6 +71,10 @@ class ObservedScenarios(Scenarios):
         """How many runs were observed: n."""
         return self.count // self.worlds
 
+    def in_each_world(self, values: Floats) -> Floats:
+        """Values of observed runs (..., n), once for each of the worlds in which they run: (..., S)."""
+        return np.tile(values, self.worlds)
+
     @cached_property
     def invoked(self) -> Bools:
         """Which nodes ran, (N, S)."""

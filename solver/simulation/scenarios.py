@@ -135,6 +135,10 @@ class Scenarios:
         """How many runs are drawn."""
         return self.streams.count
 
+    def in_each_world(self, values: Floats) -> Floats:
+        """Values of observed runs (..., n), once for each of the worlds in which they run: (..., S)."""
+        return values
+
     @cached_property
     def runs(self) -> tuple[NodeRuns, ...]:
         """The executions of each node, in topological order."""

@@ -10,6 +10,9 @@ import pytest
 from deployed_world import HOME, WEST, placed
 
 from caribou.cli.consent import asker, consent
+from caribou.cli.migrate import _migrated
+from caribou.control.migrate.migrator import Report
+from caribou.control.workflows import KnownWorkflow
 from caribou.model.errors import InvalidInputError
 
 
@@ -79,3 +82,26 @@ def test_asker_when_somebody_sits_at_a_terminal_then_only_yes_goes_on(monkeypatc
             with pytest.raises(click.Abort):
                 asker(yes=False)("Apply it?")
     os.close(keyboard)
+
+
+class Asked:
+    """A migrator of which some workflows lack a yes, and one fails."""
+
+    def __init__(self, unanswered, failing=()):
+        self.unanswered, self.failing = unanswered, failing
+
+    def migrate(self, known, *, deploy):
+        """As the migrator does it."""
+        assert deploy
+        if known.name in self.unanswered:
+            consent({known.name: solved("loses")}, None)
+        return Report(known.name, "is applied", failures=("cdk failed",) if known.name in self.failing else ())
+
+
+def test_migrator_when_nobody_said_yes_to_one_workflow_then_the_others_are_migrated(capsys):
+    """What failed, and what is left to be asked, are kept apart: their exit codes differ."""
+    known = [KnownWorkflow(name, None, None) for name in ("shop", "tour", "bakery")]
+    failures, refused = _migrated(Asked({"shop"}, {"bakery"}), known, deploy=True)
+    assert failures == ["cdk failed"]
+    assert [error.where for error in refused] == ["placement of shop"]
+    assert "tour: is applied" in capsys.readouterr().out

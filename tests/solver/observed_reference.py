@@ -1,8 +1,8 @@
 """The model of observed runs in plain Python, written from docs/model.md: each run as a problem of one run.
 
 What a placement changes of a run is worked out here, number by number; what a run with those numbers emits, costs and
-takes is the other reference's matter (`reference.py`), which knows external data by a share only and no starts of
-processes: both are added here.
+takes is the other reference's matter (`reference.py`), which knows external data by a share only, no starts of
+processes, and the bill of another runtime: all three are added here.
 """
 
 import math
@@ -13,7 +13,80 @@ def run_of(reference, data, row, regions, *, hour):
     """Carbon in g, cost in USD and run time in s of one observed run, placed (node -> region)."""
     (carbon, cost, runtime), *_ = reference.runs_of(_alone(data, row), regions, hour=hour, seed=0, samples=20)
     more_g, more_usd = zip(*(_beside(data, row, node, regions[node], hour) for node in data["nodes"]), strict=True)
-    return carbon + sum(more_g), cost + sum(more_usd), runtime
+    return carbon + sum(more_g), cost + sum(more_usd) + _bill(data, row, regions), runtime
+
+
+def _units(size_bytes, a_unit):
+    return max(1, math.ceil(size_bytes / a_unit))
+
+
+def _bytes(gb):
+    return round(gb * 1024**3)
+
+
+def _bill(data, row, regions):
+    """What the runtime's calls of a run cost, messages and items, logs and their collection: docs/model.md, "Cost"."""
+    home, runs, entry = data["home_region"], data["runs"], data["entry"]
+    control = data["control_region"] if data["control_region"] in data["regions"] else home
+
+    def price(region, name):
+        return data["regions"][region]["price_usd"].get(name) or 0.0
+
+    def stored(region, sent, payload):
+        return price(region, "object_put") + price(region, "object_get") if sent < payload else 0.0
+
+    def message(region, sent, payload):
+        return _units(sent, 65536) * price(region, "message_request") + stored(region, sent, payload)
+
+    usd = message(home, _bytes(entry["sent_gb"][row]), _bytes(entry["payload_gb"][row]))
+    names = max(2, sum(len(node) + len(region) + 8 for node, region in regions.items() if region != home))
+    kept = runs["input_bytes"][row] if names <= runs["input_room_bytes"][row] else 0
+    usd += sum(2 * _units(size + names + kept, 1024) for size in runs["item_bytes"][row]) * price(
+        home, "table_write_unit"
+    )
+    for name, node in data["nodes"].items():
+        where, ran = regions[name], _execution(data, row, name) is not None
+        write = price(where, "table_write_unit")
+        sent = {
+            i: next((_bytes(s["sent_gb"][s["run"].index(row)]) for s in e["transfers"].values() if row in s["run"]), 0)
+            for i, e in enumerate(data["edges"])
+            if e["to"] == name and row in e["taken"]
+        }
+        payload = {
+            i: next(_bytes(s["payload_gb"][s["run"].index(row)]) for s in e["transfers"].values() if row in s["run"])
+            for i, e in enumerate(data["edges"])
+            if i in sent
+        }
+        joins = any(e["to"] == name and e["sync"] for e in data["edges"])
+        if joins:
+            usd += sum(_units(size, 1024) for size in node["report_bytes"]) * write
+            usd += sum(_units(sent[i], 1024) * write + stored(where, sent[i], payload[i]) for i in sent)
+        else:
+            usd += sum(message(where, sent[i], payload[i]) for i in sent)
+        if ran:
+            usd += (_units(node["claim_bytes"], 1024) if node["claim_bytes"] else 0) * write
+            usd += node["log_bytes"] / 1024**3 * price(where, "log_per_gb")
+            usd += node["collected_units"] * price(control, "table_write_unit")
+            usd += _object_requests(data, row, name, price)
+        if ran and joins:
+            usd += price(where, "message_request")
+            read = node["report_bytes"][-1] + sum(sent.values())
+            usd += _units(read, 4096) * price(where, "table_read_unit")
+    return usd
+
+
+def _object_requests(data, row, node, price):
+    _, runs, at = _execution(data, row, node)
+    usd = 0.0
+    for name, exchanged in runs["external"].items():
+        endpoint = data["endpoints"][name]
+        if endpoint["service"] == "s3":
+            where = endpoint["region"] if endpoint["region"] in data["regions"] else data["home_region"]
+            out, back = exchanged["gb_out"][at] > 0, exchanged["gb_in"][at] > 0
+            calls = exchanged["calls"][at]
+            puts = exchanged["puts"][at] if exchanged.get("puts") else calls * (0.5 if out and back else float(out))
+            usd += puts * price(where, "object_put") + (calls - puts) * price(where, "object_get")
+    return usd
 
 
 def _ping(data, a, b):
@@ -138,6 +211,7 @@ def _alone(data, row):
     return {
         **{key: value for key, value in data.items() if key not in {"runs", "endpoints"}},
         "schema": "caribou.problem/1",
+        "regions": {name: _without_calls(region) for name, region in data["regions"].items()},
         "carbon_model": {
             "transmission_kwh_per_gb": data["carbon_model"]["transmission_kwh_per_gb"],
             "unknown_route_g_per_kwh": data["carbon_model"]["unknown_route_g_per_kwh"],
@@ -153,6 +227,12 @@ def _alone(data, row):
         "nodes": {name: {**node, "runs": _runs(data, row, name)} for name, node in data["nodes"].items()},
         "edges": edges,
     }
+
+
+def _without_calls(region):
+    """A region in which only execution and egress cost something."""
+    free = dict.fromkeys(("message_request", "table_read_unit", "table_write_unit"), 0.0)
+    return {**region, "price_usd": {**region["price_usd"], **free}}
 
 
 def _runs(data, row, node):
@@ -197,8 +277,8 @@ def _beside(data, row, node, region, hour):
             grams += (out + back) * model["intra_region_kwh_per_gb"] * grids[region]
         else:
             grams += (out + back) * model["transmission_kwh_per_gb"] * (grids[region] + grids[where]) / 2
-            usd += out * facts["price_usd"]["egress_other_region_per_gb"]
-            usd += back * data["regions"][where]["price_usd"]["egress_other_region_per_gb"]
+            usd += out * _egress(facts["price_usd"], where)
+            usd += back * _egress(data["regions"][where]["price_usd"], region)
     return grams, usd
 
 
@@ -230,6 +310,10 @@ def _rate(data, rows):
 
 def _chance(rate):
     return math.exp(-600 * rate)
+
+
+def _egress(prices, to):
+    return prices.get("egress_to_per_gb", {}).get(to, prices["egress_other_region_per_gb"])
 
 
 def _intensity(facts, hour):

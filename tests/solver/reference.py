@@ -120,7 +120,9 @@ class _Run:
         """Data between regions: its carbon, and the sender's egress."""
         self.carbon += gb * self.data["carbon_model"]["transmission_kwh_per_gb"] * self._route(sender, receiver)
         if sender != receiver:
-            self.cost += gb * self._price(sender)["egress_other_region_per_gb"]
+            prices = self._price(sender)
+            other = prices["egress_other_region_per_gb"]
+            self.cost += gb * prices.get("egress_to_per_gb", {}).get(receiver, other)
 
     def _from_client(self, gb):
         model = self.data["carbon_model"]

@@ -136,6 +136,17 @@ def test_verdict_when_an_interval_has_zero_in_it_then_runs_are_too_few_to_say(lo
 
 
 @pytest.mark.parametrize(
+    ("ci95", "verdict"),
+    [((-0.3, -0.1), Verdict.DEPENDS), ((-0.3, 0.1), Verdict.TOO_FEW), (None, Verdict.DEPENDS)],
+)
+def test_verdict_when_a_corner_may_lose_then_it_depends_only_if_the_runs_say_that_it_does(ci95, verdict):
+    """What one corner saves and another may lose, more runs would settle; drawn runs have no interval."""
+    sure = Corner(0.001, 0.0, "average", 0.3, None if ci95 is None else (0.25, 0.35))
+    found = Sensitivity((sure, Corner(0.005, 0.0, "average", -0.2, ci95)), (), None, runs=8)
+    assert found.verdict == verdict
+
+
+@pytest.mark.parametrize(
     ("saving", "ci95", "needed"),
     [
         (0.1, (-0.1, 0.2), 32),

@@ -1,5 +1,6 @@
 """The search on problems whose rows are runs: against every placement there is."""
 
+import random
 from itertools import product
 
 import numpy as np
@@ -93,3 +94,39 @@ def test_carbon_limit_when_it_is_sixty_per_cent_and_moving_saves_more_then_it_is
         assert plan.report["status"] == "optimal"
         assert 0 < limit["value"] <= limit["limit"]
         assert plan.report["metrics"]["carbon_g"]["mean"] < 0.6 * plan.report["home_metrics"]["carbon_g"]["mean"]
+
+
+def with_large_items(seed):
+    """A problem whose runs' items come to another unit with a region or two more, and lose their input."""
+    data, chance = observed_problem(seed, runs=25, regions={"c": AWAY}).problem, random.Random(seed)
+    runs = data["runs"]
+    runs["item_bytes"] = [[size := chance.randrange(900, 1010), size + 20, size + 40] for _ in runs["id"]]
+    runs["input_room_bytes"] = [chance.randrange(2, 80) for _ in runs["id"]]
+    runs["input_bytes"] = [chance.randrange(20, 200) for _ in runs["id"]]
+    return data
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_lower_bounds_when_the_bill_hangs_on_the_whole_placement_then_no_mean_is_below_them(seed):
+    """Of cost, at every placement: the map of regions in a run's item is no sum over nodes."""
+    problem = parse_problem(with_large_items(seed))
+    evaluator = Evaluator(problem, 0, 100)
+    places = np.array([place_positions(problem, p) for p in every_placement(problem)])
+    means = evaluator.score(places).mean(Metric.COST, DAY)
+    floors = evaluator.lower_bounds(Metric.COST, DAY).floor(places)
+    assert (floors <= means * (1 + 1e-12)).all()
+    assert (floors < means * (1 - 1e-9)).any()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_solution_when_cost_is_what_counts_then_nothing_costs_less(seed):
+    """81 placements of runs whose items grow with the regions that are named in them."""
+    data = with_large_items(seed)
+    data["objective"]["priority"] = ["cost", "carbon", "runtime"]
+    problem = parse_problem(data)
+    scores = Evaluator(problem, 0, 100).score(np.array([place_positions(problem, p) for p in every_placement(problem)]))
+
+    static = solve(problem).origin["static"]
+
+    assert static["status"] == "optimal"
+    assert static["objective"] == pytest.approx(scores.mean(Metric.COST, DAY).min(), rel=1e-6)

@@ -14,7 +14,7 @@ from caribou.model.metric import Metric
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.schema.placement import parse_placement
 from caribou.model.schema.problem_file import parse_problem
-from caribou.solver import judge, solve
+from caribou.solver import judge, saving_over, solve
 from caribou.solver.analysis.explanation import explain
 from caribou.solver.analysis.sensitivity import sensitivity
 from caribou.solver.search.day import with_better_static
@@ -174,6 +174,20 @@ def test_judgement_when_the_objective_is_robust_then_it_is_by_the_worst_corner()
     )
     assert 1 - judge(problem, solved).objective / home.objective == pytest.approx(worst(problem, solved), abs=0.01)
     assert explain(problem, solved)
+
+
+def test_saving_over_another_placement_when_the_objective_is_robust_then_it_is_that_of_the_worst_corners():
+    """Against home the verdict's least; against what is best on paper something, though that emits less on paper."""
+    data = observed_problem(5, runs=40, bucket=AWAY).problem
+    plain, problem = solve(parse_problem(data)), robust(data)
+    solved, home = solve(problem), all_day(problem, dict.fromkeys("abcd", HOME))
+    over_home, over_plain = (saving_over(problem, solved, against) for against in (home, plain))
+    least = min(sensitivity(problem, solved).corners, key=lambda corner: corner.saving)
+    assert over_home.mean == pytest.approx(least.saving)
+    assert over_home.ci95 == pytest.approx(least.ci95)
+    assert over_plain.ci95[0] <= over_plain.mean <= over_plain.ci95[1]
+    on_paper = parse_problem({**data, "objective": {**data["objective"], "robust": False}})
+    assert over_plain.ci95[0] > 0 > saving_over(on_paper, solved, plain).mean
 
 
 def test_problem_when_it_is_robust_and_carbon_is_not_first_then_it_is_refused():

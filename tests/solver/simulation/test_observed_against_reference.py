@@ -29,6 +29,9 @@ def test_observed_runs_when_placed_then_each_equals_the_reference(reference, obs
     for node in data["nodes"].values():
         for runs in node["runs"].values():
             runs["init_s"] = [chance.choice((0.0, chance.uniform(0.1, 2))) for _ in runs["run"]]
+            for exchanged in runs["external"].values():
+                exchanged["puts"] = [chance.randrange(4) for _ in runs["run"]]
+    _at_boundaries(data, chance)
     regions = {node: chance.choice((HOME, AWAY, FAR)) for node in data["nodes"]}
     hour = chance.choice((None, 3, 17))
 
@@ -67,3 +70,23 @@ def _ran(chance):
     """Where nodes ran, run by run: in two regions each, so that something is learned of their speeds."""
     two = {node: chance.sample((HOME, AWAY, FAR), 2) for node in "bcd"}
     return [{node: chance.choice(regions) for node, regions in two.items()} for _ in range(RUNS)]
+
+
+def _at_boundaries(data, chance):
+    """Items and messages of sizes about a unit, payloads that rest in a bucket, egress by pair."""
+    runs, entry = data["runs"], data["entry"]
+    runs["item_bytes"] = [[chance.randrange(800, 1100) for _ in range(chance.randrange(2, 5))] for _ in runs["id"]]
+    runs["input_bytes"] = [chance.randrange(300) for _ in runs["id"]]
+    runs["input_room_bytes"] = [chance.randrange(100) for _ in runs["id"]]
+    entry["sent_gb"] = [chance.choice((gb, gb / 2, gb + 1e-4)) for gb in entry["payload_gb"]]
+    for edge in data["edges"]:
+        for seen in edge["transfers"].values():
+            seen["sent_gb"] = [chance.choice((gb * 0.7, gb + 1e-6)) for gb in seen["payload_gb"]]
+    for node in data["nodes"].values():
+        node["claim_bytes"] = chance.choice((0, 900, 1500))
+        if "report_bytes" in node:
+            node["report_bytes"] = [chance.randrange(900, 1200) for _ in node["report_bytes"]]
+    for name, region in data["regions"].items():
+        region["price_usd"]["egress_to_per_gb"] = {
+            other: chance.random() / 50 for other in data["regions"] if other != name
+        }

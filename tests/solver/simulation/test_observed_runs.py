@@ -105,4 +105,5 @@ def test_external_data_when_a_function_is_farther_from_its_endpoint_then_it_take
     away_without = evaluate(without, {**_home(without), "b": FAR}).placed
     assert away[Metric.RUNTIME].mean > away_without[Metric.RUNTIME].mean
     assert away[Metric.COST].mean > away_without[Metric.COST].mean
-    assert near[Metric.COST].mean == pytest.approx(evaluate(without, _home(without)).placed[Metric.COST].mean)
+    at_home = evaluate(without, _home(without)).placed[Metric.COST].mean
+    assert near[Metric.COST].mean == pytest.approx(at_home, rel=1e-4)  # a record names the region
