@@ -97,8 +97,8 @@ def _columns(executions: Sequence[Sequence[EndpointRecord]]) -> Json:
         "gb_out": [gigabytes(sum(endpoint.bytes_out for endpoint in called)) for called in executions],
         "gb_in": [gigabytes(sum(endpoint.bytes_in for endpoint in called)) for called in executions],
         "seconds": [seconds(sum(endpoint.busy_s for endpoint in called)) for called in executions],
-        **puts,
-        **_round_trips(executions),
+        **_counted("puts", executions),
+        **_counted("round_trips", executions),
     }
 
 
