@@ -92,24 +92,21 @@ def _by_name(external: Iterable[EndpointRecord]) -> dict[str, list[EndpointRecor
 
 
 def _columns(executions: Sequence[Sequence[EndpointRecord]]) -> Json:
-    known = all(endpoint.puts is not None for called in executions for endpoint in called)
-    puts = {"puts": [sum(endpoint.puts or 0 for endpoint in called) for called in executions]} if known else {}
     return {
         "calls": [sum(endpoint.calls for endpoint in called) for called in executions],
         "gb_out": [gigabytes(sum(endpoint.bytes_out for endpoint in called)) for called in executions],
         "gb_in": [gigabytes(sum(endpoint.bytes_in for endpoint in called)) for called in executions],
         "seconds": [seconds(sum(endpoint.busy_s for endpoint in called)) for called in executions],
-        **puts,
-        **_round_trips(executions),
+        **_counted("puts", executions),
+        **_counted("round_trips", executions),
     }
 
 
-def _round_trips(executions: Sequence[Sequence[EndpointRecord]]) -> Json:
-    """The round trips of each execution; nothing at all where one of them was not counted."""
-    counted = [[endpoint.round_trips for endpoint in called] for called in executions]
-    if any(trips is None for called in counted for trips in called):
-        return {}
-    return {"round_trips": [sum(trips or 0 for trips in called) for called in counted]}
+def _counted(field: str, executions: Sequence[Sequence[EndpointRecord]]) -> Json:
+    """A count that records of earlier versions lack; nothing at all where one of them does."""
+    counts = [[getattr(endpoint, field) for endpoint in called] for called in executions]
+    known = all(count is not None for called in counts for count in called)
+    return {field: [sum(called) for called in counts]} if known else {}
 
 
 def _name(service: str, region: str | None) -> str:

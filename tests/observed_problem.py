@@ -124,4 +124,5 @@ def _run(run_id, started_at, chance, regions, bucket, *, only_data, skip_share):
 
 def _external(bucket, chance, duration_s):
     size = chance.randrange(1_000_000, 50_000_000)
-    return (EndpointRecord("s3", bucket, "photos", 3, 3, size // 3, size, duration_s / 2, duration_s / 2, TRIPS),)
+    halves = (duration_s / 2, duration_s / 2)
+    return (EndpointRecord("s3", bucket, "photos", 3, 3, size // 3, size, *halves, round_trips=TRIPS),)
