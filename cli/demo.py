@@ -152,7 +152,7 @@ class Demo:
         runs = Runs(self.workflow.graph, manifest, stage(self.root), self.cloud.account)
         seconds: dict[str, float] = {}
         with _console.status("Running") as status:
-            for ended in _ended_runs(runs, payload, count):
+            for ended in ended_runs(runs, payload, count):
                 if ended.error is not None:
                     raise OperationFailedError(f"Run {ended.run.run_id} failed at {ended.failed_node}: {ended.error}")
                 seconds[ended.run.run_id] = ended.seconds or 0.0
@@ -215,7 +215,7 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(kind, handler)
 
 
-def _ended_runs(runs: Runs, payload: object, count: int) -> Iterator[RunItem]:
+def ended_runs(runs: Runs, payload: object, count: int) -> Iterator[RunItem]:
     """Start so many runs, `AT_A_TIME` of them open together; each as it has ended, in the order of their starts."""
     started: deque[str] = deque()
     for _ in range(count):

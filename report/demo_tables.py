@@ -14,7 +14,7 @@ from caribou.model.metric import Metric
 from caribou.model.placement import Placement
 from caribou.model.run.record import RunRecord
 from caribou.model.verdict import moves_anything
-from caribou.solver import Estimate, Evaluation
+from caribou.solver import Evaluation
 
 
 def regions_table(records: Iterable[RunRecord], title: str) -> Table:
@@ -33,16 +33,17 @@ def comparison_table(evaluation: Evaluation, home_s: Sequence[float], placed_s: 
     """What a run emits, costs and takes: at home, as placed, and the difference.
 
     Modelled rows are the mean (and the tail, p95) of the solver's evaluation, the share that stays home counted.
-    `home_s` and `placed_s` are run times in seconds, measured where all regions are one machine.
+    Changes of means have their 95 % interval if the runs are observed ones. `home_s` and `placed_s` are run times in
+    seconds, measured where all regions are one machine.
     """
-    home, placed = evaluation.home, evaluation.placed
+    home, placed = evaluation.home[Metric.RUNTIME], evaluation.placed[Metric.RUNTIME]
     table = Table(
         "a run, on average", "at home", "as placed", "change", title="What the move changes", title_justify="left"
     )
-    table.add_row("operational carbon, mg CO2eq", *_means(home[Metric.CARBON], placed[Metric.CARBON], 1e3))
-    table.add_row("cost, USD per million runs", *_means(home[Metric.COST], placed[Metric.COST], 1e6))
-    table.add_row("run time with distances, s", *_means(home[Metric.RUNTIME], placed[Metric.RUNTIME], 1))
-    table.add_row("  its 95th percentile, s", *_cells(home[Metric.RUNTIME].p95, placed[Metric.RUNTIME].p95))
+    table.add_row("operational carbon, mg CO2eq", *_means(evaluation, Metric.CARBON, 1e3))
+    table.add_row("cost, USD per million runs", *_means(evaluation, Metric.COST, 1e6))
+    table.add_row("run time with distances, s", *_means(evaluation, Metric.RUNTIME, 1))
+    table.add_row("  its 95th percentile, s", *_cells(home.p95, placed.p95))
     table.add_row("run time measured here, s", *_cells(mean(home_s), mean(placed_s)))
     return table
 
@@ -91,8 +92,12 @@ def range_of(sensitivity: Mapping[str, Any], intensity: str) -> str:
     return f"{min(ends):+.0%} to {max(ends):+.0%}" if ends else ""
 
 
-def _means(home: Estimate, placed: Estimate, unit: float) -> tuple[str, str, str]:
-    return _cells(home.mean * unit, placed.mean * unit)
+def _means(evaluation: Evaluation, metric: Metric, unit: float) -> tuple[str, str, str]:
+    home, placed, change = _cells(evaluation.home[metric].mean * unit, evaluation.placed[metric].mean * unit)
+    if metric not in evaluation.changes:
+        return home, placed, change
+    low, high = evaluation.changes[metric].mean
+    return home, placed, f"{change} ({low * 100:+.1f} to {'?' if high is None else f'{high * 100:+.1f}'})"
 
 
 def _cells(home: float, placed: float) -> tuple[str, str, str]:

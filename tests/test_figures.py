@@ -12,6 +12,7 @@ from caribou.collectors.sources.snapshot import CPU_KW_PER_VCPU, MEMORY_KW_PER_G
 from caribou.collectors.summary import ASSUMED_SEND_S
 from caribou.control.plan.problem import CARBON_MODEL
 from caribou.model.bill import LAMBDAS_LINES_BYTES, LOG_USD_PER_GB
+from caribou.model.standing import FACTS, LOG_COLLECTION, SWEEPER
 from caribou.solver.analysis.day_carbon import ENOUGH_RUNS
 from caribou.solver.simulation.carbon_and_cost import MB_PER_VCPU
 from caribou.solver.simulation.cold_starts import IDLE_S
@@ -39,6 +40,11 @@ VALUES = {
     "round trips to an endpoint": (f"{INITIAL_WINDOW_KB:g} KB",),
     "idle time after which Lambda ends a process": (f"{IDLE_S / 60:g} minutes",),
     "notices of skips, hops that were never seen": (f"{ASSUMED_DELIVERY_S:g} s", f"{ASSUMED_SEND_S:g} s"),
+    "what the sweeper and the collectors take": (
+        f"{SWEEPER.seconds:g} s a sweep",
+        f"{FACTS.seconds:g} s a collector of facts",
+        f"{LOG_COLLECTION.seconds:g} s a log collection",
+    ),
     "price of logs": (f"{LOG_USD_PER_GB:g} USD/GB", f"{LAMBDAS_LINES_BYTES} bytes"),
     "verdict": (f"below {ENOUGH_RUNS} runs",),
     "which calls are made, which share of runs moves": (f"newest {NEWEST_RUNS} whole runs",),

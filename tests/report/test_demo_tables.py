@@ -1,10 +1,14 @@
-"""What the demo says of an input that stays home."""
+"""What the demo says of a move, and of an input that stays home."""
 
 import pytest
 from builders import graph_of, placement_of, record_of
+from rich.console import Console
 
+from caribou.model.metric import Metric
 from caribou.model.run.record import EndpointRecord
-from caribou.report.demo_tables import Work, other_input_lines, range_of
+from caribou.report.demo_tables import Work, comparison_table, other_input_lines, range_of
+from caribou.solver import Estimate, Evaluation
+from caribou.solver.simulation.evaluation import Change, Metrics
 
 GRAPH = graph_of({"a": "b"})
 LIGHT = Work("input_light.json", 30, 0.2, 600_000)
@@ -55,3 +59,19 @@ def test_other_input_lines_when_it_moves_too_then_say_so():
 def test_range_of_when_no_corner_is_known_then_is_empty():
     """Marginal intensity of some regions is not published."""
     assert not range_of(sensitivity(("average", 0.5, None)), "marginal")
+
+
+def test_comparison_table_when_runs_are_observed_then_changes_have_their_intervals():
+    """Carbon is in mg, cost a million runs; a measured time has no interval."""
+    home, placed = (
+        Metrics(dict.fromkeys(Metric, Estimate(value, 2 * value, (value, value)))) for value in (0.01, 0.002)
+    )
+    changes = {metric: Change((-0.9, -0.7), None) for metric in Metric}
+    table = comparison_table(Evaluation(placed, home, changes), [1.0, 3.0], [4.0])
+    console = Console(width=100)
+    with console.capture() as shown:
+        console.print(table)
+    text = shown.get()
+    assert "-80.0 % (-90.0 to -70.0)" in text
+    assert "10,000" in text
+    assert "+100.0 %" in text
