@@ -1,5 +1,9 @@
-"""Plans that are best in their worst corner: against every placement there is, and what is said of those left out."""
+"""Plans that are best in their worst corner: against every placement there is, and what is said of those left out.
 
+CARIBOU_EXAMPLES=50 tries fifty times as many problems.
+"""
+
+import os
 import random
 from itertools import product
 
@@ -24,6 +28,7 @@ from caribou.solver.search.score_cache import ScoreCache
 from caribou.solver.simulation.worst_corner import candidates, evaluator_of
 from caribou.solver.solve import criteria_of_day
 
+TIMES = int(os.environ.get("CARIBOU_EXAMPLES", "1"))
 SAMPLES = 25
 seeds = st.integers(0, 10**6)
 
@@ -72,7 +77,7 @@ def test_plan_when_it_is_robust_then_no_plan_for_all_hours_saves_more_in_its_wor
     assert solved.origin["static"]["gap"] == 0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25 * TIMES, deadline=None)
 @given(
     seed=seeds,
     nodes=st.integers(1, 4),
