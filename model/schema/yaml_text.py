@@ -51,6 +51,14 @@ class _Loader(yaml.SafeLoader):
         except _TAG_FAULTS:
             raise _fault(f"{_quoted(node)} is no value of its kind; write a text in quotes", node.start_mark) from None
 
+    def construct_scalar(self, node: yaml.ScalarNode) -> Any:  # noqa: ANN401 - PyYAML's
+        """The text of a node. Raises yaml.MarkedYAMLError for half a character, which no file and no service takes."""
+        if not isinstance(node.value, str) or node.value.isascii():
+            return super().construct_scalar(node)
+        if any("\ud800" <= character <= "\udfff" for character in node.value):
+            raise _fault("a text has half a character in it, an escape from \\ud800 to \\udfff", node.start_mark)
+        return super().construct_scalar(node)
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's
         """The mapping. Raises yaml.MarkedYAMLError on a key that is there already."""
         seen: set[str] = set()
