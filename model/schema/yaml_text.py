@@ -23,6 +23,7 @@ LARGEST_EXPANDED = 200_000
 
 _DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
 _SIXTIES = re.compile(r"[-+]?[0-9_]+(:[0-9_.]+)+")
+_HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 _TAG_FAULTS = (ValueError, OverflowError, TypeError, LookupError, AttributeError, RecursionError)
 """What PyYAML's constructors raise for a value that is none of its tag, such as the date 2026-13-45."""
 
@@ -51,11 +52,9 @@ class _Loader(yaml.SafeLoader):
         except _TAG_FAULTS:
             raise _fault(f"{_quoted(node)} is no value of its kind; write a text in quotes", node.start_mark) from None
 
-    def construct_scalar(self, node: yaml.ScalarNode) -> Any:  # noqa: ANN401 - PyYAML's
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:  # noqa: ANN401 - PyYAML's
         """The text of a node. Raises yaml.MarkedYAMLError for half a character, which no file and no service takes."""
-        if not isinstance(node.value, str) or node.value.isascii():
-            return super().construct_scalar(node)
-        if any("\ud800" <= character <= "\udfff" for character in node.value):
+        if isinstance(node, yaml.ScalarNode) and _HALF_A_CHARACTER.search(node.value):
             raise _fault("a text has half a character in it, an escape from \\ud800 to \\udfff", node.start_mark)
         return super().construct_scalar(node)
 
