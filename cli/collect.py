@@ -34,6 +34,8 @@ from caribou.model.schema.text_files import read_text_file
 _file = click.Path(dir_okay=False, path_type=Path)
 _NOTED = (
     "workflow.unreached_nodes",
+    "workflow.calls_never_made",
+    "workflow.runs_change",
     "workflow.home_runs",
     "workflow.external_data_unknown",
     "workflow.external_data_declared",

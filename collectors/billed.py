@@ -17,7 +17,7 @@ from caribou.model.graph import Graph
 from caribou.model.manifest import Manifest
 from caribou.model.run import envelope
 from caribou.model.run.code import code_note
-from caribou.model.run.item import largest_input_bytes
+from caribou.model.run.item import ITEM_PAYLOAD_LIMIT_BYTES, largest_input_bytes
 from caribou.model.run.item_sizes import (
     POINTER_BYTES,
     claim_bytes,
@@ -33,8 +33,6 @@ Json = dict[str, Any]
 
 ENVELOPE_BYTES = 1024
 """What an envelope has around its payload, where no record says how large the message was."""
-ITEM_PAYLOAD_LIMIT_BYTES = 300_000
-"""Payloads up to this size rest in the sync table: the runtime's limit."""
 
 
 def run_columns(observed: Observed, graph: Graph, manifest: Manifest) -> Json:

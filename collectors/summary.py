@@ -32,6 +32,7 @@ from caribou.collectors.observed import (
     observe,
     seconds,
 )
+from caribou.collectors.sample_notes import sample_notes
 from caribou.model.errors import InvalidRecordError
 from caribou.model.graph import Graph
 from caribou.model.manifest import Manifest
@@ -100,6 +101,7 @@ def summarise(
             **_counts(observed),
             **_derived(observed, graph),
             **declared_notes(manifest),
+            **sample_notes(observed, graph),
             "redirector": basis,
         },
     )

@@ -18,7 +18,8 @@ def solve_notes(placement: Placement) -> list[str]:
         lines.append(static_text(placement))
     lines += [robust_text(solver)] if solver.get("robust") else []
     lines += [verdict_text(sensitivity)] if sensitivity else []
-    return [*lines, footprint_text(solver)] if solver.get("carbon_g") is not None else lines
+    lines += [footprint_text(solver)] if solver.get("carbon_g") is not None else []
+    return [*lines, toolkit_text(solver["toolkit_a_month"])] if "toolkit_a_month" in solver else lines
 
 
 def static_text(placement: Placement) -> str:
@@ -85,6 +86,16 @@ def footprint_text(solver: Mapping[str, Any]) -> str:
     return (
         f"The solve itself: {solver['cpu_seconds']:.3g} CPU seconds, {solver['carbon_g'] * 1e3:.3g} mg CO2eq{cost} "
         f"(as a function in {solver['accounted_in']}); {paid}."
+    )
+
+
+def toolkit_text(month: Mapping[str, Any]) -> str:
+    """What the toolkit takes in a month beside what the plan saves, and from how many runs on it is worth it."""
+    runs = month["pays_from_runs"]
+    paid = "no number of runs saves that" if runs is None else f"saved from {_runs(runs)} a month on"
+    return (
+        f"The toolkit a month, runs or not: {month['carbon_g']:.3g} g CO2eq, {paid}; {month['cost_usd']:.2g} USD (the "
+        "sweeper at home, and the collectors, which all workflows share; how long they run is assumed)."
     )
 
 

@@ -45,7 +45,8 @@ class Endpoint(NamedTuple):
 class Exchange(NamedTuple):
     """Calls, tries, bytes of request and response bodies, and seconds: added up over calls, and while any went on.
 
-    `puts` are those calls that write, by their method, `round_trips` what they take whatever the bodies' sizes.
+    `puts` are those calls that write, by their method, `round_trips` those that it takes to be answered, whatever the
+    bodies' sizes.
     """
 
     calls: int = 0
@@ -212,8 +213,9 @@ class ExternalCalls:
     def _ends(self, context: Mapping[str, Any], **_: object) -> None:
         call = context.get(_CALL)
         if call is not None and call.endpoint is not None:
-            counted = {"puts": call.puts, "round_trips": call.round_trips}
-            moved = Exchange(1, call.attempts, call.bytes_out, call.bytes_in, **counted)
+            moved = Exchange(
+                1, call.attempts, call.bytes_out, call.bytes_in, puts=call.puts, round_trips=call.round_trips
+            )
             self._add(call.endpoint, call.begun_s, moved)
 
     def _add(self, endpoint: Endpoint, begun_s: float, moved: Exchange) -> None:

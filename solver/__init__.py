@@ -3,11 +3,12 @@
 from caribou.solver.analysis.day_carbon import ENOUGH_RUNS, Saving, saving_over
 from caribou.solver.analysis.judgement import Judgement, judge
 from caribou.solver.result import stamped
-from caribou.solver.simulation.evaluation import Estimate, Evaluation, Metrics, evaluate
+from caribou.solver.simulation.evaluation import Bounds, Estimate, Evaluation, Metrics, evaluate
 from caribou.solver.solve import solve
 
 __all__ = [
     "ENOUGH_RUNS",
+    "Bounds",
     "Estimate",
     "Evaluation",
     "Judgement",

@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 from caribou.model.run.envelope import Run, Start, StoredPayload, pointer_to_json
 
+ITEM_PAYLOAD_LIMIT_BYTES = 300_000
+"""Payloads up to this size rest in the sync table: a DynamoDB item holds 400 KB, its other attributes are small."""
+
 
 @dataclass(frozen=True, slots=True)
 class SyncState:

@@ -62,7 +62,7 @@ class EndpointRecord:
     `service` as botocore names it, `region` None where it has none or none is known, `host` without its port. `calls`
     were sent in `attempts`, bytes are of request and response bodies. `seconds` are added up over the calls, reading of
     streamed bodies included; `busy_s` are those in which at least one went on: fewer, if calls ran side by side. `puts`
-    are the calls of methods that S3 bills as writes, PUT and POST. `round_trips` are those of all tries, whatever the
+    are the calls of methods that S3 bills as writes, PUT and POST, `round_trips` those of all tries, whatever the
     bodies' sizes: one to be answered, two of a new connection, one to ask before a body. Both are None in records of
     earlier versions.
     """

@@ -140,6 +140,17 @@ class StaticFile(StrictModel):
     gap: Annotated[float, Field(ge=0, le=1)]
 
 
+class ToolkitFile(StrictModel):
+    """What the sweeper and the collectors take in a month, runs or not, and how many runs save as much carbon.
+
+    `pays_from_runs` is null if none is saved.
+    """
+
+    cost_usd: NotNegative
+    carbon_g: NotNegative
+    pays_from_runs: Annotated[int, Field(ge=0)] | None
+
+
 class SolverFile(StrictModel):
     """What solved it: the same name, version, seed, number of samples, options and problem give the same placement.
 
@@ -167,6 +178,7 @@ class SolverFile(StrictModel):
     carbon_g: NotNegative | None = None
     cost_usd: NotNegative | None = None
     pays_back_after_runs: Annotated[int, Field(ge=0)] | None = None
+    toolkit_a_month: ToolkitFile | None = None
 
 
 class SavingsFile(StrictModel):

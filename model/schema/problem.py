@@ -144,8 +144,8 @@ class Endpoint(StrictModel):
 class Exchanges(StrictModel):
     """What executions exchanged with an endpoint: aligned with their `duration_s`, 0 where they did not call it.
 
-    `seconds` are those in which at least one call went on, `puts` the calls that write, `round_trips` what its calls
-    took whatever they moved, both where that is known.
+    `seconds` are those in which at least one call went on, `puts` the calls that write, `round_trips` what the calls
+    took whatever they moved: both where that is known.
     """
 
     calls: Counts

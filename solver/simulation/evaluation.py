@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
@@ -109,11 +109,33 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """Between what a mean and a percentile change, as shares of home's; the percentile's None if it differs by hour."""
+
+    mean: Bounds
+    p95: Bounds | None
+
+    @classmethod
+    def of(cls, metric: Metric, placed: Day, home: Day) -> Change:
+        """Of the same runs as placed and at home."""
+        runs = placed.ensemble.runs
+        mean = interval(_beyond(placed.mean(metric), home.mean(metric)), runs)
+        if metric.by_hour:
+            return cls(mean, None)
+        return cls(mean, interval(_beyond(placed.tail(metric, TAIL), home.tail(metric, TAIL)), runs))
+
+
+def _beyond(placed: Floats, home: Floats) -> Floats:
+    return np.divide(placed, home, out=np.ones_like(placed), where=home > 0) - 1
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A placement and all-home on the same drawn runs, over the day."""
+    """A placement and all-home on the same runs, over the day; of observed ones how sure the changes are."""
 
     placed: Metrics
     home: Metrics
+    changes: Mapping[Metric, Change] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
         """Both as a JSON object."""
@@ -141,9 +163,11 @@ def evaluate(
         return Evaluation(Metrics.of(placed, None, None), Metrics.of(home, None, None))
     ensemble = Ensemble.among(problem, {region for one in regions for region in one.values()})
     parts = [(one, [hour for hour in ALL_HOURS if regions[hour] == one]) for one in _distinct(regions)]
+    placed_day, home_day = ensemble.day(parts), ensemble.home(ALL_HOURS)
     return Evaluation(
-        Metrics.of(placed, evaluator.weights, ensemble.day(parts)),
-        Metrics.of(home, evaluator.weights, ensemble.home(ALL_HOURS)),
+        Metrics.of(placed, evaluator.weights, placed_day),
+        Metrics.of(home, evaluator.weights, home_day),
+        {metric: Change.of(metric, placed_day, home_day) for metric in Metric},
     )
 
 

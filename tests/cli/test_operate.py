@@ -44,7 +44,7 @@ class Project:
 
     def planned(self, *arguments):
         """The steps of a dry run: action, thing and region."""
-        done = json.loads(self.caribou(*arguments, "--dry-run", "--json"))
+        done, _ = json.JSONDecoder().raw_decode(self.caribou(*arguments, "--dry-run", "--json"))  # warnings follow
         return [(step["action"], step["thing"], step["region"]) for step in done["steps"]]
 
     def listed(self):

@@ -42,7 +42,7 @@ def test_solve_when_run_then_writes_a_valid_placement_and_shows_it(problem_file,
     assert placement.origin["problem_sha256"] == read_problem(problem_file).digest
     assert placement.expires_at - datetime.fromisoformat(placement.origin["solved_at"]) == timedelta(days=2)
     assert placement.origin["solver"]["seed"] == 3
-    for text in ("us-west-2 *", "operational carbon", "optimal", "hard: cost"):
+    for text in ("us-west-2 *", "operational carbon", "optimal", "hard: cost (moved), tail"):
         assert text in result.output
     assert [path.name for path in tmp_path.iterdir()] == ["problem.json", "solved.json"]
 

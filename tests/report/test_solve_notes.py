@@ -7,7 +7,7 @@ import pytest
 from caribou.cli.console import Terminal
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.report.corners_table import corners_table
-from caribou.report.solve_notes import footprint_text, solve_notes, verdict_text
+from caribou.report.solve_notes import footprint_text, solve_notes, toolkit_text, verdict_text
 
 
 def corner(intensity, saving, ci95=None):
@@ -147,3 +147,13 @@ def test_notes_when_hours_differ_then_say_what_one_plan_for_all_would_give():
     )
     (note,) = solve_notes(Placement("w", "1", "us-east-1", plans, origin={"static": {"objective": 2.1}}))
     assert "all hours: +5.00% of what is minimised" in note
+
+
+def test_notes_when_the_toolkit_stands_beside_a_plan_then_they_say_from_how_many_runs_a_month_it_pays():
+    """And what it costs; the seconds that it rests on are assumed, and said to be."""
+    text = toolkit_text({"carbon_g": 0.7312, "cost_usd": 0.1372, "pays_from_runs": 1204})
+    assert text.startswith(
+        "The toolkit a month, runs or not: 0.731 g CO2eq, saved from 1,204 runs a month on; 0.14 USD"
+    )
+    assert "assumed" in text
+    assert "no number of runs saves that" in toolkit_text({"carbon_g": 1.0, "cost_usd": 0.1, "pays_from_runs": None})

@@ -31,7 +31,7 @@ def windy(instances):
 
 def test_solver_when_imported_then_offers_these_names():
     """The room's public names."""
-    classes = ["ENOUGH_RUNS", "Estimate", "Evaluation", "Judgement", "Metrics", "Saving"]
+    classes = ["ENOUGH_RUNS", "Bounds", "Estimate", "Evaluation", "Judgement", "Metrics", "Saving"]
     assert caribou.solver.__all__ == [*classes, "evaluate", "judge", "saving_over", "solve", "stamped"]
 
 

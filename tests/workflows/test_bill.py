@@ -22,6 +22,7 @@ from caribou.collectors.records import record_item
 from caribou.collectors.sources.snapshot import packaged_facts
 from caribou.control.plan.problem import build_problem
 from caribou.model.bill import LAMBDAS_LINES_BYTES, LOG_USD_PER_GB, Priced
+from caribou.model.manifest import RegionRules
 from caribou.model.metric import Metric
 from caribou.model.project.workflow import read_workflow
 from caribou.model.run import payload as payloads
@@ -123,7 +124,7 @@ def metered(local_cloud, led_to, monkeypatch, objects):
     cloud = led_to(local_cloud.as_account("555500006666"))
 
     def play(name, moved):
-        workflow = read_workflow(ROOT / "workflows" / name)
+        workflow = in_these_regions(read_workflow(ROOT / "workflows" / name))
         for settings in workflow.manifest.functions.values():
             for variable, value in settings.environment_variables.items():
                 monkeypatch.setenv(variable, value)
@@ -136,6 +137,15 @@ def metered(local_cloud, led_to, monkeypatch, objects):
         return played(runner, samples.payload(SAMPLES[name]), workflow.manifest)
 
     return play
+
+
+def in_these_regions(workflow):
+    """The workflow with its home and the regions that it may run in as if its manifest had them so."""
+    regions = RegionRules(allowed=(HOME, AWAY, FAR))
+    settings = workflow.manifest.functions.items()
+    functions = {name: dataclasses.replace(each, regions=regions) for name, each in settings}
+    manifest = dataclasses.replace(workflow.manifest, home_region=HOME, functions=functions)
+    return dataclasses.replace(workflow, manifest=manifest)
 
 
 @pytest.fixture
