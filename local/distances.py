@@ -48,16 +48,15 @@ _NAMES = {
 
 
 class Call(NamedTuple):
-    """What of a request decides how many round trips it takes before the service sees it."""
+    """What of a request's head decides how many round trips it takes before the service sees it."""
 
     is_first: bool
     asks_before_body: bool
-    body_bytes: int
 
     @property
     def round_trips(self) -> float:
-        """Handshakes, the question, the body's, and the half in which the end of it travels."""
-        return HANDSHAKES * self.is_first + self.asks_before_body + further_rounds(0, self.body_bytes) + 0.5
+        """Handshakes, the question, and the half in which the end of it travels; a large body's come on top."""
+        return HANDSHAKES * self.is_first + self.asks_before_body + 0.5
 
 
 def further_rounds(sent_bytes: int, more_bytes: int) -> int:
@@ -89,7 +88,7 @@ def keep_apart(app: App, doors: Mapping[int, str], round_trip_s: Table) -> App:
             return
         trip_s = _trip_s(round_trip_s[source], source, _target(scope))
         await asyncio.sleep(trip_s * _call(scope).round_trips)
-        await app(scope, receive, _from_afar(send, trip_s))
+        await app(scope, _growing(receive, trip_s), _from_afar(send, trip_s))
 
     return answer
 
@@ -109,11 +108,26 @@ def _target(scope: Any) -> str | None:
 
 
 def _call(scope: Any) -> Call:
-    headers = {name.lower(): value for name, value in scope["headers"]}
+    names = {name.lower() for name, _ in scope["headers"]}
     connection = scope["state"][_CONNECTION]
     first = not connection
     connection["used"] = True
-    return Call(first, b"expect" in headers, int(headers.get(b"content-length", b"0")))
+    return Call(first, b"expect" in names)
+
+
+def _growing(receive: Any, trip_s: float) -> Any:
+    """The request's body on its way, however it is cut."""
+    got_bytes = 0
+
+    async def receive_later() -> Any:
+        nonlocal got_bytes
+        message = await receive()
+        size = len(message.get("body", b""))
+        await asyncio.sleep(trip_s * further_rounds(got_bytes, size))
+        got_bytes += size
+        return message
+
+    return receive_later
 
 
 def _from_afar(send: Any, trip_s: float) -> Any:
@@ -124,7 +138,8 @@ def _from_afar(send: Any, trip_s: float) -> Any:
         nonlocal sent_bytes
         if message["type"] == "http.response.start":
             await asyncio.sleep(trip_s / 2)
-        elif message["type"] == "http.response.body" and (size := len(message.get("body", b""))):
+        elif message["type"] == "http.response.body":
+            size = len(message.get("body", b""))
             await asyncio.sleep(trip_s * further_rounds(sent_bytes, size))
             sent_bytes += size
         await send(message)

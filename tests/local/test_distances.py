@@ -40,21 +40,20 @@ def handler(order, context):
 
 
 @pytest.mark.parametrize(
-    ("call", "trips"),
-    [
-        (distances.Call(is_first=False, asks_before_body=False, body_bytes=0), 0.5),
-        (distances.Call(is_first=True, asks_before_body=False, body_bytes=0), 2.5),
-        (distances.Call(is_first=False, asks_before_body=True, body_bytes=14_600), 1.5),
-        (distances.Call(is_first=False, asks_before_body=False, body_bytes=14_601), 1.5),
-        (distances.Call(is_first=False, asks_before_body=False, body_bytes=1_000_000), 6.5),
-    ],
+    ("is_first", "asks_before_body", "trips"), [(False, False, 0.5), (True, False, 2.5), (False, True, 1.5)]
 )
-def test_request_when_it_is_made_then_it_takes_the_round_trips_of_tcp(call, trips):
-    """Two handshakes of a new connection, one for the question before a body, one for each doubling of what is sent."""
-    assert call.round_trips == trips
+def test_request_when_it_is_made_then_it_takes_the_round_trips_of_tcp(is_first, asks_before_body, trips):
+    """Two handshakes of a new connection, one for the question before a body, half of one to get there."""
+    assert distances.Call(is_first, asks_before_body).round_trips == trips
 
 
-def test_answer_when_it_comes_in_pieces_then_its_round_trips_are_those_of_the_whole():
+@pytest.mark.parametrize(("size", "rounds"), [(0, 0), (14_600, 0), (14_601, 1), (43_801, 2), (1_000_000, 6)])
+def test_body_when_it_is_large_then_it_takes_a_round_trip_for_each_doubling(size, rounds):
+    """Ten segments at once, then twenty, then forty."""
+    assert distances.further_rounds(0, size) == rounds
+
+
+def test_body_when_it_comes_in_pieces_then_its_round_trips_are_those_of_the_whole():
     """A body of 43 KB takes one round trip more than a small one, however it is cut."""
     pieces = [10_000, 10_000, 23_000]
     sent = [sum(pieces[:i]) for i in range(3)]
