@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from known_worlds import world
 from observed_problem import AWAY, FAR, HOME, observed_problem
 
 from caribou.model.metric import Metric
 from caribou.model.schema.problem_file import parse_problem
 from caribou.solver import evaluate, solve
+from caribou.solver.simulation.carbon_and_cost import DAY
 from caribou.solver.simulation.checks import place_positions
 from caribou.solver.simulation.evaluator import Evaluator
 
@@ -107,3 +109,39 @@ def test_external_data_when_a_function_is_farther_from_its_endpoint_then_it_take
     assert away[Metric.COST].mean > away_without[Metric.COST].mean
     at_home = evaluate(without, _home(without)).placed[Metric.COST].mean
     assert near[Metric.COST].mean == pytest.approx(at_home, rel=1e-4)  # a record names the region
+
+
+@pytest.mark.parametrize("region", [HOME, AWAY, FAR])
+def test_endpoint_when_it_is_compared_with_a_pinned_node_of_no_length_then_both_emit_the_same(region):
+    """An endpoint is a place that data goes to, as a node is; b is in each region, the data in Canada."""
+    data = world("chain", runs=20, seed=1, data_gb=0.01).model_dump(mode="json", by_alias=True)
+    data["endpoints"]["s3"]["region"] = AWAY
+    data["nodes"]["b"]["runs"][HOME]["external"]["s3"]["calls"] = [0] * 20  # nobody waits for it
+    pinned = world("chain", runs=20, seed=1, data_gb=0.01).model_dump(mode="json", by_alias=True)
+    exchanged = pinned["nodes"]["b"]["runs"][HOME].pop("external")["s3"]
+    pinned["nodes"]["b"]["runs"][HOME]["call_offset_s"]["data"] = [0.0] * 20
+    pinned["nodes"]["data"] = {**pinned["nodes"]["c"], "runs": {AWAY: _of_no_length(20)}}
+    pinned["edges"].append(_sent(exchanged["gb_in"]))
+
+    away = {"b": region}
+    grams = [_grams(parse_problem(one), away | more) for one, more in ((data, {}), (pinned, {"data": AWAY}))]
+    assert grams[0] == pytest.approx(grams[1], rel=1e-9)
+
+
+def _of_no_length(runs):
+    nothing = [0.0] * runs
+    return {"run": list(range(runs)), "duration_s": nothing, "init_s": nothing, "external": {}, "call_offset_s": {}}
+
+
+def _sent(payload_gb):
+    """An edge from b to the node that stands for the data."""
+    rows = list(range(len(payload_gb)))
+    messages = {"run": rows, "payload_gb": payload_gb, "latency_s": [0.0] * len(rows)}
+    ends = {"from": "b", "to": "data", "probability": 1.0, "taken": rows}
+    return {**ends, "transfers": {f"{HOME}>{AWAY}": messages}, "sync": None, "on_skip": []}
+
+
+def _grams(problem, regions):
+    """The day's carbon of a run, nodes at home that are not named."""
+    places = place_positions(problem, _home(problem) | regions)
+    return float(Evaluator(problem, 0, 100).score(places[np.newaxis]).mean(Metric.CARBON, DAY)[0])
