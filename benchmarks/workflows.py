@@ -112,9 +112,12 @@ def regions_of(workflow: Workflow) -> tuple[str, ...]:
 
 
 def split(workflow: Workflow) -> dict[str, str]:
-    """Node to region: the nodes go around the three regions, the first one away from home."""
-    around = cycle(regions_of(workflow))
-    return {node.name: region for node, region in zip(workflow.graph.nodes, around, strict=False)}
+    """Node to region: the nodes go around the three regions, the first one away from home, where they may."""
+    home, around = workflow.manifest.home_region, cycle(regions_of(workflow))
+    return {
+        node.name: region if node.function in workflow.functions_in(region) else home
+        for node, region in zip(workflow.graph.nodes, around, strict=False)
+    }
 
 
 def seen_of(folder: Path) -> Seen:
