@@ -1,7 +1,8 @@
 """The solver's speed, quality and growth, in one run: `uv run python benchmarks/solver.py [part ...] [-o FILE]`.
 
-Parts: speed, quality, tight, growth (all by default). Times are CPU seconds of this process, on one thread, so that
-other programs on the machine disturb them little. `-o` writes the numbers as JSON, which `benchmarks/picture.py` draws.
+Parts: speed, quality, tight, growth, observed, observed_tight (all by default). Times are CPU seconds of this process,
+on one thread, so that other programs on the machine disturb them little. `-o` writes the numbers as JSON, which
+`benchmarks/picture.py` draws.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 from instances import generated
-from problem_instances import BEST_KNOWN, SHIPPED
+from observed_rows import as_observed
+from problem_instances import BEST_KNOWN, HOME, SHIPPED
 from reference_algorithms import Scored, coarse_grained, stochastic
 
 from caribou.model.metric import Metric
@@ -32,6 +34,8 @@ from caribou.solver.search.hourly import Hourly
 from caribou.solver.search.hours import Choice, choose
 from caribou.solver.search.objective import Criteria, tails_needed
 from caribou.solver.search.score_cache import ScoreCache
+from caribou.solver.simulation.bootstrap import saving_interval
+from caribou.solver.simulation.evaluation import Evaluation, Metrics
 from caribou.solver.simulation.evaluator import Evaluator
 
 ROOT = Path(__file__).parents[1]
@@ -104,6 +108,28 @@ def tight() -> Iterator[Row]:
             yield {"instance": name, "limits %": per_cent or "none", **solved(parse_problem(data))}
 
 
+def observed() -> Iterator[Row]:
+    """Problems whose rows are runs, without limits: one hour with all its intervals, and a whole solve of 24 hours."""
+    for nodes, regions, runs in ((6, 6, 200), (6, 6, 500), (20, 12, 200), (20, 12, 500), (50, 20, 200), (50, 20, 500)):
+        problem = parse_problem(as_observed(generated(1, nodes, regions), runs, bucket=HOME))
+        _with_intervals(problem)  # replicates are drawn once a process
+        hour = seconds(lambda p=problem: _with_intervals(p), 3)
+        yield {"instance": f"{nodes} x {regions}", "runs": runs, "one hour, s": round(hour, 3), **solved(problem)}
+
+
+def observed_tight() -> Iterator[Row]:
+    """24 hours of problems whose rows are 300 runs, with run time, or run time and cost, limited ever more tightly."""
+    cases = [("big", shipped("big"), ("runtime",)), ("generated 20 x 12", generated(1, 20, 12), ("runtime",))]
+    cases += [("generated 20 x 12", generated(1, 20, 12), ("runtime", "cost"))]
+    for name, drawn, metrics in cases:
+        data = as_observed(drawn, 300, bucket=drawn["home_region"])
+        for per_cent in (110, 105, 103, 102, 101):
+            limit = {"type": "relative", "value": per_cent}
+            data["objective"]["hard"] = dict.fromkeys(metrics, limit)
+            row = solved(parse_problem(data))
+            yield {"instance": name, "limited": " and ".join(metrics), "limits %": per_cent, **row}
+
+
 def growth() -> Iterator[Row]:
     """Time and memory of generated instances, by nodes, regions and samples; each in a process of its own."""
     cases = [("nodes", n, (n, 12, SAMPLES)) for n in (5, 10, 20, 35, 50)]
@@ -160,6 +186,17 @@ def percent(value: float, at_home: float) -> float:
     return round((value / at_home - 1) * 100, 2)
 
 
+def _with_intervals(problem: Problem) -> Evaluation:
+    """One hour solved, and the interval of each of its metrics, as placed and at home, with that of the saving."""
+    choice, cache = _one_hour(problem)
+    evaluator = cache.evaluator
+    placed, home = evaluator.details(choice.places, [AVERAGE]), evaluator.details(evaluator.home, [AVERAGE])
+    weights = evaluator.weights
+    if weights is not None:
+        saving_interval(*(weights.by_run(one[Metric.CARBON][0]) for one in (placed, home)))
+    return Evaluation(Metrics.of(placed, weights), Metrics.of(home, weights))
+
+
 def _one_hour(problem: Problem, samples: int = SAMPLES) -> tuple[Choice, ScoreCache]:
     cache = ScoreCache(Evaluator(problem, 0, samples, tails_needed(problem.objective)))
     criteria = Criteria.of(cache.evaluator, cache.subset(np.array([0])), AVERAGE)
@@ -182,7 +219,14 @@ def _python_loop() -> Callable[..., object]:
     return runs_of
 
 
-PARTS: dict[str, Callable[[], Iterator[Row]]] = {"speed": speed, "quality": quality, "tight": tight, "growth": growth}
+PARTS: dict[str, Callable[[], Iterator[Row]]] = {
+    "speed": speed,
+    "quality": quality,
+    "tight": tight,
+    "growth": growth,
+    "observed": observed,
+    "observed_tight": observed_tight,
+}
 
 
 def main() -> None:

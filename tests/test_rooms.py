@@ -32,7 +32,7 @@ ROOMS = {
     "runtime.testing": {"model", "model.run", "model.source", "runtime"},
     "solver": {"model", "model.schema", "solver.simulation", "solver.search", "solver.analysis", "numpy"},
     "solver.simulation": {"model", "model.schema", "numpy"},
-    "solver.search": {"model", "model.schema", "solver.simulation", "numpy"},
+    "solver.search": {"model", "model.schema", "solver.simulation", "highspy", "numpy"},
     "solver.analysis": {"model", "model.schema", "solver.simulation", "solver.search", "numpy"},
     "collectors": {"model", "model.run", "collectors.sources", *AWS},
     "collectors.sources": {"model", "collectors"},

@@ -100,6 +100,13 @@ class BranchAndBound:
         nothing = np.full(len(self.incumbents.keys), np.inf)
         return np.asarray(np.min([nothing, *(f.min(axis=0) for f in floors)], axis=0))
 
+    def close(self, which: Bools) -> None:
+        """Look no further for some of the criteria (H,): nothing better exists."""
+        objective = self.incumbents.criteria[0].objective
+        for parts in self._levels.values():
+            for part in parts:
+                part.floors[objective] = np.where(which, np.inf, part.floors[objective])
+
     def run(self, most: int = MAX_WORK) -> None:
         """Branch until nothing is left, or the work is done."""
         while self._levels and self.work < most and not self.should_stop():

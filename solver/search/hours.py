@@ -10,7 +10,9 @@ lower bound that costs next to nothing (`LowerBounds`): what cannot be better is
 3. Branch and bound for all hours together (`branch_and_bound`). If it ends, nothing better exists on the drawn runs:
    the plans are optimal for them. If it is cut short, the least floor of what is left bounds what was missed.
 4. Where it does not end soon, more is done for better placements (`large_neighbourhood`; then two nodes that move at
-   once, each to a region that the best placement uses or that is good for it alone) before branch and bound goes on.
+   once, each to a region that the best placement uses or that is good for it alone), and branch and bound goes on.
+5. Where limits couple so many nodes that it still does not end: branch and bound over which runs break them
+   (`case_search`), whose bound is that of a linear program.
 
 The static plan, the same at all hours, is one more "hour" of it: the mean of the day's intensities.
 """
@@ -25,6 +27,7 @@ import numpy as np
 
 from caribou.model.metric import LimitKind, Metric
 from caribou.solver.search.branch_and_bound import MAX_WORK, Bounding, BranchAndBound
+from caribou.solver.search.case_search import searched
 from caribou.solver.search.hourly import Hourly
 from caribou.solver.search.incumbents import Incumbents
 from caribou.solver.search.large_neighbourhood import LargeNeighbourhood
@@ -34,10 +37,12 @@ from caribou.solver.search.objective import Criteria
 from caribou.solver.search.score_cache import ScoreCache
 from caribou.solver.search.tail_screen import TailScreen
 from caribou.solver.simulation.lower_bounds import FloorTables, LowerBounds
-from caribou.solver.simulation.random_streams import Ints
+from caribou.solver.simulation.random_streams import Floats, Ints
 
 FIRST_WORK = MAX_WORK // 20
 """What is branched before more is done for better placements: most problems end within it."""
+SECOND_WORK = MAX_WORK // 4
+"""What is branched before the search by cases: it is the quicker one while limits couple few nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +81,25 @@ def choose(
             one.run()
     branching = BranchAndBound(incumbents, _bounding(incumbents, bounds, regions), should_stop)
     branching.run(FIRST_WORK)
-    if np.isfinite(branching.rest).any():
+    if len(_unproven(branching)):
         LargeNeighbourhood(incumbents, bounds, partial(_bounding, incumbents, bounds), should_stop).run()
-    for one in (local[i] for i in np.flatnonzero(np.isfinite(branching.rest))):
+    for one in (local[i] for i in _unproven(branching)):
         if not should_stop():
             one.run_with_pairs()
-    branching.run(MAX_WORK)
-    return Hourly.split(_choices(incumbents, branching))
+    branching.run(SECOND_WORK)
+    rest = searched(incumbents, bounds, _unproven(branching)[::-1].tolist(), should_stop)
+    branching.close(rest == np.inf)
+    if len(_unproven(branching)):
+        branching.run(MAX_WORK)
+    return Hourly.split(_choices(incumbents, np.maximum(rest, branching.rest), branching.bounding.objective.minimum))
 
 
-def _choices(incumbents: Incumbents, branching: BranchAndBound) -> list[Choice]:
-    rest, minimum = branching.rest, branching.bounding.objective.minimum
+def _unproven(branching: BranchAndBound) -> Ints:
+    """The criteria for which branch and bound has something left, by position."""
+    return np.flatnonzero(np.isfinite(branching.rest))
+
+
+def _choices(incumbents: Incumbents, rest: Floats, minimum: Floats) -> list[Choice]:
     choices = []
     for i, one in enumerate(incumbents.criteria):
         feasible = bool(incumbents.feasible[i])
