@@ -115,7 +115,7 @@ class Demo:
 
     def _compare_light(self, records: Sequence[RunRecord], moving: Placement) -> None:
         """Run the light input at home, solve for its runs alone, and say what the other placement would bring."""
-        runs = self._run_all(HOME_RUNS, LIGHT_SAMPLE)
+        runs = self._run_all(HOME_RUNS, LIGHT_SAMPLE, at_a_time=1)  # else it is mostly waiting for cores
         light = self._collected(runs, "log_sync", self.workflow.name)
         problem = self._problem_of(light)
         found = finished_placement(problem, SolveOptions(), valid_days=_LIGHT_VALID_DAYS, clocks=Clocks())
@@ -141,7 +141,7 @@ class Demo:
                 log=log,
             )
 
-    def _run_all(self, count: int, sample: str = SAMPLE) -> dict[str, float]:
+    def _run_all(self, count: int, sample: str = SAMPLE, at_a_time: int = AT_A_TIME) -> dict[str, float]:
         """Run it so many times with a sample; run id to seconds."""
         manifest = self.workflow.manifest
         samples = Samples(self.workflow, self.cloud.account)
@@ -152,7 +152,7 @@ class Demo:
         runs = Runs(self.workflow.graph, manifest, stage(self.root), self.cloud.account)
         seconds: dict[str, float] = {}
         with _console.status("Running") as status:
-            for ended in ended_runs(runs, payload, count):
+            for ended in ended_runs(runs, payload, count, at_a_time):
                 if ended.error is not None:
                     raise OperationFailedError(f"Run {ended.run.run_id} failed at {ended.failed_node}: {ended.error}")
                 seconds[ended.run.run_id] = ended.seconds or 0.0
@@ -215,12 +215,12 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(kind, handler)
 
 
-def ended_runs(runs: Runs, payload: object, count: int) -> Iterator[RunItem]:
-    """Start so many runs, `AT_A_TIME` of them open together; each as it has ended, in the order of their starts."""
+def ended_runs(runs: Runs, payload: object, count: int, at_a_time: int) -> Iterator[RunItem]:
+    """Start `count` runs, so many of them open at a time; each as it has ended, in the order of their starts."""
     started: deque[str] = deque()
     for _ in range(count):
         started.append(runs.start(payload))
-        if len(started) == AT_A_TIME:
+        if len(started) == at_a_time:
             yield runs.wait(started.popleft(), limit_s=_RUN_LIMIT_S)
     for run_id in started:
         yield runs.wait(run_id, limit_s=_RUN_LIMIT_S)

@@ -1,6 +1,6 @@
 """How the demo runs a workflow many times; the demo itself is in tests/e2e."""
 
-from caribou.cli.demo import AT_A_TIME, ended_runs
+from caribou.cli.demo import ended_runs
 
 
 class FakeRuns:
@@ -27,13 +27,13 @@ class FakeRuns:
 def test_ended_runs_when_many_are_asked_for_then_few_are_open_and_all_end():
     """In the order of their starts; nothing is left open."""
     runs = FakeRuns()
-    assert list(ended_runs(runs, "x", 7)) == [f"x-{i}" for i in range(1, 8)]
-    assert runs.most == AT_A_TIME
+    assert list(ended_runs(runs, "x", 7, at_a_time=3)) == [f"x-{i}" for i in range(1, 8)]
+    assert runs.most == 3
     assert not runs.open
 
 
 def test_ended_runs_when_fewer_are_asked_for_than_may_be_open_then_all_end():
     """One run is one run."""
     runs = FakeRuns()
-    assert list(ended_runs(runs, "x", 1)) == ["x-1"]
+    assert list(ended_runs(runs, "x", 1, at_a_time=3)) == ["x-1"]
     assert not runs.open
