@@ -30,7 +30,7 @@ from caribou.solver.simulation.evaluator import Evaluator
 from caribou.solver.simulation.lower_bounds import LowerBounds
 from caribou.solver.simulation.random_streams import Bools, Floats
 
-MAX_WORK = 1_200_000_000
+MAX_WORK = 1_000_000_000
 """Simplex iterations times rows of all searches of a solve together: some 30 seconds."""
 DECIDED = 1e-6
 """A share that is nearer to 0 or 1 is taken to be so."""
@@ -106,7 +106,7 @@ class CaseSearch:
     def _step(self, case: Case) -> None:
         if self._beaten(case.bound):
             return
-        shares = self.program.solve(case.places, case.held)
+        shares = self.program.solve(case.places, case.held, self._best + DECIDED)
         if shares is None:
             return
         case = replace(case, bound=max(case.bound, shares.bound))
