@@ -1,5 +1,7 @@
 """What runs cost in USD, and what a workflow costs that nobody runs: the tables of docs/cost.md, out of list prices.
 
+And what is billed of a run, event by event: the table of docs/cost.md and docs/model.md, out of `caribou.model.bill`.
+
     uv run python benchmarks/money.py
 
 How often a run of a chain calls which service is read in docs/cost.md, where `runtime_cost.py` has counted it. A test
@@ -9,24 +11,24 @@ compares what is printed with the page.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from caribou.collectors.bodies import Prices
 from caribou.collectors.sources.snapshot import packaged_facts
+from caribou.model.bill import EVENTS, KB, LAMBDAS_LINES_BYTES, LOG_USD_PER_GB, Call, Priced
+from caribou.model.standing import COLLECTORS, COMPUTE, ELSEWHERE_USD, SWEEPER, Scheduled, month_of
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 REGION, MILLION, GB = "us-east-1", 1_000_000, 1e9
-SWEEPS_A_MONTH = 30 * 24 * 60
-LOG_USD_PER_GB, SCHEDULER_USD, QUEUE_USD = 0.50, 1.00 / MILLION, 0.40 / MILLION
-"""CloudWatch Logs' ingestion, EventBridge Scheduler's and SQS's requests."""
-LAMBDAS_LINES_BYTES, RECORD_BYTES = 300, 600
-"""START, END and REPORT of an execution; the run record of a node of a chain, whose item is below 1 KB."""
-SWEEP_GB_S = 0.25 * 0.1
-"""256 MB for a tenth of a second: two calls to services in the same region."""
+RECORD_BYTES = 600
+"""The run record of a node of a chain, whose item is below 1 KB."""
 PLAIN = "chain of 3"
+STATE_TRANSITION_USD, EXPRESS_REQUEST_USD, EXPRESS_GB_S_USD = 25 / MILLION, 1 / MILLION, 0.00001667
+DURABLE_OPERATION_USD, DURABLE_WRITTEN_USD_PER_GB, DURABLE_KEPT_USD_PER_GB_MONTH = 8 / MILLION, 0.25, 0.15
+"""Of us-east-1. The page says where each was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +61,72 @@ def runs(prices: Prices) -> list[Row]:
     ]
 
 
-def idle(prices: Prices) -> list[Row]:
-    """A month of a workflow that nobody runs: the sweeper at home."""
-    return [
-        Row("invocations by the scheduler", SWEEPS_A_MONTH, SCHEDULER_USD),
-        Row("Lambda requests", SWEEPS_A_MONTH, prices.invocation["x86_64"]),
-        Row("GB-s of the sweeper", SWEEPS_A_MONTH * SWEEP_GB_S, prices.compute_per_gb_s["x86_64"]),
-        Row("looks into the entry's failure queue", SWEEPS_A_MONTH, QUEUE_USD),
-        Row("read units of the list of open runs", SWEEPS_A_MONTH / 2, prices.table_read_unit),
-        Row("GB of logs", SWEEPS_A_MONTH * LAMBDAS_LINES_BYTES / GB, LOG_USD_PER_GB),
+def idle(prices: Prices, *scheduled: Scheduled) -> list[Row]:
+    """A month of functions on schedules, whether runs come or not; what has one price is one row."""
+    rows: dict[str, Row] = {}
+    for row in (row for one in scheduled for row in month_of(one)):
+        amount = row.amount + (rows[row.what].amount if row.what in rows else 0.0)
+        rows[row.what] = Row(row.what, amount, _price_of(row.price, prices))
+    return list(rows.values())
+
+
+def elsewhere(prices: Prices) -> Mapping[str, list[Row]]:
+    """The same million runs on AWS's own orchestrators, without what user code takes."""
+    request, written_gb = prices.invocation["x86_64"], 4 * MILLION * KB / 1024**3
+    return {
+        "Caribou": [Row("the table above", 1, sum(row.usd for row in runs(prices)))],
+        "Step Functions Standard": [
+            Row("state transitions", 3 * MILLION, STATE_TRANSITION_USD),
+            Row("Lambda requests", 3 * MILLION, request),
+        ],
+        "Step Functions Express": [
+            Row("requests", MILLION, EXPRESS_REQUEST_USD),
+            Row("GB-s of a second a run, 64 MB", MILLION * 64 / 1024, EXPRESS_GB_S_USD),
+            Row("Lambda requests", 3 * MILLION, request),
+        ],
+        "Lambda durable function": [
+            Row("durable operations: the start and three steps", 4 * MILLION, DURABLE_OPERATION_USD),
+            Row("GB written: the input and three results", written_gb, DURABLE_WRITTEN_USD_PER_GB),
+            Row("GB-months kept, 14 days", written_gb * 14 / 30, DURABLE_KEPT_USD_PER_GB_MONTH),
+            Row("Lambda requests", MILLION, request),
+        ],
+    }
+
+
+def beside_others(prices: Prices) -> str:
+    """What they cost, as Markdown."""
+    lines = []
+    for name, rows in elsewhere(prices).items():
+        lines += [
+            f"| {name} | {row.what} | {_amount(row.amount)} | {_price(row.price)} | {row.usd:.2f} |" for row in rows
+        ]
+        lines.append(f"| | | | | **{sum(row.usd for row in rows):.2f}** |")
+    head = ["| a million runs with | what is billed | how many | list price, USD | USD |", "|---|---|---|---|---|"]
+    return "\n".join([*head, *lines])
+
+
+def _price_of(name: str, prices: Prices) -> float:
+    if name in ELSEWHERE_USD:
+        return ELSEWHERE_USD[name]
+    if name == Priced.LOG:
+        return LOG_USD_PER_GB
+    price = getattr(prices, name)
+    return float(price["x86_64"] if name in (COMPUTE, Priced.INVOCATION) else price)
+
+
+def events() -> str:
+    """What is billed of a run, event by event, as Markdown."""
+    lines = [
+        f"| {event.value} | `{call.operation}` | {call.place.value} | {_billed(call)} |"
+        for event, calls in EVENTS.items()
+        for call in calls
     ]
+    return "\n".join(["| what happens | call | region | billed as |", "|---|---|---|---|", *lines])
+
+
+def _billed(call: Call) -> str:
+    unit = f", a unit for {call.bytes_a_unit // KB} KB" if call.bytes_a_unit else ""
+    return f"`{call.priced.value}`{unit}" + (f", {call.times} times" if call.times > 1 else "")
 
 
 def counted() -> tuple[int, int]:
@@ -100,9 +158,15 @@ def _price(price: float) -> str:
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print all tables."""
     prices = packaged_facts(datetime(2025, 10, 1, tzinfo=UTC)).provider[REGION].body.price_usd
-    print(table("a million runs", runs(prices)), table("a month without a run", idle(prices)), sep="\n\n")
+    money = (
+        table("a million runs", runs(prices)),
+        table("a month without a run", idle(prices, SWEEPER)),
+        table("a month of the control plane", idle(prices, *COLLECTORS)),
+        beside_others(prices),
+    )
+    print(events(), *money, sep="\n\n")
 
 
 if __name__ == "__main__":

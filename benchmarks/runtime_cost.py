@@ -30,9 +30,12 @@ from threading import Lock
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
 from caribou.local import LocalCloud
+from caribou.model.bill import Priced
 from caribou.model.graph import Edge, Function, Graph, Node
+from caribou.model.names import WorkflowNames
 from caribou.model.placement import Placement
 from caribou.model.run.envelope import Start
 from caribou.model.run.record import RunRecord
@@ -42,6 +45,7 @@ from caribou.runtime import CaribouWorkflow
 from caribou.runtime import aws as runtime_aws
 from caribou.runtime.clients import Clients
 from caribou.runtime.event import Delivery
+from caribou.runtime.external import OUR_CLIENTS
 from caribou.runtime.node import NodeRunner
 from caribou.runtime.ports import Ports
 from caribou.runtime.settings import Settings
@@ -50,7 +54,8 @@ from caribou.runtime.testing.memory import InMemoryCloud
 HOME, ACCOUNT = "us-east-1", "111122223333"
 PAYLOAD = {"text": "x" * 1000}
 """About 1 KB, as in the reference system's examples."""
-READ_UNIT_BYTES, WRITE_UNIT_BYTES = 4096, 1024
+READ_UNIT_BYTES, WRITE_UNIT_BYTES, MESSAGE_UNIT_BYTES = 4096, 1024, 64 * 1024
+OBJECT_CALLS = {"PutObject": Priced.PUT, "GetObject": Priced.GET}
 KEYS = ("run_id", "id", "part")
 IMPORTS = {
     "bare": "import boto3; from aws_lambda_powertools import Logger; "
@@ -114,6 +119,14 @@ class Tally:
     read_units: int = 0
     sent_bytes: int = 0
     messages: list[tuple[str, str]] = field(default_factory=list)
+    billed: Counter[tuple[str, Priced]] = field(default_factory=Counter)
+    """Units by region and by what is priced."""
+
+    def bill(self, region: str, priced: Priced, units: int = 1) -> None:
+        """Count units."""
+        self.billed[region, priced] += units
+        self.write_units += units if priced is Priced.WRITE else 0
+        self.read_units += units if priced is Priced.READ else 0
 
 
 class Meter:
@@ -122,43 +135,65 @@ class Meter:
     def __init__(self) -> None:
         self.tally = Tally()
         self._lock = Lock()
-        self._plain = boto3.client("dynamodb", region_name=HOME)
+        self._plain: dict[str, Any] = {}
         self._known: dict[str, Mapping[str, Any]] = {}
 
     def clients(self) -> Clients:
         """Clients that are listened to."""
-        clients = Clients(home_region=HOME)
+        clients = Clients(config=Config(user_agent_extra=OUR_CLIENTS), home_region=HOME)
         events = clients._session.events  # noqa: SLF001 - only botocore's events see every call
         events.register("before-call", self._before)
         events.register("after-call", self._after)
         return clients
 
-    def _before(self, model: Any, params: Mapping[str, Any], context: dict[str, Any], **_: object) -> None:  # noqa: ANN401
-        body = params["body"]
+    def _before(
+        self,
+        model: Any,  # noqa: ANN401
+        params: Mapping[str, Any],
+        context: dict[str, Any],
+        request_signer: Any,  # noqa: ANN401
+        **_: object,
+    ) -> None:
+        body, region = params["body"], request_signer.region_name
+        if model.name in OBJECT_CALLS:
+            with self._lock:
+                self.tally.operations[model.name] += 1
+                self.tally.bill(region, OBJECT_CALLS[model.name])
+            return
         request = body if isinstance(body, dict) else json.loads(body)
-        context["caribou"] = request
+        context["caribou"] = (request, region)
         with self._lock:
             self.tally.operations[model.name] += 1
             self.tally.purposes[purpose_of(model.name, request)] += 1
             self.tally.sent_bytes += len(json.dumps(request))
             if model.name == "Publish":
                 self.tally.messages.append((request["TopicArn"].rpartition("-")[2], request["Message"]))
+                size = len(request["Message"].encode())
+                self.tally.bill(region, Priced.MESSAGE, math.ceil(size / MESSAGE_UNIT_BYTES))
 
     def _after(self, model: Any, context: Mapping[str, Any], parsed: Mapping[str, Any], **_: object) -> None:  # noqa: ANN401
-        request = context["caribou"]
+        if "caribou" not in context:
+            return
+        request, region = context["caribou"]
         with self._lock:
             if model.name == "Query":
-                self.tally.read_units += math.ceil(sum(map(item_bytes, parsed["Items"])) / READ_UNIT_BYTES)
+                units = math.ceil(sum(map(item_bytes, parsed["Items"])) / READ_UNIT_BYTES)
+                self.tally.bill(region, Priced.READ, units)
             elif model.name == "GetItem":
-                self.tally.read_units += math.ceil(item_bytes(parsed.get("Item", {})) / READ_UNIT_BYTES) or 1
+                self.tally.bill(
+                    region, Priced.READ, math.ceil(item_bytes(parsed.get("Item", {})) / READ_UNIT_BYTES) or 1
+                )
             elif model.name in ("PutItem", "UpdateItem"):
-                self.tally.write_units += self._write_units(request)
+                self.tally.bill(region, Priced.WRITE, self._write_units(request, region))
 
-    def _write_units(self, request: Mapping[str, Any]) -> int:
+    def _write_units(self, request: Mapping[str, Any], region: str) -> int:
         """Units of a write: by the larger of the item before and after; as many again for an index that has it."""
         named = request.get("Key") or {key: request["Item"][key] for key in KEYS if key in request["Item"]}
-        name = json.dumps([request["TableName"], named], sort_keys=True)
-        answer = self._plain.get_item(TableName=request["TableName"], Key=named, ConsistentRead=True)
+        name = json.dumps([region, request["TableName"], named], sort_keys=True)
+        if region not in self._plain:
+            own = Config(user_agent_extra=OUR_CLIENTS)
+            self._plain[region] = boto3.client("dynamodb", region_name=region, config=own)
+        answer = self._plain[region].get_item(TableName=request["TableName"], Key=named, ConsistentRead=True)
         before, after = self._known.get(name, {}), answer.get("Item", {})
         self._known[name] = after
         units = math.ceil(max(item_bytes(before), item_bytes(after), 1) / WRITE_UNIT_BYTES)
@@ -290,9 +325,16 @@ def settings_of(graph: Graph, function: str) -> Settings:
 
 def make_resources(graph: Graph) -> None:
     """The tables and topics of a workflow at home."""
-    dynamodb, sns = boto3.client("dynamodb", region_name=HOME), boto3.client("sns", region_name=HOME)
-    names = settings_of(graph, "").names
-    dynamodb.create_table(
+    names, sns = settings_of(graph, "").names, boto3.client("sns", region_name=HOME)
+    make_sync_table(names, HOME)
+    make_run_table(names)
+    for function in graph.functions:
+        sns.create_topic(Name=names.topic(function.name))
+
+
+def make_sync_table(names: WorkflowNames, region: str) -> None:
+    """The table of claims and of sync nodes in a region."""
+    boto3.client("dynamodb", region_name=region).create_table(
         TableName=names.sync_table,
         BillingMode="PAY_PER_REQUEST",
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}, {"AttributeName": "part", "KeyType": "RANGE"}],
@@ -301,7 +343,11 @@ def make_resources(graph: Graph) -> None:
             {"AttributeName": "part", "AttributeType": "S"},
         ],
     )
-    dynamodb.create_table(
+
+
+def make_run_table(names: WorkflowNames) -> None:
+    """The table of runs, at home."""
+    boto3.client("dynamodb", region_name=HOME).create_table(
         TableName=names.run_table,
         BillingMode="PAY_PER_REQUEST",
         KeySchema=[{"AttributeName": "run_id", "KeyType": "HASH"}],
@@ -317,8 +363,6 @@ def make_resources(graph: Graph) -> None:
             }
         ],
     )
-    for function in graph.functions:
-        sns.create_topic(Name=names.topic(function.name))
 
 
 def measure_calls(runs: int) -> list[dict[str, Any]]:

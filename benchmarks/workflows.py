@@ -29,7 +29,7 @@ from pathlib import Path
 import boto3
 
 from caribou.cli.cdk_run import run_cdk
-from caribou.cli.project import stage
+from caribou.cli.project import control_region, stage
 from caribou.cli.samples import Samples
 from caribou.control.aws import Aws
 from caribou.control.runs.runs import RunItem, Runs, RunState
@@ -51,6 +51,7 @@ NINE = (
 )
 """The benchmark workflows; others in workflows/ are a user's own, and are run if they are named."""
 REGIONS = ("us-east-1", "us-west-2", "ca-central-1")
+"""Where workflows are split over, as far as their manifests allow it."""
 ARCHITECTURES = ("x86_64", "arm64")
 _BEGIN, _END = "<!-- table: begin -->\n", "<!-- table: end -->\n"
 SAMPLE = "input.json"
@@ -103,11 +104,20 @@ def digest_of(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def regions_of(workflow: Workflow) -> tuple[str, ...]:
+    """The three regions over which it is split, home last."""
+    home, allowed = workflow.manifest.home_region, workflow.regions
+    preferred = dict.fromkeys(region for region in (*REGIONS, *allowed) if region in allowed and region != home)
+    return (*list(preferred)[:2], home)
+
+
 def split(workflow: Workflow) -> dict[str, str]:
-    """Node to region: the nodes go around the three regions, the first one away from home."""
-    home = workflow.manifest.home_region
-    around = cycle([*(region for region in REGIONS if region != home), home])
-    return {node.name: region for node, region in zip(workflow.graph.nodes, around, strict=False)}
+    """Node to region: the nodes go around the three regions, the first one away from home, where they may."""
+    home, around = workflow.manifest.home_region, cycle(regions_of(workflow))
+    return {
+        node.name: region if node.function in workflow.functions_in(region) else home
+        for node, region in zip(workflow.graph.nodes, around, strict=False)
+    }
 
 
 def seen_of(folder: Path) -> Seen:
@@ -248,10 +258,11 @@ def _bundle_bytes(workflow: Workflow, architecture: str) -> int:
 
 
 @contextmanager
-def cloud() -> Iterator[None]:
+def cloud(workflows: Sequence[Workflow]) -> Iterator[None]:
     """A local cloud where functions may do what their policies allow, no more; its peaks are printed at the end."""
     folder = tempfile.TemporaryDirectory(prefix="caribou-benchmark-")
-    with folder as state, LocalCloud.start(Path(state), regions=REGIONS, enforce_iam=True) as own:
+    regions = sorted({control_region(ROOT), *(region for workflow in workflows for region in regions_of(workflow))})
+    with folder as state, LocalCloud.start(Path(state), regions=regions, enforce_iam=True) as own:
         peaks = Peaks(own)
         with own.environment():
             yield
@@ -358,8 +369,9 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(f"there is no workflow {', '.join(sorted(unknown))}")
     os.environ.update(cdk_env(os.environ))
     seen, failed = {}, False
-    with cloud():
-        for name in chosen.names or NINE:
+    names = chosen.names or NINE
+    with cloud([read_workflow(folders[name]) for name in names]):
+        for name in names:
             began = time.monotonic()
             try:
                 seen[name] = seen_of(folders[name])

@@ -34,8 +34,12 @@ from caribou.model.schema.text_files import read_text_file
 _file = click.Path(dir_okay=False, path_type=Path)
 _NOTED = (
     "workflow.unreached_nodes",
+    "workflow.calls_never_made",
+    "workflow.runs_change",
     "workflow.home_runs",
     "workflow.external_data_unknown",
+    "workflow.external_data_declared",
+    "workflow.external_data_without_sizes",
     "carbon_zone_contested",
     "pue_of_aws_fleet",
     "egress_price_assumed",

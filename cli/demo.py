@@ -6,7 +6,8 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Collection, Iterator
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,22 +21,34 @@ from caribou.cli.main import cli
 from caribou.cli.project import control_region, project_root, stage, workflow_folder
 from caribou.cli.samples import SAMPLES, Samples
 from caribou.cli.session import ControlPlane, target_of
+from caribou.collectors.facts import read_facts
 from caribou.control.aws import Aws, aws_errors_as
-from caribou.control.runs.runs import Runs
+from caribou.control.plan.finish import Clocks, SolveOptions, finished_placement
+from caribou.control.plan.problem import build_problem
+from caribou.control.runs.runs import RunItem, Runs
 from caribou.local.cloud import LocalCloud
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.placement import Placement
 from caribou.model.project.workflow import Workflow, read_workflow
 from caribou.model.run.record import RunRecord
 from caribou.model.schema.placement import read_placement
-from caribou.model.schema.problem_file import read_problem
-from caribou.report.demo_tables import comparison_table, regions_table
+from caribou.model.schema.problem import Problem
+from caribou.model.schema.problem_file import parse_problem, read_problem
+from caribou.report.demo_tables import Work, comparison_table, other_input_lines, regions_table
 from caribou.solver import evaluate
+from caribou.solver.analysis.day_carbon import ENOUGH_RUNS
+from caribou.solver.analysis.sensitivity import sensitivity
 
 KEPT_STATE = Path(".caribou-local")
 PROBLEM, SOLVED = "problem.json", "solved.json"
-RUNS = 8
+SAMPLE, LIGHT_SAMPLE = "input.json", "input_light.json"
+HOME_RUNS = ENOUGH_RUNS
+"""Fewer are too few to say whether a placement saves."""
+MOVED_RUNS = 8
 """So many that all of them staying home by chance (a tenth each) does not happen: 1 in 100 million."""
+AT_A_TIME = 2
+"""Runs that are open together: what a run waits for is hidden, and functions do not wait for cores for long."""
+_LIGHT_VALID_DAYS = 1.0
 _RUN_LIMIT_S = 600.0
 _RECORDS_LIMIT_S = 120.0
 """Backstops: a run takes seconds, a machine that is busy with other things many times as long."""
@@ -50,9 +63,9 @@ def demo(workflow: str, *, keep: bool) -> None:
     """Deploy a workflow on a local cloud, run it, collect, solve, move it with cdk deploy, and run it again."""
     root = project_root()
     definition = read_workflow(workflow_folder(workflow, root))
-    if not (definition.folder / SAMPLES / "input.json").is_file():
+    if not (definition.folder / SAMPLES / SAMPLE).is_file():
         raise InvalidInputError(
-            "has no sample input", where=workflow, fix=f"write {SAMPLES}/input.json beside its app.py"
+            "has no sample input", where=workflow, fix=f"write {SAMPLES}/{SAMPLE} beside its app.py"
         )
     began = time.monotonic()
     with _ended_by_signals(), _local_cloud(definition, root, keep=keep) as cloud:
@@ -75,26 +88,48 @@ class Demo:
         name = self.workflow.name
         _step(2, f"Deploy the control plane and {name}, at home in {self.workflow.manifest.home_region}")
         self._deploy(f"CaribouControlPlane Workflow-{name} -c workflow={name} -c placement=home")
-        _step(3, f"Run it {RUNS} times")
-        at_home = self._run_all()
+        _step(3, f"Run it {HOME_RUNS} times")
+        at_home = self._run_all(HOME_RUNS)
         _step(4, "Collect: carbon, prices and latency of the regions, and the run records")
-        records = self._collected(at_home)
+        records = self._collected(at_home, "data_collect", "all")
         _console.print(regions_table(records, "Where its nodes ran"))
         _step(5, "Solve: where should each node run, at each hour?")
         placement = self._solved()
         if placement.regions == {self.workflow.manifest.home_region}:
             _console.print("\nStaying at home is the best plan for this input, so there is nothing to move.")
             return False
+        if (self.workflow.folder / SAMPLES / LIGHT_SAMPLE).is_file():
+            _console.print(f"\nThe same for {LIGHT_SAMPLE}, which is less work for its data:")
+            self._compare_light(records, placement)
         _step(6, "Move it")
         self._deploy(f"Workflow-{name} -c placement={SOLVED}")
-        _step(7, f"Run it {RUNS} times again")
-        placed = self._run_all()
+        _step(7, f"Run it {MOVED_RUNS} times again")
+        placed = self._run_all(MOVED_RUNS)
         share = f"{self.workflow.manifest.runs.home_share:.0%} of all runs stay home"
-        _console.print(regions_table(self._collected(placed), f"Where its nodes ran, after the move ({share})"))
+        moved = self._collected(placed, "log_sync", name)
+        _console.print(regions_table(moved, f"Where its nodes ran, after the move ({share})"))
         _step(8, "What it brought")
         evaluation = evaluate(read_problem(self.root / PROBLEM), placement)
         _console.print(comparison_table(evaluation, list(at_home.values()), list(placed.values())))
         return True
+
+    def _compare_light(self, records: Sequence[RunRecord], moving: Placement) -> None:
+        """Run the light input at home, solve for its runs alone, and say what the other placement would bring."""
+        runs = self._run_all(HOME_RUNS, LIGHT_SAMPLE)
+        light = self._collected(runs, "log_sync", self.workflow.name)
+        problem = self._problem_of(light)
+        found = finished_placement(problem, SolveOptions(), valid_days=_LIGHT_VALID_DAYS, clocks=Clocks())
+        works = (Work.of(LIGHT_SAMPLE, light), Work.of(SAMPLE, records))
+        for line in other_input_lines(works, found, sensitivity(problem, moving).to_json()):
+            _console.print(line, soft_wrap=True)
+
+    def _problem_of(self, records: Sequence[RunRecord]) -> Problem:
+        """The problem of some runs alone."""
+        facts = read_facts(ControlPlane(target_of(self.root)).facts)
+        graph, manifest = self.workflow.graph, self.workflow.manifest
+        region = control_region(self.root)
+        built = build_problem(graph=graph, manifest=manifest, facts=facts, records=records, control_region=region)
+        return parse_problem(built, f"the problem of {LIGHT_SAMPLE}")
 
     def _deploy(self, arguments: str) -> None:
         _say(f"cdk deploy {arguments}")
@@ -106,29 +141,28 @@ class Demo:
                 log=log,
             )
 
-    def _run_all(self) -> dict[str, float]:
-        """Run it so many times, one after the other; run id to seconds."""
+    def _run_all(self, count: int, sample: str = SAMPLE) -> dict[str, float]:
+        """Run it so many times with a sample; run id to seconds."""
         manifest = self.workflow.manifest
         samples = Samples(self.workflow, self.cloud.account)
         with Aws() as aws, aws_errors_as("Uploading samples"):
             samples.upload(aws.s3(manifest.home_region))
-        payload = samples.payload()
-        _say(f"caribou run {self.workflow.name} -a @{_shown(samples.folder / 'input.json', self.root)} --wait")
+        payload = samples.payload(sample)
+        _say(f"caribou run {self.workflow.name} -a @{_shown(samples.folder / sample, self.root)} --wait")
         runs = Runs(self.workflow.graph, manifest, stage(self.root), self.cloud.account)
         seconds: dict[str, float] = {}
         with _console.status("Running") as status:
-            for i in range(RUNS):
-                status.update(f"Run {i + 1} of {RUNS}")
-                ended = runs.wait(runs.start(payload), limit_s=_RUN_LIMIT_S)
+            for ended in ended_runs(runs, payload, count):
                 if ended.error is not None:
                     raise OperationFailedError(f"Run {ended.run.run_id} failed at {ended.failed_node}: {ended.error}")
                 seconds[ended.run.run_id] = ended.seconds or 0.0
-        _console.print(f"{RUNS} runs succeeded, {min(seconds.values()):.1f} to {max(seconds.values()):.1f} s each")
+                status.update(f"{len(seconds)} of {count} runs have ended")
+        _console.print(f"{count} runs succeeded, {min(seconds.values()):.1f} to {max(seconds.values()):.1f} s each")
         return seconds
 
-    def _collected(self, runs: Collection[str]) -> list[RunRecord]:
+    def _collected(self, runs: Collection[str], *command: str) -> list[RunRecord]:
         """Collect until each of these runs has left the record of a leaf, a moment after its end; their records."""
-        _caribou("data_collect", "all")
+        _caribou(*command)
         plane, give_up = ControlPlane(target_of(self.root)), time.monotonic() + _RECORDS_LIMIT_S
         while True:
             records = [record for record in plane.records.read(self.workflow.name).records if record.run_id in runs]
@@ -181,6 +215,17 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(kind, handler)
 
 
+def ended_runs(runs: Runs, payload: object, count: int) -> Iterator[RunItem]:
+    """Start so many runs, `AT_A_TIME` of them open together; each as it has ended, in the order of their starts."""
+    started: deque[str] = deque()
+    for _ in range(count):
+        started.append(runs.start(payload))
+        if len(started) == AT_A_TIME:
+            yield runs.wait(started.popleft(), limit_s=_RUN_LIMIT_S)
+    for run_id in started:
+        yield runs.wait(run_id, limit_s=_RUN_LIMIT_S)
+
+
 def _caribou(*arguments: str) -> None:
     """Give a command of ours, and show it."""
     _say(f"caribou {' '.join(arguments)}")
@@ -207,7 +252,7 @@ def _look_around(workflow: Workflow, cloud: LocalCloud, *, moved: bool) -> str:
         '  eval "$(uv run caribou local env)"; source .venv/bin/activate\n'
         f"  cdk list\n{placed}"
         "  caribou list\n"
-        f"  caribou run {name} -a @workflows/{name}/{SAMPLES}/input.json --wait\n"
+        f"  caribou run {name} -a @workflows/{name}/{SAMPLES}/{SAMPLE} --wait\n"
         f"and back: cdk deploy Workflow-{name} -c placement=home\n"
         f"          caribou run_deployment_migrator {name} --wait-seconds 0\n"
         "and stop it: caribou local down"

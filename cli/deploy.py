@@ -12,6 +12,7 @@ import click
 from rich.table import Table
 
 from caribou.cli.cdk_deployer import CdkDeployer
+from caribou.cli.consent import asker, consent
 from caribou.cli.console import console
 from caribou.cli.output import notify, say
 from caribou.cli.plan_view import check_json, show_plan
@@ -30,6 +31,7 @@ from caribou.model.placement import Placement
 from caribou.model.printable import printable
 from caribou.model.project.placement_choice import HOME, asked_for, committed
 from caribou.model.project.workflow import COMMITTED_PLACEMENT, Workflow, read_workflow, workflow_folders
+from caribou.model.verdict import moves_anything
 
 DEPLOYED = "deployed"
 _DIGITS = 12
@@ -40,10 +42,18 @@ _DIGITS = 12
 @click.option("--placement", help="The placement: a file, `home`, or `deployed` to keep and commit what is deployed.")
 @click.option("--all", "everything", is_flag=True, help="Deploy the control plane and all workflows of the project.")
 @click.option("--force", is_flag=True, help="Deploy a changed graph even while runs are open.")
+@click.option("--yes", is_flag=True, help="Do not ask about a placement that is not known to save.")
 @click.option("--dry-run", is_flag=True, help="Only show the plan; nothing is changed.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON.")
 def deploy(
-    workflow: str | None, placement: str | None, *, everything: bool, force: bool, dry_run: bool, as_json: bool
+    workflow: str | None,
+    placement: str | None,
+    *,
+    everything: bool,
+    force: bool,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Deploy WORKFLOW with its committed placement, or at home; the project's only workflow if none is named.
 
@@ -58,6 +68,8 @@ def deploy(
         if dry_run:
             plan = plan_deploy(here.aws, placed, here.target, force=force, everything=everything)
             show_plan("deploy", plan.steps, as_json=as_json)
+        consent(_applied(here, placed), asker(yes=yes or dry_run))
+        if dry_run:
             return
         rollout = Rollout(here.aws, here.target, CdkDeployer(here.root, notify), notify)
         rollout.deploy(placed, force=force, everything=everything)
@@ -145,6 +157,19 @@ def _placed(here: Session, workflow: Workflow, choice: str | None) -> PlacedWork
     path = Path(choice).absolute()
     placement = asked_for(choice, path, workflow, datetime.now(UTC))
     return PlacedWorkflow(workflow, placement, HOME if choice == HOME else str(path))
+
+
+def _applied(here: Session, placed: Sequence[PlacedWorkflow]) -> dict[str, Placement]:
+    """The placements that begin to count: files that are asked for, and committed ones of what is not deployed yet."""
+    return {
+        one.name: one.placement
+        for one in placed
+        if not one.commits and moves_anything(one.placement) and (one.argument is not None or _is_new(here, one))
+    }
+
+
+def _is_new(here: Session, placed: PlacedWorkflow) -> bool:
+    return home_stack(here.aws, placed.name, here.target.stage, placed.home_region) is None
 
 
 def _deployed(here: Session, workflow: Workflow) -> Placement:

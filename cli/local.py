@@ -6,14 +6,17 @@ import logging
 import os
 import shlex
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 
 import click
 
 from caribou.cli.console import console
 from caribou.cli.output import say
-from caribou.local.cloud import DEFAULT_ACCOUNT, DEFAULT_REGIONS, LocalCloud, gets_in_the_way
-from caribou.model.errors import OperationFailedError
+from caribou.collectors.sources.snapshot import PerformanceSnapshot
+from caribou.local.cloud import DEFAULT_ACCOUNT, DEFAULT_REGIONS, Distances, LocalCloud, gets_in_the_way
+from caribou.model.errors import InvalidInputError, OperationFailedError
 
 _console = console(stderr=True, soft_wrap=True)  # stdout is for what programs read
 _SHADOWING = ("AWS_PROFILE", "AWS_SESSION_TOKEN")
@@ -47,15 +50,23 @@ def local() -> None:
 @_state
 @click.option("--region", "regions", multiple=True, help=f"Bootstrap this too, beside {', '.join(DEFAULT_REGIONS)}.")
 @click.option("--account", default=DEFAULT_ACCOUNT, show_default=True, help="The AWS account to be, 12 digits.")
-def up(state: Path, regions: Sequence[str], account: str) -> None:
+@click.option("--distances", is_flag=True, help="Let functions' calls take as long as between AWS's regions.")
+def up(state: Path, regions: Sequence[str], account: str, *, distances: bool) -> None:
     """Start the local cloud; if it is up already, only bootstrap the regions that are missing."""
     wanted = tuple(dict.fromkeys((*DEFAULT_REGIONS, *regions)))
     cloud = LocalCloud.attach(state)
+    if cloud is not None and distances and not cloud.distances:
+        raise InvalidInputError(
+            "the local cloud is up without distances",
+            where="--distances",
+            fix=f"end it first: caribou local down{_state_option(state)}",
+        )
     with _console.status(f"Local cloud: starting, bootstrapping {', '.join(wanted)}"):
         if cloud is not None:
             cloud.bootstrap(wanted)
         else:
-            cloud_now = LocalCloud.start(state, keep=True, regions=wanted, account=account)
+            table = measured_distances() if distances else None
+            cloud_now = LocalCloud.start(state, keep=True, regions=wanted, account=account, distances=table)
     if cloud is not None:
         _console.print(f"The local cloud is up already at {cloud.endpoint}, account {cloud.account}.")
         return
@@ -92,6 +103,7 @@ def status(context: click.Context, state: Path) -> None:
     say(f"account   {cloud.account}")
     say(f"pid       {cloud.pid}")
     say(f"log       {cloud.log}")
+    say(f"distances {'as between AWS regions' if cloud.distances else 'none'}")
     if not healthy:
         context.exit(1)
     say(f"regions   {' '.join(cloud.bootstrapped())}")
@@ -106,6 +118,12 @@ def env(state: Path, region: str) -> None:
     if cloud is None:
         raise OperationFailedError(f"The local cloud is not up. Start it with: caribou local up{_state_option(state)}")
     say("\n".join(shell_lines(cloud.variables(region), os.environ)))
+
+
+def measured_distances() -> Distances:
+    """The packaged medians of round trips between AWS's regions, s."""
+    bodies = PerformanceSnapshot().bodies(datetime.now(UTC))
+    return {region: {to: median(pings) for to, pings in body.ping_s.items()} for region, body in bodies.items()}
 
 
 def shell_lines(variables: Mapping[str, str], current: Mapping[str, str]) -> list[str]:

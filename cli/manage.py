@@ -9,6 +9,7 @@ from caribou.cli.output import notify, say
 from caribou.cli.session import ControlPlane, session
 from caribou.control.plan.review import Review, Reviewer
 from caribou.model.errors import CaribouError, OperationFailedError
+from caribou.model.verdict import doubt_of
 from caribou.report.plan_table import plan_table
 from caribou.report.solve_notes import solve_notes
 
@@ -37,5 +38,7 @@ def _show_review(review: Review) -> None:
         for note in solve_notes(review.placement):
             say(note)
     say(f"{review.workflow}: {review.reason}")
-    if review.put:
-        say(f"It waits to be applied: `caribou run_deployment_migrator {review.workflow}` deploys it")
+    if review.put and review.placement is not None:
+        doubt = doubt_of(review.placement)
+        asks = f", and asks first, as {doubt}" if doubt else ""
+        say(f"It waits to be applied: `caribou run_deployment_migrator {review.workflow}` deploys it{asks}")

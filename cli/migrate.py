@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from caribou.cli.cdk_deployer import CdkDeployer
+from caribou.cli.consent import asker, consent
 from caribou.cli.numbers import Finite
 from caribou.cli.output import notify, say
 from caribou.cli.plan_view import check_json, show_plan
@@ -15,7 +16,7 @@ from caribou.control.deploy.steps import Action, Step
 from caribou.control.migrate.migrator import Migrator, Report
 from caribou.control.migrate.planning import MigrationPlanner
 from caribou.control.workflows import KnownWorkflow
-from caribou.model.errors import CaribouError, OperationFailedError
+from caribou.model.errors import CaribouError, InvalidInputError, OperationFailedError
 
 _SHOWN = {Action.KEEP: "in use", Action.WAIT: "waits"}
 
@@ -30,10 +31,18 @@ _SHOWN = {Action.KEEP: "in use", Action.WAIT: "waits"}
 )
 @click.option("--no-deploy", is_flag=True, help="Only retire regions; leave the pending placement alone.")
 @click.option("--forget-failed", is_flag=True, help="Retire regions even if failed runs could be redriven there.")
+@click.option("--yes", is_flag=True, help="Do not ask about a placement that is not known to save.")
 @click.option("--dry-run", is_flag=True, help="Only show the plan; nothing is changed.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON.")
 def run_deployment_migrator(
-    workflow: str | None, wait_s: float | None, *, no_deploy: bool, forget_failed: bool, dry_run: bool, as_json: bool
+    workflow: str | None,
+    wait_s: float | None,
+    *,
+    no_deploy: bool,
+    forget_failed: bool,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Apply the solved placement that waits, then retire the regions that nothing uses any more.
 
@@ -43,14 +52,26 @@ def run_deployment_migrator(
     with session() as here:
         planner = MigrationPlanner(here.aws, here.target, wait_s, forget_failed)
         known, deploy = here.chosen(workflow), not no_deploy
+        refused: list[InvalidInputError] = []
         if dry_run:
             steps, failures = _planned(planner, known, deploy=deploy)
             show_plan("run_deployment_migrator", steps, as_json=as_json)
         else:
-            migrator = Migrator(planner, CdkDeployer(here.root, notify), here.log_collection(), notify)
-            failures = _migrated(migrator, known, deploy=deploy)
+            ask = asker(yes=yes)
+            migrator = Migrator(
+                planner,
+                CdkDeployer(here.root, notify),
+                here.log_collection(),
+                notify,
+                lambda name, placement: consent({name: placement}, ask),
+            )
+            failures, refused = _migrated(migrator, known, deploy=deploy)
     if failures:
-        raise OperationFailedError("\n".join(failures))
+        raise OperationFailedError("\n".join([*failures, *map(str, refused)]))
+    for error in refused[1:]:
+        notify(f"Error: {error}")
+    if refused:
+        raise refused[0]
 
 
 def _planned(
@@ -65,22 +86,33 @@ def _planned(
         except CaribouError as error:
             failures.append(str(error))
             continue
+        if plan.applied is not None:
+            consent({known.name: plan.applied.placement}, asker(yes=True))  # a dry run only says it
         steps.extend(plan.steps)
         failures.extend(plan.failures)
     return steps, failures
 
 
-def _migrated(migrator: Migrator, workflows: Sequence[KnownWorkflow], *, deploy: bool) -> list[str]:
-    """Migrate some workflows, and say what became of each; what failed. A failure does not keep the others."""
+def _migrated(
+    migrator: Migrator, workflows: Sequence[KnownWorkflow], *, deploy: bool
+) -> tuple[list[str], list[InvalidInputError]]:
+    """Migrate some workflows, and say what became of each; what failed, and what nobody has said yes to.
+
+    Neither keeps the others.
+    """
     failures: list[str] = []
+    refused: list[InvalidInputError] = []
     for known in workflows:
         try:
             report = migrator.migrate(known, deploy=deploy)
+        except InvalidInputError as error:
+            refused.append(error)
+            continue
         except CaribouError as error:
             report = Report(known.name, failures=(str(error),))
         _show(report)
         failures.extend(report.failures)
-    return failures
+    return failures, refused
 
 
 def _show(report: Report) -> None:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
 from caribou.cli.console import console
 from caribou.cli.numbers import Finite
-from caribou.cli.output import say, write_whole
+from caribou.cli.output import notify, say, write_whole
 from caribou.control.plan.finish import Clocks, SolveOptions, finished_placement, placement_text
 from caribou.model.placement import Placement
 from caribou.model.schema.placement import read_placement
 from caribou.model.schema.problem import Problem
 from caribou.model.schema.problem_file import read_problem
+from caribou.model.verdict import doubt_of
 from caribou.report.explanation import explanation
 from caribou.report.frontier_picture import frontier_picture
 from caribou.report.frontier_table import frontier_table
@@ -80,6 +81,7 @@ class _Trade:
     show_default=True,
     help="What moving a node from an hour to the next has to bring: a share of home's objective.",
 )
+@click.option("--robust", is_flag=True, help="Take the plan that is best in the worst corner of what is assumed.")
 @click.option("--explain", is_flag=True, help="Say in words why each node is where it is.")
 @click.option("--pareto", type=_file, help="Write the frontier of carbon, cost and tail latency too, as JSON.")
 @click.option("--picture", type=_file, help="Draw the frontier, as SVG.")
@@ -99,6 +101,7 @@ def solve(  # noqa: PLR0917 - one a flag
     time_limit: float | None,
     max_regions: int | None,
     switching_penalty: float,
+    robust: bool,  # noqa: FBT001 - a flag
     explain: bool,  # noqa: FBT001 - a flag
     pareto: Path | None,
     picture: Path | None,
@@ -106,15 +109,17 @@ def solve(  # noqa: PLR0917 - one a flag
 ) -> None:
     """Find where each node should run, at each hour of the day, and write it as a placement."""
     problem = read_problem(problem_file)
-    options = SolveOptions(seed, samples, max_regions, switching_penalty, time_limit)
+    options = SolveOptions(seed, samples, max_regions, switching_penalty, time_limit, robust)
     placement = finished_placement(problem, options, valid_days=valid_days, clocks=Clocks())
     write_whole(output, placement_text(placement))
     console().print(plan_table(problem, placement))
     for note in solve_notes(placement):
         say(note)
+    if doubt := doubt_of(placement):
+        notify(f"warning: {doubt}")
     if explain:
-        _explain(problem, placement, seed, samples)
-    _trade_offs(problem, options, _Trade(pareto, picture, points))
+        _explain(options.asked(problem), placement, seed, samples)
+    _trade_offs(options.asked(problem), replace(options, robust=False), _Trade(pareto, picture, points))
     say(f"{output} written, valid until {placement.to_json()['expires_at']}")
 
 

@@ -42,7 +42,8 @@ class Body(Protocol):
 class CarbonBody:
     """Average intensity of a region's grid, g CO2eq/kWh: over all, and by hour of day (UTC), from 0.
 
-    `marginal` is the annual mean of marginal intensity, None where nobody publishes it.
+    `marginal` is the annual mean of marginal intensity, None where nobody publishes it. `year_to_year` is the standard
+    deviation of the logarithm of a year's mean to the year before; it and the grid's `zone` are None where not known.
     """
 
     kind: ClassVar[Kind] = "carbon"
@@ -50,29 +51,34 @@ class CarbonBody:
     average: float
     hourly: tuple[float, ...]
     marginal: float | None = None
+    zone: str | None = None
+    year_to_year: float | None = None
     provenance: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.hourly) != HOURS:
             raise _wrong(self.kind, f"has not {HOURS} hourly intensities", len(self.hourly))
         hours = {f"hourly[{hour}]": intensity for hour, intensity in enumerate(self.hourly)}
-        _check(self.kind, {"average": self.average, **hours, **self._known_marginal()})
+        known = {key: value for key, value in self._known().items() if key != "zone"}
+        _check(self.kind, {"average": self.average, **hours, **known})
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The body that `to_json` wrote."""
-        return cls(data["average"], tuple(data["hourly"]), data.get("marginal"), _provenance(data))
+        known = {key: data.get(key) for key in ("marginal", "zone", "year_to_year")}
+        return cls(data["average"], tuple(data["hourly"]), **known, provenance=_provenance(data))
 
     def to_json(self) -> Json:
-        """The body as a JSON object; `marginal` is absent where it is not known."""
+        """The body as a JSON object; what is not known is absent."""
         return {**self.intensity(), "provenance": dict(self.provenance)}
 
     def intensity(self) -> Json:
         """The figures alone as a JSON object, as a problem has them too."""
-        return {"average": self.average, "hourly": list(self.hourly), **self._known_marginal()}
+        return {"average": self.average, "hourly": list(self.hourly), **self._known()}
 
-    def _known_marginal(self) -> dict[str, float]:
-        return {} if self.marginal is None else {"marginal": self.marginal}
+    def _known(self) -> Json:
+        may_lack = {"marginal": self.marginal, "zone": self.zone, "year_to_year": self.year_to_year}
+        return {key: value for key, value in may_lack.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +95,11 @@ class CpuPower:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """A region's list prices, USD. What depends on the processor is by architecture, `x86_64` and `arm64`."""
+    """A region's list prices, USD. What depends on the processor is by architecture, `x86_64` and `arm64`.
+
+    `egress_to_per_gb` has the regions to which data goes at another price than to all others. Facts of earlier versions
+    have none, and no prices of objects.
+    """
 
     compute_per_gb_s: Mapping[str, float]
     invocation: Mapping[str, float]
@@ -97,6 +107,9 @@ class Prices:
     table_read_unit: float
     table_write_unit: float
     egress_other_region_per_gb: float
+    egress_to_per_gb: Mapping[str, float] = field(default_factory=dict)
+    object_put: float | None = None
+    object_get: float | None = None
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -108,6 +121,9 @@ class Prices:
             table_read_unit=data["table_read_unit"],
             table_write_unit=data["table_write_unit"],
             egress_other_region_per_gb=data["egress_other_region_per_gb"],
+            egress_to_per_gb=dict(data.get("egress_to_per_gb", {})),
+            object_put=data.get("object_put"),
+            object_get=data.get("object_get"),
         )
 
     def to_json(self) -> Json:
@@ -119,6 +135,9 @@ class Prices:
             "table_read_unit": self.table_read_unit,
             "table_write_unit": self.table_write_unit,
             "egress_other_region_per_gb": self.egress_other_region_per_gb,
+            **({"egress_to_per_gb": dict(self.egress_to_per_gb)} if self.egress_to_per_gb else {}),
+            **({} if self.object_put is None else {"object_put": self.object_put}),
+            **({} if self.object_get is None else {"object_get": self.object_get}),
         }
 
     def amounts(self) -> Mapping[str, float]:

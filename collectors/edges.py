@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from caribou.collectors.billed import sent_bytes
 from caribou.collectors.observed import TAKEN, Observed, Run, gigabytes, seconds
 from caribou.model.graph import Edge, Graph
 from caribou.model.run.record import Outcome, RunRecord, SuccessorRecord
@@ -44,7 +45,10 @@ CLOCK_TOLERANCE_S = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One observed delivery over an edge; `send_s` is how long its publish, or its report to a sync node, took."""
+    """One observed delivery over an edge; `send_s` is how long its publish, or its report to a sync node, took.
+
+    `sent_bytes` is the size of the message, or of the item in a sync node's table.
+    """
 
     run_id: str
     source_region: str
@@ -52,6 +56,7 @@ class Hop:
     payload_bytes: int
     latency_s: float
     send_s: float
+    sent_bytes: int = 0
 
 
 def edge_key(edge: Edge, graph: Graph) -> str:
@@ -95,12 +100,16 @@ def transfers(hops: Iterable[Hop]) -> Json:
 
 
 def transfers_of_runs(hops: Iterable[Hop], observed: Observed) -> Json:
-    """The same, with the place of each one's run."""
+    """The same, with the place of each one's run, and what was sent in all."""
     hops = list(hops)
-    rows: dict[str, list[int]] = defaultdict(list)
+    rows, sent_gb = defaultdict[str, list[int]](list), defaultdict[str, list[float]](list)
     for hop in hops:
-        rows[f"{hop.source_region}>{hop.target_region}"].append(observed.rows[hop.run_id])
-    return {route: {"run": rows[route], **columns} for route, columns in transfers(hops).items()}
+        route = f"{hop.source_region}>{hop.target_region}"
+        rows[route].append(observed.rows[hop.run_id])
+        sent_gb[route].append(gigabytes(hop.sent_bytes))
+    return {
+        route: {"run": rows[route], **columns, "sent_gb": sent_gb[route]} for route, columns in transfers(hops).items()
+    }
 
 
 def taken_in(edge: Edge, observed: Observed) -> list[int]:
@@ -142,6 +151,7 @@ def _hop(edge: Edge, run: Run, *, sync: bool) -> Hop | None:
         payload_bytes=successor.payload_bytes,
         latency_s=latency_s,
         send_s=seconds(successor.seconds),
+        sent_bytes=sent_bytes(run.run_id, successor, sync=sync),
     )
 
 

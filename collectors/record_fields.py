@@ -44,6 +44,8 @@ _SOMETIMES: Mapping[str, _Range] = {
     "import_cpu_s": (0, LAMBDA_MAX_S * LAMBDA_VCPUS),
 }
 """Which may be None."""
+_SIZES = ("result_bytes",)
+"""Numbers of bytes which may be None."""
 _COUNTS: Mapping[str, _Range] = {
     "attempt": (1, MAX_ATTEMPTS),
     "memory_mb": LAMBDA_MEMORY_MB,
@@ -70,6 +72,9 @@ def _wrong(record: RunRecord) -> Iterator[tuple[str, Any]]:
     for name, bounds in _SOMETIMES.items():
         if (seconds := getattr(record, name)) is not None and not _is_number(seconds, bounds):
             yield name, seconds
+    for name in _SIZES:
+        if not _is_size(size_bytes := getattr(record, name)):
+            yield name, size_bytes
     if not isinstance(record.error, str | None):
         yield "error", record.error
     if len(record.external) > MAX_ENDPOINTS:
@@ -88,6 +93,8 @@ def _wrong_in(successor: SuccessorRecord) -> Iterator[tuple[str, Any]]:
             yield f"{name} of {where}", value
     if not _is_number(successor.payload_bytes, (0, MAX_BYTES), whole=True):
         yield f"payload_bytes of {where}", successor.payload_bytes
+    if not _is_size(successor.message_bytes):
+        yield f"message_bytes of {where}", successor.message_bytes
 
 
 def _wrong_of(endpoint: EndpointRecord) -> Iterator[tuple[str, Any]]:
@@ -99,6 +106,10 @@ def _wrong_of(endpoint: EndpointRecord) -> Iterator[tuple[str, Any]]:
     for name in ("calls", "attempts", "bytes_out", "bytes_in"):
         if not _is_number(value := getattr(endpoint, name), (0, MAX_BYTES), whole=True):
             yield f"{name} of {where}", value
+    if not _is_size(endpoint.puts):
+        yield f"puts of {where}", endpoint.puts
+    if (trips := endpoint.round_trips) is not None and not _is_number(trips, (0, MAX_BYTES), whole=True):
+        yield f"round_trips of {where}", trips
     for name in ("seconds", "busy_s"):
         if not _is_number(value := getattr(endpoint, name), (0, LAMBDA_MAX_S * MAX_CALLS_AT_ONCE)):
             yield f"{name} of {where}", value
@@ -110,6 +121,10 @@ def _is_text(value: object, size_bytes: int) -> bool:
         return isinstance(value, str) and 0 < len(value.encode()) <= size_bytes
     except UnicodeEncodeError:
         return False
+
+
+def _is_size(value: object) -> bool:
+    return value is None or _is_number(value, (0, MAX_BYTES), whole=True)
 
 
 def _is_number(value: object, bounds: _Range, *, whole: bool = False) -> bool:

@@ -7,12 +7,21 @@ Pure: records, graph and manifest in, JSON values out. Which records count is `o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from caribou.collectors.billed import entry_columns, node_sizes, run_columns
 from caribou.collectors.edges import ASSUMED_DELIVERY_S, OUTAGE_S, Hop, edge_key, edges, hops, probability, transfers
-from caribou.collectors.external import endpoints, exchanges, unknown_share
+from caribou.collectors.external import (
+    declared_endpoints,
+    declared_exchanges,
+    declared_notes,
+    endpoints,
+    exchanges,
+    unknown_share,
+)
 from caribou.collectors.observed import (
     NEWEST_RUNS,
     Observed,
@@ -23,6 +32,7 @@ from caribou.collectors.observed import (
     observe,
     seconds,
 )
+from caribou.collectors.sample_notes import sample_notes
 from caribou.model.errors import InvalidRecordError
 from caribou.model.graph import Graph
 from caribou.model.manifest import Manifest
@@ -48,9 +58,17 @@ class Summary:
 
 
 def problem_regions(manifest: Manifest) -> tuple[str, ...]:
+    """All regions of which a problem has facts, in the order of the known ones: where runs may be, where data is."""
+    return _in_order({*run_regions(manifest), *(data.region for data in manifest.external_data.values())})
+
+
+def run_regions(manifest: Manifest) -> tuple[str, ...]:
     """Home and all regions that any function may run in, in the order of the known ones."""
-    allowed = {manifest.home_region, *manifest.allowed_regions(KNOWN_REGIONS)}
-    return (*(r for r in KNOWN_REGIONS if r in allowed), *sorted(allowed - set(KNOWN_REGIONS)))
+    return _in_order({manifest.home_region, *manifest.allowed_regions(KNOWN_REGIONS)})
+
+
+def _in_order(regions: AbstractSet[str]) -> tuple[str, ...]:
+    return (*(r for r in KNOWN_REGIONS if r in regions), *sorted(regions - set(KNOWN_REGIONS)))
 
 
 def summarise(
@@ -61,7 +79,7 @@ def summarise(
         graph=graph,
         home_region=manifest.home_region,
         memory_mb={name: settings.memory_mb for name, settings in manifest.functions.items()},
-        regions=frozenset(problem_regions(manifest)),
+        regions=frozenset(run_regions(manifest)),
     )
     observed = observe(records, counted, newest_runs)
     _check_reached(observed, graph)
@@ -70,12 +88,22 @@ def summarise(
         runs={
             "id": [run.run_id for run in observed.runs],
             "started_at": [round(run.started_at, 3) for run in observed.runs],
+            **run_columns(observed, graph, manifest),
         },
-        endpoints=endpoints(record for records in observed.executions.values() for record in records),
+        endpoints={
+            **endpoints(record for records in observed.executions.values() for record in records),
+            **declared_endpoints(manifest),
+        },
         nodes={node.name: _node(node.name, observed, graph, manifest) for node in graph.nodes},
         edges=edges(observed, graph, manifest.home_region),
         entry=_entry(observed, graph, manifest, redirector),
-        provenance={**_counts(observed), **_derived(observed, graph), "redirector": basis},
+        provenance={
+            **_counts(observed),
+            **_derived(observed, graph),
+            **declared_notes(manifest),
+            **sample_notes(observed, graph),
+            "redirector": basis,
+        },
     )
 
 
@@ -88,18 +116,26 @@ def _node(name: str, observed: Observed, graph: Graph, manifest: Manifest) -> Js
         "memory_mb": manifest.functions[function].memory_mb,
         "vcpu": None,
         "architecture": manifest.architecture,
-        "allowed_regions": [region for region in problem_regions(manifest) if region in allowed],
+        "allowed_regions": [region for region in run_regions(manifest) if region in allowed],
         "cpu_utilization": cpu_utilization(executions),
-        "runs": _runs(name, executions, graph, observed),
+        **node_sizes(name, executions, observed, graph, manifest),
+        "runs": _runs(name, executions, graph, observed, manifest),
     }
 
 
-def _runs(name: str, executions: tuple[RunRecord, ...], graph: Graph, observed: Observed) -> Json:
+def _runs(name: str, executions: tuple[RunRecord, ...], graph: Graph, observed: Observed, manifest: Manifest) -> Json:
     """Region to aligned arrays; none at all for a node that no run led to, which stays home."""
     by_region: dict[str, list[RunRecord]] = {}
     for record in executions:
         by_region.setdefault(record.region, []).append(record)
-    return {region: _aligned(name, records, graph, observed) for region, records in sorted(by_region.items())}
+    function = graph.node(name).function
+    return {
+        region: {
+            **_aligned(name, records, graph, observed),
+            "external": {**exchanges(records), **declared_exchanges(function, records, manifest)},
+        }
+        for region, records in sorted(by_region.items())
+    }
 
 
 def _aligned(name: str, records: list[RunRecord], graph: Graph, observed: Observed) -> Json:
@@ -108,7 +144,6 @@ def _aligned(name: str, records: list[RunRecord], graph: Graph, observed: Observ
         "run": [observed.rows[record.run_id] for record in records],
         "duration_s": [seconds(record.duration_s) for record in records],
         "init_s": [seconds(record.init_s or 0.0) for record in records],
-        "external": exchanges(records),
         "call_offset_s": {
             edge_key(edge, graph): [seconds(run[edge.id]) for run in offsets] for edge in graph.out_edges(name)
         },
@@ -148,6 +183,7 @@ def _entry(observed: Observed, graph: Graph, manifest: Manifest, redirector: Jso
     return {
         "node": graph.entry.name,
         "payload_gb": [gigabytes(record.bytes_in) for record in observed.of(graph.entry.name)],
+        **entry_columns(observed, graph, manifest),
         "plan_gb": 0.0,
         "plan_read_at_function_probability": 1.0,
         "stays_home_share": manifest.runs.home_share,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import secrets
 import shutil
@@ -16,14 +17,18 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from caribou.local import aws, processes, tools
-from caribou.local.launcher import LOCKED
+from caribou.local.launcher import DISTANCES, LOCKED
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.regions import KNOWN_REGIONS
+
+Distances = Mapping[str, Mapping[str, float]]
+"""Seconds of a round trip, from region to region."""
 
 DEFAULT_REGIONS = (aws.DEFAULT_REGION, "us-west-2")
 DEFAULT_ACCOUNT = "000000000000"
@@ -58,7 +63,7 @@ class LocalCloud:
 
     `state` is the folder of its logs and temporary files, `account` the AWS account of whoever uses `env()`,
     `secret` the secret access key without which it answers nobody, `pid` the server's, which leads its process group,
-    `certificate` the file of the one that clients must trust, if it speaks TLS.
+    `certificate` the file of the one that clients must trust, if it speaks TLS, `distances` whether regions are apart.
     """
 
     state: Path
@@ -68,6 +73,7 @@ class LocalCloud:
     pid: int
     keep: bool = False
     certificate: Path | None = None
+    distances: bool = False
     _leash: int | None = field(default=None, repr=False)
     _clients: dict[tuple[str, str, str], Any] = field(default_factory=dict, repr=False)
 
@@ -81,17 +87,19 @@ class LocalCloud:
         account: str = DEFAULT_ACCOUNT,
         settings: Mapping[str, str] | None = None,
         enforce_iam: bool = False,
+        distances: Distances | None = None,
     ) -> LocalCloud:
         """Start an empty local cloud and bootstrap regions; returns when it is ready.
 
         Without `keep` the server ends with this process, however that ends. `settings` are further environment
         variables of the server, which its functions see too. With `enforce_iam` nobody may do what no policy allows,
-        but for the account's root, whose credentials `env()` has; it needs TLS, and `openssl` on the path. Raises
-        InvalidInputError for an account that is not 12 digits, a region that is not known, or a state folder whose
-        cloud is running; OperationFailedError otherwise.
+        but for the account's root, whose credentials `env()` has; it needs TLS, and `openssl` on the path. With
+        `distances` calls of functions take as long as TCP would between regions that far apart. Raises
+        InvalidInputError for an account that is not 12 digits, a region that is not known or has no distance, or a
+        state folder whose cloud is running; OperationFailedError otherwise.
         """
         _check(account, regions)
-        settings = {**(_ENFORCING if enforce_iam else {}), **(settings or {})}
+        settings = {**(_ENFORCING if enforce_iam else {}), **(settings or {}), **_far(distances)}
         cloud = cls._launched(state.absolute(), keep=keep, account=account, settings=settings)
         try:
             _wait_until_healthy(cloud)
@@ -138,7 +146,8 @@ class LocalCloud:
         certificate = server.get("certificate")
         endpoint = f"{'https' if certificate else 'http'}://{HOST}:{server['port']}"
         trusted = Path(certificate) if certificate else None
-        return cls(state, endpoint, server["account"], server["secret"], server["pid"], keep, trusted, leash)
+        apart = bool(server.get("distances"))
+        return cls(state, endpoint, server["account"], server["secret"], server["pid"], keep, trusted, apart, leash)
 
     @property
     def log(self) -> Path:
@@ -282,6 +291,22 @@ def _check(account: str, regions: Sequence[str]) -> None:
                 found=region,
                 fix=f"use {', '.join(KNOWN_REGIONS)}",
             )
+
+
+def _far(distances: Distances | None) -> dict[str, str]:
+    """The launcher's variable. Raises InvalidInputError unless every known region has a distance to every other.
+
+    So that regions which are bootstrapped later are covered, too.
+    """
+    if distances is None:
+        return {}
+    for region, to in product(KNOWN_REGIONS, repeat=2):
+        seconds = distances.get(region, {}).get(to)
+        if seconds is None or not 0 <= seconds < math.inf:
+            raise InvalidInputError(
+                f"has no distance to {to}", where=region, found=seconds, fix="give the seconds of a round trip"
+            )
+    return {DISTANCES: json.dumps({region: dict(distances[region]) for region in KNOWN_REGIONS})}
 
 
 def _server_env(state: Path, account: str, settings: Mapping[str, str]) -> dict[str, str]:

@@ -5,8 +5,10 @@ environment variables, and reads what is written here:
 
     STATE/server.lock   locked as long as the server lives: no stale pid can be taken for it
     STATE/logs/         the server's output, with that of the functions
-    STATE/server.json   the server's pid, port, account and secret, and its certificate's file if it speaks TLS; port
-                        and secret are taken again at the next start
+    STATE/server.json   the server's pid, port, account and secret, its certificate's file if it speaks TLS, and whether
+                        regions are apart; port and secret are taken again at the next start
+
+`CARIBOU_DISTANCES` may have seconds of round trips as JSON, by region and region: `local/distances.py`.
 
 The process that is started binds the port, forks the server into a session of its own (so that Ctrl-C in a terminal
 does not reach it) and ends: with 0 if the server was forked, with LOCKED if one is running for this state already.
@@ -32,9 +34,10 @@ import traceback
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import IO
+from typing import IO, Any
 
 LOCKED = 73
+DISTANCES = "CARIBOU_DISTANCES"
 _LOCK_PATIENCE_S = 2.0
 _LOCK_PAUSE_S = 0.05
 _LOOPBACK = "127.0.0.1"
@@ -48,19 +51,22 @@ def main(arguments: list[str]) -> None:
     _empty(Path(os.environ["TMPDIR"]))
     _log_to(state / "logs" / "server.log")
     listener = _bound(_last_port(state))
+    round_trip_s = json.loads(os.environ.pop(DISTANCES, "{}"))
+    doors = {region: _bound(0) for region in round_trip_s}
     os.environ["GATEWAY_PORT"] = str(listener.getsockname()[1])  # MiniStack reads it when it is imported
     if _speaks_tls():
         _certificate_and_key()  # made before anyone asks for it
     if pid := os.fork():
         certificate = _certificate_and_key()[0] if _speaks_tls() else None
         _note(state, {"pid": pid, "port": listener.getsockname()[1], "account": account,
-            "secret": os.environ["AWS_SECRET_ACCESS_KEY"], "certificate": certificate})  # fmt: skip
+            "secret": os.environ["AWS_SECRET_ACCESS_KEY"], "certificate": certificate,
+            "distances": bool(doors)})  # fmt: skip
         os._exit(0)
     os.setsid()
     if "--leashed" in arguments[2:]:
         threading.Thread(target=_end_with_stdin, daemon=True, name="caribou-leash").start()
     try:
-        _serve(listener)
+        _serve(listener, doors, round_trip_s)
     except BaseException:  # noqa: BLE001 - the process ends here, whatever it was
         traceback.print_exc()
     finally:
@@ -121,26 +127,33 @@ def _note(state: Path, server: dict[str, object]) -> None:
     draft.replace(state / "server.json")
 
 
-def _serve(listener: socket.socket) -> None:
+def _serve(listener: socket.socket, doors: dict[str, socket.socket], round_trip_s: dict[str, dict[str, float]]) -> None:
     """Serve until SIGTERM. In place of `ministack.app.main`, which binds a port by number, free when it was asked."""
     app = _beside("guard").guarded(_beside("gaps").close_gaps(import_module("ministack.app").app))
     _beside("iam_gaps").close_iam_gaps()
     _beside("log_ends").end_logs_by_a_mark(import_module("ministack.core.lambda_runtime"))
     _beside("shared_code").share_code()
     _beside("caller_tags").show_tags_of_callers()
+    if doors:
+        ports = {door.getsockname()[1]: region for region, door in doors.items()}
+        app = _beside("distances").keep_apart(app, ports, round_trip_s)
+    asyncio.run(_served(app, _config_of([listener, *doors.values()])))
+
+
+def _config_of(sockets: list[socket.socket]) -> Any:  # noqa: ANN401 - hypercorn's
     config = import_module("hypercorn.config").Config()
-    config.bind = [f"fd://{listener.detach()}"]
+    config.bind = [f"fd://{socket.detach()}" for socket in sockets]
     config.keep_alive_timeout = 75
     config.graceful_timeout = 0.5
     if _speaks_tls():
         config.certfile, config.keyfile = _certificate_and_key()
+    return config
 
-    async def run() -> None:
-        stop = asyncio.Event()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-        await import_module("hypercorn.asyncio").serve(app, config, shutdown_trigger=stop.wait)
 
-    asyncio.run(run())
+async def _served(app: Any, config: Any) -> None:  # noqa: ANN401 - hypercorn's
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await import_module("hypercorn.asyncio").serve(app, config, shutdown_trigger=stop.wait)
 
 
 def _speaks_tls() -> bool:

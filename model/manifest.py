@@ -52,11 +52,31 @@ class FunctionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ExternalData:
+    """Data that the owner says functions exchange with a service, as the meter does not see it.
+
+    Each execution makes so many calls, and sends and receives so many MB (1024² bytes) with each; None: not known.
+    """
+
+    service: str
+    region: str
+    functions: tuple[str, ...]
+    calls: int = 1
+    mb_out: float | None = None
+    mb_in: float | None = None
+
+    @property
+    def has_sizes(self) -> bool:
+        """Whether anything is known of how much it is."""
+        return self.mb_out is not None or self.mb_in is not None
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """A workflow's manifest. `functions` has the settings of each registered function, overrides applied.
 
     `hard` limits bound the tail, `soft` ones the mean, by metric. `placement_days` is how long a solved placement is
-    valid. The defaults here are those of the file.
+    valid. `robust`: carbon counts as in the worst corner of what is assumed. The defaults here are those of the file.
     """
 
     workflow_name: str
@@ -66,6 +86,8 @@ class Manifest:
     hard: Mapping[Metric, Limit] = field(default_factory=dict)
     soft: Mapping[Metric, Limit] = field(default_factory=dict)
     priority: tuple[Metric, ...] = tuple(Metric)
+    robust: bool = False
+    external_data: Mapping[str, ExternalData] = field(default_factory=dict)
     iam_policy_file: str | None = None
     estimated_invocations_per_month: int | None = None
     architecture: Literal["x86_64", "arm64"] = "x86_64"

@@ -55,6 +55,11 @@ class Metric(StrEnum):
         """Whether a change of it is shown in the tail; else in the mean."""
         return _FACTS[self].by_tail
 
+    @property
+    def tail_is_of_moved(self) -> bool:
+        """Whether a limit on its tail bounds the runs that a placement moves; else all runs, as users see them."""
+        return _FACTS[self].tail_is_of_moved
+
     def shown(self, value: float, digits: int = 3) -> str:
         """A value of it to so many digits, in the unit that suits its size."""
         facts = _FACTS[self]
@@ -76,6 +81,7 @@ class _Facts(NamedTuple):
     small_below: float = 0.1
     by_hour: bool = False
     by_tail: bool = False
+    tail_is_of_moved: bool = False
 
 
 _FACTS: Mapping[Metric, _Facts] = {
@@ -88,6 +94,7 @@ _FACTS: Mapping[Metric, _Facts] = {
         small_unit="mg",
         small_per_unit=1e3,
         by_hour=True,
+        tail_is_of_moved=True,
     ),
     Metric.COST: _Facts(
         unit="USD",
@@ -98,6 +105,7 @@ _FACTS: Mapping[Metric, _Facts] = {
         small_unit="USD a million runs",
         small_per_unit=1e6,
         small_below=inf,
+        tail_is_of_moved=True,
     ),
     Metric.RUNTIME: _Facts(
         unit="s",

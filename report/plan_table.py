@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from caribou.model.metric import Metric, limit_named
+from caribou.model.metric import LimitKind, Metric, limit_named
 from caribou.model.placement import Placement, Plan, PlanStatus
 from caribou.model.schema.problem import Problem
+from caribou.report.corners_table import corners_table
 from caribou.report.hours import hours_text
-from caribou.solver import Evaluation, evaluate
+from caribou.solver import Bounds, Evaluation, evaluate
 
 _STATUS = {
-    PlanStatus.OPTIMAL: "optimal: no placement is better on the drawn runs",
+    PlanStatus.OPTIMAL: "optimal: no placement is better on these runs",
     PlanStatus.FEASIBLE: "feasible: within the limits; a better placement may exist",
     PlanStatus.INFEASIBLE: "INFEASIBLE: no placement was found that meets the hard limits, so every node stays at home",
 }
 
 
 def plan_table(problem: Problem, placement: Placement) -> RenderableType:
-    """Three tables: regions by node and hours; a day's means and tails next to home; limits, if there are any.
+    """Tables: regions by node and hours; a day's means and tails next to home; limits, if there are any; corners.
 
     Numbers are of one run, averaged over the 24 hours, on the drawn runs that the placement was solved with.
     """
@@ -34,17 +35,33 @@ def plan_table(problem: Problem, placement: Placement) -> RenderableType:
     parts: list[RenderableType] = [_regions(problem, placement), evaluation_table(evaluation)]
     if any(plan.report.get("constraints") for plan in placement.plans):
         parts.append(_limits(placement))
+    if (placement.origin.get("sensitivity") or {}).get("corners"):
+        parts.append(corners_table(placement.origin["sensitivity"]))
     return Group(*parts, *(Text(line) for line in _verdicts(placement)))
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:
-    """Means and 95th percentiles (p95) of carbon, cost and run time: all nodes at home, as placed, and the change."""
-    table = Table("one run", "all at home", "as placed", "change")
+    """Means and 95th percentiles (p95) of carbon, cost and run time: all nodes at home, as placed, and the change.
+
+    Of observed runs each figure has its 95 % interval below it.
+    """
+    table = Table("one run", "all at home", "as placed", "change", caption=_caption(evaluation))
     home, placed = evaluation.home, evaluation.placed
     for metric in Metric:
-        table.add_row(f"{metric.heading}: mean", *_cells(home[metric].mean, placed[metric].mean))
-        table.add_row(f"{metric.heading}: p95", *_cells(home[metric].p95, placed[metric].p95))
+        change, both = evaluation.changes.get(metric), (home[metric], placed[metric])
+        means = [_cell(one.mean, one.ci95 if change else None) for one in both]
+        tails = [_cell(one.p95, one.p95_ci95) for one in both]
+        table.add_row(
+            f"{metric.heading}: mean", *means, _change(both[0].mean, both[1].mean, change.mean if change else None)
+        )
+        table.add_row(
+            f"{metric.heading}: p95", *tails, _change(both[0].p95, both[1].p95, change.p95 if change else None)
+        )
     return table
+
+
+def _caption(evaluation: Evaluation) -> str | None:
+    return "below a figure its 95 % interval, by the observed runs" if evaluation.changes else None
 
 
 def _regions(problem: Problem, placement: Placement) -> Table:
@@ -58,7 +75,8 @@ def _regions(problem: Problem, placement: Placement) -> Table:
 
 
 def _limits(placement: Placement) -> Table:
-    table = Table("limit", "hours", "at most", "is", "holds back")
+    said = any("verdict" in limit for plan in placement.plans for limit in plan.report.get("constraints") or ())
+    table = Table("limit", "hours", "at most", "is", "holds back", *(["by the runs it"] if said else []))
     for plan in placement.plans:
         for limit in plan.report.get("constraints") or ():
             table.add_row(*_limit(plan, limit))
@@ -67,11 +85,14 @@ def _limits(placement: Placement) -> Table:
 
 def _limit(plan: Plan, limit: dict[str, Any]) -> Iterator[str]:
     kind, metric = limit_named(limit["name"])
-    yield f"{kind}: {metric}, {kind.bounds}, {metric.unit}"
+    whose = " (moved)" if kind == LimitKind.HARD and metric.tail_is_of_moved else ""  # runs that a placement moves
+    yield f"{kind}: {metric}{whose}, {kind.bounds}, {metric.unit}"
     yield hours_text(plan.hours)
     yield _number(limit["limit"])
     yield _number(limit["value"]) + (" (violated)" if limit["slack"] < 0 else "")
     yield "yes" if limit["binding"] else "no"
+    if "verdict" in limit:
+        yield limit["verdict"]
 
 
 def _verdicts(placement: Placement) -> Iterator[str]:
@@ -81,10 +102,24 @@ def _verdicts(placement: Placement) -> Iterator[str]:
             yield f"{hours_text(plan.hours)}: {_STATUS[status]}{gap}"
 
 
-def _cells(home: float, placed: float) -> Iterator[str]:
-    yield _number(home)
-    yield _number(placed)
-    yield f"{placed / home - 1:+.1%}" if home else "-"
+def _cell(value: float, bounds: Bounds | None) -> str:
+    """A figure, and its interval below it where it has one."""
+    return _number(value) + _below(bounds, _number)
+
+
+def _change(home: float, placed: float, bounds: Bounds | None) -> str:
+    return f"{_per_cent(placed / home - 1)}{_below(bounds, _per_cent)}" if home else "-"
+
+
+def _below(bounds: Bounds | None, shown: Callable[[float], str]) -> str:
+    if bounds is None:
+        return ""
+    low, high = bounds
+    return f"\n{shown(low)} to {'?' if high is None else shown(high)}"
+
+
+def _per_cent(share: float) -> str:
+    return f"{share:+.1%}"
 
 
 def _number(value: float) -> str:

@@ -6,17 +6,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from caribou.model.placement import ALL_HOURS, Placement, Plan, PlanStatus
+from caribou.model.verdict import Verdict
 from caribou.report.hours import hours_text
 
 
 def solve_notes(placement: Placement) -> list[str]:
-    """As far as the placement has them: limits to relax, limits missed out of sample, static plan, savings, solve."""
+    """As far as the placement has them: limits to relax, limits missed, static plan, robust, verdict, solve."""
     solver, sensitivity = placement.origin.get("solver") or {}, placement.origin.get("sensitivity")
     lines = [line for plan in placement.plans for line in (*_relax(plan), *_out_of_sample(plan))]
     if placement.origin.get("static") and len(placement.plans) > 1:
         lines.append(static_text(placement))
-    lines += [sensitivity_text(sensitivity)] if sensitivity else []
-    return [*lines, footprint_text(solver)] if solver.get("carbon_g") is not None else lines
+    lines += [robust_text(solver)] if solver.get("robust") else []
+    lines += [verdict_text(sensitivity)] if sensitivity else []
+    lines += [footprint_text(solver)] if solver.get("carbon_g") is not None else []
+    return [*lines, toolkit_text(solver["toolkit_a_month"])] if "toolkit_a_month" in solver else lines
 
 
 def static_text(placement: Placement) -> str:
@@ -44,20 +47,35 @@ def _out_of_sample(plan: Plan) -> Iterator[str]:
             yield f"{hours_text(plan.hours)}: on {runs} {limit['name']} is NOT met ({found})."
 
 
-def sensitivity_text(sensitivity: Mapping[str, Any]) -> str:
-    """Whether the plan saves carbon, in one word, and between what its saving is by each kind of intensity."""
+def robust_text(solver: Mapping[str, Any]) -> str:
+    """By what a robust plan was chosen, and which regions could not be."""
+    text = "Robust: carbon counts as in the worst corner of what is assumed."
+    if left_out := solver.get("left_out"):
+        text += f" No node may be in {', '.join(left_out)}, of which marginal intensity is not known."
+    return text
+
+
+def verdict_text(sensitivity: Mapping[str, Any]) -> str:
+    """Whether the plan saves carbon, in one word, the runs that this rests on, and where saving and losing meet."""
     if "verdict" not in sensitivity:
         return "Savings were worked out by an earlier version: solve again."
-    verdict = sensitivity["verdict"].upper()
-    runs = sensitivity["runs"]
-    basis = "" if runs is None else f" ({_runs(runs)})"
-    average, marginal = (_range(sensitivity, intensity) for intensity in ("average", "marginal"))
-    text = f"Carbon: {verdict}{basis}. By average intensity {average}; by marginal intensity "
-    text += marginal or f"not known ({', '.join(sensitivity['marginal_unknown'])})"
-    text += ", with data in motion at 0.001 to 0.005 kWh/GB"
+    text = f"Carbon: {sensitivity['verdict'].upper()}{_basis(sensitivity)}."
     if sensitivity["break_even_kwh_per_gb"] is not None:
-        text += f"; break-even at {sensitivity['break_even_kwh_per_gb']:.2g} kWh/GB"
-    return f"{text}."
+        energy = f"{sensitivity['break_even_kwh_per_gb']:.2g} kWh/GB"
+        text += f" Saving and losing meet at {energy} between regions."
+    if unknown := sensitivity["marginal_unknown"]:
+        text += f" Marginal intensity is not known of {', '.join(unknown)}."
+    return text
+
+
+def _basis(sensitivity: Mapping[str, Any]) -> str:
+    """How many runs it rests on, and, where they are too few, how many would do."""
+    runs, needed = sensitivity["runs"], sensitivity.get("runs_needed")
+    if runs is None:
+        return ""
+    if sensitivity["verdict"] != Verdict.TOO_FEW:
+        return f" ({_runs(runs)})"
+    return f" ({_runs(runs)}; " + (f"about {needed:,} would do, an estimate)" if needed else "no number would do)")
 
 
 def footprint_text(solver: Mapping[str, Any]) -> str:
@@ -71,13 +89,14 @@ def footprint_text(solver: Mapping[str, Any]) -> str:
     )
 
 
-def _range(sensitivity: Mapping[str, Any], intensity: str) -> str:
-    """Between what the change is at the corners of a kind of intensity, intervals included; empty if there are none."""
-    corners = [corner for corner in sensitivity["corners"] if corner["intensity"] == intensity]
-    if not corners:
-        return ""
-    ends = [end for corner in corners for end in (corner["saving"], *(corner["ci95"] or ()))]
-    return f"{-max(ends) + 0.0:+.1%} to {-min(ends) + 0.0:+.1%}"
+def toolkit_text(month: Mapping[str, Any]) -> str:
+    """What the toolkit takes in a month beside what the plan saves, and from how many runs on it is worth it."""
+    runs = month["pays_from_runs"]
+    paid = "no number of runs saves that" if runs is None else f"saved from {_runs(runs)} a month on"
+    return (
+        f"The toolkit a month, runs or not: {month['carbon_g']:.3g} g CO2eq, {paid}; {month['cost_usd']:.2g} USD (the "
+        "sweeper at home, and the collectors, which all workflows share; how long they run is assumed)."
+    )
 
 
 def _runs(count: int) -> str:

@@ -41,7 +41,7 @@ class Execution:
     retries the whole node: what arrived twice is dropped by its receiver. The last edge waits until user code has
     returned, so that no run can succeed past a node whose user code fails after its last call. `joined_bytes` is
     the size of the payloads that the predecessors of a sync node left for it, once it has read them; `inputs` is what
-    they left, None for a plain node.
+    they left, None for a plain node. `result_bytes` is what a leaf's result takes in the run item, else None.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class Execution:
         self._called = 0
         self._inputs = inputs
         self.joined_bytes = 0
+        self.result_bytes: int | None = None
         self._pool = pool() if self._edges else None
 
     def __enter__(self) -> Self:
@@ -110,7 +111,9 @@ class Execution:
             self._submit(lambda edge=edge: self._send(edge, None, self._offset_s()))  # type: ignore[misc]
         successors = tuple(send.result() for send in self._sends)
         if not self._edges:
-            self._outbox.end((self.node,), self._result(returned))
+            result = self._result(returned)
+            self._outbox.end((self.node,), result)
+            self.result_bytes = sum(len(text.encode()) for text in result.values())
         return successors
 
     def handed_over(self) -> tuple[SuccessorRecord, ...]:
@@ -157,6 +160,7 @@ class Execution:
             payload_bytes=0 if text is None else len(text.encode()),
             offset_s=offset_s,
             seconds=self._now() - begun,
+            message_bytes=handover.message_bytes,
         )
 
     def _hand_over(self, edge: Edge, text: str) -> Handover:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache, wraps
 from threading import Lock, local
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from botocore import handlers
+from botocore.awsrequest import AWSHTTPConnection, AWSHTTPSConnection
 
 from caribou.model.run.record import EndpointRecord
 
@@ -24,7 +26,12 @@ _DECODED_LENGTH = "x-amz-decoded-content-length"
 """S3 uploads in chunks, with a checksum at the end, say the body's size here."""
 _BUCKET_REGION = "x-amz-bucket-region"
 _NOWHERE = "aws-global"
+_WRITING = ("PUT", "POST")
 _CALL = "caribou_call"
+_HANDSHAKES = 2
+"""Round trips of a new connection: TCP's, and that of TLS 1.3."""
+_ASKS = "Expect"
+"""The header of a request that waits for a word before it sends its body, as uploads to S3 do."""
 
 
 class Endpoint(NamedTuple):
@@ -36,7 +43,11 @@ class Endpoint(NamedTuple):
 
 
 class Exchange(NamedTuple):
-    """Calls, tries, bytes of request and response bodies, and seconds: added up over calls, and while any went on."""
+    """Calls, tries, bytes of request and response bodies, and seconds: added up over calls, and while any went on.
+
+    `puts` are those calls that write, by their method, `round_trips` those that it takes to be answered, whatever the
+    bodies' sizes.
+    """
 
     calls: int = 0
     attempts: int = 0
@@ -44,6 +55,8 @@ class Exchange(NamedTuple):
     bytes_in: int = 0
     seconds: float = 0.0
     busy_s: float = 0.0
+    puts: int = 0
+    round_trips: int = 0
 
     def plus(self, other: Exchange) -> Exchange:
         """Both together."""
@@ -89,6 +102,10 @@ class _Call:
     attempts: int = 0
     bytes_out: int = 0
     bytes_in: int = 0
+    puts: int = 0
+    round_trips: int = 0
+    opened: int = 0
+    """What its thread had opened before this try was sent."""
 
 
 @dataclass(slots=True)
@@ -121,6 +138,7 @@ class ExternalCalls:
     @classmethod
     def of_all_sessions(cls) -> ExternalCalls:
         """Watch every session that is made from now on in this process; call before user code is imported."""
+        _count_connections()
         calls = cls()
         handlers.BUILTIN_HANDLERS.extend(calls.handlers())
         return calls
@@ -152,11 +170,14 @@ class ExternalCalls:
         call = self._sending.call = request.context.get(_CALL)
         if call is not None:
             call.attempts += 1
+            call.puts = int(request.method in _WRITING)
             call.endpoint = _endpoint(event_name, request)
 
     def _sends(self, request: Any, **_: object) -> None:  # noqa: ANN401 - botocore's AWSPreparedRequest
         if (call := getattr(self._sending, "call", None)) is not None:
             call.bytes_out += _size(request.headers)
+            call.round_trips += 1 + (_ASKS in request.headers)
+            call.opened = _opened()
 
     def _receives(
         self, event_name: str, context: Mapping[str, Any], response_dict: dict[str, Any] | None = None, **_: object
@@ -164,6 +185,7 @@ class ExternalCalls:
         call, headers = context.get(_CALL), (response_dict or {}).get("headers") or {}
         if call is None or call.endpoint is None:
             return
+        call.round_trips += _HANDSHAKES * (_opened() - call.opened)
         if not event_name.rpartition(".")[2].startswith("Head"):  # says the size of a body that does not come
             call.bytes_in += _size(headers)
         if region := headers.get(_BUCKET_REGION):
@@ -191,7 +213,9 @@ class ExternalCalls:
     def _ends(self, context: Mapping[str, Any], **_: object) -> None:
         call = context.get(_CALL)
         if call is not None and call.endpoint is not None:
-            moved = Exchange(1, call.attempts, call.bytes_out, call.bytes_in)
+            moved = Exchange(
+                1, call.attempts, call.bytes_out, call.bytes_in, puts=call.puts, round_trips=call.round_trips
+            )
             self._add(call.endpoint, call.begun_s, moved)
 
     def _add(self, endpoint: Endpoint, begun_s: float, moved: Exchange) -> None:
@@ -216,3 +240,27 @@ def _endpoint(event_name: str, request: Any) -> Endpoint:  # noqa: ANN401 - boto
 def _size(headers: Any) -> int:  # noqa: ANN401 - two kinds of header mappings
     sizes = {str(name).lower(): value for name, value in headers.items()}
     return int(sizes.get(_DECODED_LENGTH) or sizes.get("content-length") or 0)
+
+
+_on_thread = local()
+
+
+def _opened() -> int:
+    """How many connections this thread has opened through botocore."""
+    return getattr(_on_thread, "opened", 0)
+
+
+@cache
+def _count_connections() -> None:
+    """Count them from now on. There is no event for it: botocore's own classes of connections do."""
+    for kind in (AWSHTTPConnection, AWSHTTPSConnection):
+        kind.connect = _counting(kind.connect)  # type: ignore[method-assign, assignment]
+
+
+def _counting(connect: Callable[[Any], None]) -> Callable[[Any], None]:
+    @wraps(connect)
+    def connect_and_count(connection: Any) -> None:  # noqa: ANN401 - botocore's
+        _on_thread.opened = _opened() + 1
+        connect(connection)
+
+    return connect_and_count

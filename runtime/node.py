@@ -158,7 +158,13 @@ class NodeRunner:
                     with suppress(Exception):  # what user code raised is what Lambda and the sweeper must see
                         self.ports.runs.fail(run.run_id, self.ports.clock.now(), envelope.node, error_text(error))
                 raise
-        ended = _Ended(attempt, cold_start, successors=successors, joined_bytes=execution.joined_bytes)
+        ended = _Ended(
+            attempt,
+            cold_start,
+            successors=successors,
+            joined_bytes=execution.joined_bytes,
+            result_bytes=execution.result_bytes,
+        )
         self._record(envelope, meter, ended)
         return _answer(run, Answer.RAN)
 
@@ -237,6 +243,7 @@ class NodeRunner:
                 stays_home=run.stays_home,
                 error=outcome.error,
                 successors=outcome.successors,
+                result_bytes=outcome.result_bytes,
                 **(self.startup._asdict() if outcome.cold_start else {}),
             )
         )
@@ -251,6 +258,7 @@ class _Ended(NamedTuple):
     successors: tuple[SuccessorRecord, ...] = ()
     error: str | None = None
     joined_bytes: int = 0
+    result_bytes: int | None = None
 
 
 def _answer(run: Run, state: Answer) -> Mapping[str, str]:

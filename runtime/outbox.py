@@ -16,13 +16,14 @@ from caribou.runtime.settings import Settings
 
 
 class Handover(NamedTuple):
-    """How a successor got what it was sent: the outcome, and the region that took it, or None.
+    """How a successor got what it was sent: the outcome, the region that took it, or None, and the message's size.
 
     A named tuple, since functions make the class at each cold start: a dataclass takes four times as long.
     """
 
     outcome: Outcome
     region: str | None
+    message_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +67,23 @@ class Outbox:
     def _send_to(self, node: Node, edge: str | None, payload: str) -> Handover:
         region = self._region(node.name)
         try:
-            self._publish(self.run, region, node, edge, payload)
+            size_bytes = self._publish(self.run, region, node, edge, payload)
         except UnreachableError:
             if region == self.settings.home_region:
                 raise
-            self._publish(self.run.at_home(node.name), self.settings.home_region, node, edge, payload)
-            return Handover(Outcome.REROUTED, self.settings.home_region)
-        return Handover(Outcome.SENT, region)
+            size_bytes = self._publish(self.run.at_home(node.name), self.settings.home_region, node, edge, payload)
+            return Handover(Outcome.REROUTED, self.settings.home_region, size_bytes)
+        return Handover(Outcome.SENT, region, size_bytes)
 
-    def _publish(self, run: Run, region: str, node: Node, edge: str | None, payload: str | None) -> None:
+    def _publish(self, run: Run, region: str, node: Node, edge: str | None, payload: str | None) -> int:
+        """Publish the message, its payload put into the region's bucket if it is too large; the message's size."""
         envelope = self._envelope(run, node, edge, StoredPayload(text=payload))
         message = envelope.to_text()
         if payload is not None and event_bytes(message) > self.settings.runs.message_limit_bytes:
             pointer = self.ports.stored(region, (run.run_id, node.name, edge or "start"), payload)
             message = self._envelope(run, node, edge, StoredPayload(pointer=pointer)).to_text()
         self.ports.bus.publish(region, node.function, message)
+        return len(message.encode())
 
     def _envelope(self, run: Run, node: Node, edge: str | None, payload: StoredPayload) -> Envelope:
         return Envelope(

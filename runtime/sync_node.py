@@ -14,12 +14,9 @@ from collections.abc import Callable
 
 from caribou.model.graph import Edge, Graph, Node
 from caribou.model.run.envelope import Run, StoredPayload
-from caribou.model.run.item import SyncState
+from caribou.model.run.item import ITEM_PAYLOAD_LIMIT_BYTES, SyncState
 from caribou.model.run.skips import Skips, reach_of_skipped, reach_of_skipped_node
 from caribou.runtime.ports import Ports
-
-ITEM_PAYLOAD_LIMIT_BYTES = 300_000
-"""Payloads up to this size rest in the sync table: a DynamoDB item holds 400 KB, its other attributes are small."""
 
 
 class SyncReports:

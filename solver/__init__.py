@@ -1,12 +1,14 @@
 """Problem -> placement. Pure: no AWS, no clock, no files, no chance but the seed; see docs/model.md."""
 
-from caribou.solver.analysis.day_carbon import Saving, saving_over
+from caribou.solver.analysis.day_carbon import ENOUGH_RUNS, Saving, saving_over
 from caribou.solver.analysis.judgement import Judgement, judge
 from caribou.solver.result import stamped
-from caribou.solver.simulation.evaluation import Estimate, Evaluation, Metrics, evaluate
+from caribou.solver.simulation.evaluation import Bounds, Estimate, Evaluation, Metrics, evaluate
 from caribou.solver.solve import solve
 
 __all__ = [
+    "ENOUGH_RUNS",
+    "Bounds",
     "Estimate",
     "Evaluation",
     "Judgement",

@@ -12,25 +12,32 @@ import numpy as np
 from caribou.model.placement import Placement, Plan, PlanStatus
 from caribou.solver.analysis.infeasibility import limits_to_relax
 from caribou.solver.analysis.out_of_sample import OutOfSample
+from caribou.solver.analysis.sure_limits import SureLimit
 from caribou.solver.search.hours import Choice, DayChoices, DayCriteria
 from caribou.solver.search.objective import Bound, Criteria
 from caribou.solver.search.score_cache import ScoreCache
+from caribou.solver.simulation.checks import Regions
+from caribou.solver.simulation.ensemble import Ensemble
 from caribou.solver.simulation.evaluation import Metrics
 from caribou.solver.simulation.precision import significant
 from caribou.solver.simulation.random_streams import Ints
 
 SOLVER_NAME = "caribou"
-SOLVER_VERSION = "2"
+SOLVER_VERSION = "3"
 """Raised when the same problem and seed may give another placement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Solved:
-    """A solve: what was scored, the criteria of the hours and of the static plan, and what was chosen by them."""
+    """A solve: what was scored, the criteria of the hours and of the static plan, and what was chosen by them.
+
+    `left_out` are regions that no node may be in though the problem allows it.
+    """
 
     cache: ScoreCache
     criteria: DayCriteria
     choices: DayChoices
+    left_out: tuple[str, ...] = ()
 
 
 def placement_of(solved: Solved) -> Placement:
@@ -38,6 +45,8 @@ def placement_of(solved: Solved) -> Placement:
     cache, criteria, choices = solved.cache, solved.criteria.hours, solved.choices.hours
     evaluator, problem = cache.evaluator, cache.evaluator.problem
     out_of_sample = OutOfSample(problem, evaluator.seed, evaluator.samples)
+    used = {region for choice in choices for region in _regions(cache, choice.places).values()}
+    ensemble = None if evaluator.weights is None else Ensemble.among(problem, used)
     groups: dict[bytes, list[int]] = {}
     for position, choice in enumerate(choices):
         groups.setdefault(choice.places.tobytes(), []).append(position)
@@ -46,7 +55,7 @@ def placement_of(solved: Solved) -> Placement:
         workflow_version=problem.workflow.version,
         home_region=problem.home_region,
         plans=tuple(
-            _plan(cache, [criteria[i] for i in group], [choices[i] for i in group], out_of_sample)
+            _plan(cache, [criteria[i] for i in group], [choices[i] for i in group], out_of_sample, ensemble)
             for group in groups.values()
         ),
         origin={
@@ -56,6 +65,8 @@ def placement_of(solved: Solved) -> Placement:
                 "seed": evaluator.seed,
                 "samples": evaluator.samples,
                 "evaluations": len(cache),
+                **({"robust": True} if problem.objective.robust else {}),
+                **({"left_out": list(solved.left_out)} if solved.left_out else {}),
             },
             "static": _static(cache, solved.criteria.static, solved.choices.static),
         },
@@ -90,20 +101,27 @@ def _static(cache: ScoreCache, criteria: Criteria, choice: Choice) -> dict[str, 
 
 
 def _plan(
-    cache: ScoreCache, criteria: Sequence[Criteria], choices: Sequence[Choice], out_of_sample: OutOfSample
+    cache: ScoreCache,
+    criteria: Sequence[Criteria],
+    choices: Sequence[Choice],
+    out_of_sample: OutOfSample,
+    ensemble: Ensemble | None,
 ) -> Plan:
     evaluator, hours = cache.evaluator, [choice.hour for choice in choices]
+    regions = _regions(cache, choices[0].places)
+    placed = None if ensemble is None else ensemble.day([(regions, hours)])
+    home = None if ensemble is None else ensemble.home(hours)
     quality = _quality(cache, criteria, choices)
     relax = {"relax": limits_to_relax(cache, criteria)} if quality["status"] == PlanStatus.INFEASIBLE else {}
     return Plan(
         hours=tuple(hours),
-        regions=_regions(cache, choices[0].places),
+        regions=regions,
         report={
             **quality,
             **relax,
-            "metrics": Metrics.of(evaluator.details(choices[0].places, hours), evaluator.weights).to_json(),
-            "home_metrics": Metrics.of(evaluator.details(evaluator.home, hours), evaluator.weights).to_json(),
-            "constraints": _constraints(cache, criteria, choices),
+            "metrics": Metrics.of(evaluator.details(choices[0].places, hours), evaluator.weights, placed).to_json(),
+            "home_metrics": Metrics.of(evaluator.details(evaluator.home, hours), evaluator.weights, home).to_json(),
+            "constraints": _constraints(cache, criteria, choices, ensemble),
             **({} if evaluator.weights else {"out_of_sample": out_of_sample.report(choices[0].places, hours)}),
         },
     )
@@ -128,25 +146,35 @@ def _status(choices: Sequence[Choice]) -> PlanStatus:
     return PlanStatus.OPTIMAL if all(choice.proven for choice in choices) else PlanStatus.FEASIBLE
 
 
-def _constraints(cache: ScoreCache, criteria: Sequence[Criteria], choices: Sequence[Choice]) -> list[dict[str, Any]]:
+def _constraints(
+    cache: ScoreCache, criteria: Sequence[Criteria], choices: Sequence[Choice], ensemble: Ensemble | None
+) -> list[dict[str, Any]]:
     """Each limit at the hour of the plan at which it is closest; binding if it is so at any."""
-    scores = cache.subset(cache.positions(choices[0].places[np.newaxis]))
+    scores, regions = cache.subset(cache.positions(choices[0].places[np.newaxis])), _regions(cache, choices[0].places)
     reports = []
     for place in range(len(criteria[0].bounds)):
         at_hours = [(one, one.bounds[place]) for one in criteria]
         values = [float(bound.values(scores, one.hour)[0]) for one, bound in at_hours]
         slacks = [bound.limit - value for (_, bound), value in zip(at_hours, values, strict=True)]
         closest = int(np.argmin(slacks))
+        at, bound = at_hours[closest]
         reports.append(
             {
-                "name": at_hours[closest][1].name,
-                "limit": significant(at_hours[closest][1].limit),
+                "name": bound.name,
+                "limit": significant(bound.limit),
                 "value": significant(values[closest]),
                 "slack": significant(slacks[closest]),
                 "binding": any(_binds(cache, one, bound, choices[0]) for one, bound in at_hours),
+                **({} if ensemble is None else _sure(ensemble, regions, bound, at.hour)),
             }
         )
     return reports
+
+
+def _sure(ensemble: Ensemble, regions: Regions, bound: Bound, hour: int) -> dict[str, str]:
+    """Whether the observed runs say that a limit is met at an hour."""
+    limit = SureLimit(ensemble.problem.objective, bound.kind, bound.metric)
+    return {"verdict": limit.verdict(ensemble.day([(regions, [hour])]), ensemble.home([hour])).value}
 
 
 def _binds(cache: ScoreCache, criteria: Criteria, bound: Bound, choice: Choice) -> bool:

@@ -10,14 +10,14 @@ from caribou.model.errors import InvalidInputError
 from caribou.model.placement import ALL_HOURS, Placement
 from caribou.model.schema.problem import Problem
 from caribou.solver.result import Solved, placement_of
-from caribou.solver.search.day import choose_with_few_regions, with_fewer_moves
+from caribou.solver.search.day import choose_with_few_regions, with_better_static, with_fewer_moves
 from caribou.solver.search.hourly import Hourly
 from caribou.solver.search.hours import DayCriteria
 from caribou.solver.search.objective import Criteria, tails_needed
 from caribou.solver.search.score_cache import ScoreCache
 from caribou.solver.simulation.carbon_and_cost import DAY
-from caribou.solver.simulation.evaluation import check_sampling
-from caribou.solver.simulation.evaluator import Evaluator
+from caribou.solver.simulation.checks import check_sampling
+from caribou.solver.simulation.worst_corner import WorstCornerEvaluator, candidates, evaluator_of, regions_left_out
 
 
 def _never() -> bool:
@@ -37,7 +37,8 @@ def solve(
 
     `max_regions`: at most so many regions besides home are used over the day. `switching_penalty`: what a node's move
     from one hour to the next has to bring, as a share of home's objective in that hour. `should_stop` is asked now and
-    then; once it says yes, the best so far is returned with a bound that holds.
+    then; once it says yes, the best so far is returned with a bound that holds. Where the problem's objective is
+    robust, carbon is that of the worst corner (`worst_corner`), and regions that can't be judged so are not used.
 
     Pure: the same problem, options, seed and number of samples give the same placement, unless `should_stop` cuts in.
     Times (solved_at, expires_at, seconds) and the problem's digest are the caller's: see `stamped`. Where no placement
@@ -45,13 +46,15 @@ def solve(
     """
     check_sampling(seed, samples)
     _check_options(max_regions, switching_penalty)
-    evaluator = Evaluator(problem, seed, samples, tails_needed(problem.objective))
+    evaluator = evaluator_of(candidates(problem), seed, samples, tails_needed(problem.objective))
     cache = ScoreCache(evaluator)
     criteria = criteria_of_day(cache)
     choices = choose_with_few_regions(cache, criteria, max_regions, should_stop)
     if switching_penalty > 0:
         choices = with_fewer_moves(cache, criteria, choices, switching_penalty)
-    return placement_of(Solved(cache, criteria, choices))
+    if isinstance(evaluator, WorstCornerEvaluator):
+        choices = with_better_static(cache, criteria, choices, evaluator.day_share)
+    return placement_of(Solved(cache, criteria, choices, regions_left_out(problem)))
 
 
 def criteria_of_day(cache: ScoreCache) -> DayCriteria:

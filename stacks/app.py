@@ -19,6 +19,7 @@ from caribou.model.project.placement_choice import HOME, asked_for, committed
 from caribou.model.project.workflow import Workflow, read_workflow, workflow_folders
 from caribou.model.run_settings import GOES_HOME_WITHIN_S
 from caribou.model.schema.placement import read_placement
+from caribou.model.verdict import doubt_of
 from caribou.stacks.context import Context, read_context
 from caribou.stacks.control_plane import ControlPlaneStack
 from caribou.stacks.limits import NO_LIMIT_OF_CDK, refuse_large_templates
@@ -61,6 +62,11 @@ def add_stacks(app: App, root: Path, now: datetime) -> None:
             Annotations.of(stack).add_warning_v2(
                 "caribou:placementExpired",
                 f"The committed placement expired at {placement.expires_at}: runs stay home until it is solved again",
+            )
+        if doubt := doubt_of(placement):
+            Annotations.of(stack).add_warning_v2(
+                "caribou:placementInDoubt",
+                f"{placement.summary}: {doubt}. `caribou deploy` asks before it applies such a placement",
             )
         if short := sorted(
             name for name, settings in workflow.manifest.functions.items() if settings.timeout_s < GOES_HOME_WITHIN_S

@@ -1,5 +1,6 @@
 """Problems made of run records: random runs of a small workflow, of which everything is known."""
 
+import dataclasses
 import random
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -14,6 +15,8 @@ from caribou.model.run.record import EndpointRecord, Outcome, SuccessorRecord
 HOME, AWAY, FAR = "us-east-1", "ca-central-1", "eu-north-1"
 START = 1_782_000_000.0
 _SEND_S = 0.03
+TRIPS = 6
+"""Of three calls: one on a new connection, one that asks before its body."""
 
 
 def graph():
@@ -35,10 +38,14 @@ def manifest(workflow, **changes):
 
 
 def observed_problem(seed, runs, regions=None, bucket=HOME, *, only_data=False, skip_share=0.3):
-    """A problem of random runs, and when each ended, s after its start. `bucket`: the region of b's data, or None."""
+    """A problem of random runs, and when each ended, s after its start.
+
+    `regions`: where nodes ran that were not at home; a list has one a run. `bucket`: the region of b's data, or None.
+    """
     chance, workflow = random.Random(seed), graph()
+    places = regions if isinstance(regions, list) else [regions or {}] * runs
     observed = [
-        _run(f"run-{i}", START + 100 * i, chance, regions or {}, bucket, only_data=only_data, skip_share=skip_share)
+        _run(f"run-{i}", START + 100 * i, chance, places[i], bucket, only_data=only_data, skip_share=skip_share)
         for i in range(runs)
     ]
     problem = build_problem(
@@ -49,6 +56,13 @@ def observed_problem(seed, runs, regions=None, bucket=HOME, *, only_data=False, 
         control_region=HOME,
     )
     return SimpleNamespace(problem=problem, observed=observed)
+
+
+def run_records(seed, runs):
+    """The records of random runs at home that exchanged nothing with services outside, as far as was seen."""
+    chance = random.Random(seed)
+    every = [_run(f"run-{i}", START + 100 * i, chance, {}, None, only_data=False, skip_share=0.3) for i in range(runs)]
+    return [dataclasses.replace(record, external=()) for run in every for record in run["records"]]
 
 
 def _run(run_id, started_at, chance, regions, bucket, *, only_data, skip_share):
@@ -110,4 +124,5 @@ def _run(run_id, started_at, chance, regions, bucket, *, only_data, skip_share):
 
 def _external(bucket, chance, duration_s):
     size = chance.randrange(1_000_000, 50_000_000)
-    return (EndpointRecord("s3", bucket, "photos", 3, 3, size // 3, size, duration_s / 2, duration_s / 2),)
+    halves = (duration_s / 2, duration_s / 2)
+    return (EndpointRecord("s3", bucket, "photos", 3, 3, size // 3, size, *halves, round_trips=TRIPS),)

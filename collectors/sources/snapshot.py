@@ -8,9 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
+from math import log, sqrt
+from statistics import fmean
 from typing import Any, cast
 
 from caribou.collectors.bodies import CarbonBody, CpuPower, Json, PerformanceBody, Prices, ProviderBody
@@ -24,6 +27,9 @@ MEMORY_KW_PER_GB = 0.0
 """Power of memory on top of that: none. Cloud Carbon Footprint adds 0.392 W for each GB beyond what SPECpower's
 machines had, 80.69 GB a chip on average, whose power is in the vCPUs' already. Lambda's 1.73 GB a vCPU is within it
 for chips of up to 46 threads."""
+
+COMING_DAYS = timedelta(days=7)
+"""For how long a fact is to do, a placement's usual validity: what is solved on the 30th is for the next month."""
 
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
@@ -46,10 +52,11 @@ class CarbonSnapshot:
         return "snapshot of Electricity Maps, lifecycle" + (", other zones" if self.other_zones else "")
 
     def bodies(self, now: datetime) -> Mapping[str, CarbonBody]:
-        """Region to 24 hourly intensities and their mean, for the month that `now` is in, and marginal if known."""
+        """Region to 24 hourly intensities and their mean, for the month of the coming days, and marginal if known."""
         data, marginal = _packaged("carbon/profiles.json"), _marginal_intensity()
+        month = (now + COMING_DAYS / 2).month
         return {
-            region: _carbon_body(zones[::-1] if self.other_zones else zones, data["zones"], now.month, marginal[region])
+            region: _carbon_body(zones[::-1] if self.other_zones else zones, data["zones"], month, marginal[region])
             for region, zones in data["zones_of_region"].items()
         }
 
@@ -108,6 +115,8 @@ def _carbon_body(zones: Sequence[str], profiles: Mapping[str, Any], month: int, 
         average=round(sum(hourly) / len(hourly), 3),
         hourly=hourly,
         marginal=marginal,
+        zone=zone,
+        year_to_year=_year_to_year(levels),
         provenance={
             "zone": zone,
             "basis": f"{_shape(profile, month)}, at the level of {year}, lifecycle; no forecast",
@@ -120,6 +129,13 @@ def _carbon_body(zones: Sequence[str], profiles: Mapping[str, Any], month: int, 
             "licence": "ODbL 1.0, Electricity Maps",
         },
     )
+
+
+def _year_to_year(levels: Mapping[str, float]) -> float | None:
+    """How far a year's mean is from the one before: root mean square of logarithms; None of fewer than three years."""
+    years = sorted(levels)
+    steps = [log(levels[b] / levels[a]) for a, b in pairwise(years) if int(b) == int(a) + 1]
+    return round(sqrt(fmean(step * step for step in steps)), 4) if len(steps) > 1 else None
 
 
 def _contested(zone: str, others: Sequence[str], profiles: Mapping[str, Any]) -> str:

@@ -26,6 +26,7 @@ from caribou.control.stacks.deployed import any_stack
 from caribou.control.stacks.lock import DeployLock, deploy_lock
 from caribou.control.workflows import KnownWorkflow
 from caribou.model.errors import CaribouError, OperationFailedError
+from caribou.model.placement import Placement
 from caribou.model.template_contract import StackRole
 
 
@@ -42,20 +43,30 @@ class Report:
 
 @dataclass(frozen=True)
 class Migrator:
-    """Carries out migrations; `notify` is given every step in words."""
+    """Carries out migrations; `notify` is given every step in words.
+
+    `consent` is given a workflow and the placement that it is to get, and raises a CaribouError unless that may be.
+    """
 
     planner: MigrationPlanner
     deployer: Deployer
     logs: LogCollector
     notify: Callable[[str], None]
+    consent: Callable[[str, Placement], None]
 
     def migrate(self, known: KnownWorkflow, *, deploy: bool) -> Report:
-        """Migrate one workflow. What fails is in the report; a lock that is held is an OperationFailedError."""
+        """Migrate one workflow. What fails is in the report; a lock that is held is an OperationFailedError.
+
+        Without consent nothing is done, and what it raises goes on.
+        """
         with deploy_lock(self.planner.aws, self.planner.target, known.name, "migrating") as lock:
             try:
                 plan = self.planner.plan(known, deploy=deploy)
             except CaribouError as error:
                 return Report(known.name, failures=(str(error),))
+            if plan.applied is not None:
+                self.consent(known.name, plan.applied.placement)
+                lock.renew()  # whoever was asked may have taken long to answer
             return self.execute(plan, lock)
 
     def execute(self, plan: MigrationPlan, lock: DeployLock) -> Report:

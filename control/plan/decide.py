@@ -2,7 +2,8 @@
 
 A move has its price (a deploy, cold starts, a region more to look after), so a placement that is hardly better than
 what runs now is left alone, unless what runs now breaks a hard limit. So is one of which the observed runs are too few
-to say that it saves. Which limits a placement breaks, and how sure its saving is, the solver says.
+to say that it saves, or that it meets the hard limits. Which limits a placement breaks, and how sure its saving is, the
+solver says.
 """
 
 from __future__ import annotations
@@ -76,12 +77,19 @@ def weigh(
         return MoveDecision(
             put=False, reason=f"it would save {gain:.1%}, and a move is worth it from {MIN_GAIN:.0%} on"
         )
-    if saving is not None and saving.ci95 is not None and saving.ci95[0] <= 0:
-        low, high = saving.ci95
-        return MoveDecision(
-            put=False, reason=f"the runs are too few to say that it saves: {low:+.1%} to {high:+.1%} of carbon"
-        )
+    if doubt := _doubt(new, saving):
+        return MoveDecision(put=False, reason=f"the runs are too few to say that {doubt}")
     return MoveDecision(put=True, reason=f"it saves {gain:.1%}")
+
+
+def _doubt(new: Judgement, saving: Saving | None) -> str:
+    """What observed runs do not say of a placement and have to; empty if they say it all."""
+    if saving is not None and not saving.is_surely_above(MIN_GAIN):
+        between = "" if saving.ci95 is None else f": {saving.ci95[0]:+.1%} to {saving.ci95[1]:+.1%} of carbon"
+        return f"it saves more than {MIN_GAIN:.0%}, by {saving.runs} runs{between}"
+    if new.unsure:
+        return f"{', '.join(f'the hard limit on {metric}' for metric in sorted(new.unsure))} is met"
+    return ""
 
 
 def _limits(judgement: Judgement) -> str:

@@ -19,6 +19,8 @@ from datetime import UTC, datetime, timedelta
 from math import inf
 from typing import Any
 
+from caribou.model.errors import InvalidInputError
+from caribou.model.metric import Metric
 from caribou.model.placement import Placement
 from caribou.model.schema.problem import Problem
 from caribou.solver import solve, stamped
@@ -47,16 +49,35 @@ class Clocks:
 
 @dataclass(frozen=True, slots=True)
 class SolveOptions:
-    """What a placement depends on beside the problem. `time_limit_s`: seconds after which the solve stops."""
+    """What a placement depends on beside the problem. `time_limit_s`: seconds after which the solve stops.
+
+    `robust`: the plan is to be best in its worst corner of what is assumed, though the problem does not ask for it.
+    """
 
     seed: int = 0
     samples: int = 2000
     max_regions: int | None = None
     switching_penalty: float = 0.0
     time_limit_s: float | None = None
+    robust: bool = False
+
+    def asked(self, problem: Problem) -> Problem:
+        """The problem with what the options ask of its objective. Raises InvalidInputError if that makes no sense."""
+        goal = problem.objective
+        if not self.robust or goal.robust:
+            return problem
+        if goal.priority[0] != Metric.CARBON:
+            raise InvalidInputError(
+                "is about what is assumed of carbon, which is not the first metric of the problem's priority",
+                where="--robust",
+                found=", ".join(goal.priority),
+                fix="leave it out, or put carbon first in priority_order",
+            )
+        return problem.model_copy(update={"objective": goal.model_copy(update={"robust": True})})
 
     def solve(self, problem: Problem, seconds: Callable[[], float] = time.perf_counter) -> Placement:
         """The problem's placement, with the options in its `solver`; `seconds` is the clock of the time limit."""
+        problem = self.asked(problem)
         end = seconds() + (self.time_limit_s if self.time_limit_s is not None else inf)
         placement = solve(
             problem,

@@ -6,12 +6,13 @@ is the caller's matter; `caribou problem` has both.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from caribou.collectors.bodies import KINDS, Kind
 from caribou.collectors.facts import Facts
 from caribou.collectors.summary import Summary, problem_regions, summarise
+from caribou.model.bill import LOG_USD_PER_GB, Priced
 from caribou.model.errors import InvalidProblemError
 from caribou.model.graph import Graph
 from caribou.model.manifest import Limit, Manifest
@@ -49,7 +50,7 @@ def build_problem(
         "workflow": {"name": graph.workflow, "version": graph.version},
         "home_region": manifest.home_region,
         "control_region": control_region,
-        "regions": {region: _region(region, facts, manifest.architecture) for region in regions},
+        "regions": {region: _region(region, regions, facts, manifest.architecture) for region in regions},
         "ping_s": {a: {b: list(facts.performance[a].body.ping_s[b]) for b in regions} for a in regions},
         "carbon_model": dict(CARBON_MODEL),
         "runs": summary.runs,
@@ -62,15 +63,17 @@ def build_problem(
     }
 
 
-def _region(region: str, facts: Facts, architecture: str) -> Json:
+def _region(region: str, regions: Collection[str], facts: Facts, architecture: str) -> Json:
     provider = facts.provider[region].body
+    prices = provider.price_usd
+    to = {other: price for other, price in prices.egress_to_per_gb.items() if other in regions}
     return {
         "carbon_intensity_g_per_kwh": facts.carbon[region].body.intensity(),
         "pue": provider.pue,
         "cpu_kw_per_vcpu": provider.cpu_kw_per_vcpu[architecture].to_json(),
         "memory_kw_per_gb": provider.memory_kw_per_gb,
         "relative_run_time": facts.performance[region].body.relative_run_time,
-        "price_usd": provider.price_usd.to_json(),
+        "price_usd": {**prices.to_json(), "egress_to_per_gb": to, Priced.LOG: LOG_USD_PER_GB},
     }
 
 
@@ -104,6 +107,7 @@ def _objective(manifest: Manifest) -> Json:
         "hard": _limits(manifest.hard),
         "soft": _limits(manifest.soft),
         "tail_percentile": TAIL_PERCENTILE,
+        **({"robust": True} if manifest.robust else {}),
     }
 
 
@@ -120,6 +124,8 @@ def _provenance(regions: Iterable[str], facts: Facts, summary: Summary) -> dict[
         **_named("pue_of_aws_fleet", [region for region in regions if provider[region].body.has_pue_of_fleet]),
         **_named("marginal_intensity_unknown", [r for r in regions if facts.carbon[r].body.marginal is None]),
         **_named("carbon_zone_contested", _contested(regions, facts)),
+        **_named("object_prices_unknown", [r for r in regions if provider[r].body.price_usd.object_put is None]),
+        "log_price": f"{LOG_USD_PER_GB:g} USD/GB, us-east-1's, for all regions",
         **_named("egress_price_assumed", [region for region in regions if provider[region].body.has_assumed_egress]),
         **{key: str(pings[key]) for key in ("ping", "relative_run_time") if key in pings},
         **{f"workflow.{key}": text for key, text in summary.provenance.items()},

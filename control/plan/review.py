@@ -24,9 +24,10 @@ from caribou.model.project.workflow import Workflow
 from caribou.model.run.record import RunRecord
 from caribou.model.schema.problem import Problem
 from caribou.model.schema.problem_file import parse_problem
+from caribou.solver import ENOUGH_RUNS
 
-MIN_RUNS = 10
-"""Runs of the current version below which nothing is solved: their samples say too little of the tail."""
+MIN_RUNS = ENOUGH_RUNS
+"""Runs of the current version below which nothing is solved, as no saving could be said."""
 
 
 @dataclass(frozen=True, slots=True)

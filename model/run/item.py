@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
 from caribou.model.run.envelope import Run, Start, StoredPayload, pointer_to_json
+
+ITEM_PAYLOAD_LIMIT_BYTES = 300_000
+"""Payloads up to this size rest in the sync table: a DynamoDB item holds 400 KB, its other attributes are small."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +113,15 @@ def kept_input(run: Run, leaves: frozenset[str], payload: StoredPayload | None) 
         return None
     pointer = payload.pointer
     said = (payload.text or "") if pointer is None else json.dumps(pointer_to_json(pointer))
-    texts = (run.run_id, run.workflow_version, run.graph, run.placement, *leaves, *leaves, said)
-    regions = json.dumps(dict(run.regions))
-    size = _OTHER_BYTES + _RESULTS_BYTES + len(regions.encode()) + sum(len(text.encode()) + 1 for text in texts)
-    return payload if size <= _WRITE_UNIT_BYTES else None
+    return payload if len(said.encode()) <= largest_input_bytes(run, leaves) else None
+
+
+def largest_input_bytes(run: Run, leaves: Iterable[str]) -> int:
+    """How large an input may be that is kept with a run; below 0 if there is no room for any."""
+    leaves = tuple(leaves)
+    texts = (run.run_id, run.workflow_version, run.graph, run.placement, *leaves, *leaves)
+    taken = len(json.dumps(dict(run.regions)).encode()) + sum(len(text.encode()) + 1 for text in texts)
+    return _WRITE_UNIT_BYTES - _OTHER_BYTES - _RESULTS_BYTES - taken - 1
 
 
 class Listed(NamedTuple):

@@ -18,6 +18,8 @@ RECORD_KEY = "caribou_record"
 UNKNOWN_SERVICE = "unknown"
 """Of an endpoint that nobody named: in records of the first schema."""
 _SHOWN_CHARACTERS = 80
+_LATER = frozenset({"result_bytes"})
+"""What the first records of this schema lack."""
 
 
 class Outcome(StrEnum):
@@ -39,7 +41,8 @@ class SuccessorRecord:
 
     `edge` is the edge's id (`<node>#<call>`), `region` where the node's state or message went (None for a skip),
     `offset_s` when the call came, counted from the record's `started_at`, `seconds` how long sending or reporting took,
-    `payload_bytes` the encoded payload's size.
+    `payload_bytes` the encoded payload's size, `message_bytes` that of the message to a plain node: smaller than the
+    payload where this rests in a bucket. Earlier versions did not record it.
     """
 
     edge: str
@@ -49,6 +52,7 @@ class SuccessorRecord:
     payload_bytes: int
     offset_s: float
     seconds: float
+    message_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,10 @@ class EndpointRecord:
 
     `service` as botocore names it, `region` None where it has none or none is known, `host` without its port. `calls`
     were sent in `attempts`, bytes are of request and response bodies. `seconds` are added up over the calls, reading of
-    streamed bodies included; `busy_s` are those in which at least one went on: fewer, if calls ran side by side.
+    streamed bodies included; `busy_s` are those in which at least one went on: fewer, if calls ran side by side. `puts`
+    are the calls of methods that S3 bills as writes, PUT and POST, `round_trips` those of all tries, whatever the
+    bodies' sizes: one to be answered, two of a new connection, one to ask before a body. Both are None in records of
+    earlier versions.
     """
 
     service: str
@@ -69,6 +76,8 @@ class EndpointRecord:
     bytes_in: int
     seconds: float
     busy_s: float
+    puts: int | None = None
+    round_trips: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +94,8 @@ class RunRecord:
 
     Of a cold start, `init_s` is the time from the process's begin until user code was imported, and `import_s` and
     `import_cpu_s` are what that import took; else, and where it is not known, all three are None. They are not in
-    `duration_s` and `cpu_s`.
+    `duration_s` and `cpu_s`. `result_bytes` is what a leaf's result takes in the run item, 0 if it is not kept; None of
+    other nodes, and of earlier versions.
     """
 
     run_id: str
@@ -113,6 +123,7 @@ class RunRecord:
     init_s: float | None = None
     import_s: float | None = None
     import_cpu_s: float | None = None
+    result_bytes: int | None = None
     schema: str = RECORD_SCHEMA
 
     @property
@@ -140,7 +151,7 @@ class RunRecord:
                 fix=f"use records of {RECORD_SCHEMA}",
             )
         names = {field.name for field in fields(cls)}
-        if wrong := sorted(names ^ set(data)):
+        if wrong := sorted((names ^ set(data)) - _LATER):
             raise InvalidRecordError(
                 "has missing or unknown fields",
                 where=where,

@@ -12,10 +12,12 @@ from typing import Any
 
 from caribou.model.errors import InvalidManifestError
 from caribou.model.graph import Function, Graph
-from caribou.model.manifest import FunctionSettings, Manifest, RegionRules
+from caribou.model.manifest import ExternalData, FunctionSettings, Manifest, RegionRules
 from caribou.model.metric import Metric
 from caribou.model.paths import is_file
+from caribou.model.regions import KNOWN_REGIONS
 from caribou.model.schema.environment import checked_environment
+from caribou.model.schema.findings import near
 from caribou.model.schema.manifest_file import (
     DEFAULT,
     EnvironmentVariable,
@@ -70,6 +72,8 @@ def parse_manifest(data: object, where: str, graph: Graph) -> Manifest:
         hard=file.constraints.hard_resource_constraints.by_metric(),
         soft=file.constraints.soft_resource_constraints.by_metric(),
         priority=tuple(file.constraints.priority_order or Metric),
+        robust=settings.robust,
+        external_data=_external_data(file, where, graph),
         iam_policy_file=file.iam_policy_file,
         estimated_invocations_per_month=file.num_calls_in_one_month if estimate is None else estimate,
         runs=replace(DEFAULT.runs, **{field.name: getattr(settings, field.name) for field in fields(DEFAULT.runs)}),
@@ -78,6 +82,24 @@ def parse_manifest(data: object, where: str, graph: Graph) -> Manifest:
         placement_days=settings.placement_days,
         log_retention_days=settings.log_retention_days,
     )
+
+
+def _external_data(file: ManifestFile, where: str, graph: Graph) -> dict[str, ExternalData]:
+    """What the owner says of data that the meter does not see; each of its functions must be one of the workflow."""
+    known = [function.name for function in graph.functions]
+    for name, data in (file.caribou.external_data or {}).items():
+        for i, function in enumerate(data.functions):
+            if function not in known:
+                raise InvalidManifestError(
+                    "is no function of the workflow",
+                    where=f"{where}: caribou.external_data.{name}.functions[{i}]",
+                    found=function,
+                    fix=near(function, known),
+                )
+    return {
+        name: ExternalData(data.service, data.region, tuple(data.functions), data.calls, data.mb_out, data.mb_in)
+        for name, data in (file.caribou.external_data or {}).items()
+    }
 
 
 def _check_identity(file: ManifestFile, where: str, graph: Graph) -> None:
@@ -108,7 +130,10 @@ def _function_settings(function: Function, file: ManifestFile, where: str) -> Fu
         allowed=_codes(override.allowed_regions or file.regions_and_providers.allowed_regions) or None,
         disallowed=_codes(override.disallowed_regions or file.regions_and_providers.disallowed_regions),
     )
-    _check_home(file.home_region.region, rules, decorator if function.regions_and_providers else where)
+    written_in = decorator if function.regions_and_providers else where
+    _check_home(file.home_region.region, rules, written_in)
+    if (near_to := override.keep_near or file.regions_and_providers.keep_near) is not None:
+        rules = _kept_near(near_to, rules, file, decorator if override.keep_near else where)
     variables = [{"key": key, "value": value} for key, value in function.environment_variables.items()]
     own_variables = [
         validated(EnvironmentVariable, v, f"{decorator}: environment_variables", InvalidManifestError)
@@ -123,6 +148,27 @@ def _function_settings(function: Function, file: ManifestFile, where: str) -> Fu
         environment_variables=environment,
         docker_commands=tuple(own.additional_docker_commands or general.additional_docker_commands or ()),
     )
+
+
+def _kept_near(near_to: str, rules: RegionRules, file: ManifestFile, where: str) -> RegionRules:
+    """The regions of a function that stays near an endpoint or a region: that one, and home, where all are."""
+    endpoints = file.caribou.external_data or {}
+    region = endpoints[near_to].region if near_to in endpoints else near_to
+    if region not in KNOWN_REGIONS:
+        raise InvalidManifestError(
+            "is neither an endpoint of caribou.external_data nor a region that Caribou knows",
+            where=f"{where}: regions_and_providers.keep_near",
+            found=near_to,
+            fix=near(near_to, [*endpoints, *KNOWN_REGIONS]),
+        )
+    if not rules.of([region]):
+        raise InvalidManifestError(
+            f"it is in {region}, where the function may not run",
+            where=f"{where}: regions_and_providers.keep_near",
+            found=near_to,
+            fix=f"allow {region}, or keep it near {file.home_region.region}, which is home",
+        )
+    return RegionRules(allowed=tuple(dict.fromkeys((file.home_region.region, region))))
 
 
 def _codes(regions: list[ProviderRegion] | None) -> tuple[str, ...]:

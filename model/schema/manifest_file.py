@@ -26,6 +26,10 @@ LOG_RETENTION_DAYS = (
 DEFAULT = Manifest("", "", "", functions={})
 """Whose values are those of the keys that a file leaves out."""
 
+_LONGEST_NAME = 100
+_MOST_MB = 1024 * 1024
+"""A TB: more than an execution can exchange in its 15 minutes."""
+_ENDPOINT_NAME = re.compile(rf"[A-Za-z][A-Za-z0-9_-]{{0,{_LONGEST_NAME - 1}}}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]+")
 _OURS = "CARIBOU_"
 _ENDPOINT = "AWS_ENDPOINT_URL"
@@ -159,7 +163,10 @@ class Constraints(_Section):
     """What a placement must keep to, and what it is judged by."""
 
     hard_resource_constraints: Annotated[Limits, _section(Limits)] = Limits()
-    """Limits on the tail (95th percentile); a placement that breaks one is refused."""
+    """Limits on the tail (95th percentile): of carbon and cost, of the runs that move; of run time, of all.
+
+    A placement that breaks one is refused.
+    """
     soft_resource_constraints: Annotated[Limits, _section(Limits)] = Limits()
     """Limits on the mean; placements that break fewer are better."""
     priority_order: list[Word[Metric]] | None = None
@@ -205,6 +212,8 @@ class RegionsAndProviders(_Section):
     """The only regions that are allowed; all that Caribou knows if null or empty."""
     disallowed_regions: list[ProviderRegion] | None = None
     """Regions that are not allowed, though they would be otherwise."""
+    keep_near: str | None = None
+    """What functions stay near: an endpoint of caribou.external_data, or a region. They run there or at home only."""
     providers: Annotated[Providers, _section(Providers)] = Providers()
     """Time and memory of the functions."""
 
@@ -216,6 +225,37 @@ class RegionsAndProviders(_Section):
         return self
 
 
+class ExternalDataFile(_Section):
+    """Data that functions exchange with a service and that the meter does not see, such as a database's."""
+
+    service: Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME)]
+    """What it is, for people: `rds`, `s3`, `postgres`."""
+    region: Annotated[str, AfterValidator(_known_region), Field(json_schema_extra={"enum": [*KNOWN_REGIONS]})]
+    """The region that it is in, or the nearest one."""
+    functions: Annotated[list[str], Field(min_length=1)]
+    """The functions that call it, by their names."""
+    calls: Annotated[int, Field(ge=1, le=100_000)] = 1
+    """How often an execution calls it."""
+    mb_out: Annotated[float, Field(ge=0, le=_MOST_MB, allow_inf_nan=False)] | None = None
+    """MB (1024² bytes) that a call sends."""
+    mb_in: Annotated[float, Field(ge=0, le=_MOST_MB, allow_inf_nan=False)] | None = None
+    """MB that a call receives. If neither is given, how much it is is not known, and counts as nothing."""
+
+    @model_validator(mode="after")
+    def _check_total(self) -> Self:
+        if self.calls * max(self.mb_out or 0.0, self.mb_in or 0.0) > _MOST_MB:
+            raise finding(
+                f"is more than {_MOST_MB:,} MB an execution", "check calls, mb_out and mb_in: MB are of one call"
+            )
+        return self
+
+
+def _endpoint_name(name: str) -> str:
+    if not _ENDPOINT_NAME.fullmatch(name) or name in KNOWN_REGIONS:
+        raise finding("is no name for an endpoint", "use letters, digits, - and _, a letter first; not a region's code")
+    return name
+
+
 class CaribouSettings(_Section):
     """Settings that the reference system does not have."""
 
@@ -225,6 +265,8 @@ class CaribouSettings(_Section):
     """The functions' processor architecture."""
     python_version: Literal["3.11", "3.12", "3.13", "3.14"] = DEFAULT.python_version
     """The functions' Python, in quotes."""
+    robust: bool = DEFAULT.robust
+    """Whether a placement is to be the best in the worst corner of what is assumed of carbon, which must come first."""
     home_share: Annotated[float, Field(ge=0, le=1)] = DEFAULT.runs.home_share
     """The share of runs, 0 to 1, that stays at home whatever the placement says, so that home is always measured."""
     message_limit_bytes: Annotated[int, Field(ge=1024, le=256 * 1024)] = DEFAULT.runs.message_limit_bytes
@@ -239,6 +281,8 @@ class CaribouSettings(_Section):
         int, AfterValidator(_retention), Field(json_schema_extra={"enum": [*LOG_RETENTION_DAYS]})
     ] = DEFAULT.log_retention_days
     """Days for which the functions' logs are kept; one of the values that CloudWatch Logs has."""
+    external_data: dict[Annotated[str, AfterValidator(_endpoint_name)], ExternalDataFile] | None = None
+    """By a name of yours, data that functions exchange with services and that the meter does not see."""
 
 
 class ManifestFile(_Section):
@@ -266,3 +310,13 @@ class ManifestFile(_Section):
     """Where the functions may run, and what they get there."""
     caribou: Annotated[CaribouSettings, _section(CaribouSettings)] = CaribouSettings()
     """Settings that the reference system does not have."""
+
+    @model_validator(mode="after")
+    def _check_robust(self) -> Self:
+        first = (self.constraints.priority_order or [*Metric])[0]
+        if self.caribou.robust and first != Metric.CARBON:
+            raise finding(
+                f"caribou.robust is about what is assumed of carbon, and {first} comes first in priority_order",
+                "put carbon first, or take robust out",
+            )
+        return self

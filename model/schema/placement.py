@@ -41,11 +41,16 @@ Hour = Annotated[int, Field(ge=0, le=23)]
 
 
 class EstimateFile(StrictModel):
-    """Mean and 95th percentile over the drawn runs, and the 95 % confidence interval of the mean."""
+    """Mean and 95th percentile over the runs, and their 95 % confidence intervals.
+
+    `p95_ci95` is absent where runs are drawn, and of carbon, which differs by hour; its upper end is null where the
+    runs are too few to bound it.
+    """
 
     mean: NotNegative
     p95: NotNegative
     ci95: Annotated[tuple[float, float], Field(strict=False)]
+    p95_ci95: Annotated[tuple[float, float | None], Field(strict=False)] | None = None
 
 
 class EachMetric(StrictModel, Generic[T]):
@@ -62,6 +67,7 @@ class ConstraintFile(StrictModel):
     """A limit, `hard.` (on the tail) or `soft.` (on the mean), at the hour of the plan at which it is closest.
 
     `slack` is limit - value. `binding` says that the limit is violated, or that a better placement is known without it.
+    `verdict`, of observed runs: whether they say that it is met.
     """
 
     name: Annotated[str, Field(pattern=_limit_pattern(*LimitKind))]
@@ -69,6 +75,7 @@ class ConstraintFile(StrictModel):
     value: NotNegative
     slack: float
     binding: bool
+    verdict: Annotated[str, Field(min_length=1, max_length=80)] | None = None
 
 
 class RelaxFile(StrictModel):
@@ -133,13 +140,25 @@ class StaticFile(StrictModel):
     gap: Annotated[float, Field(ge=0, le=1)]
 
 
+class ToolkitFile(StrictModel):
+    """What the sweeper and the collectors take in a month, runs or not, and how many runs save as much carbon.
+
+    `pays_from_runs` is null if none is saved.
+    """
+
+    cost_usd: NotNegative
+    carbon_g: NotNegative
+    pays_from_runs: Annotated[int, Field(ge=0)] | None
+
+
 class SolverFile(StrictModel):
     """What solved it: the same name, version, seed, number of samples, options and problem give the same placement.
 
-    The options are `max_regions`, `switching_penalty` and `time_limit_s`, where they were given; where the last one
-    ended the solve, the placement depends on the machine. The rest is measured: `seconds` on the clock, `cpu_seconds`
-    of all threads, and what these are accounted as, as if a Lambda function had spent them in the region
-    `accounted_in`. `pays_back_after_runs` is null if no carbon is saved.
+    The options are `robust`, `max_regions`, `switching_penalty` and `time_limit_s`, where they were given; where the
+    last one ended the solve, the placement depends on the machine. `left_out` are regions that could not be judged by
+    the worst corner. The rest is measured: `seconds` on the clock, `cpu_seconds` of all threads, and what these are
+    accounted as, as if a Lambda function had spent them in the region `accounted_in`. `pays_back_after_runs` is null if
+    no carbon is saved.
     """
 
     name: Name
@@ -147,6 +166,8 @@ class SolverFile(StrictModel):
     seed: Annotated[int, Field(ge=0)]
     samples: Annotated[int, Field(ge=1)] | None = None
     evaluations: Annotated[int, Field(ge=0)] | None = None
+    robust: bool | None = None
+    left_out: Annotated[tuple[Name, ...], Field(strict=False)] | None = None
     max_regions: Annotated[int, Field(ge=0)] | None = None
     switching_penalty: NotNegative | None = None
     time_limit_s: NotNegative | None = None
@@ -157,6 +178,7 @@ class SolverFile(StrictModel):
     carbon_g: NotNegative | None = None
     cost_usd: NotNegative | None = None
     pays_back_after_runs: Annotated[int, Field(ge=0)] | None = None
+    toolkit_a_month: ToolkitFile | None = None
 
 
 class SavingsFile(StrictModel):
@@ -200,7 +222,8 @@ class SensitivityFile(StrictModel):
     """Whether the plan saves carbon, over all corners that are known: none by marginal intensity if a region lacks it.
 
     `break_even_kwh_per_gb`: the energy of data between regions at which the plan neither saves nor loses, null if none.
-    `runs`: how many observed runs it rests on, null if they are drawn.
+    `runs`: how many observed runs it rests on, null if they are drawn. `runs_needed`: about how many would do where
+    they are too few to say, null where they are not, or where no number would.
     """
 
     verdict: Annotated[str, Field(min_length=1, max_length=80)]
@@ -208,6 +231,7 @@ class SensitivityFile(StrictModel):
     marginal_unknown: Annotated[tuple[Name, ...], Field(strict=False)]
     break_even_kwh_per_gb: NotNegative | None
     runs: Annotated[int, Field(ge=1)] | None
+    runs_needed: Annotated[int, Field(ge=1)] | None = None
 
 
 class PlacementFile(StrictModel):

@@ -28,6 +28,9 @@ Durations = Annotated[tuple[Annotated[float, Field(ge=0, le=LAMBDA_MAX_S)], ...]
 Latencies = Annotated[tuple[Annotated[float, Field(ge=0, le=3600)], ...], Field(strict=False, min_length=1)]
 Pings = Annotated[tuple[Annotated[float, Field(ge=0, le=10)], ...], Field(strict=False, min_length=1)]
 Sizes = Annotated[tuple[SizeGb, ...], Field(strict=False, min_length=1)]
+ItemBytes = Annotated[int, Field(ge=0, le=1024**2)]
+ItemSizes = Annotated[tuple[ItemBytes, ...], Field(strict=False)]
+"""Sizes of items in a table, which holds none above 400 KB."""
 Counts = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)]
 Row = Annotated[int, Field(ge=0)]
 Rows = Annotated[tuple[Row, ...], Field(strict=False, min_length=1)]
@@ -47,12 +50,15 @@ class CarbonIntensity(StrictModel):
     """Average intensity of a region's grid: overall, and by hour of the day in UTC, from 0.
 
     `marginal` is the annual mean of marginal intensity, of whichever power plants answer to one kWh more; absent where
-    nobody publishes it. No placement is chosen by it: see `sensitivity` in docs/model.md.
+    nobody publishes it. No placement is chosen by it: see `sensitivity` in docs/model.md. `zone` is the grid's name;
+    `year_to_year` the standard deviation of the logarithm of a year's mean to the year before, absent if not known.
     """
 
     average: Intensity
     hourly: Annotated[tuple[Intensity, ...], Field(strict=False, min_length=24, max_length=24)]
     marginal: Intensity | None = None
+    zone: Name | None = None
+    year_to_year: Annotated[float, Field(ge=0, le=2)] | None = None
 
 
 class CpuPower(StrictModel):
@@ -63,7 +69,10 @@ class CpuPower(StrictModel):
 
 
 class Prices(StrictModel):
-    """A region's prices: its own, never another region's. `egress_internet_per_gb` is accepted, and not read."""
+    """A region's prices: its own, never another region's. `egress_internet_per_gb` is accepted, and not read.
+
+    `egress_to_per_gb` has those of regions to which data goes at another price than to all others.
+    """
 
     compute_per_gb_s: dict[Architecture, Annotated[float, Field(ge=0, le=0.01)]]
     invocation: dict[Architecture, Annotated[float, Field(ge=0, le=0.01)]]
@@ -72,6 +81,10 @@ class Prices(StrictModel):
     table_write_unit: Annotated[float, Field(ge=0, le=0.01)]
     egress_other_region_per_gb: Price
     egress_internet_per_gb: Price | None = None
+    egress_to_per_gb: dict[Name, Price] = Field(default_factory=dict)
+    object_put: Annotated[float, Field(ge=0, le=0.01)] | None = None
+    object_get: Annotated[float, Field(ge=0, le=0.01)] | None = None
+    log_per_gb: Price | None = None
 
 
 class ProblemRegion(StrictModel):
@@ -107,10 +120,17 @@ class CarbonModel(StrictModel):
 
 
 class ObservedRuns(StrictModel):
-    """The runs that were observed, a row each: everything else names them by their place in this list."""
+    """The runs that were observed, a row each: everything else names them by their place in this list.
+
+    `item_bytes` has the sizes of each run's item at its writes, without its map of regions and its input.
+    `input_bytes` come on top of them while the map has no more than `input_room_bytes`.
+    """
 
     id: Annotated[tuple[Name, ...], Field(strict=False, min_length=1)]
     started_at: Annotated[tuple[float, ...], Field(strict=False, min_length=1)]
+    item_bytes: Annotated[tuple[ItemSizes, ...], Field(strict=False)] | None = None
+    input_bytes: ItemSizes | None = None
+    input_room_bytes: ItemSizes | None = None
 
 
 class Endpoint(StrictModel):
@@ -124,13 +144,16 @@ class Endpoint(StrictModel):
 class Exchanges(StrictModel):
     """What executions exchanged with an endpoint: aligned with their `duration_s`, 0 where they did not call it.
 
-    `seconds` are those in which at least one call went on.
+    `seconds` are those in which at least one call went on, `puts` the calls that write, `round_trips` what the calls
+    took whatever they moved: both where that is known.
     """
 
     calls: Counts
     gb_out: Sizes
     gb_in: Sizes
     seconds: Durations
+    puts: Counts | None = None
+    round_trips: Counts | None = None
 
 
 class Runs(StrictModel):
@@ -148,11 +171,15 @@ class Runs(StrictModel):
 
 
 class Transfers(StrictModel):
-    """Messages observed between two regions; the lists are aligned, one place a message; `run` says of which run."""
+    """Messages observed between two regions; the lists are aligned, one place a message; `run` says of which run.
+
+    `sent_gb` is the message, or the item in a sync node's table: less than the payload if that rests in a bucket.
+    """
 
     run: Rows | None = None
     payload_gb: Sizes
     latency_s: Latencies
+    sent_gb: Sizes | None = None
 
 
 class NoticeTransfers(StrictModel):
@@ -171,10 +198,16 @@ class Redirector(StrictModel):
 
 
 class Entry(StrictModel):
-    """How runs begin. `stays_home_share` is the share of runs that no placement moves."""
+    """How runs begin. `stays_home_share` is the share of runs that no placement moves.
+
+    `sent_gb` are the clients' messages, `forwarded_gb` those of the home entry where the entry node is elsewhere; both
+    are less than the payload where that rests in a bucket.
+    """
 
     node: Name
     payload_gb: Sizes
+    sent_gb: Sizes | None = None
+    forwarded_gb: Sizes | None = None
     plan_gb: SizeGb
     plan_read_at_function_probability: Fraction
     redirector: Redirector | None = None
@@ -182,13 +215,22 @@ class Entry(StrictModel):
 
 
 class ProblemNode(StrictModel):
-    """A node. `vcpu` null means memory_mb / 1769, Lambda's share. `runs` by region, where observed."""
+    """A node. `vcpu` null means memory_mb / 1769, Lambda's share. `runs` by region, where observed.
+
+    `claim_bytes` is the size of the item by which a delivery claims it, 0 if it is not claimed, `report_bytes` those of
+    a sync node's state at each report. `log_bytes` is what an execution logs, `collected_units` what its record counts
+    in the control plane's table.
+    """
 
     memory_mb: Annotated[int, Field(ge=128, le=10240)]
     vcpu: Annotated[float, Field(gt=0, le=6)] | None
     architecture: Architecture
     allowed_regions: Annotated[tuple[Name, ...], Field(strict=False, min_length=1)]
     cpu_utilization: Fraction
+    claim_bytes: ItemBytes | None = None
+    report_bytes: ItemSizes | None = None
+    log_bytes: Annotated[float, Field(ge=0, le=1024**3)] | None = None
+    collected_units: Annotated[float, Field(ge=0, le=400)] | None = None
     runs: dict[Name, Runs]
 
 
@@ -238,12 +280,17 @@ class ProblemLimit(StrictModel):
 
 
 class Objective(StrictModel):
-    """What is minimised, in order; `hard` limits bound the tail (a percentile), `soft` ones the mean."""
+    """What is minimised, in order; `hard` limits bound the tail (a percentile), `soft` ones the mean.
+
+    The tails of carbon and cost are those of the runs that move, that of run time is that of all: see docs/model.md.
+    `robust`: carbon is what it is in the worst corner of what is assumed, not by the problem's own assumptions.
+    """
 
     priority: Annotated[tuple[Word[Metric], ...], Field(strict=False, min_length=1, max_length=len(Metric))]
     hard: dict[Word[Metric], ProblemLimit]
     soft: dict[Word[Metric], ProblemLimit]
     tail_percentile: Annotated[float, Field(gt=0, lt=100)]
+    robust: bool = False
 
     def limits(self, kind: LimitKind) -> Mapping[Metric, ProblemLimit]:
         """The limits of a kind."""

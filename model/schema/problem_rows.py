@@ -8,6 +8,9 @@ from caribou.model.schema.flaw import Flaw, misaligned
 from caribou.model.schema.problem import Problem, Runs, Transfers
 
 SECOND_SCHEMA = "caribou.problem/2"
+_RUN_SIZES = ("item_bytes", "input_bytes", "input_room_bytes")
+_ENTRY_SIZES = ("sent_gb", "forwarded_gb")
+_NODE_SIZES = ("claim_bytes", "report_bytes", "log_bytes", "collected_units")
 
 
 def rows(problem: Problem) -> Iterator[Flaw]:
@@ -31,6 +34,7 @@ def _without_rows(problem: Problem) -> Iterator[Flaw]:
         yield Flaw("is of another schema", "carbon_model.intra_region_kwh_per_gb", model.intra_region_kwh_per_gb, fix)
     if problem.runs is not None:
         yield Flaw("is of another schema", "runs", f"{len(problem.runs.id)} runs", fix)
+    yield from (Flaw("is of another schema", path, size, fix) for path, size in _billed(problem) if size is not None)
     for name, node in problem.nodes.items():
         for region, runs in node.runs.items():
             path = f"nodes.{name}.runs.{region}"
@@ -38,6 +42,15 @@ def _without_rows(problem: Problem) -> Iterator[Flaw]:
                 yield Flaw("is missing", f"{path}.external_data_gb", None, "add it, 0 where nothing was exchanged")
             if runs.run is not None or runs.external is not None:
                 yield Flaw("is of another schema", path, "run, external", fix)
+
+
+def _billed(problem: Problem) -> Iterator[tuple[str, object]]:
+    """What says how large things are that are billed."""
+    yield from ((f"entry.{name}", getattr(problem.entry, name)) for name in _ENTRY_SIZES)
+    for name, node in problem.nodes.items():
+        yield from ((f"nodes.{name}.{size}", getattr(node, size)) for size in _NODE_SIZES)
+    for i, edge in enumerate(problem.edges):
+        yield from ((f"edges[{i}].transfers.{pair}.sent_gb", seen.sent_gb) for pair, seen in edge.transfers.items())
 
 
 def _with_rows(problem: Problem) -> Iterator[Flaw]:
@@ -55,8 +68,14 @@ def _ids(problem: Problem, count: int) -> Iterator[Flaw]:
     assert problem.runs is not None
     if len(set(problem.runs.id)) < count:
         yield Flaw("names a run twice", "runs.id", f"{count} ids", "name each once")
-    if len(problem.runs.started_at) != count:
-        yield misaligned("runs.started_at", len(problem.runs.started_at), "id", count)
+    for name in ("started_at", *_RUN_SIZES):
+        values = getattr(problem.runs, name)
+        if values is not None and len(values) != count:
+            yield misaligned(f"runs.{name}", len(values), "id", count)
+    for name in _ENTRY_SIZES:
+        values = getattr(problem.entry, name)
+        if values is not None and len(values) != count:
+            yield misaligned(f"entry.{name}", len(values), "runs.id", count)
     if len(problem.entry.payload_gb) != count:
         yield misaligned("entry.payload_gb", len(problem.entry.payload_gb), "runs.id", count)
 
@@ -80,8 +99,8 @@ def _exchanges(problem: Problem, runs: Runs, path: str) -> Iterator[Flaw]:
         if name not in problem.endpoints:
             known = ", ".join(problem.endpoints) or "none"
             yield Flaw("names an unknown endpoint", f"{path}.external.{name}", name, f"use one of: {known}")
-        for field in ("calls", "gb_out", "gb_in", "seconds"):
-            if len(values := getattr(exchanged, field)) != expected:
+        for field in ("calls", "gb_out", "gb_in", "seconds", "puts", "round_trips"):
+            if (values := getattr(exchanged, field)) is not None and len(values) != expected:
                 yield misaligned(f"{path}.external.{name}.{field}", len(values), "duration_s", expected)
 
 

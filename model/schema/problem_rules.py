@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from caribou.model.metric import LimitKind, LimitType
+from caribou.model.metric import LimitKind, LimitType, Metric
 from caribou.model.schema.flaw import Flaw, misaligned
 from caribou.model.schema.problem import Problem, ProblemEdge, ProblemNode, Redirector, Runs, Transfers
 from caribou.model.schema.problem_rows import rows
@@ -14,7 +14,7 @@ MIN_RELATIVE_LIMIT = 10.0
 
 def flaws(problem: Problem) -> Iterator[Flaw]:
     """Everything wrong with a problem, the basic things first: later rules rely on earlier ones."""
-    for rule in (_regions, _pings, _nodes, _edges, _graph, _observations, rows, _skips, _entry, _objective):
+    for rule in (_regions, _pings, _nodes, _edges, _graph, _sizes, _observations, rows, _skips, _entry, _objective):
         yield from rule(problem)
 
 
@@ -58,6 +58,14 @@ def _nodes(problem: Problem) -> Iterator[Flaw]:
         yield from _prices(problem, node)
 
 
+def _sizes(problem: Problem) -> Iterator[Flaw]:
+    """A sync node's state is written once for each of its edges."""
+    for name, node in problem.nodes.items():
+        edges = [problem.edges[i] for i in problem.in_edges[name] if problem.edges[i].sync is not None]
+        if node.report_bytes is not None and len(node.report_bytes) != len(edges):
+            yield misaligned(f"nodes.{name}.report_bytes", len(node.report_bytes), "the edges into it", len(edges))
+
+
 def _prices(problem: Problem, node: ProblemNode) -> Iterator[Flaw]:
     for region in node.allowed_regions:
         if region not in problem.regions:
@@ -98,6 +106,8 @@ def _transfers(problem: Problem, transfers: Mapping[str, Transfers], path: str) 
     for pair, seen in transfers.items():
         if len(seen.latency_s) != len(seen.payload_gb):
             yield misaligned(f"{path}.{pair}.latency_s", len(seen.latency_s), "payload_gb", len(seen.payload_gb))
+        if seen.sent_gb is not None and len(seen.sent_gb) != len(seen.payload_gb):
+            yield misaligned(f"{path}.{pair}.sent_gb", len(seen.sent_gb), "payload_gb", len(seen.payload_gb))
 
 
 def _graph(problem: Problem) -> Iterator[Flaw]:
@@ -217,6 +227,9 @@ def _objective(problem: Problem) -> Iterator[Flaw]:
     goal = problem.objective
     if len(set(goal.priority)) < len(goal.priority):
         yield Flaw("names a metric twice", "objective.priority", ", ".join(goal.priority), "name each once")
+    if goal.robust and goal.priority[0] != Metric.CARBON:
+        what = "is about what is assumed of carbon, which is not the first metric of `priority`"
+        yield Flaw(what, "objective.robust", "true", "put carbon first, or write false")
     for kind in LimitKind:
         for metric, limit in goal.limits(kind).items():
             if limit.type == LimitType.RELATIVE and limit.value < MIN_RELATIVE_LIMIT:

@@ -23,6 +23,7 @@ LARGEST_EXPANDED = 200_000
 
 _DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
 _SIXTIES = re.compile(r"[-+]?[0-9_]+(:[0-9_.]+)+")
+_HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 _TAG_FAULTS = (ValueError, OverflowError, TypeError, LookupError, AttributeError, RecursionError)
 """What PyYAML's constructors raise for a value that is none of its tag, such as the date 2026-13-45."""
 
@@ -50,6 +51,12 @@ class _Loader(yaml.SafeLoader):
             return super().construct_object(node, deep)
         except _TAG_FAULTS:
             raise _fault(f"{_quoted(node)} is no value of its kind; write a text in quotes", node.start_mark) from None
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:  # noqa: ANN401 - PyYAML's
+        """The text of a node. Raises yaml.MarkedYAMLError for half a character, which no file and no service takes."""
+        if isinstance(node, yaml.ScalarNode) and _HALF_A_CHARACTER.search(node.value):
+            raise _fault("a text has half a character in it, an escape from \\ud800 to \\udfff", node.start_mark)
+        return super().construct_scalar(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's
         """The mapping. Raises yaml.MarkedYAMLError on a key that is there already."""

@@ -25,11 +25,12 @@ from caribou.model.schema.problem import Problem
 from caribou.solver.search.moves import moved
 from caribou.solver.search.objective import Criteria, tails_needed
 from caribou.solver.search.score_cache import ScoreCache
-from caribou.solver.simulation.evaluation import check_sampling, place_positions
+from caribou.solver.simulation.checks import check_sampling, place_positions
 from caribou.solver.simulation.evaluator import Evaluator, Scores
 from caribou.solver.simulation.lower_bounds import LowerBounds
 from caribou.solver.simulation.precision import EPSILON
 from caribou.solver.simulation.random_streams import Ints
+from caribou.solver.simulation.worst_corner import candidates, evaluator_of
 
 MOVES = 3
 """How many moves of a node are scored, besides the one home."""
@@ -104,7 +105,7 @@ class Reason:
 def explain(problem: Problem, placement: Placement, *, seed: int = 0, samples: int = 2000) -> tuple[Reason, ...]:
     """The reasons, one a node and region that it is in, nodes as in the problem. Raises InvalidPlacementError."""
     check_sampling(seed, samples)
-    explainer = _Explainer(problem, placement, seed, samples)
+    explainer = _Explainer(candidates(problem), placement, seed, samples)
     return tuple(reason for node in problem.nodes for reason in explainer.reasons(node, problem.node_order.index(node)))
 
 
@@ -151,12 +152,13 @@ class _Explainer:
     @cached_property
     def _evaluator(self) -> Evaluator:
         tails = tails_needed(self.problem.objective, Metric.RUNTIME)
-        return Evaluator(self.problem, self.seed, self.samples, tails)
+        return evaluator_of(self.problem, self.seed, self.samples, tails)
 
     @cached_property
     def _without_hop(self) -> Evaluator:
         entry = self.problem.entry.model_copy(update={"plan_read_at_function_probability": 0.0})
-        return Evaluator(self.problem.model_copy(update={"entry": entry}), self.seed, self.samples, (Metric.RUNTIME,))
+        problem = self.problem.model_copy(update={"entry": entry})
+        return evaluator_of(problem, self.seed, self.samples, (Metric.RUNTIME,))
 
     @cached_property
     def _criteria(self) -> dict[int, Criteria]:

@@ -20,6 +20,7 @@ from typing import Any
 from caribou.model.metric import Metric
 from caribou.model.placement import ALL_HOURS, Placement
 from caribou.model.schema.problem import Architecture, Problem, ProblemRegion
+from caribou.solver.analysis.standing import Toolkit, toolkit
 from caribou.solver.simulation.carbon_and_cost import MB_PER_GB, MB_PER_VCPU, SECONDS_AN_HOUR
 from caribou.solver.simulation.precision import significant
 
@@ -32,7 +33,8 @@ _ARCHITECTURES: tuple[Architecture, ...] = ("x86_64", "arm64")
 class Footprint:
     """What a solve took. `cost_usd` is None where the region's prices are not among the problem's.
 
-    `pays_back_after_runs` is how many runs save as much carbon; None if the placement saves none.
+    `pays_back_after_runs` is how many runs save as much carbon; None if the placement saves none. `toolkit` is what
+    stands beside it, month by month.
     """
 
     cpu_seconds: float
@@ -41,6 +43,7 @@ class Footprint:
     carbon_g: float
     cost_usd: float | None
     pays_back_after_runs: int | None
+    toolkit: Toolkit
 
     def to_json(self) -> dict[str, Any]:
         """As in a placement's file, part of `solver`."""
@@ -51,6 +54,7 @@ class Footprint:
             "carbon_g": significant(self.carbon_g),
             "cost_usd": None if self.cost_usd is None else significant(self.cost_usd),
             "pays_back_after_runs": self.pays_back_after_runs,
+            "toolkit_a_month": self.toolkit.to_json(),
         }
 
 
@@ -68,6 +72,7 @@ def footprint(problem: Problem, placement: Placement, cpu_seconds: float) -> Foo
         carbon_g=carbon_g,
         cost_usd=_usd(facts, memory_gb * seconds),
         pays_back_after_runs=_runs(carbon_g, saved_g(placement)),
+        toolkit=toolkit(problem, saved_g(placement)),
     )
 
 

@@ -27,7 +27,7 @@ from caribou.model.schema.problem import Objective, Problem, ProblemLimit
 from caribou.solver.search.moves import single_region_plans
 from caribou.solver.search.objective import Criteria, tails_needed
 from caribou.solver.simulation.carbon_and_cost import AVERAGE
-from caribou.solver.simulation.evaluation import place_positions
+from caribou.solver.simulation.checks import place_positions
 from caribou.solver.simulation.evaluator import Evaluator, Scores
 from caribou.solver.simulation.precision import EPSILON, significant
 from caribou.solver.simulation.random_streams import Ints

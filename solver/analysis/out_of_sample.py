@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from caribou.model.metric import LimitKind
+from caribou.model.metric import LimitKind, Metric
 from caribou.model.schema.problem import Problem
 from caribou.solver.search.objective import PER_CENT, Criteria, tails_needed
 from caribou.solver.simulation.evaluation import NORMAL_95
@@ -40,15 +40,16 @@ class OutOfSample:
         details = self._evaluator.details(places, hours)
         return {
             "samples": self.samples,
-            **{metric.field: self._tail(runs) for metric, runs in details.items()},
+            **{metric.field: self._tail(metric, runs) for metric, runs in details.items()},
             "limits": self._limits(places, hours),
         }
 
-    def _tail(self, runs: Floats) -> dict[str, Any]:
+    def _tail(self, metric: Metric, runs: Floats) -> dict[str, Any]:
+        bounded = runs[..., : self._evaluator.part.scenarios.count] if metric.tail_is_of_moved else runs
         share = self.problem.objective.tail_percentile / PER_CENT
-        half = NORMAL_95 * float(np.sqrt(share * (1 - share) / self.samples))
+        half = NORMAL_95 * float(np.sqrt(share * (1 - share) / bounded.shape[-1]))
         wanted = np.clip([share - half, share, share + half], 0, 1)
-        low, tail, high = (significant(float(value)) for value in np.quantile(runs, wanted))
+        low, tail, high = (significant(float(value)) for value in np.quantile(bounded, wanted))
         return {"mean": significant(float(runs.mean())), "tail": tail, "tail_ci95": [low, high]}
 
     def _limits(self, places: Ints, hours: Sequence[int]) -> list[dict[str, Any]]:

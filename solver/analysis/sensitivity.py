@@ -2,55 +2,30 @@
 
 Notation: saving = (home - placed) / home, of the mean carbon of a run over the day.
 
-Two assumptions of the carbon model are contested. What a kilowatt hour emits is either the grid's average (by hour) or
-what the power plants emit that answer to one kWh more (marginal; an annual mean here, as nobody publishes hours for all
-grids). What a GB in motion takes between regions and inside one has been put at 0.001 and as much, at 0.001 and
-nothing, and, the worst for whoever moves data, at 0.005 and nothing. The plan was chosen under one of the
-combinations; its saving under each says how much of it is an assumption. Sources: docs/model.md.
+The plan was chosen under one set of assumptions, or by its worst; its saving under each corner of them (`corners`) says
+how much of it is an assumption.
 
 Where the runs are observed ones, each saving has an interval, by the bootstrap. The verdict is over all corners.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import Any, Literal
+from math import ceil, inf
+from typing import Any
 
 import numpy as np
 
-from caribou.model.placement import ALL_HOURS, Placement, Plan
+from caribou.model.placement import Placement
 from caribou.model.schema.problem import Problem
-from caribou.solver.analysis.day_carbon import day_carbon
-from caribou.solver.simulation.carbon_and_cost import AVERAGE
-from caribou.solver.simulation.evaluation import check_sampling
-from caribou.solver.simulation.evaluator import Evaluator
+from caribou.model.verdict import Verdict
+from caribou.solver.analysis.day_carbon import ENOUGH_RUNS, Days, Saving, all_home, days_of, saving_of
+from caribou.solver.simulation.checks import check_sampling
+from caribou.solver.simulation.corners import INTENSITIES, TRANSMISSION, Energies, Intensity, marginal_unknown
 from caribou.solver.simulation.precision import EPSILON, significant
 
-TRANSMISSION: tuple[tuple[float, float], ...] = ((0.001, 0.001), (0.001, 0.0), (0.005, 0.0))
-"""What data in motion takes, kWh/GB, between regions and inside one: the reference system's default, Cloud Carbon
-Footprint's with the reference paper's rule that only data between regions counts, and that paper's worst case."""
-
-Intensity = Literal["average", "marginal"]
-INTENSITIES: tuple[Intensity, ...] = ("average", "marginal")
-_AT: Mapping[Intensity, Callable[[int], int]] = {"average": lambda hour: hour, "marginal": lambda _: AVERAGE}
-"""Which place on the hour axis stands for an hour."""
-
-
-class Verdict(StrEnum):
-    """Whether a placement saves carbon."""
-
-    SAVES = "saves"
-    """Under every assumption, and the runs are enough to say so."""
-    LOSES = "loses"
-    """Under every assumption, and the runs are enough to say so."""
-    DEPENDS = "depends on what is assumed"
-    """It saves under one assumption and loses under another."""
-    TOO_FEW = "too few runs to say"
-    """Under one of the assumptions the interval of the saving has zero in it."""
-    STAYS = "stays home"
-    """Nothing moves, so nothing is saved or lost."""
+MOST_RUNS = 1_000_000
+"""More runs than that are not called an estimate of anything: the saving is nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +37,31 @@ class Corner:
     intensity: Intensity
     saving: float
     ci95: tuple[float, float] | None
+
+    @classmethod
+    def of(cls, energies: Energies, intensity: Intensity, saving: Saving) -> Corner:
+        """What is saved under these assumptions."""
+        return cls(*energies, intensity, saving.mean, saving.ci95)
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether the runs leave open if it is a saving or a loss."""
+        return self.ci95 is not None and self.ci95[0] <= 0 <= self.ci95[1]
+
+    @property
+    def sign(self) -> int:
+        """1 for a saving, -1 for a loss, 0 for neither or if the runs leave it open."""
+        return 0 if self.is_unsure or abs(self.saving) < EPSILON else int(np.sign(self.saving))
+
+    def runs_needed(self, runs: int) -> float:
+        """About how many runs would do to be sure that it is not nothing, where so many were not enough.
+
+        An interval's width goes with one over the root of the runs; only its part on the side of zero is to fit.
+        """
+        assert self.ci95 is not None
+        low, high = self.ci95
+        side = self.saving - low if self.saving > 0 else high - self.saving
+        return runs * (side / abs(self.saving)) ** 2 if abs(self.saving) >= EPSILON else inf
 
     def to_json(self) -> dict[str, Any]:
         """As in a placement's file."""
@@ -90,14 +90,24 @@ class Sensitivity:
     @property
     def verdict(self) -> Verdict:
         """In one word, over all corners that are known."""
-        signs = {_sign(corner.saving) for corner in self.corners}
-        if signs == {0}:
+        if all(abs(corner.saving) < EPSILON for corner in self.corners):
             return Verdict.STAYS
+        signs = {corner.sign for corner in self.corners}
         if {1, -1} <= signs:
             return Verdict.DEPENDS
-        if any(corner.ci95 is not None and corner.ci95[0] <= 0 <= corner.ci95[1] for corner in self.corners):
+        if self.runs is not None and self.runs < ENOUGH_RUNS:
+            return Verdict.TOO_FEW
+        if any(corner.is_unsure for corner in self.corners):
             return Verdict.TOO_FEW
         return Verdict.LOSES if -1 in signs else Verdict.SAVES
+
+    @property
+    def runs_needed(self) -> int | None:
+        """About how many runs would do where they are too few to say; None where they are not, or no number would."""
+        if self.verdict != Verdict.TOO_FEW or self.runs is None:
+            return None
+        needed = max((corner.runs_needed(self.runs) for corner in self.corners if corner.is_unsure), default=0.0)
+        return max(ceil(significant(needed)), self.runs + 1, ENOUGH_RUNS) if needed <= MOST_RUNS else None
 
     def to_json(self) -> dict[str, Any]:
         """As in a placement's file, `sensitivity`."""
@@ -109,6 +119,7 @@ class Sensitivity:
             if self.break_even_kwh_per_gb is None
             else significant(self.break_even_kwh_per_gb),
             "runs": self.runs,
+            "runs_needed": self.runs_needed,
         }
 
 
@@ -118,28 +129,21 @@ def sensitivity(problem: Problem, placement: Placement, *, seed: int = 0, sample
     Raises InvalidPlacementError if the placement is not one of the problem.
     """
     check_sampling(seed, samples)
-    unknown = _marginal_unknown(problem, placement)
-    corners, known = [], []
-    for energies in TRANSMISSION:
-        evaluator = Evaluator(_assuming(problem, *energies), seed, samples)
-        for intensity in INTENSITIES if not unknown else INTENSITIES[:1]:
-            home = day_carbon(evaluator, _home(problem, placement), _AT[intensity])
-            placed = day_carbon(evaluator, placement, _AT[intensity])
-            saving = home.saving_of(placed)
-            corners.append(Corner(*energies, intensity, saving.mean, saving.ci95))
-            if intensity == "average" and energies[1] == 0:
-                known.append((energies[0], home.mean_g - placed.mean_g))
+    unknown = marginal_unknown(problem, {problem.home_region, *placement.regions})
+    days = days_of(problem, placement, all_home(problem, placement), seed=seed, samples=samples)
+    known = INTENSITIES if not unknown else INTENSITIES[:1]
     return Sensitivity(
-        corners=tuple(corners),
+        corners=tuple(Corner.of(e, i, saving_of(days, e, i)) for e in TRANSMISSION for i in known),
         marginal_unknown=unknown,
-        break_even_kwh_per_gb=_break_even(*known),
+        break_even_kwh_per_gb=_break_even(*(_saved(days, energies) for energies in TRANSMISSION if not energies[1])),
         runs=None if problem.runs is None else len(problem.runs.id),
     )
 
 
-def _home(problem: Problem, placement: Placement) -> Placement:
-    """All nodes at home, all day."""
-    return replace(placement, plans=(Plan(ALL_HOURS, dict.fromkeys(problem.nodes, problem.home_region)),), origin={})
+def _saved(days: Days, energies: Energies) -> tuple[float, float]:
+    """The energy between regions, and the grams that are saved with it, by average intensity."""
+    placed, home = days.grams(energies, "average")
+    return energies[0], float(home - placed)
 
 
 def with_sensitivity(placement: Placement, found: Sensitivity) -> Placement:
@@ -147,35 +151,8 @@ def with_sensitivity(placement: Placement, found: Sensitivity) -> Placement:
     return replace(placement, origin={**placement.origin, "sensitivity": found.to_json()})
 
 
-def _marginal_unknown(problem: Problem, placement: Placement) -> tuple[str, ...]:
-    """The plan's regions, home is one, of which marginal intensity is not known."""
-    regions = {problem.home_region, *(region for plan in placement.plans for region in plan.regions.values())}
-    grids = {name: facts.carbon_intensity_g_per_kwh for name, facts in problem.regions.items() if name in regions}
-    return tuple(name for name, grid in grids.items() if grid.marginal is None)
-
-
-def _assuming(problem: Problem, kwh_per_gb: float, intra_kwh_per_gb: float) -> Problem:
-    """The problem with these transmission energies and, in the place of the overall average, marginal intensity.
-
-    So one problem scores both: at the hours 0 to 23 with average intensity, at `AVERAGE` with the marginal one.
-    """
-    regions = {}
-    for name, facts in problem.regions.items():
-        grid = facts.carbon_intensity_g_per_kwh
-        changed = grid.model_copy(update={"average": grid.average if grid.marginal is None else grid.marginal})
-        regions[name] = facts.model_copy(update={"carbon_intensity_g_per_kwh": changed})
-    energies = {"transmission_kwh_per_gb": kwh_per_gb, "intra_region_kwh_per_gb": intra_kwh_per_gb}
-    return problem.model_copy(
-        update={"regions": regions, "carbon_model": problem.carbon_model.model_copy(update=energies)}
-    )
-
-
 def _break_even(low: tuple[float, float], high: tuple[float, float]) -> float | None:
     """The energy at which nothing is saved, from what is saved at two, in which it is linear: (energy, g)."""
     slope = (high[1] - low[1]) / (high[0] - low[0])
     energy = low[0] - low[1] / slope if slope else 0.0
     return energy if energy > 0 else None
-
-
-def _sign(saving: float) -> int:
-    return 0 if abs(saving) < EPSILON else int(np.sign(saving))

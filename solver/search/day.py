@@ -1,4 +1,4 @@
-"""What couples the hours of a day: few regions, and few moves from one hour to the next.
+"""What couples the hours of a day: few regions, few moves from one hour to the next, and shares of the day.
 
 **Few regions.** Notation: at most k regions besides home over the day. Branch and bound over sets of regions: solve
 with all that are allowed; if more than k are used, the best with k lacks at least one of the used ones, r1, r2, ...:
@@ -7,6 +7,9 @@ with the lowest value is next, so the first one that uses at most k is the best 
 
 **Few moves.** Among the plans that are best at some hour, and the best static one, the shortest way through the hours
 of the day, round to the first again: an hour costs its objective, a node that moves the penalty. Exact among these.
+
+**The day as a whole.** A share of home's carbon in the worst corner is not a mean over hours: what is best in its worst
+corner at each hour may be beaten over the day by one plan for all of them.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import numpy as np
 from caribou.solver.search.hourly import Hourly
 from caribou.solver.search.hours import Choice, DayChoices, DayCriteria, choose
 from caribou.solver.search.score_cache import ScoreCache
+from caribou.solver.simulation.precision import EPSILON
 from caribou.solver.simulation.random_streams import Floats, Ints
 
 Value = tuple[float, float, float]
@@ -127,6 +131,25 @@ def with_fewer_moves(cache: ScoreCache, criteria: DayCriteria, choices: DayChoic
     way = _shortest_round(cost, moves)
     hours = tuple(_moved(choice, plans[i]) for choice, i in zip(choices.hours, way, strict=True))
     return replace(choices, hours=hours)
+
+
+def with_better_static(
+    cache: ScoreCache, criteria: DayCriteria, choices: DayChoices, share: Callable[[Sequence[Ints]], float]
+) -> DayChoices:
+    """The static plan at all hours, if it is feasible at each, breaks no more soft limits, and its share is lower.
+
+    `share` is of what a placement (N,) an hour counts over the day: what is best at each hour need not be best in it.
+    """
+    static = choices.static.places
+    scores = cache.subset(cache.positions(static[np.newaxis]))
+    for one, choice in zip(criteria.hours, choices.hours, strict=True):
+        at_hour = cache.subset(cache.positions(choice.places[np.newaxis]))
+        excess, violated = one.keys(scores, static[np.newaxis])[0, :2]
+        if not choice.feasible or excess > 0 or violated > one.keys(at_hour, choice.places[np.newaxis])[0, 1]:
+            return choices
+    if share([static] * len(choices.hours)) >= share([choice.places for choice in choices.hours]) - EPSILON:
+        return choices
+    return replace(choices, hours=tuple(_moved(choice, static) for choice in choices.hours))
 
 
 def _shortest_round(cost: Floats, moves: Floats) -> Ints:

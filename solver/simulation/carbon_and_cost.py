@@ -8,24 +8,27 @@ Notation: node v in region r(v), home h, I(r) the grid's intensity in g/kWh, E t
     route  = I(a) if a = b, else (I(a) + I(b)) / 2; U if an end is unknown (the client's)
     cost   = sum over nodes   price per GB-s * GB of memory * d + price per invocation
            + sum over data    GB * egress price of the sender's region, if it leaves the region
-           + messages, in units of 64 KB at the receiver's region, and table units at the sync node's
+           + what the runtime's calls are billed: `billed`
 
 All of it is linear in amounts that were drawn (`Term.amount`), with factors that depend on one region or on two. So
 a placement's mean is a sum of looked-up numbers: `MeanTables`, one table a node and one a pair of nodes. What depends
 on the order of events at a sync node is in `timing`: who sends the message that starts it, and how large the item is at
 each write. Here the least that these can be is counted, and what comes on top of it there. The formulas follow the
-reference system's model.
+reference system's model. Problems of the first schema, which have no rows, are billed as in that system: `first_bill`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from caribou.model.schema.problem import CarbonModel, Problem, ProblemNode
+from caribou.model.bill import Priced
+from caribou.model.schema.problem import CarbonModel, Prices, Problem, ProblemNode
+from caribou.solver.simulation import first_bill
+from caribou.solver.simulation.billed import Amounts, Billed
 from caribou.solver.simulation.latency import kb
 from caribou.solver.simulation.random_streams import Bools, Floats, Ints
 from caribou.solver.simulation.scenarios import External, Message, NodeRuns, Scenarios
@@ -33,7 +36,6 @@ from caribou.solver.simulation.scenarios import External, Message, NodeRuns, Sce
 SECONDS_AN_HOUR = 3600.0
 MB_PER_VCPU = 1769.0  # AWS Lambda: at 1,769 MB a function has the equivalent of one vCPU
 MB_PER_GB = 1024.0
-KB_PER_MESSAGE_REQUEST = 64.0  # Amazon SNS bills each 64 KB of a message as one request
 KB_PER_READ_UNIT = 4.0  # DynamoDB: a strongly consistent read of up to 4 KB
 AVERAGE = 24
 """The place after the hours 0 to 23 on every hour axis: the overall average intensity."""
@@ -53,17 +55,14 @@ class Rates:
     per_gb: Floats
     unknown_per_gb: float
     external_per_gb: Floats
-    message: Floats
-    read_unit: Floats
-    write_unit: Floats
+    usd: Mapping[Priced, Floats]
     egress: Floats
 
     @classmethod
-    def of(cls, problem: Problem) -> Rates:
-        """The rates of a problem."""
+    def of(cls, problem: Problem, intensity: Floats | None = None) -> Rates:
+        """The rates of a problem; with other intensities than those of its hours where they are given (H, R)."""
         regions = list(problem.regions.values())
-        grids = [region.carbon_intensity_g_per_kwh for region in regions]
-        intensity = np.array([[*grid.hourly, grid.average, float(np.mean(grid.hourly))] for grid in grids]).T
+        intensity = _intensity(problem) if intensity is None else intensity
         route = (intensity[:, :, np.newaxis] + intensity[:, np.newaxis, :]) / 2
         elsewhere = 1.0 - np.eye(len(regions))
         model, prices = problem.carbon_model, [region.price_usd for region in regions]
@@ -72,11 +71,23 @@ class Rates:
             per_gb=route * np.where(np.eye(len(regions)), model.intra_kwh_per_gb, model.transmission_kwh_per_gb),
             unknown_per_gb=model.unknown_route_g_per_kwh * model.transmission_kwh_per_gb,
             external_per_gb=_external_per_gb(model, route[:, :, list(problem.regions).index(problem.home_region)]),
-            message=np.array([price.message_request for price in prices]),
-            read_unit=np.array([price.table_read_unit for price in prices]),
-            write_unit=np.array([price.table_write_unit for price in prices]),
-            egress=np.array([[price.egress_other_region_per_gb] for price in prices]) * elsewhere,
+            usd={
+                priced: np.array([getattr(price, priced) or 0.0 for price in prices])
+                for priced in Priced
+                if priced != Priced.INVOCATION  # by architecture: a machine's
+            },
+            egress=np.array([[_egress(price, to) for to in problem.regions] for price in prices]) * elsewhere,
         )
+
+
+def _intensity(problem: Problem) -> Floats:
+    """The intensities at the hours of the day, their overall average, and the mean of the hours: (26, R)."""
+    grids = [region.carbon_intensity_g_per_kwh for region in problem.regions.values()]
+    return np.asarray([[*grid.hourly, grid.average, float(np.mean(grid.hourly))] for grid in grids]).T
+
+
+def _egress(prices: Prices, to: str) -> float:
+    return prices.egress_to_per_gb.get(to, prices.egress_other_region_per_gb)
 
 
 def _external_per_gb(model: CarbonModel, home_route: Floats) -> Floats:
@@ -158,22 +169,6 @@ class MeanTables:
         return np.asarray(table[np.arange(len(table)), sources, targets].sum(axis=1))
 
 
-def message_requests(size_gb: Floats | float) -> Floats:
-    """Requests that a message of a size is billed as: one for each 64 KB, at least one."""
-    return np.maximum(1.0, np.ceil(kb(size_gb) / KB_PER_MESSAGE_REQUEST))
-
-
-def least_requests(incoming: Sequence[Message]) -> float:
-    """The requests of the smallest of the messages that may start a sync node."""
-    return min(float(message_requests(message.start_gb)) for message in incoming)
-
-
-def least_write_units(incoming: Sequence[Message]) -> Floats:
-    """Table units (S,) if what is reported to a sync node comes in from small to large: no order takes fewer."""
-    sizes_gb = np.sort(np.array([message.payload_gb for message in incoming]), axis=0)
-    return np.asarray((kb(np.cumsum(sizes_gb, axis=0)) * (sizes_gb > 0)).sum(axis=0))
-
-
 @dataclass(frozen=True)
 class CarbonAndCost:
     """Carbon and cost of a drawn problem. The entry's redirect is accounted to the entry node."""
@@ -217,11 +212,32 @@ class CarbonAndCost:
         """Cost (R, S) of a node's executions, its join, and of how runs begin if it is the entry."""
         runs, invoked = self.scenarios.runs[node], self.scenarios.invoked[node]
         usd = _run_usd(self.machines[node], runs, invoked)
+        usd = usd + self.machines[node].usd_per_s[self.scenarios.geography.home] * runs.busy_at_home_s * invoked
         for data in runs.external:
             usd = usd + self._egress_usd(data) * invoked
+        usd = usd + self._calls_usd(node)
+        return np.asarray(usd + self._entry_usd() if node == self._entry_node else usd)
+
+    @cached_property
+    def billed(self) -> Billed | None:
+        """What the runs are billed for; None of problems without rows."""
+        return Billed(self.scenarios) if self.scenarios.problem.runs is not None else None
+
+    def _calls_usd(self, node: int) -> Floats:
+        """Cost (R, S) of the runtime's calls that are billed in a node's region, and of its requests for objects."""
+        if self.billed is not None:
+            home = self.scenarios.geography.home
+            return self._priced(self.billed.at_node(node)) + self.billed.endpoints_usd(node, self.rates.usd, home)
         if node in self.scenarios.sync_nodes:
-            usd = usd + self._join_usd(node)
-        return usd + self._entry_usd() if node == self._entry_node else usd
+            return first_bill.join_usd(self.scenarios, node, self.rates.usd)
+        return np.zeros((1, 1))
+
+    def _priced(self, amounts: Amounts) -> Floats:
+        """Cost (R, S) of what is counted in each region."""
+        total = np.zeros((len(self.rates.egress), self.scenarios.count))
+        for priced, amount in amounts.items():
+            total += self.rates.usd[priced][:, np.newaxis] * amount
+        return total
 
     def grams(self, places: Ints, hours: Ints) -> Floats:
         """Carbon (H, S) of one placement (N,) at some hours, run by run, without the messages that start sync nodes."""
@@ -234,7 +250,9 @@ class CarbonAndCost:
         """Carbon (H, S) of a node's executions and external data, and of how runs begin if it is the entry."""
         runs, invoked = self.scenarios.runs[node], self.scenarios.invoked[node]
         per_s = self._grams_per_s(self.machines[node])
-        grams = per_s[hours, region, np.newaxis] * ((runs.duration_s[region] + runs.init_s) * invoked)
+        grams = per_s[hours, region, np.newaxis] * (runs.busy_s[region] * invoked)
+        at_home_s = np.broadcast_to(runs.busy_at_home_s, runs.duration_s.shape)[region]
+        grams += per_s[hours, self.scenarios.geography.home, np.newaxis] * (at_home_s * invoked)
         for data in runs.external:
             gb = np.broadcast_to(data.gb, runs.duration_s.shape)[region]
             grams += self._external_per_gb(data)[hours, region, np.newaxis] * (gb * invoked)
@@ -253,7 +271,9 @@ class CarbonAndCost:
     def _mean_grams(self, node: int) -> Floats:
         """The means of a node's carbon at all hours (H, R): linear in mean duration and external data."""
         runs, invoked = self.scenarios.runs[node], self.scenarios.invoked[node]
-        grams = self._grams_per_s(self.machines[node]) * ((runs.duration_s + runs.init_s) * invoked).mean(axis=1)
+        per_s, home = self._grams_per_s(self.machines[node]), self.scenarios.geography.home
+        grams = per_s * (runs.busy_s * invoked).mean(axis=1)
+        grams = grams + per_s[:, home, np.newaxis] * (runs.busy_at_home_s * invoked).mean(axis=1)
         for data in runs.external:
             grams = grams + self._external_per_gb(data) * (data.gb * invoked).mean(axis=1)
         if node != self._entry_node:
@@ -295,25 +315,18 @@ class CarbonAndCost:
         data = Term(edge.source, edge.target, edge.payload_gb, self.rates.egress, 1.0)
         if self.scenarios.problem.edges[index].sync is not None:
             return [data, self._report(edge)]
-        requests = message_requests(edge.payload_gb) * edge.happens
-        price = np.broadcast_to(self.rates.message, self.rates.egress.shape)
+        if self.billed is not None:
+            return [data]
+        requests = first_bill.message_requests(edge.payload_gb) * edge.happens
+        price = np.broadcast_to(self.rates.usd[Priced.MESSAGE], self.rates.egress.shape)
         return [data, Term(edge.source, edge.target, requests, price, 0.0)]
 
     def _report(self, message: Message) -> Term:
-        """A report to a sync node's table: two writes as large as the response, which travels back."""
-        units = 2.0 * float(kb(message.response_gb))
-        usd = units * self.rates.write_unit + message.response_gb * self.rates.egress.T
+        """A report to a sync node's table, whose response travels back."""
+        usd = message.response_gb * self.rates.egress.T
+        if self.billed is None:
+            usd = usd + first_bill.report_units(message) * self.rates.usd[Priced.WRITE]
         return Term(message.source, message.target, message.happens.astype(np.float64), usd, message.response_gb)
-
-    def _join_usd(self, node: int) -> Floats:
-        """The least (R, S) that a sync node's message and writes cost, and the read of all that was reported."""
-        incoming = self.scenarios.incoming[node]
-        sizes_gb = np.array([message.payload_gb for message in incoming])
-        read_units = np.ceil(kb(sizes_gb.sum(axis=0)) / KB_PER_READ_UNIT)
-        usd = self.rates.read_unit[:, np.newaxis] * read_units
-        usd = usd + self.rates.write_unit[:, np.newaxis] * least_write_units(incoming)
-        requests = least_requests(incoming) * self.scenarios.invoked[node]
-        return np.asarray(usd + self.rates.message[:, np.newaxis] * requests)
 
     @property
     def _entry_node(self) -> int:
@@ -336,27 +349,48 @@ class CarbonAndCost:
         return Machine.of(problem, problem.nodes[problem.entry.node], utilization)
 
     def _entry_usd(self) -> Floats:
-        """The client's message, reading the plan, and the redirect: (R, S)."""
+        """How runs begin, reading the plan, and the redirect: (R, S)."""
         entry, rates, home = self.scenarios.entry, self.rates, self.scenarios.geography.home
-        client = np.where(self.redirected, rates.message[home], rates.message[:, np.newaxis])
-        usd = client * message_requests(entry.payload_gb) + self._plan_usd()
+        usd = self._begun_usd() + self._plan_usd()
         if entry.redirector is None or entry.forward_gb is None:
             return usd
-        hop = rates.message[:, np.newaxis] * message_requests(entry.forward_gb)
-        hop = hop + rates.egress[home][:, np.newaxis] * entry.forward_gb
+        hop = self._forwarded_usd(entry.forward_gb) + rates.egress[home][:, np.newaxis] * entry.forward_gb
         hop = hop + _run_usd(self._redirector, entry.redirector, entry.at_function)[home]
         return np.asarray(usd + np.where(self.redirected, hop, 0.0))
 
+    def _begun_usd(self) -> Floats:
+        """The client's message (R, S), and what else is billed whatever the placement: run items, log collection."""
+        home, usd = self.scenarios.geography.home, self.rates.usd
+        if self.billed is None:
+            client = np.where(self.redirected, usd[Priced.MESSAGE][home], usd[Priced.MESSAGE][:, np.newaxis])
+            return np.asarray(client * first_bill.message_requests(self.scenarios.entry.payload_gb))
+        collected = self.billed.collected() * usd[Priced.WRITE][self._control]
+        constant = self._priced(self.billed.at_home())[home] + collected
+        return np.broadcast_to(constant, (len(self.rates.egress), self.scenarios.count))
+
+    def _forwarded_usd(self, forward_gb: Floats) -> Floats:
+        """The redirect's message, by where the entry node is: (R, S)."""
+        if self.billed is None:
+            return np.asarray(self.rates.usd[Priced.MESSAGE][:, np.newaxis] * first_bill.message_requests(forward_gb))
+        there, at_home = self.billed.forwarded()
+        collected = self.billed.collected_of_hop * self.rates.usd[Priced.WRITE][self._control]
+        return np.asarray(self._priced(there) + self._priced(at_home)[self.scenarios.geography.home] + collected)
+
+    @property
+    def _control(self) -> int:
+        """Where the control plane's prices are: in the control region, or home if the problem has no facts of it."""
+        names, control = self.scenarios.geography.names, self.scenarios.problem.control_region
+        return names.index(control) if control in names else self.scenarios.geography.home
+
     def _plan_usd(self) -> Floats:
         """Reading the plan (S,): by the client from the control region, by a function from its own region."""
-        problem, rates = self.scenarios.problem, self.rates
+        problem = self.scenarios.problem
         if problem.entry.plan_gb == 0:
             return np.zeros(self.scenarios.count)
         control = self.scenarios.geography.names.index(problem.control_region)
         units = float(np.ceil(kb(problem.entry.plan_gb) / KB_PER_READ_UNIT))
-        price = np.where(
-            self.scenarios.entry.at_function, rates.read_unit[self.scenarios.geography.home], rates.read_unit[control]
-        )
+        read = self.rates.usd[Priced.READ]
+        price = np.where(self.scenarios.entry.at_function, read[self.scenarios.geography.home], read[control])
         return np.asarray(price * units)
 
     def _entry_grams(self, hour: int) -> Floats:
@@ -364,7 +398,7 @@ class CarbonAndCost:
         entry, rates, home = self.scenarios.entry, self.rates, self.scenarios.geography.home
         grams = (entry.payload_gb * rates.unknown_per_gb + self._plan_grams(hour))[np.newaxis]
         if entry.redirector is None or entry.forward_gb is None:
-            return np.broadcast_to(grams, (len(rates.message), self.scenarios.count))
+            return np.broadcast_to(grams, (len(rates.egress), self.scenarios.count))
         hop = rates.per_gb[hour, home][:, np.newaxis] * entry.forward_gb
         per_run = self._grams_per_s(self._redirector)[hour, home] * entry.redirector.duration_s[home]
         for data in entry.redirector.external:
@@ -384,4 +418,4 @@ class CarbonAndCost:
 
 def _run_usd(machine: Machine, runs: NodeRuns, runs_at: Bools) -> Floats:
     per_run = machine.usd_per_run[:, np.newaxis]
-    return np.where(runs_at, machine.usd_per_s[:, np.newaxis] * (runs.duration_s + runs.init_s) + per_run, 0.0)
+    return np.where(runs_at, machine.usd_per_s[:, np.newaxis] * runs.busy_s + per_run, 0.0)

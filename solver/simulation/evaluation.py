@@ -3,59 +3,88 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
 
-from caribou.model.errors import InvalidInputError, InvalidPlacementError
+from caribou.model.errors import InvalidPlacementError
 from caribou.model.metric import Metric
 from caribou.model.placement import ALL_HOURS, Placement
 from caribou.model.schema.problem import Problem
-from caribou.solver.simulation.bootstrap import mean_interval
+from caribou.solver.simulation.bootstrap import interval
+from caribou.solver.simulation.checks import Regions, check_origin, check_sampling, place_positions
+from caribou.solver.simulation.ensemble import Day, Ensemble
 from caribou.solver.simulation.evaluator import Evaluator, RunByRun
 from caribou.solver.simulation.precision import significant
 from caribou.solver.simulation.random_streams import Floats, Ints
 from caribou.solver.simulation.weights import RunWeights, percentile
 
 NORMAL_95 = 1.959963984540054  # 97.5 % quantile of the standard normal distribution
-MIN_SAMPLES = 20  # for a 95th percentile to say anything
 
-Regions = Mapping[str, str]
-"""Node to region."""
+TAIL = 95.0
+
+Bounds = tuple[float, float | None]
+"""From and to; None is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Mean and 95th percentile of a metric over the runs, and the 95 % confidence interval of the mean."""
+    """Mean and 95th percentile of a metric over the runs, and their 95 % confidence intervals.
+
+    The percentile's is None where runs are drawn, and of a metric that differs by hour; its upper end is None where the
+    runs are too few to bound it.
+    """
 
     mean: float
     p95: float
     ci95: tuple[float, float]
+    p95_ci95: Bounds | None = None
 
     @classmethod
-    def of(cls, runs: Floats, weights: RunWeights | None = None) -> Estimate:
-        """The estimate from drawn runs (S,), or the same runs at several hours (H, S), each hour as likely.
-
-        Of observed runs, with their weights (S,), the interval is that of the bootstrap: docs/model.md.
-        """
+    def of_drawn(cls, runs: Floats) -> Estimate:
+        """From drawn runs (S,), or the same runs at several hours (H, S), each hour as likely."""
         by_run = runs.mean(axis=0) if runs.ndim == 2 else runs
-        if weights is not None:
-            hours = np.atleast_2d(runs)
-            every = np.tile(weights.each, len(hours)) / len(hours)
-            tail = float(percentile(hours.reshape(1, -1), 95, every)[0])
-            return cls(float(by_run @ weights.each), tail, mean_interval(weights.by_run(by_run)))
         mean = float(by_run.mean())
         half = NORMAL_95 * float(by_run.std(ddof=1)) / float(np.sqrt(len(by_run)))
-        return cls(mean, float(np.percentile(runs, 95)), (mean - half, mean + half))
+        return cls(mean, float(np.percentile(runs, TAIL)), (mean - half, mean + half))
+
+    @classmethod
+    def of_observed(cls, runs: Floats, weights: RunWeights, metric: Metric, day: Day) -> Estimate:
+        """From observed runs (S,), or (H, S), with their weights; `day` says what they may come to."""
+        hours = np.atleast_2d(runs)
+        every = np.tile(weights.each, len(hours)) / len(hours)
+        tail = float(percentile(hours.reshape(1, -1), TAIL, every)[0])
+        mean = float(hours.mean(axis=0) @ weights.each)
+        return cls(
+            mean,
+            tail,
+            interval(day.mean(metric), day.ensemble.runs),
+            None if metric.by_hour else tail_bounds(metric, day, TAIL),
+        )
 
     def to_json(self) -> dict[str, object]:
         """As in a placement's file, rounded to the digits that mean something."""
         return {
             "mean": significant(self.mean),
             "p95": significant(self.p95),
-            "ci95": [significant(end) for end in self.ci95],
+            "ci95": _rounded(self.ci95),
+            **({} if self.p95_ci95 is None else {"p95_ci95": _rounded(self.p95_ci95)}),
         }
+
+
+def tail_bounds(metric: Metric, day: Day, percent: float) -> Bounds:
+    """Between what a percentile is: the bootstrap's interval, whose upper end is no less than what is sure.
+
+    The bootstrap knows no run worse than the worst that was observed, so it alone would not do above.
+    """
+    low, high = interval(day.tail(metric, percent), day.ensemble.runs)
+    sure = day.sure_tail(metric, percent)
+    return low, None if sure is None else max(high, sure)
+
+
+def _rounded(bounds: Bounds) -> list[float | None]:
+    return [None if end is None else significant(end) for end in bounds]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +94,11 @@ class Metrics:
     estimates: Mapping[Metric, Estimate]
 
     @classmethod
-    def of(cls, runs: RunByRun, weights: RunWeights | None) -> Metrics:
-        """The metrics of drawn runs, or of observed ones with their weights."""
-        return cls({metric: Estimate.of(values, weights) for metric, values in runs.items()})
+    def of(cls, runs: RunByRun, weights: RunWeights | None, day: Day | None) -> Metrics:
+        """The metrics of drawn runs, or of observed ones with their weights and what they may come to."""
+        if weights is None or day is None:
+            return cls({metric: Estimate.of_drawn(values) for metric, values in runs.items()})
+        return cls({m: Estimate.of_observed(values, weights, m, day) for m, values in runs.items()})
 
     def __getitem__(self, metric: Metric) -> Estimate:
         return self.estimates[metric]
@@ -78,11 +109,33 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """Between what a mean and a percentile change, as shares of home's; the percentile's None if it differs by hour."""
+
+    mean: Bounds
+    p95: Bounds | None
+
+    @classmethod
+    def of(cls, metric: Metric, placed: Day, home: Day) -> Change:
+        """Of the same runs as placed and at home."""
+        runs = placed.ensemble.runs
+        mean = interval(_beyond(placed.mean(metric), home.mean(metric)), runs)
+        if metric.by_hour:
+            return cls(mean, None)
+        return cls(mean, interval(_beyond(placed.tail(metric, TAIL), home.tail(metric, TAIL)), runs))
+
+
+def _beyond(placed: Floats, home: Floats) -> Floats:
+    return np.divide(placed, home, out=np.ones_like(placed), where=home > 0) - 1
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A placement and all-home on the same drawn runs, over the day."""
+    """A placement and all-home on the same runs, over the day; of observed ones how sure the changes are."""
 
     placed: Metrics
     home: Metrics
+    changes: Mapping[Metric, Change] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
         """Both as a JSON object."""
@@ -103,36 +156,23 @@ def evaluate(
     """
     check_sampling(seed, samples)
     evaluator = Evaluator(problem, seed, samples)
-    by_hour = [place_positions(problem, regions) for regions in _by_hour(problem, placement)]
-    home = [evaluator.home] * len(ALL_HOURS)
-    weights = evaluator.weights
-    return Evaluation(Metrics.of(_day(evaluator, by_hour), weights), Metrics.of(_day(evaluator, home), weights))
+    regions = _by_hour(problem, placement)
+    placed = _day(evaluator, [place_positions(problem, one) for one in regions])
+    home = _day(evaluator, [evaluator.home] * len(ALL_HOURS))
+    if evaluator.weights is None:
+        return Evaluation(Metrics.of(placed, None, None), Metrics.of(home, None, None))
+    ensemble = Ensemble.among(problem, {region for one in regions for region in one.values()})
+    parts = [(one, [hour for hour in ALL_HOURS if regions[hour] == one]) for one in _distinct(regions)]
+    placed_day, home_day = ensemble.day(parts), ensemble.home(ALL_HOURS)
+    return Evaluation(
+        Metrics.of(placed, evaluator.weights, placed_day),
+        Metrics.of(home, evaluator.weights, home_day),
+        {metric: Change.of(metric, placed_day, home_day) for metric in Metric},
+    )
 
 
-def place_positions(problem: Problem, regions: Regions) -> Ints:
-    """Node -> region as a row of region positions, nodes in topological order. Raises InvalidPlacementError."""
-    where = f"placement of {problem.workflow.name}"
-    if unknown := sorted(set(regions) - set(problem.nodes)):
-        known = ", ".join(problem.nodes)
-        raise InvalidPlacementError("names an unknown node", where=where, found=unknown[0], fix=f"use {known}")
-    for name, node in problem.nodes.items():
-        allowed = ", ".join(node.allowed_regions)
-        if name not in regions:
-            raise InvalidPlacementError("lacks a node", where=where, found=name, fix=f"give it one of {allowed}")
-        if regions[name] not in node.allowed_regions:
-            raise InvalidPlacementError(
-                f"puts {name} where it is not allowed", where=where, found=regions[name], fix=f"use one of {allowed}"
-            )
-    names = list(problem.regions)
-    return np.array([names.index(regions[name]) for name in problem.node_order], dtype=np.intp)
-
-
-def check_sampling(seed: int, samples: int) -> None:
-    """Raise InvalidInputError unless the seed is not negative and the samples are enough."""
-    if seed < 0:
-        raise InvalidInputError("is negative", where="seed", found=seed, fix="use 0 or more")
-    if samples < MIN_SAMPLES:
-        raise InvalidInputError("is too small for a tail", where="samples", found=samples, fix=f"use {MIN_SAMPLES}")
+def _distinct(regions: Sequence[Regions]) -> list[Regions]:
+    return [one for place, one in enumerate(regions) if one not in regions[:place]]
 
 
 def _by_hour(problem: Problem, placement: Placement | Regions | Mapping[int, Regions]) -> list[Regions]:
@@ -146,18 +186,6 @@ def _by_hour(problem: Problem, placement: Placement | Regions | Mapping[int, Reg
         where = f"placement of {problem.workflow.name}"
         raise InvalidPlacementError("lacks an hour", where=where, found=sorted(by_hour), fix="give all hours 0 to 23")
     return [by_hour[hour] for hour in ALL_HOURS]
-
-
-def check_origin(problem: Problem, placement: Placement) -> None:
-    """Raise InvalidPlacementError unless the placement is for the problem's workflow, version and home."""
-    for what, mine, theirs in (
-        ("is for another workflow", placement.workflow, problem.workflow.name),
-        ("is for another version of the workflow", placement.workflow_version, problem.workflow.version),
-        ("has another home region", placement.home_region, problem.home_region),
-    ):
-        if mine != theirs:
-            found = f"{mine}, expected {theirs}"
-            raise InvalidPlacementError(what, where="placement", found=found, fix="use it with its own problem")
 
 
 def _day(evaluator: Evaluator, by_hour: Sequence[Ints]) -> RunByRun:

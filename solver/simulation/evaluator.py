@@ -129,12 +129,13 @@ class Evaluator:
 
         A percentile is not below the value whose place, counted from 0, is its share of S - 1, rounded down.
         """
-        stay_above = int(np.count_nonzero(self._stay[metric] > limit))
-        if self.weights is not None:
-            beyond = 1 - self.problem.objective.tail_percentile / 100 - stay_above * self.weights.stay
-            return math.floor(beyond / self.weights.moved + EPSILON)
-        place = math.floor(self.problem.objective.tail_percentile / 100 * (self.samples - 1) - EPSILON)
-        return self.samples - 1 - max(0, place) - stay_above
+        stay = self._stay_in_tail(metric)
+        above, share = int(np.count_nonzero(stay > limit)), self.problem.objective.tail_percentile / 100
+        if (weights := self._weights_with(stay)) is not None:
+            return math.floor((1 - share - above * weights.stay) / weights.moved + EPSILON)
+        count = self.part.scenarios.count + len(stay)
+        place = math.floor(share * (count - 1) - EPSILON)
+        return count - 1 - max(0, place) - above
 
     def mixed_runtime_s(self, moved: Floats) -> Floats:
         """Means of run time over all runs, from those of the moved ones (B,)."""
@@ -203,7 +204,7 @@ class Evaluator:
         return Scores(means, {metric: self._tail(metric, batch) for metric in self.tails})
 
     def _tail(self, metric: Metric, batch: Batch) -> Floats:
-        runs, stay = MEASURES[metric].runs(batch, HOUR_AXIS), self._stay[metric]
+        runs, stay = MEASURES[metric].runs(batch, HOUR_AXIS), self._stay_in_tail(metric)
         if not metric.by_hour:
             return self.percentile(runs, stay)
         return np.array(
@@ -211,10 +212,21 @@ class Evaluator:
         )
 
     def percentile(self, moved: Floats, stay: Floats) -> Floats:
-        """The tail percentile (B,) of runs (B, S) together with those that stay home (S',)."""
+        """The tail percentile (B,) of runs (B, S) together with those that stay home (S',), if any count."""
         together = np.concatenate([moved, np.broadcast_to(stay, (len(moved), len(stay)))], axis=1)
-        each = None if self.weights is None else self.weights.each
-        return percentile(together, self.problem.objective.tail_percentile, each)
+        weights = self._weights_with(stay)
+        return percentile(together, self.problem.objective.tail_percentile, None if weights is None else weights.each)
+
+    def _stay_in_tail(self, metric: Metric) -> Floats:
+        """The runs that stay home as far as a limit on the tail bounds them: none where it is on the moved ones."""
+        stay = self._stay[metric]
+        return stay[..., :0] if metric.tail_is_of_moved else stay
+
+    def _weights_with(self, stay: Floats) -> RunWeights | None:
+        """What observed runs weigh together with those that stay home, if any count; None of drawn ones."""
+        if self.weights is None or len(stay):
+            return self.weights
+        return RunWeights(self.weights.runs, 0.0)
 
 
 def _run_by_run(part: Part, places: Ints, hours: Sequence[int]) -> RunByRun:

@@ -38,7 +38,8 @@ class Part:
     @cached_property
     def joins(self) -> Joins:
         """What depends on the order of events."""
-        return Joins(self.timing, self.carbon_and_cost.rates)
+        billed = self.carbon_and_cost.billed
+        return Joins(self.timing, self.carbon_and_cost.rates, None if billed is None else billed.run_items)
 
     @cached_property
     def node_usd(self) -> tuple[Floats, ...]:

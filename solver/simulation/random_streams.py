@@ -30,6 +30,7 @@ class Purpose(IntEnum):
     EDGE_PAYLOAD = 7
     EDGE_LATENCY = 8
     NOTICE_LATENCY = 9
+    COLD_START = 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,17 +47,44 @@ class External:
 
 
 @dataclass(frozen=True, slots=True)
+class Starts:
+    """Starts of a node's processes: what they take in the mean, `init_s` (R, S), which is billed and draws power.
+
+    `delay_s` (R, S): by how much later than observed an execution begins in a region. `at_home_s` (R,): for
+    each moved execution, what those that stay home take more for their starts while the node is in that region.
+    """
+
+    init_s: Floats
+    delay_s: Floats
+    at_home_s: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class NodeRuns:
     """Executions of a node in each region: `duration_s` (R, S), `offset_s` call -> (R, S), and what they exchange.
 
-    `init_s` (S,) is what starting the process took, 0 where it was warm: it is billed and draws power, but lies before
-    the execution's start.
+    Offsets count from when the message arrived, durations from when the process had started.
     """
 
     duration_s: Floats
     external: tuple[External, ...]
     offset_s: dict[str, Floats]
-    init_s: Floats | float = 0.0
+    starts: Starts | None = None
+
+    @property
+    def ends_after_s(self) -> Floats:
+        """From when the message arrived to the end of the execution: (R, S)."""
+        return self.duration_s if self.starts is None else self.duration_s + self.starts.delay_s
+
+    @property
+    def busy_s(self) -> Floats:
+        """What is billed and draws power in the region, with the starts of processes: (R, S)."""
+        return self.duration_s if self.starts is None else self.duration_s + self.starts.init_s
+
+    @property
+    def busy_at_home_s(self) -> Floats:
+        """What is billed and draws power at home for each execution elsewhere, by the node's region: (R, 1)."""
+        return np.zeros((1, 1)) if self.starts is None else self.starts.at_home_s[:, np.newaxis]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +134,10 @@ class Scenarios:
     def count(self) -> int:
         """How many runs are drawn."""
         return self.streams.count
+
+    def in_each_world(self, values: Floats) -> Floats:
+        """Values of observed runs (..., n), once for each of the worlds in which they run: (..., S)."""
+        return values
 
     @cached_property
     def runs(self) -> tuple[NodeRuns, ...]:

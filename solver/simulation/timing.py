@@ -7,7 +7,8 @@ Notation: start(v) and end(v) of node v in seconds, call(e) when edge e = (u, v)
     end(v)    = start(v) + duration(v, r(v))          run time  = the latest end among the nodes that run
 
 What does not happen in a run is at -inf. Two parts of carbon and cost depend on the order of events: the message
-that starts a sync node is sent by whoever comes last, and every write to its table is as large as what came before.
+that starts a sync node is sent by whoever comes last, and, in problems without rows, every write to its table is as
+large as what came before. A third, the run's item, on the placement as a whole.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from caribou.solver.simulation.carbon_and_cost import Rates, least_requests, least_write_units, message_requests
+from caribou.model.bill import Priced
+from caribou.solver.simulation.billed import RunItems
+from caribou.solver.simulation.carbon_and_cost import Rates
+from caribou.solver.simulation.first_bill import least_requests, least_write_units, message_requests
 from caribou.solver.simulation.latency import kb
 from caribou.solver.simulation.random_streams import Floats, Ints
 from caribou.solver.simulation.scenarios import NEVER, Message, Scenarios
@@ -97,7 +101,8 @@ class Timing:
             np.maximum(runtime, start + self.durations[node][places[:, node]], out=runtime)
             if last_here is not None:
                 last[node] = last_here
-        units = {node: self._write_units(node, places, starts) for node in last}
+        drawn = self.scenarios.problem.runs is None
+        units = {node: self._write_units(node, places, starts) for node in last if drawn}
         return Timeline(runtime, last, units)
 
     def _start(self, node: int, places: Ints, starts: Sequence[Floats]) -> tuple[Floats, Winners | None]:
@@ -153,9 +158,9 @@ class Timing:
 
     @cached_property
     def durations(self) -> tuple[Floats, ...]:
-        """How long each node runs, by its region (R, S), by node."""
+        """How long after its message each node ends, by its region (R, S), by node."""
         pairs = zip(self.scenarios.runs, self.scenarios.invoked, strict=True)
-        return tuple(np.where(invoked, runs.duration_s, NEVER) for runs, invoked in pairs)
+        return tuple(np.where(invoked, runs.ends_after_s, NEVER) for runs, invoked in pairs)
 
     @cached_property
     def entry_start(self) -> Floats:
@@ -179,17 +184,25 @@ class Timing:
 
 @dataclass(frozen=True)
 class Joins:
-    """Carbon and cost of what depends on the order of events at sync nodes; of cost what exceeds the least."""
+    """Carbon and cost of what depends on the order of events at sync nodes; of cost what exceeds the least.
+
+    `run_items` are those of observed runs, whose cost exceeds the least with the regions that a placement names.
+    """
 
     timing: Timing
     rates: Rates
+    run_items: RunItems | None = None
 
     def usd(self, places: Ints, timeline: Timeline) -> Floats:
         """Cost (B, S) of the message of whoever came last and of the writes, beyond the least that they may cost."""
-        total = np.zeros_like(timeline.runtime_s)
+        total, write_usd = np.zeros_like(timeline.runtime_s), self.rates.usd[Priced.WRITE]
         for node, units in timeline.write_units.items():
-            total += self.rates.write_unit[places[:, node]][:, np.newaxis] * units
-            total += self._by_last(node, timeline.last[node], self._message_usd(node, places))
+            total += write_usd[places[:, node]][:, np.newaxis] * units
+        for node, last in timeline.last.items():
+            total += self._by_last(node, last, self._message_usd(node, places))
+        if self.run_items is not None:
+            home = self.timing.scenarios.geography.home
+            total += write_usd[home] * self.run_items.more(places, home)
         return total
 
     def grams(self, places: Ints, timeline: Timeline, hours: Ints) -> Floats:
@@ -215,7 +228,7 @@ class Joins:
         here, least = places[:, node], least_requests(self.timing.scenarios.incoming[node])
         return np.stack(
             [
-                self.rates.message[here] * (float(message_requests(m.start_gb)) - least)
+                self.rates.usd[Priced.MESSAGE][here] * (float(message_requests(m.start_gb)) - least)
                 + m.start_gb * self.rates.egress[places[:, m.source], here]
                 for m in self.timing.scenarios.incoming[node]
             ],

@@ -32,10 +32,6 @@ class RunWeights:
         """The weights (S,), all together 1."""
         return np.repeat([self.moved, self.stay][: 2 if self.stay_share else 1], self.runs)
 
-    def by_run(self, values: Floats) -> Floats:
-        """What each observed run counts (n,), of values (S,)."""
-        return np.asarray((values * self.each).reshape(-1, self.runs).sum(axis=0) * self.runs)
-
 
 def percentile(runs: Floats, percent: float, weights: Floats | None) -> Floats:
     """A percentile (B,) of runs (B, S): of weighted ones the least value that so many are not above."""

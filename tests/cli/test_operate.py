@@ -44,7 +44,7 @@ class Project:
 
     def planned(self, *arguments):
         """The steps of a dry run: action, thing and region."""
-        done = json.loads(self.caribou(*arguments, "--dry-run", "--json"))
+        done, _ = json.JSONDecoder().raw_decode(self.caribou(*arguments, "--dry-run", "--json"))  # warnings follow
         return [(step["action"], step["thing"], step["region"]) for step in done["steps"]]
 
     def listed(self):
@@ -75,6 +75,7 @@ def test_workflow_when_it_is_deployed_moved_and_removed_then_each_step_needs_its
     assert project.listed()["placement"] is None
     said = project.caribou("deploy", NAME, "--placement", "solved.json")
     assert f"cp {solved} workflows/{NAME}/.caribou/placement.json" in said
+    assert "nobody has checked that it saves" in said
     assert "not asked for" in project.caribou("deploy", code=2)
     assert ("update", "placement", HOME) in project.planned("deploy", "--placement", "deployed")
     assert not committed.exists()
@@ -101,6 +102,40 @@ def test_workflow_when_it_is_deployed_moved_and_removed_then_each_step_needs_its
     project.caribou("remove", NAME, "--delete-data", "--yes")
     assert project.listed()["placement"] is None
     assert "nothing of it is deployed" in project.caribou("remove", NAME, "--delete-data", "--yes", code=2)
+
+
+SENSITIVITY = {
+    "verdict": "loses",
+    "corners": [
+        {
+            "transmission_kwh_per_gb": 0.001,
+            "intra_region_kwh_per_gb": 0.0,
+            "intensity": "average",
+            "saving": -0.1,
+            "ci95": [-0.2, -0.05],
+        }
+    ],
+    "marginal_unknown": [],
+    "break_even_kwh_per_gb": None,
+    "runs": 50,
+}
+
+
+def test_deploy_when_the_placement_does_not_save_then_nothing_is_done_unless_yes_is_said(project, placed):
+    """Whether it is asked for or committed; nobody sits at the terminal here."""
+    text = json.dumps(placed(WEST, name=NAME, sensitivity=SENSITIVITY).to_json())
+    (project.root / "solved.json").write_text(text)
+    asked_for = ("deploy", NAME, "--placement", "solved.json")
+    said = project.caribou(*asked_for, code=2)
+    assert "it emits more carbon than home, whatever is assumed" in said
+    assert "add --yes" in said
+    assert "Traceback" not in said
+    committed = project.root / "workflows" / NAME / ".caribou" / "placement.json"
+    committed.write_text(text)
+    assert "add --yes" in project.caribou("deploy", code=2)
+    assert project.listed()["placement"] is None
+    (project.root / "app.py").write_text("raise SystemExit('the CDK was reached')")
+    assert "the CDK was reached" in project.caribou(*asked_for, "--yes", code=1)
 
 
 def test_deploy_when_the_cdk_fails_then_it_says_what_serves(project):

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
+from observed_problem import observed_problem
 
 from caribou.cli.console import Terminal
 from caribou.cli.solve import evaluate, solve
-from caribou.model.errors import InvalidProblemError, OperationFailedError
+from caribou.model.errors import InvalidInputError, InvalidProblemError, OperationFailedError
 from caribou.model.schema.placement import read_placement
 from caribou.model.schema.problem_file import parse_problem, read_problem
 from caribou.report.hours import hours_text
@@ -41,7 +42,7 @@ def test_solve_when_run_then_writes_a_valid_placement_and_shows_it(problem_file,
     assert placement.origin["problem_sha256"] == read_problem(problem_file).digest
     assert placement.expires_at - datetime.fromisoformat(placement.origin["solved_at"]) == timedelta(days=2)
     assert placement.origin["solver"]["seed"] == 3
-    for text in ("us-west-2 *", "operational carbon", "optimal", "hard: cost"):
+    for text in ("us-west-2 *", "operational carbon", "optimal", "hard: cost (moved), tail"):
         assert text in result.output
     assert [path.name for path in tmp_path.iterdir()] == ["problem.json", "solved.json"]
 
@@ -104,3 +105,33 @@ def test_solve_when_a_number_is_out_of_range_or_none_then_nothing_is_solved(prob
     assert result.exit_code == 2
     assert f"Invalid value for '{option[0]}'" in result.output
     assert not (tmp_path / "solved.json").exists()
+
+
+def test_solve_when_it_is_to_be_robust_then_the_placement_and_the_output_say_so(problem_file, tmp_path):
+    """The problem's file need not ask for it; its digest is that of the file."""
+    output = tmp_path / "solved.json"
+    said = run(solve, "--problem", problem_file, "-o", output, "--samples", 60, "--robust", "--explain").output
+    assert "Robust: carbon counts as in the worst corner" in said
+    placement = read_placement(output)
+    assert placement.origin["solver"]["robust"] is True
+    assert placement.origin["problem_sha256"] == read_problem(problem_file).digest
+
+
+def test_solve_when_it_is_to_be_robust_and_carbon_is_not_first_then_that_is_refused(problem_file, tmp_path):
+    """One message with the remedy, and nothing is written."""
+    data = json.loads(problem_file.read_text())
+    data["objective"]["priority"] = ["cost", "carbon"]
+    problem_file.write_text(json.dumps(data))
+    with pytest.raises(InvalidInputError, match=r"--robust: .*found: cost, carbon.*To fix: leave it out"):
+        run(solve, "--problem", problem_file, "-o", tmp_path / "solved.json", "--robust")
+    assert not (tmp_path / "solved.json").exists()
+
+
+def test_solve_when_the_verdict_is_not_saves_then_it_shows_the_corners_and_warns(tmp_path):
+    """What moves may lose by marginal intensity."""
+    path = tmp_path / "problem.json"
+    path.write_text(json.dumps(observed_problem(5, runs=12).problem))
+    result = run(solve, "--problem", path, "-o", tmp_path / "solved.json")
+    assert "by marginal intensity" in result.stdout
+    assert "DEPENDS ON WHAT IS ASSUMED (12 runs)" in result.stdout
+    assert "warning: whether it saves carbon depends on what is assumed" in result.stderr

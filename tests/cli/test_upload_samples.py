@@ -24,10 +24,12 @@ def call(workflow):
 
 def test_upload_samples_when_called_twice_then_the_objects_are_there(cloud):
     """The bucket is made the first time; uploading again changes nothing."""
-    bucket = "caribou-dev-photos-666600006666-us-east-1"
-    assert call("image_processing") == call("image_processing") == f"photo.jpg -> s3://{bucket}/input/photo.jpg\n"
-    stored = cloud.client("s3").get_object(Bucket=bucket, Key="input/photo.jpg")
-    assert stored["Body"].read() == (WORKFLOWS / "image_processing" / "samples" / "photo.jpg").read_bytes()
+    bucket = "caribou-dev-photos-666600006666-eu-central-1"
+    names = ("photo_small.jpg", "photo.png")
+    said = "".join(f"{name} -> s3://{bucket}/input/{name}\n" for name in names)
+    assert call("image_processing") == call("image_processing") == said
+    stored = cloud.client("s3", "eu-central-1").get_object(Bucket=bucket, Key="input/photo_small.jpg")
+    assert stored["Body"].read() == (WORKFLOWS / "image_processing" / "samples" / "photo_small.jpg").read_bytes()
     assert stored["ContentType"] == "image/jpeg"
 
 

@@ -10,7 +10,7 @@ from caribou.collectors.bodies import CarbonBody, CpuPower, PerformanceBody, Pri
 from caribou.collectors.facts import Fact, fact_in
 from caribou.model.errors import InvalidInputError
 
-CARBON = CarbonBody(100.0, (100.0,) * 24, 500.0, {"zone": "US-X"})
+CARBON = CarbonBody(100.0, (100.0,) * 24, 500.0, provenance={"zone": "US-X"})
 PROVIDER = ProviderBody(
     pue=1.2,
     cpu_kw_per_vcpu={"x86_64": CpuPower(0.001, 0.004), "arm64": CpuPower(0.001, 0.004)},

@@ -27,13 +27,14 @@ def test_summary_of_a_chain_when_one_run_was_seen_then_figures_are_those_of_its_
         }
     }
     assert summary.endpoints == {f"s3.{make.HOME}": {"service": "s3", "region": make.HOME, "hosts": []}}
-    assert summary.runs == {"id": ["run-1"], "started_at": [make.START]}
+    assert (summary.runs["id"], summary.runs["started_at"]) == (["run-1"], [make.START])
     assert summary.nodes["A"]["cpu_utilization"] == 0.25
     assert summary.nodes["A"]["allowed_regions"] == [make.HOME, make.AWAY]
     (edge,) = summary.edges
     assert edge["probability"] == 1.0
     assert edge["taken"] == [0]
-    assert edge["transfers"] == {f"{make.HOME}>{make.HOME}": {"run": [0], "payload_gb": [512 / GB], "latency_s": [0.1]}}
+    seen = {"run": [0], "payload_gb": [512 / GB], "latency_s": [0.1], "sent_gb": [1536 / GB]}
+    assert edge["transfers"] == {f"{make.HOME}>{make.HOME}": seen}
     assert edge["sync"] is None
     assert edge["on_skip"] == []
     assert summary.entry["payload_gb"] == [1024 / GB]

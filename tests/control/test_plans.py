@@ -172,10 +172,10 @@ def test_migration_when_it_is_planned_then_nothing_is_written_and_it_is_then_don
         (Action.COLLECT, WEST),
         (Action.RETIRE, WEST),
     ]
-    report = Migrator(planner, Cdk(world, solved), Logs(), lambda _: None).migrate(known, deploy=True)
+    report = Migrator(planner, Cdk(world, solved), Logs(), lambda _: None, lambda *_: None).migrate(known, deploy=True)
     assert report.retired == (WEST,)
     assert report.applied == plan.reason
-    assert recorded.writes == [LOCK[0], "PutObject", "UpdateItem", "DeleteStack", LOCK[1]]
+    assert recorded.writes == [LOCK[0], "UpdateItem", "PutObject", "UpdateItem", "DeleteStack", LOCK[1]]
 
 
 def test_migration_when_a_run_came_to_a_region_meanwhile_then_it_is_not_retired_as_planned(world, placed):
@@ -186,7 +186,7 @@ def test_migration_when_a_run_came_to_a_region_meanwhile_then_it_is_not_retired_
     plan = planner.plan(world.known, deploy=False)
     assert actions(plan, Action.RETIRE) == [(Action.RETIRE, WEST)]
     world.begin_run("r1", [WEST])
-    report = Migrator(planner, Cdk(), Logs(), lambda _: None).execute(plan, NoLock())
+    report = Migrator(planner, Cdk(), Logs(), lambda _: None, lambda *_: None).execute(plan, NoLock())
     assert report.retired == ()
     assert "such as r1" in report.decisions[0].reasons[0]
 
@@ -199,7 +199,7 @@ def test_migration_when_the_plan_leaves_a_region_then_it_stays_even_if_it_could_
     planner = MigrationPlanner(world.aws, world.target, wait_s=0.0)
     plan = planner.plan(world.known, deploy=False)
     world.begin_run("r1", [WEST], state={"S": "SUCCEEDED"}, ended_at={"N": repr(time.time() - 1)})
-    report = Migrator(planner, Cdk(), Logs(), lambda _: None).execute(plan, NoLock())
+    report = Migrator(planner, Cdk(), Logs(), lambda _: None, lambda *_: None).execute(plan, NoLock())
     assert report.retired == ()
     assert actions(planner.plan(world.known, deploy=False), Action.RETIRE) == [(Action.RETIRE, WEST)]
 

@@ -1,6 +1,5 @@
 """`caribou demo`, as a newcomer gives it."""
 
-import json
 import signal
 import subprocess
 from pathlib import Path
@@ -8,20 +7,28 @@ from pathlib import Path
 import pytest
 from waiting import eventually
 
+from caribou.model.project.workflow import read_workflow
+from caribou.model.schema.placement import read_placement
+from caribou.model.verdict import Verdict, verdict_of
+
 pytestmark = pytest.mark.local_cloud
 
 
 @pytest.mark.parametrize("workflow", ["small_sync_example", pytest.param("image_processing", marks=pytest.mark.slow)])
 def test_demo_run_whole_moves_the_workflow_and_leaves_nothing_behind(lone_project, workflow):
     """The demo goes through the loop, its functions run in the regions of the plan it wrote, and its cloud is gone."""
+    home = read_workflow(lone_project.root / "workflows" / workflow).manifest.home_region
     shown = lone_project.run("caribou", "demo", "--workflow", workflow)
 
-    placement = json.loads((lone_project.root / "solved.json").read_text())
-    moved = {region for plan in placement["plans"] for region in plan["regions"].values()} - {"us-east-1"}
+    placement = read_placement(lone_project.root / "solved.json")
+    moved = placement.regions - {home}
     after = shown.partition("after the move")[2]
     assert moved
     assert any(region in after for region in moved)
     assert "operational carbon" in after
+    if workflow == "image_processing":
+        assert verdict_of(placement) == Verdict.SAVES
+        assert "With input_light.json it " in shown
     assert_nothing_left(_state_of(shown))
     assert not Path(_state_of(shown)).exists()
 

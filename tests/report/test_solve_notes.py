@@ -1,7 +1,13 @@
 """What a placement says beside its plan."""
 
+import io
+
+import pytest
+
+from caribou.cli.console import Terminal
 from caribou.model.placement import ALL_HOURS, Placement, Plan
-from caribou.report.solve_notes import footprint_text, sensitivity_text, solve_notes
+from caribou.report.corners_table import corners_table
+from caribou.report.solve_notes import footprint_text, solve_notes, toolkit_text, verdict_text
 
 
 def corner(intensity, saving, ci95=None):
@@ -32,30 +38,62 @@ SOLVER = {
 
 
 def test_notes_when_the_sign_depends_then_say_so_in_capitals():
-    """The verdict, and between what the change of carbon is by each kind of intensity."""
-    text = sensitivity_text(SENSITIVITY)
-    assert text.startswith("Carbon: DEPENDS ON WHAT IS ASSUMED. By average intensity -40.0% to -25.0%;")
-    assert "by marginal intensity -10.0% to +5.0%" in text
-    assert text.endswith("break-even at 0.012 kWh/GB.")
+    """The verdict, and where saving and losing meet."""
+    text = verdict_text(SENSITIVITY)
+    assert text == "Carbon: DEPENDS ON WHAT IS ASSUMED. Saving and losing meet at 0.012 kWh/GB between regions."
 
 
-def test_notes_when_savings_have_intervals_then_their_ends_are_said_and_how_many_runs_they_rest_on():
-    """The most and the least that may be saved."""
-    corners = [corner("average", 0.4, [0.35, 0.45]), corner("average", 0.3, [0.2, 0.4])]
-    text = sensitivity_text({**SENSITIVITY, "verdict": "saves", "corners": corners, "runs": 60})
-    assert text.startswith("Carbon: SAVES (60 runs). By average intensity -45.0% to -20.0%;")
+@pytest.mark.parametrize(
+    ("needed", "said"),
+    [(1300, "(12 runs; about 1,300 would do, an estimate)"), (None, "(12 runs; no number would do)")],
+)
+def test_notes_when_runs_are_too_few_then_say_how_many_would_do(needed, said):
+    """As an estimate."""
+    few = {"verdict": "too few runs to say", "runs": 12, "runs_needed": needed, "break_even_kwh_per_gb": None}
+    assert verdict_text({**SENSITIVITY, **few}) == f"Carbon: TOO FEW RUNS TO SAY {said}."
+
+
+def test_notes_when_runs_are_enough_then_say_how_many_they_are():
+    """What the verdict rests on."""
+    text = verdict_text({**SENSITIVITY, "verdict": "saves", "runs": 60, "runs_needed": None})
+    assert text.startswith("Carbon: SAVES (60 runs).")
 
 
 def test_notes_when_marginal_intensity_is_not_known_then_name_the_regions():
     """Not known is no number."""
-    unknown = {"corners": [corner("average", 0.4)], "marginal_unknown": ["ca-west-1", "mx-central-1"]}
-    text = sensitivity_text({**SENSITIVITY, **unknown})
-    assert "by marginal intensity not known (ca-west-1, mx-central-1)" in text
+    text = verdict_text({**SENSITIVITY, "marginal_unknown": ["ca-west-1", "mx-central-1"]})
+    assert text.endswith("Marginal intensity is not known of ca-west-1, mx-central-1.")
 
 
 def test_notes_when_an_earlier_version_solved_then_they_say_to_solve_again():
     """It knew four corners and no verdict."""
-    assert sensitivity_text({"sign_depends": True}) == "Savings were worked out by an earlier version: solve again."
+    assert verdict_text({"sign_depends": True}) == "Savings were worked out by an earlier version: solve again."
+
+
+def printed(table, width=80):
+    """A table as it is printed."""
+    console = Terminal(file=io.StringIO(), width=width)
+    console.print(table)
+    return console.file.getvalue()
+
+
+def test_corners_when_they_are_shown_then_each_is_a_change_with_its_interval_within_80_columns():
+    """A row for each pair of energies; what is saved is less carbon, the interval's ends in order."""
+    corners = [
+        {**corner(intensity, saving, ci95), "transmission_kwh_per_gb": between}
+        for between in (0.001, 0.005)
+        for intensity, saving, ci95 in (("average", 1.0, [0.999, 1.0]), ("marginal", -0.05, [-0.1, 0.0]))
+    ]
+    lines = printed(corners_table({"corners": corners})).splitlines()
+    assert "│ 0.005, 0 │ -100.0% (-100.0 to -99.9) │ +5.0% (+0.0 to +10.0) │" in lines
+    assert len([line for line in lines if "%" in line]) == 2
+    assert max(map(len, lines)) <= 80
+
+
+def test_corners_when_runs_are_drawn_or_marginal_intensity_is_unknown_then_cells_say_less():
+    """No interval is shown that nobody knows."""
+    lines = printed(corners_table({"corners": [corner("average", 0.4)]})).splitlines()
+    assert "│ 0.001, 0 │ -40.0%               │ not known             │" in lines
 
 
 def test_notes_when_the_solve_is_paid_back_then_say_after_how_many_runs():
@@ -109,3 +147,13 @@ def test_notes_when_hours_differ_then_say_what_one_plan_for_all_would_give():
     )
     (note,) = solve_notes(Placement("w", "1", "us-east-1", plans, origin={"static": {"objective": 2.1}}))
     assert "all hours: +5.00% of what is minimised" in note
+
+
+def test_notes_when_the_toolkit_stands_beside_a_plan_then_they_say_from_how_many_runs_a_month_it_pays():
+    """And what it costs; the seconds that it rests on are assumed, and said to be."""
+    text = toolkit_text({"carbon_g": 0.7312, "cost_usd": 0.1372, "pays_from_runs": 1204})
+    assert text.startswith(
+        "The toolkit a month, runs or not: 0.731 g CO2eq, saved from 1,204 runs a month on; 0.14 USD"
+    )
+    assert "assumed" in text
+    assert "no number of runs saves that" in toolkit_text({"carbon_g": 1.0, "cost_usd": 0.1, "pays_from_runs": None})

@@ -121,6 +121,24 @@ def test_exchange_when_the_service_is_slow_then_its_seconds_count_those_of_readi
     assert exchange.busy_s == pytest.approx(exchange.seconds)
 
 
+def test_exchange_when_a_connection_is_new_or_kept_then_its_round_trips_say_so(calls, s3_of):
+    """Two handshakes, and one to be answered: the second call has the first one's connection."""
+    client = s3_of(boto3.Session())
+    trips = []
+    for _ in range(2):
+        _read(client)
+        trips.append(_only(calls)[1].round_trips)
+    assert trips == [3, 3 + 1]
+
+
+def test_exchange_when_it_asks_before_its_body_then_that_is_a_round_trip(calls, s3_of):
+    """S3's uploads do."""
+    client = s3_of(boto3.Session())
+    _read(client)
+    _put(client)
+    assert _only(calls)[1].round_trips == 3 + 2
+
+
 def test_exchange_when_a_try_fails_then_the_call_has_two_attempts(calls, s3_of, server):
     """And the bytes of both were sent."""
     server.statuses = iter([503, 200])

@@ -17,7 +17,7 @@ def runs_of(data, regions, *, hour, seed, samples):
     """Carbon in g, cost in USD and run time in s of each run of a placement (node -> region)."""
     numbers = _Numbers(RandomStreams(seed, 0, samples))
     home = dict.fromkeys(regions, data["home_region"])
-    moved = samples - min(round(data["entry"].get("stays_home_share", 0.0) * samples), samples - 1)
+    moved = _moved(data, samples)
     return [
         _Run(data, regions if run < moved else home, hour, lambda *what, s=run: float(numbers.of(what)[s])).result()
         for run in range(samples)
@@ -48,9 +48,15 @@ def _summary(data, regions, hour, seed, samples):
     runs = runs_of(data, regions, hour=hour, seed=seed, samples=samples)
     metrics = dict(zip(("carbon", "cost", "runtime"), zip(*runs, strict=True), strict=True))
     percentile = data["objective"]["tail_percentile"]
+    moved = _moved(data, samples)
+    bounded = {"carbon": moved, "cost": moved, "runtime": samples}  # what limits on tails are on
     return {m: fmean(v) for m, v in metrics.items()}, {
-        m: float(np.percentile(v, percentile)) for m, v in metrics.items()
+        m: float(np.percentile(v[: bounded[m]], percentile)) for m, v in metrics.items()
     }
+
+
+def _moved(data, samples):
+    return samples - min(round(data["entry"].get("stays_home_share", 0.0) * samples), samples - 1)
 
 
 class _Numbers:
@@ -114,7 +120,9 @@ class _Run:
         """Data between regions: its carbon, and the sender's egress."""
         self.carbon += gb * self.data["carbon_model"]["transmission_kwh_per_gb"] * self._route(sender, receiver)
         if sender != receiver:
-            self.cost += gb * self._price(sender)["egress_other_region_per_gb"]
+            prices = self._price(sender)
+            other = prices["egress_other_region_per_gb"]
+            self.cost += gb * prices.get("egress_to_per_gb", {}).get(receiver, other)
 
     def _from_client(self, gb):
         model = self.data["carbon_model"]

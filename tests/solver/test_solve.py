@@ -31,8 +31,8 @@ def windy(instances):
 
 def test_solver_when_imported_then_offers_these_names():
     """The room's public names."""
-    names = ["Estimate", "Evaluation", "Judgement", "Metrics", "evaluate", "judge", "solve", "stamped"]
-    assert caribou.solver.__all__ == names
+    classes = ["ENOUGH_RUNS", "Bounds", "Estimate", "Evaluation", "Judgement", "Metrics", "Saving"]
+    assert caribou.solver.__all__ == [*classes, "evaluate", "judge", "saving_over", "solve", "stamped"]
 
 
 @pytest.mark.parametrize("name", BEST_KNOWN)
@@ -99,7 +99,7 @@ def test_stamped_when_given_times_then_file_has_them_in_utc_and_keeps_the_rest(i
     assert found["solved_at"] == "2026-03-01T00:00:00Z"
     assert found["expires_at"] == "2026-03-08T00:00:00Z"
     assert found["problem_sha256"] == "0" * 64
-    solver = {"name": "caribou", "version": "2", "seed": 4, "samples": 50, "evaluations": 2, "seconds": 1.235}
+    solver = {"name": "caribou", "version": "3", "seed": 4, "samples": 50, "evaluations": 2, "seconds": 1.235}
     assert found["solver"] == solver
     assert found["static"] == placement.origin["static"]
     assert done.digest == placement.digest

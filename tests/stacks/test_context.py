@@ -144,6 +144,24 @@ def test_committed_placement_when_it_has_expired_then_it_is_used_with_a_warning(
     assert expired.text(HOME_STACK) == synthesised(root, now).text(HOME_STACK)
 
 
+@pytest.mark.parametrize(("verdict", "said"), [("saves", 0), ("too few runs to say", 1)])
+def test_placement_when_it_is_not_known_to_save_then_synth_warns_of_it(new_project, solved, synthesised, verdict, said):
+    """The CDK asks nobody."""
+    root = new_project("city_tour")
+    corner = {"transmission_kwh_per_gb": 0.001, "intra_region_kwh_per_gb": 0.0, "intensity": "average"}
+    sensitivity = {
+        "verdict": verdict,
+        "corners": [{**corner, "saving": 0.1, "ci95": None}],
+        "marginal_unknown": [],
+        "break_even_kwh_per_gb": None,
+        "runs": 8,
+    }
+    file = root / "solved.json"
+    file.write_text(json.dumps({**solved(root, {"far": ["us-west-2"] * 24}), "sensitivity": sensitivity}))
+    warnings = synthesised(root, placement="solved.json").messages(HOME_STACK)
+    assert len([w for w in warnings if "its runs are too few to say whether it saves carbon" in w]) == said
+
+
 def test_manifest_when_it_has_docker_commands_then_synth_warns_that_nobody_runs_them(new_project, synthesised):
     """The reference system's file is taken as it is, and its owner hears what is missing."""
     root = new_project("sight_seeing")

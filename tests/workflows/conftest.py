@@ -48,7 +48,8 @@ def filled():
 
     def filled(workflow, sample, account="123456789012"):
         text = (WORKFLOWS / workflow / "samples" / sample).read_text(encoding="utf-8")
-        return json.loads(text.replace("${account}", account).replace("${home_region}", "us-east-1"))
+        home = read_workflow(WORKFLOWS / workflow).manifest.home_region
+        return json.loads(text.replace("${account}", account).replace("${home_region}", home))
 
     return filled
 

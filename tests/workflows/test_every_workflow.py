@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from caribou.model.regions import KNOWN_REGIONS
 from caribou.model.schema.manifest import read_manifest
 from caribou.model.source.derive import derive_graph
 
 WORKFLOWS = Path(__file__).parents[2] / "workflows"
 MEASURED = Path(__file__).parents[2] / "docs" / "benchmark-workflows.json"
-KNOWN_REGIONS = ("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "eu-north-1")
 THREE_REGIONS = ("us-east-1", "us-west-2", "ca-central-1")
 FOUR_REGIONS = ("us-east-1", "us-east-2", "us-west-2", "ca-central-1")
 IN_AND_OUT = {"GetObject": {"input"}, "PutObject": {"output"}}
@@ -29,6 +29,7 @@ class Row:
 
     limits: Mapping[str, float]
     """The manifest's hard constraints, in per cent of the same at home."""
+    home: str = "us-east-1"
     regions: tuple[str, ...] = FOUR_REGIONS
     memory_mb: int = 1769
     region_variable: str | None = None
@@ -56,7 +57,7 @@ class Row:
     @property
     def bucket(self):
         """The bucket of the samples."""
-        return f"caribou-dev-{self.topic}-123456789012-us-east-1"
+        return f"caribou-dev-{self.topic}-123456789012-{self.home}"
 
 
 ROWS = {
@@ -83,8 +84,11 @@ ROWS = {
     ),
     "image_processing": Row(
         limits={"cost": 120, "runtime": 150},
+        home="eu-central-1",
+        regions=("eu-central-1", "eu-west-1", "eu-west-3"),
         region_variable="PHOTOS_REGION",
-        samples={"input.json": "photo.jpg", "input_light.json": "photo.jpg"},
+        samples={"input.json": "photo_small.jpg", "input_light.json": "photo.png"},
+        largest_sample=500_000,
         topic="photos",
         prefixes=IN_AND_OUT,
         defaults={"transformations": ("flip", "rotate", "blur", "greyscale", "resize"), "passes": 8},
@@ -230,8 +234,8 @@ def test_requirements_when_read_then_are_pinned_each_to_one_version(workflow):
 @every_workflow
 def test_manifest_when_read_then_has_the_limits_of_the_readme(workflow, row, manifest):
     """Where its functions may go, what a move may cost, and with how much memory and which variables each runs."""
-    assert (manifest.workflow_name, manifest.home_region) == (workflow, "us-east-1")
-    assert manifest.allowed_regions(KNOWN_REGIONS) == row.regions
+    assert (manifest.workflow_name, manifest.home_region) == (workflow, row.home)
+    assert set(manifest.allowed_regions(KNOWN_REGIONS)) == set(row.regions)
     hard = {metric: (limit.type, limit.value) for metric, limit in manifest.hard.items()}
     assert hard == {metric: ("relative", value) for metric, value in row.limits.items()}
     assert manifest.priority[0] == "carbon"
@@ -341,8 +345,8 @@ def test_readme_when_a_command_has_an_order_then_it_is_for_what_is_uploaded(work
     uploaded = {(entry["bucket"], entry["key"]) for entry in filled(workflow, "objects.json")}
     for command in commands:
         assert "123456789012" not in command
-        text = command.replace("${account}", "123456789012").replace("${home_region}", "us-east-1")
-        order = order_of({**json.loads(text), "region": "us-east-1"})
+        text = command.replace("${account}", "123456789012").replace("${home_region}", row.home)
+        order = order_of({**json.loads(text), "region": row.home})
         assert order.bucket == row.bucket
         assert order.key is None or (order.bucket, order.key) in uploaded
 
@@ -397,5 +401,5 @@ def test_samples_when_the_placeholders_are_filled_then_are_orders_for_what_is_up
     """Or for a text that they bring; each with its region, so that it does not depend on the manifest's variable."""
     ordered = order_of(filled(workflow, sample))
     file = row.samples[sample]
-    assert (ordered.bucket, ordered.region) == (row.bucket, "us-east-1")
+    assert (ordered.bucket, ordered.region) == (row.bucket, row.home)
     assert ordered.key == (f"input/{file}" if file else None)

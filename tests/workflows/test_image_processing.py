@@ -156,5 +156,5 @@ def test_graph_when_derived_then_has_five_conditional_edges_from_the_entry():
 def test_run_when_given_the_light_sample_then_writes_each_transformation_of_the_photo(play, pictures):
     """The whole workflow: what it leaves in S3 is the transformed photo, one object a transformation."""
     played = play("image_processing", sample="input_light.json")
-    photo = (SAMPLES / "photo.jpg").read_bytes()
+    photo = (SAMPLES / "photo.png").read_bytes()
     assert played.outputs == {f"{name}.jpg": pictures.transformed(photo, name, 0) for name in TRANSFORMATIONS}

@@ -20,7 +20,13 @@ REGION_VARIABLE = "PHOTOS_REGION"
 workflow = CaribouWorkflow(name="image_processing", version="0.0.1")
 
 
-@workflow.serverless_function(name="get_input", entry_point=True)
+@workflow.serverless_function(
+    name="get_input",
+    entry_point=True,
+    regions_and_providers={
+        "keep_near": "eu-central-1"
+    },  # home, where runs enter: no work here that a hop would pay for
+)
 def get_input(event: object) -> None:
     """Checks the order and hands it to the transformations that it asks for."""
     order = Order.of(event)

@@ -209,9 +209,9 @@ def prices(raw: Path) -> Json:
         "provenance": {
             "source": "AWS's price feed; egress: transfer cost table of skyplane 0.3.2",
             "date": "August to October 2025; egress: 2023",
-            "basis": "list prices, first tier, no free tier. Egress to other regions is the highest over all targets "
-            "(us-east-1 and us-east-2 pay 0.01 between each other, 0.02 to all others). egress_basis listed: in the "
-            "table; assumed: the table lacks the region, the price is that of egress_stand_in, an upper estimate",
+            "basis": "list prices, first tier, no free tier. Egress to other regions is the highest over all targets, "
+            "egress_to_per_gb has those to which it is lower. egress_basis listed: in the table; assumed: the table "
+            "lacks the region, the price is that of egress_stand_in, an upper estimate",
             "licence": "facts from AWS's public price lists; skyplane: Apache-2.0",
             "unit": "USD per GB-s, request, read or write request unit, GB",
         },
@@ -221,7 +221,8 @@ def prices(raw: Path) -> Json:
 
 def _price_fact(region: str, row: Row, egress: Mapping[str, Mapping[str, float]]) -> Json:
     payer = region if region in egress else EGRESS_STAND_INS[region]
-    between = [cost for target, cost in egress[payer].items() if target != "internet"]
+    between = {target: cost for target, cost in egress[payer].items() if target in KNOWN_REGIONS and target != region}
+    highest = max(between.values())
     request = float(row["lambda_request"])
     return {
         "compute_per_gb_s": {"x86_64": float(row["lambda_gb_s_x86"]), "arm64": float(row["lambda_gb_s_arm"])},
@@ -229,7 +230,8 @@ def _price_fact(region: str, row: Row, egress: Mapping[str, Mapping[str, float]]
         "message_request": float(row["sns_request"]),
         "table_read_unit": float(row["ddb_rru"]),
         "table_write_unit": float(row["ddb_wru"]),
-        "egress_other_region_per_gb": max(between),
+        "egress_other_region_per_gb": highest,
+        "egress_to_per_gb": {target: cost for target, cost in sorted(between.items()) if cost < highest},
         "object_put": float(row["s3_put"]),
         "object_get": float(row["s3_get"]),
         "egress_basis": "listed" if payer == region else "assumed",

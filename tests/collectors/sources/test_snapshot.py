@@ -53,6 +53,13 @@ def test_facts_when_collected_then_every_known_region_has_one(kind):
     assert set(packaged_facts(NOW).of(kind)) == set(KNOWN_REGIONS)
 
 
+@pytest.mark.parametrize(("day", "month"), [(26, 6), (28, 7), (30, 7)])
+def test_carbon_when_a_month_ends_then_the_profile_is_of_the_month_that_the_coming_days_are_in(day, month):
+    """A plan that is solved on the 30th holds for a week."""
+    then, later = (packaged_facts(datetime(2026, m, d, 12, tzinfo=UTC)).carbon for m, d in ((6, day), (month, 15)))
+    assert then["us-west-1"].body.hourly == later["us-west-1"].body.hourly
+
+
 @pytest.mark.parametrize("month", [1, 7])
 def test_carbon_when_the_month_changes_then_the_profile_is_that_months(month):
     """24 means by hour of day, UTC, in the shape of its month, and their mean."""

@@ -12,7 +12,7 @@ from caribou.control.migrate.planning import MigrationPlanner
 from caribou.control.placement_bucket import PlacementBox
 from caribou.control.stacks.lock import deploy_lock
 from caribou.control.workflows import KnownWorkflow
-from caribou.model.errors import OperationFailedError
+from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.placement import Placement
 from caribou.model.run.item import Parked
 from caribou.runtime.clients import Clients
@@ -53,10 +53,10 @@ class Cdk:
         self.world.home(Placement.from_json(json.loads(Path(request.placement).read_text())))
 
 
-def migrator(world, logs=None, cdk=None, **settings):
+def migrator(world, logs=None, cdk=None, consent=lambda *_: None, **settings):
     """A migrator of the test's world."""
     planner = MigrationPlanner(world.aws, world.target, **{"wait_s": 0.0, **settings})
-    return Migrator(planner, cdk or Cdk(), logs or Logs(), lambda _: None)
+    return Migrator(planner, cdk or Cdk(), logs or Logs(), lambda _: None, consent)
 
 
 def left_behind(world, placed):
@@ -197,6 +197,24 @@ def test_pending_placement_when_the_deploy_fails_then_nothing_is_committed_and_n
     assert "goes on serving" in report.failures[0]
     assert not (waiting.workflow.folder / ".caribou" / "placement.json").exists()
     assert world.stacks() == before
+
+
+def test_pending_placement_when_nobody_consents_then_nothing_is_deployed_committed_or_retired(world, waiting):
+    """Who is asked gets the workflow and the placement; the lock is free again."""
+    before, asked, cdk = world.stacks(), [], Cdk(world)
+
+    def refuse(name, placement):
+        asked.append((name, placement.regions))
+        raise InvalidInputError("nobody is here to be asked", where=name, fix="add --yes")
+
+    world.lock_table()
+    with pytest.raises(InvalidInputError, match="add --yes"):
+        migrator(world, cdk=cdk, consent=refuse).migrate(waiting, deploy=True)
+    assert asked == [(world.name, {HOME, WEST})]
+    assert not cdk.requests
+    assert not (waiting.workflow.folder / ".caribou" / "placement.json").exists()
+    assert world.stacks() == before
+    assert migrator(world, cdk=cdk).migrate(waiting, deploy=True).applied
 
 
 def test_pending_placement_when_deploying_is_left_out_then_it_goes_on_waiting(world, waiting):

@@ -9,7 +9,7 @@ from problem_instances import chain
 from caribou.control.plan.decide import MIN_GAIN, decide, weigh
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.schema.problem_file import parse_problem
-from caribou.solver import Judgement, Saving, saving_over
+from caribou.solver import Judgement, Saving, judge, saving_over
 
 HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -29,31 +29,55 @@ def test_plan_when_it_saves_too_little_then_it_is_not_put(placed, new):
     assert not weigh(placed(WEST, expires_at=NOW + WEEK), Judgement(new), placed(), Judgement(10.0), NOW).put
 
 
-@pytest.mark.parametrize(("low", "put"), [(-0.02, False), (0.0, False), (0.01, True)])
-def test_plan_when_the_interval_of_its_saving_has_zero_in_it_then_it_is_not_put(placed, low, put):
-    """A tenth less, over five runs that differ by more, is no reason to move by itself."""
-    saving = Saving(0.1, (low, 0.2))
+@pytest.mark.parametrize(
+    ("low", "runs", "put"),
+    [(-0.02, 50, False), (0.0, 50, False), (MIN_GAIN, 50, False), (0.02, 50, True), (0.02, 29, False)],
+)
+def test_plan_when_the_interval_of_its_saving_is_not_above_what_a_move_is_worth_then_it_is_not_put(
+    placed, low, runs, put
+):
+    """A tenth less, over runs that differ by more or are few, is no reason to move by itself."""
+    saving = Saving(0.1, (low, 0.2), runs)
     decision = weigh(placed(WEST, expires_at=NOW + WEEK), Judgement(9.0), placed(), Judgement(10.0), NOW, saving=saving)
     assert decision.put is put
-    assert put or "too few to say that it saves" in decision.reason
+    assert put or "too few to say that it saves more than 1%" in decision.reason
 
 
 def test_plan_when_it_meets_limits_that_what_runs_now_breaks_then_it_is_put_however_sure_its_saving(placed):
     """Limits come before the objective."""
     old = Judgement(10.0, {"runtime": ALL_HOURS})
-    saving = Saving(0.1, (-0.1, 0.2))
+    saving = Saving(0.1, (-0.1, 0.2), 50)
     assert weigh(placed(WEST, expires_at=NOW + WEEK), Judgement(9.0), placed(), old, NOW, saving=saving).put
 
 
-def test_plan_when_runs_are_observed_then_the_decision_looks_at_the_interval():
-    """Few runs, and a move that is worth it by its mean only."""
-    problem = parse_problem(observed_problem(11, runs=3, bucket=HOME).problem)
-    version = problem.workflow.version
-    home = Placement("example", version, HOME, (Plan(ALL_HOURS, dict.fromkeys(problem.nodes, HOME)),))
-    away = Placement("example", version, HOME, (Plan(ALL_HOURS, {**home.plans[0].regions, "c": CANADA}),))
-    saving = saving_over(problem, away, home)
+@pytest.mark.parametrize("runs", [3, 60])
+def test_plan_when_runs_are_observed_then_the_decision_looks_at_the_interval(runs):
+    """Few runs, or many, and a move that is worth it by its mean."""
+    problem = parse_problem(observed_problem(11, runs, bucket=CANADA).problem)
+    home, away = _days(problem)
     decision = decide(problem, away, home, home=home, now=NOW)
-    assert decision.put is (saving.mean >= MIN_GAIN and saving.ci95[0] > 0)
+    assert saving_over(problem, away, home).mean > MIN_GAIN
+    assert decision.put is (runs == 60)
+
+
+@pytest.mark.parametrize(("limit", "put"), [(110.0, False), (250.0, True)])
+def test_plan_when_the_runs_do_not_say_that_it_meets_a_hard_limit_then_it_is_not_put(limit, put):
+    """It does on these runs, by a little."""
+    data = observed_problem(11, 60, bucket=CANADA).problem
+    data["objective"]["hard"] = {"runtime": {"type": "relative", "value": limit}}
+    problem = parse_problem(data)
+    home, away = _days(problem)
+    assert judge(problem, away).broken == {}
+    decision = decide(problem, away, home, home=home, now=NOW)
+    assert decision.put is put
+    assert put or "too few to say that the hard limit on runtime is met" in decision.reason
+
+
+def _days(problem):
+    """All nodes at home, and all in Canada, where the bucket is."""
+    home, away = (dict.fromkeys(problem.nodes, region) for region in (HOME, CANADA))
+    name, version = problem.workflow.name, problem.workflow.version
+    return [Placement(name, version, HOME, (Plan(ALL_HOURS, regions),)) for regions in (home, away)]
 
 
 def test_plan_when_what_runs_now_breaks_a_hard_limit_then_it_is_put_even_if_it_costs_more(placed):

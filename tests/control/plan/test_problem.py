@@ -114,6 +114,18 @@ def test_problem_when_an_edge_into_a_sync_node_is_always_skipped_then_it_is_vali
     assert parse_problem(built).edges[2].probability == 0
 
 
+def test_problem_when_the_manifest_asks_for_a_robust_placement_then_its_objective_does(graph, manifest):
+    """It is said in the file, so that whoever solves it goes by it."""
+    built = build_problem(
+        graph=graph,
+        manifest=dataclasses.replace(manifest, robust=True),
+        facts=packaged_facts(NOW),
+        records=run_of("run", START),
+        control_region="us-west-2",
+    )
+    assert parse_problem(built).objective.robust
+
+
 def test_problem_when_built_then_limits_and_model_are_the_manifests_and_the_designs(built):
     """Priority and limits of the manifest; the tail is the 95th percentile; a run's plan is never fetched."""
     assert built["objective"] == {

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from caribou.model.errors import InvalidManifestError
 from caribou.model.graph import Function, Graph, Node
-from caribou.model.manifest import Limit, Manifest, RegionRules
+from caribou.model.manifest import ExternalData, Limit, Manifest, RegionRules
 from caribou.model.metric import Metric
 from caribou.model.names import checked_stage
 from caribou.model.regions import KNOWN_REGIONS
@@ -104,6 +104,88 @@ def folder_with(tmp_path: Path, text: str) -> Path:
     (tmp_path / ".caribou").mkdir()
     (tmp_path / ".caribou" / "config.yml").write_text(textwrap.dedent(text))
     return tmp_path
+
+
+def test_manifest_when_it_asks_for_a_robust_placement_then_carbon_has_to_come_first():
+    """The corners are of carbon; as listed, it is first."""
+    asking = {**MINIMAL, "caribou": {"robust": True}}
+    assert parse_manifest(asking, FILE, graph_with()).robust
+    with pytest.raises(InvalidManifestError, match=r"cost comes first.*To fix: put carbon first, or take robust out"):
+        parse_manifest({**asking, "constraints": {"priority_order": ["cost", "carbon"]}}, FILE, graph_with())
+
+
+DATABASE = {"service": "rds", "region": "us-west-2", "functions": ["start"], "calls": 3, "mb_out": 0.5, "mb_in": 2}
+
+
+def near_to(what, *allowed):
+    """A change of the manifest: a database, and functions near something."""
+    regions = {"keep_near": what, **({"allowed_regions": aws(*allowed)} if allowed else {})}
+    return {"caribou": {"external_data": {"orders": DATABASE}}, "regions_and_providers": regions}
+
+
+def test_external_data_when_it_is_declared_then_it_is_read_with_what_is_known_of_its_size():
+    """A call, and no sizes, unless it says more."""
+    known = parsed({"caribou": {"external_data": {"orders": DATABASE}}}).external_data["orders"]
+    assert known == ExternalData("rds", "us-west-2", ("start",), 3, 0.5, 2.0)
+    least = {"service": "s3", "region": "us-west-2", "functions": ["start"]}
+    [unknown] = parsed({"caribou": {"external_data": {"photos": least}}}).external_data.values()
+    assert (unknown.calls, unknown.mb_out, unknown.mb_in, unknown.has_sizes) == (1, None, None, False)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"functions": ["strat"]},
+            "external_data.orders.functions[0]: is no function of the workflow (found: strat). To",
+        ),
+        ({"functions": ["strat"]}, "perhaps start is meant"),
+        ({"functions": []}, "external_data.orders.functions"),
+        ({"region": "us-east-9"}, "external_data.orders.region"),
+        ({"calls": 0}, "external_data.orders.calls"),
+        ({"mb_in": -1}, "external_data.orders.mb_in"),
+        ({"gb_in": 1}, "external_data.orders.gb_in: is not a known key"),
+        ({"calls": 1000, "mb_in": 100_000}, "is more than 1,048,576 MB an execution"),
+    ],
+)
+def test_external_data_when_something_of_it_is_wrong_then_the_message_says_where(change, message):
+    """With the value that was found, and what to do."""
+    assert message in message_of({"caribou": {"external_data": {"orders": {**DATABASE, **change}}}})
+
+
+@pytest.mark.parametrize("name", ["us-east-1", "a.b", "", "1st", "x" * 101])
+def test_external_data_when_its_name_could_be_another_things_then_it_is_refused(name):
+    """A region's, or that of an endpoint that was metered."""
+    assert "is no name for an endpoint" in message_of({"caribou": {"external_data": {name: DATABASE}}})
+
+
+@pytest.mark.parametrize("what", ["orders", "us-west-2"])
+def test_function_when_it_is_kept_near_something_then_it_runs_there_or_at_home(what):
+    """An endpoint's region, or a region; home is where every function is."""
+    assert parsed(near_to(what)).regions_of("start", KNOWN_REGIONS) == ("us-east-1", "us-west-2")
+
+
+def test_function_when_its_decorator_keeps_it_near_something_else_then_that_counts():
+    """As with all settings."""
+    manifest = parsed(near_to("orders"), regions_and_providers={"keep_near": "us-east-1"})
+    assert manifest.regions_of("start", KNOWN_REGIONS) == ("us-east-1",)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            near_to("ordres"),
+            "keep_near: is neither an endpoint of caribou.external_data nor a region that Caribou knows",
+        ),
+        (near_to("ordres"), "perhaps orders is meant"),
+        (near_to("orders", "us-east-1", "ca-central-1"), "it is in us-west-2, where the function may not run"),
+        (near_to("orders", "us-east-1", "ca-central-1"), "allow us-west-2, or keep it near us-east-1, which is home"),
+    ],
+)
+def test_function_when_it_can_not_be_kept_near_something_then_the_message_says_why(change, message):
+    """A typing error, or a region that is not allowed."""
+    assert message in message_of(change)
 
 
 def test_manifest_when_it_is_the_reference_systems_then_it_is_read_as_it_is(tmp_path):

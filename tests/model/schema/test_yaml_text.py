@@ -36,6 +36,8 @@ def load(text):
         ("timeout: 1:30.5", 1, "the number 1:30.5 is read in several ways"),
         ("a: " + "9" * 5000, 1, "is no value of its kind"),
         ("a: 2026-13-45", 1, "2026-13-45 is no value of its kind"),
+        ('a: 1\nb: "\\ud800"\n', 2, "half a character"),
+        ('? "x\\udfff"\n: 1\n', 1, "half a character"),
         ("a: !!bool perhaps", 1, "perhaps is no value of its kind"),
         ("a: !!timestamp noon", 1, "noon is no value of its kind"),
         ("a: !!float {}", 1, "is no value of its kind"),

@@ -8,15 +8,10 @@ from caribou.model.metric import Metric
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.schema.placement import parse_placement
 from caribou.model.schema.problem_file import parse_problem
+from caribou.model.verdict import Verdict
 from caribou.solver import evaluate, solve
-from caribou.solver.analysis.sensitivity import (
-    TRANSMISSION,
-    Corner,
-    Sensitivity,
-    Verdict,
-    sensitivity,
-    with_sensitivity,
-)
+from caribou.solver.analysis.sensitivity import Corner, Sensitivity, sensitivity, with_sensitivity
+from caribou.solver.simulation.corners import TRANSMISSION
 
 SAMPLES = 60
 HOME, WEST = "us-east-1", "us-west-2"
@@ -136,8 +131,35 @@ def test_verdict_when_observed_runs_are_many_then_it_saves_and_each_corner_has_a
 def test_verdict_when_an_interval_has_zero_in_it_then_runs_are_too_few_to_say(low, high, verdict):
     """At one corner is enough."""
     sure = Corner(0.001, 0.0, "average", 0.3, (0.25, 0.35))
-    found = Sensitivity((sure, Corner(0.005, 0.0, "average", 0.1, (low, high))), (), None, runs=8)
+    found = Sensitivity((sure, Corner(0.005, 0.0, "average", 0.1, (low, high))), (), None, runs=30)
     assert found.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("ci95", "verdict"),
+    [((-0.3, -0.1), Verdict.DEPENDS), ((-0.3, 0.1), Verdict.TOO_FEW), (None, Verdict.DEPENDS)],
+)
+def test_verdict_when_a_corner_may_lose_then_it_depends_only_if_the_runs_say_that_it_does(ci95, verdict):
+    """What one corner saves and another may lose, more runs would settle; drawn runs have no interval."""
+    sure = Corner(0.001, 0.0, "average", 0.3, None if ci95 is None else (0.25, 0.35))
+    found = Sensitivity((sure, Corner(0.005, 0.0, "average", -0.2, ci95)), (), None, runs=8)
+    assert found.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("saving", "ci95", "needed"),
+    [
+        (0.1, (-0.1, 0.2), 32),
+        (-0.1, (-0.5, 0.2), 72),
+        (0.1, (0.0, 0.2), 30),
+        (0.1, (0.05, 0.2), 30),
+        (1e-6, (-1, 1), None),
+    ],
+)
+def test_runs_needed_when_runs_are_too_few_then_the_half_width_goes_with_one_over_their_root(saving, ci95, needed):
+    """Of eight: an interval twice too wide on the side of zero takes four times the runs, but no fewer than thirty."""
+    found = Sensitivity((Corner(0.005, 0.0, "average", saving, ci95),), (), None, runs=8)
+    assert (found.verdict, found.runs_needed) == (Verdict.TOO_FEW, needed)
 
 
 def test_saving_when_a_region_that_is_not_used_has_no_marginal_then_it_does_not_matter(instances):

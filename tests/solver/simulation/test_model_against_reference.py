@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from caribou.model.metric import Metric
 from caribou.model.schema.problem_file import parse_problem
 from caribou.solver.simulation.carbon_and_cost import AVERAGE
-from caribou.solver.simulation.evaluation import place_positions
+from caribou.solver.simulation.checks import place_positions
 from caribou.solver.simulation.evaluator import Evaluator
 
 SAMPLES = 40

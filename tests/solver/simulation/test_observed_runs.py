@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+from known_worlds import world
 from observed_problem import AWAY, FAR, HOME, observed_problem
 
 from caribou.model.metric import Metric
 from caribou.model.schema.problem_file import parse_problem
 from caribou.solver import evaluate, solve
-from caribou.solver.simulation.evaluation import place_positions
+from caribou.solver.simulation.carbon_and_cost import DAY
+from caribou.solver.simulation.checks import place_positions
 from caribou.solver.simulation.evaluator import Evaluator
 
 MICROSECONDS = 5e-6
@@ -42,6 +44,29 @@ def test_runs_when_observed_in_other_regions_then_the_placement_they_had_scores_
     places = place_positions(problem, {**_home(problem), "b": AWAY, "c": AWAY})
     moved = evaluator.moved_runs(Metric.RUNTIME, places)
     assert moved == pytest.approx(_own_runtimes(data), abs=MICROSECONDS)
+
+
+def test_run_when_its_last_node_moves_then_reports_take_two_and_a_half_round_trips_more_and_its_end_two():
+    """A payload, a report, half of the message that starts it; then it notes its end at home, and ends the run."""
+    problem = parse_problem(observed_problem(1, runs=30).problem)
+    ping = {a: {b: float(np.mean(pings)) for b, pings in row.items()} for a, row in problem.ping_s.items()}
+    there, back = ping[HOME][AWAY] - ping[HOME][HOME], ping[AWAY][HOME] - ping[HOME][HOME]
+    evaluator = Evaluator(problem, 0, 100)
+    home, moved = (
+        evaluator.moved_runs(Metric.RUNTIME, place_positions(problem, {**_home(problem), "d": region}))
+        for region in (HOME, AWAY)
+    )
+    assert moved - home == pytest.approx(np.full(30, 2.5 * there + 2 * back))
+
+
+def test_call_when_its_node_is_farther_from_its_endpoint_then_it_comes_later_by_all_of_that():
+    """User code has waited for its data by then; what follows the last call waits for nothing that is farther."""
+    problem = parse_problem(observed_problem(1, runs=30).problem)
+    scenarios = Evaluator(problem, 0, 100).part.scenarios
+    runs, names = scenarios.runs[problem.node_order.index("b")], list(problem.regions)
+    (home, far) = names.index(HOME), names.index(FAR)
+    (offsets,) = runs.offset_s.values()
+    assert offsets[far] - offsets[home] == pytest.approx(runs.duration_s[far] - runs.duration_s[home])
 
 
 def test_solution_when_runs_are_rows_then_it_is_optimal_and_no_worse_than_home():
@@ -82,4 +107,41 @@ def test_external_data_when_a_function_is_farther_from_its_endpoint_then_it_take
     away_without = evaluate(without, {**_home(without), "b": FAR}).placed
     assert away[Metric.RUNTIME].mean > away_without[Metric.RUNTIME].mean
     assert away[Metric.COST].mean > away_without[Metric.COST].mean
-    assert near[Metric.COST].mean == pytest.approx(evaluate(without, _home(without)).placed[Metric.COST].mean)
+    at_home = evaluate(without, _home(without)).placed[Metric.COST].mean
+    assert near[Metric.COST].mean == pytest.approx(at_home, rel=1e-4)  # a record names the region
+
+
+@pytest.mark.parametrize("region", [HOME, AWAY, FAR])
+def test_endpoint_when_it_is_compared_with_a_pinned_node_of_no_length_then_both_emit_the_same(region):
+    """An endpoint is a place that data goes to, as a node is; b is in each region, the data in Canada."""
+    data = world("chain", runs=20, seed=1, data_gb=0.01).model_dump(mode="json", by_alias=True)
+    data["endpoints"]["s3"]["region"] = AWAY
+    data["nodes"]["b"]["runs"][HOME]["external"]["s3"]["calls"] = [0] * 20  # nobody waits for it
+    pinned = world("chain", runs=20, seed=1, data_gb=0.01).model_dump(mode="json", by_alias=True)
+    exchanged = pinned["nodes"]["b"]["runs"][HOME].pop("external")["s3"]
+    pinned["nodes"]["b"]["runs"][HOME]["call_offset_s"]["data"] = [0.0] * 20
+    pinned["nodes"]["data"] = {**pinned["nodes"]["c"], "runs": {AWAY: _of_no_length(20)}}
+    pinned["edges"].append(_sent(exchanged["gb_in"]))
+
+    away = {"b": region}
+    grams = [_grams(parse_problem(one), away | more) for one, more in ((data, {}), (pinned, {"data": AWAY}))]
+    assert grams[0] == pytest.approx(grams[1], rel=1e-9)
+
+
+def _of_no_length(runs):
+    nothing = [0.0] * runs
+    return {"run": list(range(runs)), "duration_s": nothing, "init_s": nothing, "external": {}, "call_offset_s": {}}
+
+
+def _sent(payload_gb):
+    """An edge from b to the node that stands for the data."""
+    rows = list(range(len(payload_gb)))
+    messages = {"run": rows, "payload_gb": payload_gb, "latency_s": [0.0] * len(rows)}
+    ends = {"from": "b", "to": "data", "probability": 1.0, "taken": rows}
+    return {**ends, "transfers": {f"{HOME}>{AWAY}": messages}, "sync": None, "on_skip": []}
+
+
+def _grams(problem, regions):
+    """The day's carbon of a run, nodes at home that are not named."""
+    places = place_positions(problem, _home(problem) | regions)
+    return float(Evaluator(problem, 0, 100).score(places[np.newaxis]).mean(Metric.CARBON, DAY)[0])

@@ -1,0 +1,42 @@
+"""What a plan changes of home's carbon under each set of assumptions: the corners of a placement's verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+
+Corner = Mapping[str, Any]
+_INTENSITIES = ("average", "marginal")
+
+
+def corners_table(sensitivity: Mapping[str, Any]) -> Table:
+    """A row for each pair of energies of data in motion, a column for each kind of intensity; 80 columns are enough.
+
+    A cell is the change of home's carbon over the day, and its 95 % interval if the runs are observed ones.
+    """
+    corners: Sequence[Corner] = sensitivity["corners"]
+    title = "Change of carbon, by what a GB takes between regions and inside one"
+    table = Table("kWh/GB", "by average intensity", "by marginal intensity", title=title)
+    for energies in dict.fromkeys(map(_energies, corners)):
+        cells = (_cell(corners, energies, intensity) for intensity in _INTENSITIES)
+        table.add_row("{:g}, {:g}".format(*energies), *cells)
+    return table
+
+
+def _energies(corner: Corner) -> tuple[float, float]:
+    return corner["transmission_kwh_per_gb"], corner["intra_region_kwh_per_gb"]
+
+
+def _cell(corners: Sequence[Corner], energies: tuple[float, float], intensity: str) -> str:
+    for corner in corners:
+        if (_energies(corner), corner["intensity"]) == (energies, intensity):
+            interval = "" if corner["ci95"] is None else " ({1} to {0})".format(*map(_change, corner["ci95"]))
+            return f"{_change(corner['saving'])}%{interval}"
+    return "not known"
+
+
+def _change(saving: float) -> str:
+    """A saving as a change of home's carbon, per cent."""
+    return f"{0.0 - 100 * saving:+.1f}"

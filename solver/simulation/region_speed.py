@@ -1,0 +1,74 @@
+"""How much faster or slower a node runs in another region: what was observed there, and what is assumed elsewhere.
+
+Notation: b the region where most is known of a node (home, else where it ran most), r another one, in logarithms so
+that half as fast and twice as fast are equally far from 1.
+
+    factor(r) = exp(m + s * z)      z standard normal, one a region: a slow region is slow for all nodes
+    prior     m0 = log(relative_run_time(r) / relative_run_time(b))     s0 = 0.05
+    observed  x  = log(mean there / mean at b)                          v  = cv_r² / n_r + cv_b² / n_b
+    together  m  = m0 + (x - m0) * s0² / (s0² + v)                      s² = s0² * v / (s0² + v)
+
+cv is the standard deviation as a share of the mean, of n executions; one execution in a region says nothing of v, so
+nothing of the factor. Times are compared without what lies between a region and the node's endpoints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from caribou.solver.simulation.random_streams import Floats, Ints
+
+PRIOR_SD = 0.05
+"""How far regions are apart in speed, in logarithms. Assumed: nobody publishes a comparison of Lambda's regions."""
+_LEAST = 2  # executions, for a variance
+_SEED = 20_241_105
+"""Of what speeds may be: the same for every solve."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegionSpeed:
+    """Of one node: `mean` and `sd` (R,) of the logarithm of its run time in each region, against that in one."""
+
+    mean: Floats
+    sd: Floats
+
+    @classmethod
+    def assumed(cls, relative: Floats, base: int) -> RegionSpeed:
+        """Where nothing was observed, from `relative` run times (R,); `base` is compared with, so it is known."""
+        sd = np.full(len(relative), PRIOR_SD)
+        sd[base] = 0.0
+        return cls(np.log(relative / relative[base]), sd)
+
+    def observing(self, seconds: Floats, region: Ints, base: int) -> RegionSpeed:
+        """With executions that took `seconds` (n,), each in a region (n,)."""
+        mean, sd = self.mean.copy(), self.sd.copy()
+        at_base = seconds[region == base]
+        for place in np.unique(region[region != base]):
+            there = seconds[region == place]
+            if min(len(there), len(at_base)) < _LEAST or min(there.mean(), at_base.mean()) <= 0:
+                continue
+            variance = _variance_of_mean(there) + _variance_of_mean(at_base)
+            share = sd[place] ** 2 / (sd[place] ** 2 + variance)
+            mean[place] += (np.log(there.mean() / at_base.mean()) - mean[place]) * share
+            sd[place] *= np.sqrt(1 - share)
+        return RegionSpeed(mean, sd)
+
+    def factors(self, observed_in: Ints, chance: Floats) -> Floats:
+        """By what a run time (S,) that was observed in a region is multiplied in each other: (R, S).
+
+        `chance` (R, S) has the standard normal numbers.
+        """
+        log_time = self.mean[:, np.newaxis] + self.sd[:, np.newaxis] * chance
+        return np.asarray(np.exp(log_time - np.take_along_axis(log_time, observed_in[np.newaxis], axis=0)))
+
+
+def region_chance(worlds: int, regions: int) -> Floats:
+    """How fast regions may be, in standard deviations: (W, R), drawn."""
+    return np.random.default_rng(_SEED).standard_normal((worlds, regions))
+
+
+def _variance_of_mean(seconds: Floats) -> float:
+    """Of the logarithm of a mean, from its executions (n,)."""
+    return float(seconds.var(ddof=1) / seconds.mean() ** 2 / len(seconds))

@@ -1,0 +1,32 @@
+"""Distance, from the calls of functions on the local cloud to the run time that the model says."""
+
+import pytest
+from scripts import script
+
+from caribou.model.project.workflow import read_workflow
+
+PAIRS = 20
+"""Of runs at home and placed."""
+FAR_OFF = 0.35
+"""A share of what distance adds: 1 if the model, or the cloud, left distance out, or counted it twice. Below that is
+room for so few runs, which draw how long their nodes take, and for a busy machine."""
+
+
+def test_workflow_when_read_then_as_many_runs_stay_home_as_are_named_to():
+    """The benchmark names runs by the share that its manifest has."""
+    prediction = script("prediction")
+    assert read_workflow(prediction.FOLDER).manifest.runs.home_share == prediction.HOME_SHARE
+
+
+@pytest.mark.slow
+@pytest.mark.local_cloud
+def test_placement_over_three_regions_when_run_then_distance_adds_what_the_model_says_by_runs_at_home():
+    """Mean and 95th percentile, in a local cloud whose regions are as far apart as AWS's."""
+    prediction = script("prediction")
+    with prediction.deployed("leaf_away") as own:
+        found = prediction.Repetition(own.workflow, own.regions, own.pairs(PAIRS))
+
+    assert len(found.home) == len(found.placed) == PAIRS
+    for figure, at_home in ((found.mean, found.home.mean()), (found.tail, prediction.tail_of(found.home))):
+        added, said = figure.measured - at_home, figure.predicted - at_home
+        assert said == pytest.approx(added, rel=FAR_OFF), found
