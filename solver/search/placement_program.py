@@ -82,6 +82,11 @@ class PlacementProgram:
         """What the program took so far: see `LinearProgram`."""
         return self.program.work
 
+    @property
+    def columns(self) -> int:
+        """How large the program is."""
+        return self.program.columns
+
     @cached_property
     def hopeless(self) -> frozenset[Held]:
         """The runs that are above a limit wherever they are placed."""
