@@ -44,7 +44,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Relaxed:
-    """The optimum of a program: `values` (C,), a `bound` that no solution is below, and what each column adds to it.
+    """A program solved: `values` (C,), a `bound` that no solution is below, and what each column adds to it.
 
     `reduced` (C,): the bound grows by so much, times what the column differs from the bound that it is at.
     """
@@ -111,8 +111,9 @@ class LinearProgram:
             self._row_upper[row] = upper
             self._highs.changeRowBounds(int(row), float(self._row_lower[row]), upper)
 
-    def solve(self) -> Relaxed | None:
-        """The optimum; None where nothing meets the rows."""
+    def solve(self, enough: float = np.inf) -> Relaxed | None:
+        """The optimum, or what is known once its bound is `enough`; None where nothing meets the rows."""
+        self._highs.setOptionValue("objective_bound", enough - self._constant)
         self._highs.run()
         self.work += (1 + int(self._highs.getInfo().simplex_iteration_count)) * len(self._row_lower)
         if self._highs.modelStatusToString(self._highs.getModelStatus()) == "Infeasible":
