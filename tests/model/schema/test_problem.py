@@ -213,6 +213,21 @@ def test_problem_when_a_node_has_no_edge_then_is_refused():
         parse_problem(changed(valid(), ("nodes", "alone"), node()))
 
 
+def test_problem_when_a_skipped_sync_node_has_no_latency_to_pass_its_skip_on_with_then_is_refused():
+    """No run reaches it, but each sends it a skip, and it notifies the next one: nothing says how long that takes."""
+    data = valid()
+    for one in data["edges"]:
+        if one["to"] == "merge":
+            one.update(probability=0.0, transfers={}, on_skip=[notice(one["from"], "merge")])
+    silent = {**notice("merge", "late"), "transfers": {}}
+    data["nodes"]["merge"] = {**node("late"), "runs": {}}
+    data["nodes"]["late"] = {**node(), "runs": {}}
+    sync = {"response_gb": 1e-6, "message_gb": 1e-6}
+    data["edges"].append(edge("merge", "late", sync=sync, probability=0.0, transfers={}, on_skip=[silent]))
+    with pytest.raises(InvalidProblemError, match=r"edges\[4\]\.on_skip\[0\]\.transfers: has no latency to go by"):
+        parse_problem(data)
+
+
 def test_problem_when_the_entry_stays_home_then_needs_no_redirector():
     """If the entry node may only run at home, no run is ever forwarded."""
     data = changed(valid(), ("entry", "redirector"), ...)
