@@ -30,8 +30,10 @@ from caribou.solver.simulation.evaluator import Evaluator
 from caribou.solver.simulation.lower_bounds import LowerBounds
 from caribou.solver.simulation.random_streams import Bools, Floats
 
-MAX_WORK = 1_200_000_000
-"""Simplex iterations times rows of all searches of a solve together: some 30 seconds."""
+MAX_WORK = 700_000_000
+"""Simplex iterations times rows of all searches of a solve together: some 20 seconds."""
+MAX_COLUMNS = 12_000
+"""Of a program that is worth while: one of 50 nodes in 20 regions has 29,000, and its work ends after a few cases."""
 DECIDED = 1e-6
 """A share that is nearer to 0 or 1 is taken to be so."""
 
@@ -106,7 +108,7 @@ class CaseSearch:
     def _step(self, case: Case) -> None:
         if self._beaten(case.bound):
             return
-        shares = self.program.solve(case.places, case.held)
+        shares = self.program.solve(case.places, case.held, self._best + DECIDED)
         if shares is None:
             return
         case = replace(case, bound=max(case.bound, shares.bound))
@@ -179,6 +181,8 @@ def searched(
     if not which or not limits or incumbents.criteria[0].objective == Metric.RUNTIME:
         return rest
     program = PlacementProgram(incumbents.cache.evaluator, incumbents.allowed, limits)
+    if program.columns > MAX_COLUMNS:
+        return rest
     searches = [CaseSearch(incumbents, program, bounds[i], i, should_stop) for i in which]
     left = [one for one in searches if incumbents.keys[one.which, 1] == 0]
     while left and program.work < MAX_WORK and not should_stop():

@@ -89,7 +89,7 @@ def choose(
     branching.run(SECOND_WORK)
     rest = searched(incumbents, bounds, _unproven(branching)[::-1].tolist(), should_stop)
     branching.close(rest == np.inf)
-    if len(_unproven(branching)):
+    if np.isneginf(rest[_unproven(branching)]).any():  # where cases are no way: see `searched`
         branching.run(MAX_WORK)
     return Hourly.split(_choices(incumbents, np.maximum(rest, branching.rest), branching.bounding.objective.minimum))
 

@@ -82,6 +82,11 @@ class PlacementProgram:
         """What the program took so far: see `LinearProgram`."""
         return self.program.work
 
+    @property
+    def columns(self) -> int:
+        """How large the program is."""
+        return self.program.columns
+
     @cached_property
     def hopeless(self) -> frozenset[Held]:
         """The runs that are above a limit wherever they are placed."""
@@ -112,12 +117,15 @@ class PlacementProgram:
             costs[columns[columns >= 0]] += joint[columns >= 0]
         self.program.set_costs(costs / unit, bounds.constant / unit)
 
-    def solve(self, places: Bools, holding: frozenset[Held]) -> Shares | None:
-        """The optimum with nodes in some places (N, R) and some runs held; None where there is none."""
+    def solve(self, places: Bools, holding: frozenset[Held], enough: float) -> Shares | None:
+        """The optimum with nodes in some places (N, R) and some runs held; None where there is none.
+
+        It goes no further than to a bound that is `enough`, in units.
+        """
         self._hold(holding)
         at = self.everywhere
         self.program.set_upper(self._nodes[at], places[at].astype(np.float64))
-        relaxed = self.program.solve()
+        relaxed = self.program.solve(enough)
         return None if relaxed is None else self._shares(relaxed)
 
     def values(self, limit: RunLimit, shares: Shares) -> Floats:

@@ -3,6 +3,7 @@
 CARIBOU_EXAMPLES=50 tries fifty times as many problems: thousands.
 """
 
+import json
 import os
 import random
 
@@ -13,6 +14,7 @@ from problem_instances import REGIONS, made_up
 
 from caribou.model.metric import Metric
 from caribou.model.schema.problem_file import parse_problem
+from caribou.solver import solve
 from caribou.solver.search import case_search
 from caribou.solver.search.case_search import searched
 from caribou.solver.search.hours import choose
@@ -111,6 +113,17 @@ def check_hours(seed):
             found = one.keys(cache.subset(cache.positions(choice.places[np.newaxis])), choice.places[np.newaxis])[0]
             np.testing.assert_allclose(found[:3], key[:3], rtol=1e-8, err_msg=f"seed {seed}, {one.hour}")
             assert choice.bound == pytest.approx(objective, rel=1e-8)
+
+
+@pytest.mark.slow
+def test_limit_when_just_above_homes_tail_then_20_nodes_in_12_regions_are_proven_alike_each_time(shipped):
+    """Branch and bound over placements ends with a gap there; the same input gives the same placement."""
+    drawn = json.loads((shipped / "big.json").read_text())
+    drawn["objective"]["hard"] = {"runtime": {"type": "relative", "value": 103}}
+    problem = parse_problem(as_observed(drawn, 100, bucket=drawn["home_region"]))
+    first, again = solve(problem), solve(problem)
+    assert {plan.report["status"] for plan in first.plans} == {"optimal"}
+    assert first == again
 
 
 @pytest.fixture

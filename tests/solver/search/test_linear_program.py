@@ -49,3 +49,8 @@ def test_program_when_solved_then_prints_nothing(program, capfd):
     """What a command prints is its answer."""
     program.solve()
     assert not "".join(capfd.readouterr())
+
+
+def test_bound_when_it_is_enough_then_is_true_still(program):
+    """The method may end before the optimum, which the bound is never above."""
+    assert program.solve(1.2).bound <= 1.5 + 1e-9
