@@ -1,12 +1,11 @@
 """problem.json and solved.json: what is read, what is refused, and how the refusal helps."""
 
-import copy
 import json
 from pathlib import Path
 
 import problem_instances
 import pytest
-from problem_instances import entry, region
+from problem_instances import changed, entry, region
 
 from caribou.model.errors import InvalidPlacementError, InvalidProblemError
 from caribou.model.schema.placement import parse_placement, placement_json_schema, read_placement
@@ -80,20 +79,6 @@ def valid():
         ],
         objective={"hard": {"runtime": {"type": "relative", "value": 110}}},
     )
-
-
-def changed(data, path, value):
-    """The data with a value at a path of keys and indices; `...` removes it."""
-    data = copy.deepcopy(data)
-    *parents, last = path
-    place = data
-    for key in parents:
-        place = place[key]
-    if value is ...:
-        del place[last]
-    else:
-        place[last] = value
-    return data
 
 
 def test_problem_when_valid_then_is_read_with_defaults_for_what_is_optional():
