@@ -1,5 +1,6 @@
 """Made-up problems as JSON objects: one to read and edit, and random ones that use every feature of the model."""
 
+import copy
 import random
 from pathlib import Path
 
@@ -237,3 +238,17 @@ class _Maker:
 
     def _times(self, count, most):
         return [most * self.rng.random() for _ in range(count)]
+
+
+def changed(data, path, value):
+    """The data with a value at a path of keys and indices; `...` removes it."""
+    data = copy.deepcopy(data)
+    *parents, last = path
+    place = data
+    for key in parents:
+        place = place[key]
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    return data

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from caribou.model.schema.flaw import Flaw, misaligned
-from caribou.model.schema.problem import Problem, Runs, Transfers
+from caribou.model.schema.problem import Exchanges, Problem, Runs, Transfers
 
 SECOND_SCHEMA = "caribou.problem/2"
 _RUN_SIZES = ("item_bytes", "input_bytes", "input_room_bytes")
@@ -102,6 +102,13 @@ def _exchanges(problem: Problem, runs: Runs, path: str) -> Iterator[Flaw]:
         for field in ("calls", "gb_out", "gb_in", "seconds", "puts", "round_trips"):
             if (values := getattr(exchanged, field)) is not None and len(values) != expected:
                 yield misaligned(f"{path}.external.{name}.{field}", len(values), "duration_s", expected)
+        yield from _more_puts_than_calls(exchanged, f"{path}.external.{name}.puts")
+
+
+def _more_puts_than_calls(exchanged: Exchanges, path: str) -> Iterator[Flaw]:
+    for puts, calls in zip(exchanged.puts or (), exchanged.calls, strict=False):  # misaligned ones are found before
+        if puts > calls:
+            yield Flaw("is more than all calls", path, f"{puts} of {calls}", "count only those of the calls that write")
 
 
 def _messages(problem: Problem, count: int) -> Iterator[Flaw]:
@@ -111,6 +118,8 @@ def _messages(problem: Problem, count: int) -> Iterator[Flaw]:
             continue
         yield from _named(edge.taken, len(edge.taken), "taken", set(), count, f"edges[{i}].taken")
         yield from _delivered(edge.transfers, edge.taken, count, f"edges[{i}].transfers")
+        if edge.taken and edge.probability == 0:
+            yield Flaw("is 0, but the call was made", f"edges[{i}].probability", 0, "write in which share of the runs")
         for j, notice in enumerate(edge.on_skip):
             seen: set[int] = set()
             for pair, messages in notice.transfers.items():

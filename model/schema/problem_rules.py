@@ -181,7 +181,7 @@ def _skips(problem: Problem) -> Iterator[Flaw]:
 def _passed_on(problem: Problem, index: int) -> Iterator[Flaw]:
     """A sync node that is skipped itself passes the skip on: without notices of its own, at its edges' latency."""
     edge = problem.edges[index]
-    if edge.on_skip or all(problem.edges[i].sync is None for i in problem.in_edges[edge.source]):
+    if edge.on_skip or not _is_sync(problem, edge.source):
         return
     for end in problem.edges_ended_by_skip(index):
         if not problem.edges[end].transfers:
@@ -189,10 +189,15 @@ def _passed_on(problem: Problem, index: int) -> Iterator[Flaw]:
             yield Flaw(what, f"edges[{index}].on_skip", "[]", "add the notice with samples")
 
 
+def _is_sync(problem: Problem, node: str) -> bool:
+    return any(problem.edges[i].sync is not None for i in problem.in_edges[node])
+
+
 def _notice_latencies(problem: Problem, edge: ProblemEdge, path: str) -> Iterator[Flaw]:
     for j, notice in enumerate(edge.on_skip):
         same = (e for e in problem.edges if (e.source, e.target) == (notice.predecessor, notice.sync_node))
-        if not notice.transfers and not any(e.transfers for e in same) and edge.source in problem.can_be_invoked:
+        sent = edge.source in problem.can_be_invoked or _is_sync(problem, edge.source)  # which passes on what skips it
+        if sent and not notice.transfers and not any(e.transfers for e in same):
             fix = "add samples of the notice, or of its edge"
             yield Flaw("has no latency to go by", f"{path}[{j}].transfers", "{}", fix)
 

@@ -30,8 +30,8 @@ from caribou.solver.simulation.evaluator import Evaluator
 from caribou.solver.simulation.lower_bounds import LowerBounds
 from caribou.solver.simulation.random_streams import Bools, Floats
 
-MAX_WORK = 1_000_000_000
-"""Simplex iterations times rows of all searches of a solve together: some 30 seconds."""
+MAX_WORK = 700_000_000
+"""Simplex iterations times rows of all searches of a solve together: some 20 seconds."""
 MAX_COLUMNS = 12_000
 """Of a program that is worth while: one of 50 nodes in 20 regions has 29,000, and its work ends after a few cases."""
 DECIDED = 1e-6

@@ -22,6 +22,9 @@ from caribou.solver.simulation.random_streams import Floats, Ints
 if TYPE_CHECKING:
     from highspy import Highs
 
+A_PROGRAM = 40
+"""What a program counts as, in iterations, before its first: what is done around it takes as long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -57,7 +60,7 @@ class Relaxed:
 class LinearProgram:
     """Minimise costs times columns, subject to rows. Both are only ever added; their bounds change.
 
-    `work` is what it took so far: simplex iterations times rows.
+    `work` is what it took so far: simplex iterations times rows, with something for each program.
     """
 
     def __init__(self) -> None:
@@ -115,7 +118,7 @@ class LinearProgram:
         """The optimum, or what is known once its bound is `enough`; None where nothing meets the rows."""
         self._highs.setOptionValue("objective_bound", enough - self._constant)
         self._highs.run()
-        self.work += (1 + int(self._highs.getInfo().simplex_iteration_count)) * len(self._row_lower)
+        self.work += (A_PROGRAM + int(self._highs.getInfo().simplex_iteration_count)) * len(self._row_lower)
         if self._highs.modelStatusToString(self._highs.getModelStatus()) == "Infeasible":
             return None
         solution = self._highs.getSolution()

@@ -81,16 +81,13 @@ class Ensemble:
 
     @cached_property
     def grid_factors(self) -> Floats:
-        """By what the regions' intensities differ from what they were, in each replicate: (B, R)."""
-        grids = [facts.carbon_intensity_g_per_kwh for facts in self.problem.regions.values()]
-        zones = [grid.zone or name for name, grid in zip(self.problem.regions, grids, strict=True)]
-        place = {zone: i for i, zone in enumerate(sorted(set(zones)))}
-        drawn = np.random.default_rng(_SEED).standard_normal((bootstrap.REPLICATES, len(place)))
-        return np.asarray(
-            np.exp(
-                [(grid.year_to_year or 0.0) * drawn[:, place[zone]] for grid, zone in zip(grids, zones, strict=True)]
-            )
-        ).T
+        """By what the regions' intensities differ from what they were, in each replicate: (B, R).
+
+        Drawn by the grid's name, so that it is the same whichever other regions there are.
+        """
+        grids = {name: facts.carbon_intensity_g_per_kwh for name, facts in self.problem.regions.items()}
+        changes = [(grid.year_to_year or 0.0) * _drawn(grid.zone or name) for name, grid in grids.items()]
+        return np.exp(np.array(changes)).T
 
     def rates(self, energies: Energies | None, intensity: Floats) -> Rates:
         """The problem's rates, or those with other transmission energies, for intensities (H, R)."""
@@ -100,6 +97,11 @@ class Ensemble:
     def apart(self, values: Floats) -> Floats:
         """Values of runs of all worlds (..., S) as (..., W, n)."""
         return values.reshape(*values.shape[:-1], self.worlds, self.runs)
+
+
+def _drawn(zone: str) -> Floats:
+    """Standard normal numbers of a grid, one a replicate: (B,)."""
+    return np.random.default_rng([_SEED, *zone.encode()]).standard_normal(bootstrap.REPLICATES)
 
 
 @dataclass(frozen=True)

@@ -157,7 +157,7 @@ class ObservedScenarios(Scenarios):
     @cached_property
     def _region_chance(self) -> Floats:
         """How fast the regions are in each run's world, in standard deviations (R, S); worlds come in opposites."""
-        half = region_chance((self.worlds + 1) // 2, len(self.geography.names))
+        half = region_chance((self.worlds + 1) // 2, self.geography.names)
         worlds = np.concatenate([half, -half])[: self.worlds] if self.worlds > 1 else np.zeros_like(half)
         return np.repeat(worlds.T, self.observed, axis=1)
 

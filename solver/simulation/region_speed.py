@@ -14,6 +14,7 @@ nothing of the factor. Times are compared without what lies between a region and
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,9 +65,14 @@ class RegionSpeed:
         return np.asarray(np.exp(log_time - np.take_along_axis(log_time, observed_in[np.newaxis], axis=0)))
 
 
-def region_chance(worlds: int, regions: int) -> Floats:
-    """How fast regions may be, in standard deviations: (W, R), drawn."""
-    return np.random.default_rng(_SEED).standard_normal((worlds, regions))
+def region_chance(worlds: int, regions: Sequence[str]) -> Floats:
+    """How fast regions may be, in standard deviations: (W, R), drawn.
+
+    By name, so that what a region may be does not depend on which others a problem has, and each with the spread of the
+    normal distribution: that of a few draws would be a third too small for one region, and too large for another.
+    """
+    drawn = np.array([np.random.default_rng([_SEED, *name.encode()]).standard_normal(worlds) for name in regions])
+    return np.asarray(drawn / np.sqrt((drawn**2).mean(axis=1, keepdims=True))).T
 
 
 def _variance_of_mean(seconds: Floats) -> float:

@@ -173,7 +173,6 @@ class Scenarios:
             notice
             for i in range(len(self.problem.edges))
             for notice in (*self._notified_by_caller(i), *self._passed_on(i))
-            if notice.happens.any()
         )
 
     @cached_property
@@ -261,6 +260,8 @@ class Scenarios:
         edge = self.problem.edges[index]
         source = self.position[edge.source]
         happens = self.invoked[source] & ~self.taken[index]
+        if not happens.any():  # a notice that nobody ever sends may lack a latency
+            return []
         offset = self.runs[source].offset_s[edge.call_key]
         return [self._notice(index, j, notice, happens, offset) for j, notice in enumerate(edge.on_skip)]
 

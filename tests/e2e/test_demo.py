@@ -28,7 +28,7 @@ def test_demo_run_whole_moves_the_workflow_and_leaves_nothing_behind(lone_projec
     assert "operational carbon" in after
     if workflow == "image_processing":
         assert verdict_of(placement) == Verdict.SAVES
-        assert "With input_light.json it " in shown
+        assert "With input_light.json it stays home" in shown
     assert_nothing_left(_state_of(shown))
     assert not Path(_state_of(shown)).exists()
 

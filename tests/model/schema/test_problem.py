@@ -1,12 +1,11 @@
 """problem.json and solved.json: what is read, what is refused, and how the refusal helps."""
 
-import copy
 import json
 from pathlib import Path
 
 import problem_instances
 import pytest
-from problem_instances import entry, region
+from problem_instances import changed, entry, region
 
 from caribou.model.errors import InvalidPlacementError, InvalidProblemError
 from caribou.model.schema.placement import parse_placement, placement_json_schema, read_placement
@@ -80,20 +79,6 @@ def valid():
         ],
         objective={"hard": {"runtime": {"type": "relative", "value": 110}}},
     )
-
-
-def changed(data, path, value):
-    """The data with a value at a path of keys and indices; `...` removes it."""
-    data = copy.deepcopy(data)
-    *parents, last = path
-    place = data
-    for key in parents:
-        place = place[key]
-    if value is ...:
-        del place[last]
-    else:
-        place[last] = value
-    return data
 
 
 def test_problem_when_valid_then_is_read_with_defaults_for_what_is_optional():
@@ -211,6 +196,21 @@ def test_problem_when_a_node_has_no_edge_then_is_refused():
     """Nothing could ever run it."""
     with pytest.raises(InvalidProblemError, match=r"nodes\.alone: can't be reached"):
         parse_problem(changed(valid(), ("nodes", "alone"), node()))
+
+
+def test_problem_when_a_skipped_sync_node_has_no_latency_to_pass_its_skip_on_with_then_is_refused():
+    """No run reaches it, but each sends it a skip, and it notifies the next one: nothing says how long that takes."""
+    data = valid()
+    for one in data["edges"]:
+        if one["to"] == "merge":
+            one.update(probability=0.0, transfers={}, on_skip=[notice(one["from"], "merge")])
+    silent = {**notice("merge", "late"), "transfers": {}}
+    data["nodes"]["merge"] = {**node("late"), "runs": {}}
+    data["nodes"]["late"] = {**node(), "runs": {}}
+    sync = {"response_gb": 1e-6, "message_gb": 1e-6}
+    data["edges"].append(edge("merge", "late", sync=sync, probability=0.0, transfers={}, on_skip=[silent]))
+    with pytest.raises(InvalidProblemError, match=r"edges\[4\]\.on_skip\[0\]\.transfers: has no latency to go by"):
+        parse_problem(data)
 
 
 def test_problem_when_the_entry_stays_home_then_needs_no_redirector():

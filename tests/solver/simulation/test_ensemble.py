@@ -84,3 +84,13 @@ def test_grids_when_two_regions_share_a_zone_then_they_change_together():
     assert (factors[HOME] == factors[AWAY]).all()
     assert np.log(factors[HOME]).std() == pytest.approx(0.1, rel=0.1)
     assert (factors[FAR] == 1).all()
+
+
+def test_replicates_when_a_plan_uses_other_regions_then_what_it_shares_with_another_is_the_same():
+    """Home's interval is that of home, whatever it is compared with; a region is as fast whichever others there are."""
+    problem = _problem()
+    alone, beside, elsewhere = (Ensemble.among(problem, regions) for regions in ([AWAY], [AWAY, FAR], [FAR]))
+    for metric in Metric:
+        assert beside.home(ALL_HOURS).mean(metric) == pytest.approx(elsewhere.home(ALL_HOURS).mean(metric), rel=1e-12)
+        one, other = (e.day([({**dict.fromkeys(problem.nodes, HOME), "b": AWAY}, ALL_HOURS)]) for e in (alone, beside))
+        assert one.mean(metric) == pytest.approx(other.mean(metric), rel=1e-12)

@@ -145,3 +145,12 @@ def _grams(problem, regions):
     """The day's carbon of a run, nodes at home that are not named."""
     places = place_positions(problem, _home(problem) | regions)
     return float(Evaluator(problem, 0, 100).score(places[np.newaxis]).mean(Metric.CARBON, DAY)[0])
+
+
+def test_notice_when_nobody_ever_sends_it_then_it_needs_no_latency():
+    """A node that never ran skips nothing, so a problem may lack what its notices take."""
+    data = observed_problem(3, runs=3, skip_share=1.0).problem
+    [edge] = (edge for edge in data["edges"] if edge["from"] == "b")
+    edge["on_skip"][0]["transfers"] = {}
+    problem = parse_problem(data)
+    assert evaluate(problem, _home(problem)).home[Metric.RUNTIME].mean > 0

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from caribou.solver.simulation.region_speed import PRIOR_SD, RegionSpeed
+from caribou.solver.simulation.region_speed import PRIOR_SD, RegionSpeed, region_chance
 
 HOME, AWAY, FAR = 0, 1, 2
 
@@ -55,3 +55,10 @@ def test_factors_when_a_run_stays_where_it_was_observed_then_they_are_one():
     assert factors[HOME, 1] == 1.0
     assert factors[HOME, 0] == pytest.approx(1 / (1.2 * np.exp(0.1)))
     assert factors[FAR, 1] == pytest.approx(0.9 * np.exp(0.1))
+
+
+def test_chance_when_there_are_few_worlds_then_each_region_is_as_spread_as_the_normal_distribution():
+    """Eight worlds and their opposites: an interval is not narrow by the name of a region."""
+    chance = region_chance(8, ["us-east-1", "ca-central-1", "eu-north-1"])
+    assert (chance**2).mean(axis=0) == pytest.approx(1.0)
+    assert region_chance(8, ["eu-north-1"])[:, 0] == pytest.approx(chance[:, 2])
