@@ -199,6 +199,7 @@ def _with_intervals(problem: Problem) -> Evaluation:
         Metrics.of(evaluator.details(choice.places, [NOON]), evaluator.weights, placed),
         Metrics.of(evaluator.details(evaluator.home, [NOON]), evaluator.weights, home),
         {metric: Change.of(metric, placed, home) for metric in Metric},
+        ensemble.runs,
     )
 
 
