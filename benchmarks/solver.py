@@ -34,13 +34,14 @@ from caribou.solver.search.hourly import Hourly
 from caribou.solver.search.hours import Choice, choose
 from caribou.solver.search.objective import Criteria, tails_needed
 from caribou.solver.search.score_cache import ScoreCache
-from caribou.solver.simulation.bootstrap import saving_interval
-from caribou.solver.simulation.evaluation import Evaluation, Metrics
+from caribou.solver.simulation.ensemble import Ensemble
+from caribou.solver.simulation.evaluation import Change, Evaluation, Metrics
 from caribou.solver.simulation.evaluator import Evaluator
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = 2000
 AVERAGE = 24
+NOON = 12
 Row = dict[str, Any]
 
 
@@ -187,14 +188,19 @@ def percent(value: float, at_home: float) -> float:
 
 
 def _with_intervals(problem: Problem) -> Evaluation:
-    """One hour solved, and the interval of each of its metrics, as placed and at home, with that of the saving."""
+    """One hour solved, and the interval of each of its metrics, as placed and at home, with those of the changes."""
     choice, cache = _one_hour(problem)
     evaluator = cache.evaluator
-    placed, home = evaluator.details(choice.places, [AVERAGE]), evaluator.details(evaluator.home, [AVERAGE])
-    weights = evaluator.weights
-    if weights is not None:
-        saving_interval(*(weights.by_run(one[Metric.CARBON][0]) for one in (placed, home)))
-    return Evaluation(Metrics.of(placed, weights), Metrics.of(home, weights))
+    places = zip(problem.node_order, choice.places, strict=True)
+    regions = {node: evaluator.regions[region] for node, region in places}
+    ensemble = Ensemble.among(problem, regions.values())
+    placed, home = ensemble.day([(regions, [NOON])]), ensemble.home([NOON])
+    return Evaluation(
+        Metrics.of(evaluator.details(choice.places, [NOON]), evaluator.weights, placed),
+        Metrics.of(evaluator.details(evaluator.home, [NOON]), evaluator.weights, home),
+        {metric: Change.of(metric, placed, home) for metric in Metric},
+        ensemble.runs,
+    )
 
 
 def _one_hour(problem: Problem, samples: int = SAMPLES) -> tuple[Choice, ScoreCache]:

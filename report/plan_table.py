@@ -14,7 +14,7 @@ from caribou.model.placement import Placement, Plan, PlanStatus
 from caribou.model.schema.problem import Problem
 from caribou.report.corners_table import corners_table
 from caribou.report.hours import hours_text
-from caribou.solver import Bounds, Evaluation, evaluate
+from caribou.solver import ENOUGH_RUNS, Bounds, Evaluation, evaluate
 
 _STATUS = {
     PlanStatus.OPTIMAL: "optimal: no placement is better on these runs",
@@ -61,7 +61,13 @@ def evaluation_table(evaluation: Evaluation) -> Table:
 
 
 def _caption(evaluation: Evaluation) -> str | None:
-    return "below a figure its 95 % interval, by the observed runs" if evaluation.changes else None
+    """What the intervals are. Those of few runs are too narrow: none of them may have what happens in one of ten."""
+    runs = evaluation.runs
+    if runs is None:
+        return None
+    if runs >= ENOUGH_RUNS:
+        return "below a figure its 95 % interval, by the observed runs"
+    return f"below a figure its interval, by {runs} of the {ENOUGH_RUNS} runs that it takes to be 95 % sure of one"
 
 
 def _regions(problem: Problem, placement: Placement) -> Table:

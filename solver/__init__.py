@@ -4,6 +4,7 @@ from caribou.solver.analysis.day_carbon import ENOUGH_RUNS, Saving, saving_over
 from caribou.solver.analysis.judgement import Judgement, judge
 from caribou.solver.result import stamped
 from caribou.solver.simulation.evaluation import Bounds, Estimate, Evaluation, Metrics, evaluate
+from caribou.solver.simulation.worst_corner import regions_left_out
 from caribou.solver.solve import solve
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Saving",
     "evaluate",
     "judge",
+    "regions_left_out",
     "saving_over",
     "solve",
     "stamped",

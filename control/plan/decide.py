@@ -15,7 +15,7 @@ from caribou.model.errors import InvalidPlacementError
 from caribou.model.metric import Metric
 from caribou.model.placement import HOURS_A_DAY, Placement
 from caribou.model.schema.problem import Problem
-from caribou.solver import Judgement, Saving, judge, saving_over
+from caribou.solver import Judgement, Saving, judge, regions_left_out, saving_over
 
 MIN_GAIN = 0.01
 """The share of the objective that a move has to save."""
@@ -34,8 +34,13 @@ class MoveDecision:
 def decide(problem: Problem, solved: Placement, deployed: Placement, *, home: Placement, now: datetime) -> MoveDecision:
     """Whether to apply `solved` in place of `deployed`, both judged by the solver, by the problem of today.
 
-    Where `deployed` has expired, or is not for this problem, runs stay at `home`, which `solved` has to beat.
+    Where `deployed` has expired, or is not for this problem, runs stay at `home`, which `solved` has to beat. One that
+    is in regions which a robust plan may not use gives way: nobody can say what it saves in its worst corner.
     """
+    in_force = not deployed.is_expired(now) and deployed.workflow_version == problem.workflow.version
+    if in_force and (left_out := sorted(deployed.regions & {*regions_left_out(problem)})):
+        what = f"what runs now uses {', '.join(left_out)}, of which marginal intensity is not known"
+        return MoveDecision(put=True, reason=f"{what}, and the plan is to be robust")
     current, old = _judged_now(problem, deployed, home, now)
     saving = None
     if problem.objective.priority[0] == Metric.CARBON and problem.runs is not None:

@@ -13,7 +13,7 @@ year's mean to the year before; c what does not depend on a region. B replicates
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -135,6 +135,7 @@ class Day:
     ensemble: Ensemble
     parts: tuple[tuple[Ints, tuple[int, ...]], ...]
     stay_share: float
+    _tails: dict[tuple[Metric, float], Floats] = field(init=False, default_factory=dict, compare=False, repr=False)
 
     @property
     def of_moved(self) -> Day:
@@ -153,7 +154,10 @@ class Day:
 
     def tail(self, metric: Metric, percent: float) -> Floats:
         """A percentile of a metric in each replicate, (B,); of carbon at one hour."""
-        return bootstrap.percentiles(np.moveaxis(self._values(metric), 0, 1), self._shares, percent)
+        if (metric, percent) not in self._tails:
+            values, counts = np.moveaxis(self._values(metric), 0, 1), self._shares > 0
+            self._tails[metric, percent] = bootstrap.percentiles(values[:, counts], self._shares[counts], percent)
+        return self._tails[metric, percent]
 
     def sure_tail(self, metric: Metric, percent: float) -> float | None:
         """What a percentile of the same is surely not above, whatever its distribution; None if the runs are too few.

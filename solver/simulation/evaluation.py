@@ -131,11 +131,12 @@ def _beyond(placed: Floats, home: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A placement and all-home on the same runs, over the day; of observed ones how sure the changes are."""
+    """A placement and all-home on the same runs, over the day; of observed ones, so many, how sure the changes are."""
 
     placed: Metrics
     home: Metrics
     changes: Mapping[Metric, Change] = field(default_factory=dict)
+    runs: int | None = None
 
     def to_json(self) -> dict[str, object]:
         """Both as a JSON object."""
@@ -168,6 +169,7 @@ def evaluate(
         Metrics.of(placed, evaluator.weights, placed_day),
         Metrics.of(home, evaluator.weights, home_day),
         {metric: Change.of(metric, placed_day, home_day) for metric in Metric},
+        ensemble.runs,
     )
 
 

@@ -5,11 +5,13 @@ that half as fast and twice as fast are equally far from 1.
 
     factor(r) = exp(m + s * z)      z standard normal, one a region: a slow region is slow for all nodes
     prior     m0 = log(relative_run_time(r) / relative_run_time(b))     s0 = 0.05
-    observed  x  = log(mean there / mean at b)                          v  = cv_r² / n_r + cv_b² / n_b
+    observed  x  = log(mean there / mean at b)                          v  = cv² * (1 / n_r + 1 / n_b)
     together  m  = m0 + (x - m0) * s0² / (s0² + v)                      s² = s0² * v / (s0² + v)
 
-cv is the standard deviation as a share of the mean, of n executions; one execution in a region says nothing of v, so
-nothing of the factor. Times are compared without what lies between a region and the node's endpoints.
+cv is the standard deviation as a share of the mean, of all executions about the mean of their region: a node's runs are
+as far apart in one region as in another, and two that happen to be alike would seem to say more than they do. One
+execution in a region says nothing of the factor. Times are compared without what lies between a region and the node's
+endpoints.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ class RegionSpeed:
             there = seconds[region == place]
             if min(len(there), len(at_base)) < _LEAST or min(there.mean(), at_base.mean()) <= 0:
                 continue
-            variance = _variance_of_mean(there) + _variance_of_mean(at_base)
+            variance = _variance(there, at_base)
             share = sd[place] ** 2 / (sd[place] ** 2 + variance)
             mean[place] += (np.log(there.mean() / at_base.mean()) - mean[place]) * share
             sd[place] *= np.sqrt(1 - share)
@@ -75,6 +77,7 @@ def region_chance(worlds: int, regions: Sequence[str]) -> Floats:
     return np.asarray(drawn / np.sqrt((drawn**2).mean(axis=1, keepdims=True))).T
 
 
-def _variance_of_mean(seconds: Floats) -> float:
-    """Of the logarithm of a mean, from its executions (n,)."""
-    return float(seconds.var(ddof=1) / seconds.mean() ** 2 / len(seconds))
+def _variance(there: Floats, at_base: Floats) -> float:
+    """Of the logarithm of the ratio of two means, from their executions (n_r,), (n_b,)."""
+    squares = sum(float(((seconds / seconds.mean() - 1) ** 2).sum()) for seconds in (there, at_base))
+    return squares / (len(there) + len(at_base) - 2) * (1 / len(there) + 1 / len(at_base))

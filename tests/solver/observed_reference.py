@@ -6,7 +6,7 @@ processes, and the bill of another runtime: all three are added here.
 """
 
 import math
-from statistics import fmean, stdev
+from statistics import fmean
 
 
 def run_of(reference, data, row, regions, *, hour):
@@ -147,7 +147,8 @@ def _factor(data, node, region):
     if region == base or any(len(observed[name]["run"]) < 2 if name in observed else True for name in (region, base)):
         return math.exp(assumed)
     there, here = (_as_near_as(data, node, name, base) for name in (region, base))
-    unsure = sum((stdev(took) / fmean(took)) ** 2 / len(took) for took in (there, here))
+    apart = sum((one / fmean(took) - 1) ** 2 for took in (there, here) for one in took) / (len(there) + len(here) - 2)
+    unsure = apart * (1 / len(there) + 1 / len(here))
     weight = 0.05**2 / (0.05**2 + unsure)
     return math.exp(assumed + (math.log(fmean(there) / fmean(here)) - assumed) * weight)
 

@@ -60,6 +60,18 @@ def test_plan_when_runs_are_observed_then_the_decision_looks_at_the_interval(run
     assert decision.put is (runs == 60)
 
 
+def test_plan_when_it_is_to_be_robust_and_what_runs_now_cannot_be_judged_so_then_it_is_put():
+    """Else runs would stay, until the placement expires, where no robust plan may be."""
+    data = observed_problem(11, 40).problem
+    data["objective"]["robust"] = True
+    data["regions"][CANADA]["carbon_intensity_g_per_kwh"].pop("marginal", None)
+    problem = parse_problem(data)
+    home, away = _days(problem)
+    decision = decide(problem, home, away, home=home, now=NOW)
+    assert decision.put
+    assert f"uses {CANADA}, of which marginal intensity is not known" in decision.reason
+
+
 @pytest.mark.parametrize(("limit", "put"), [(110.0, False), (250.0, True)])
 def test_plan_when_the_runs_do_not_say_that_it_meets_a_hard_limit_then_it_is_not_put(limit, put):
     """It does on these runs, by a little."""

@@ -39,6 +39,21 @@ def test_speed_when_many_runs_went_elsewhere_then_it_is_what_they_took():
     assert speed.sd[AWAY] < 0.01
 
 
+@pytest.mark.parametrize("spread", [0.05, 0.2, 0.5])
+@pytest.mark.parametrize("runs", [2, 3, 5])
+def test_speed_when_few_runs_are_known_then_they_do_not_mislead(runs, spread):
+    """Regions are apart as is assumed: what is learned is no farther off than that, and as sure as it says."""
+    chance = np.random.default_rng(1)
+    off, sure = [], []
+    for truth in chance.normal(0, PRIOR_SD, 1000):
+        at_home, away = chance.lognormal(0, spread, 40), np.exp(truth) * chance.lognormal(0, spread, runs)
+        speed = _learned(at_home, away)
+        off.append(speed.mean[AWAY] - truth)
+        sure.append(abs(off[-1]) < 1.96 * speed.sd[AWAY])
+    assert np.sqrt(np.mean(np.square(off))) < 1.03 * PRIOR_SD
+    assert np.mean(sure) > 0.92
+
+
 @pytest.mark.parametrize(("at_home", "away"), [([1.0, 2.0], [9.0]), ([1.0], [9.0, 9.1]), ([0.0, 0.0], [1.0, 2.0])])
 def test_speed_when_a_region_has_one_run_or_none_took_time_then_nothing_is_learned(at_home, away):
     """One run says nothing of how far runs are apart."""
