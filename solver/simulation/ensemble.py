@@ -27,7 +27,6 @@ from caribou.solver.simulation.corners import Energies, Intensity, with_energies
 from caribou.solver.simulation.measures import MEASURES, Batch, Part
 from caribou.solver.simulation.observed_runs import ObservedScenarios
 from caribou.solver.simulation.random_streams import Floats, Ints, RandomStreams
-from caribou.solver.simulation.timing import Joins
 from caribou.solver.simulation.weights import percentile
 
 WORLDS = 16
@@ -219,6 +218,6 @@ class Day:
         one_by_one = np.vstack([np.zeros(len(intensity)), np.diag(intensity)])
         rates, part, rows = self.ensemble.rates(energies, one_by_one), self.ensemble.part, np.arange(len(one_by_one))
         grams = CarbonAndCost(part.scenarios, rates).grams(batch.places[0], rows)
-        grams = grams + Joins(part.timing, rates).grams(batch.places, batch.timeline, rows)
+        grams = grams + part.joins_at(rates).grams(batch.places, batch.timeline, rows)
         grams[1:] -= grams[0]
         return self.ensemble.apart(grams)

@@ -17,6 +17,7 @@ from caribou.solver.simulation.carbon_and_cost import CarbonAndCost, Rates
 from caribou.solver.simulation.random_streams import Floats, Ints
 from caribou.solver.simulation.scenarios import Scenarios
 from caribou.solver.simulation.timing import Joins, Timeline, Timing
+from caribou.solver.simulation.waits import Waits
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,14 @@ class Part:
     @cached_property
     def joins(self) -> Joins:
         """What depends on the order of events."""
-        billed = self.carbon_and_cost.billed
-        return Joins(self.timing, self.carbon_and_cost.rates, None if billed is None else billed.run_items)
+        return self.joins_at(self.carbon_and_cost.rates)
+
+    def joins_at(self, rates: Rates) -> Joins:
+        """The same at other rates. Problems without rows know neither items of runs nor waits."""
+        billed, machines = self.carbon_and_cost.billed, self.carbon_and_cost.machines
+        if billed is None:
+            return Joins(self.timing, rates)
+        return Joins(self.timing, rates, billed.run_items, Waits(self.scenarios, machines))
 
     @cached_property
     def node_usd(self) -> tuple[Floats, ...]:

@@ -32,6 +32,7 @@ from caribou.solver.simulation.latency import KB_PER_GB, PINGS_INTO_PLAIN, Laten
 from caribou.solver.simulation.random_streams import Bools, Floats, Ints, Purpose
 from caribou.solver.simulation.region_speed import RegionSpeed, region_chance
 from caribou.solver.simulation.scenarios import EntryDraw, External, Message, NodeRuns, Scenarios, Starts
+from caribou.solver.simulation.waits import TRIPS_OF_MESSAGE, TRIPS_OF_REPORT
 
 TRIPS_A_CALL = 3
 """Where nobody has counted: a new connection takes a round trip, its encryption another, request and answer one."""
@@ -127,7 +128,22 @@ class ObservedScenarios(Scenarios):
             external,
             offsets,
             Starts(starts.expected_s, delay_s, at_home_s),
+            self._waited_s(name, rows),
         )
+
+    def _waited_s(self, name: str, rows: _Row) -> Floats:
+        """How long a node waited for answers to what it sent, where that was observed: (S,), see `waits`."""
+        waited, ping_s, home = np.zeros(self.count), self.geography.ping_s, self.geography.home
+        for index in self.problem.out_edges[name]:
+            edge = self.problem.edges[index]
+            trips = TRIPS_OF_MESSAGE if edge.sync is None else TRIPS_OF_REPORT
+            ends = [(edge.target, trips, rows.seen & self.taken[index])]
+            ends += [(notice.sync_node, TRIPS_OF_MESSAGE, rows.seen & ~self.taken[index]) for notice in edge.on_skip]
+            for target, times, happens in ends:
+                at = self._executions(target)
+                longer = times * ping_s[np.where(happens, rows.region, home), np.where(at.seen, at.region, home)]
+                waited = np.maximum(waited, longer * happens)
+        return waited
 
     def _stretched(self, runs: Mapping[str, Runs], rows: _Row, faster: Floats, farther: Floats) -> Floats:
         """By what the time before a node's calls grows: (R, S)."""

@@ -70,6 +70,8 @@ class NodeRuns:
     external: tuple[External, ...]
     offset_s: dict[str, Floats]
     starts: Starts | None = None
+    waited_s: Floats | float = 0.0
+    """Of the durations (S,), what went by waiting for answers to what was sent, where that was observed: `Waits`."""
 
     @property
     def ends_after_s(self) -> Floats:
@@ -78,8 +80,9 @@ class NodeRuns:
 
     @property
     def busy_s(self) -> Floats:
-        """What is billed and draws power in the region, with the starts of processes: (R, S)."""
-        return self.duration_s if self.starts is None else self.duration_s + self.starts.init_s
+        """What is billed and draws power in the region, with the starts of processes, without waits: (R, S)."""
+        busy_s = self.duration_s - self.waited_s
+        return busy_s if self.starts is None else busy_s + self.starts.init_s
 
     @property
     def busy_at_home_s(self) -> Floats:

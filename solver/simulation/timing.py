@@ -28,6 +28,7 @@ from caribou.solver.simulation.first_bill import least_requests, least_write_uni
 from caribou.solver.simulation.latency import kb
 from caribou.solver.simulation.random_streams import Floats, Ints
 from caribou.solver.simulation.scenarios import NEVER, Message, Scenarios
+from caribou.solver.simulation.waits import Waits
 
 Winners = NDArray[np.int16]
 
@@ -184,7 +185,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Joins:
-    """Carbon and cost of what depends on the order of events at sync nodes; of cost what exceeds the least.
+    """Carbon and cost of what no sum over nodes and pairs has: what depends on the order of events, and `waits`.
 
     `run_items` are those of observed runs, whose cost exceeds the least with the regions that a placement names.
     """
@@ -192,6 +193,7 @@ class Joins:
     timing: Timing
     rates: Rates
     run_items: RunItems | None = None
+    waits: Waits | None = None
 
     def usd(self, places: Ints, timeline: Timeline) -> Floats:
         """Cost (B, S) of the message of whoever came last and of the writes, beyond the least that they may cost."""
@@ -203,7 +205,7 @@ class Joins:
         if self.run_items is not None:
             home = self.timing.scenarios.geography.home
             total += write_usd[home] * self.run_items.more(places, home)
-        return total
+        return total if self.waits is None else total + self.waits.usd(places)
 
     def grams(self, places: Ints, timeline: Timeline, hours: Ints) -> Floats:
         """Carbon (H, S) of the messages that start sync nodes, of one placement (1, N) at some hours."""
@@ -211,7 +213,7 @@ class Joins:
         for node, last in timeline.last.items():
             grams = self._message_grams(node, places)[hours, 0]
             total += grams[:, last[0]] * self.timing.scenarios.invoked[node]
-        return total
+        return total if self.waits is None else total + self.waits.grams(places, self.rates.intensity[hours])
 
     def mean_grams(self, places: Ints, timeline: Timeline) -> Floats:
         """The mean of the same at every hour: (B, H)."""
@@ -221,7 +223,7 @@ class Joins:
             for position, grams in enumerate(np.moveaxis(self._message_grams(node, places), 2, 0)):
                 share = np.count_nonzero((last == position) & invoked, axis=1) / last.shape[1]
                 total += (grams * share).T
-        return total
+        return total if self.waits is None else total + self.waits.mean_grams(places, self.rates.intensity)
 
     def _message_usd(self, node: int, places: Ints) -> Floats:
         """Cost (B, M) of each message that may start the node, beyond the requests of the smallest."""

@@ -6,13 +6,14 @@ processes, and the bill of another runtime: all three are added here.
 """
 
 import math
+from functools import partial
 from statistics import fmean
 
 
 def run_of(reference, data, row, regions, *, hour):
     """Carbon in g, cost in USD and run time in s of one observed run, placed (node -> region)."""
     (carbon, cost, runtime), *_ = reference.runs_of(_alone(data, row), regions, hour=hour, seed=0, samples=20)
-    more_g, more_usd = zip(*(_beside(data, row, node, regions[node], hour) for node in data["nodes"]), strict=True)
+    more_g, more_usd = zip(*(_beside(data, row, node, regions, hour) for node in data["nodes"]), strict=True)
     return carbon + sum(more_g), cost + sum(more_usd) + _bill(data, row, regions), runtime
 
 
@@ -254,16 +255,18 @@ def _runs(data, row, node):
     return result
 
 
-def _beside(data, row, node, region, hour):
-    """Carbon and cost of a node's external data, and of starting its process."""
+def _beside(data, row, node, regions, hour):
+    """Carbon and cost of a node's external data, of starting its process, and of waiting for answers."""
     found = _execution(data, row, node)
     if found is None:
         return 0.0, 0.0
-    _, runs, at = found
+    seen_in, runs, at = found
+    region = regions[node]
     facts, model, machine = data["regions"][region], data["carbon_model"], data["nodes"][node]
     grids = {name: _intensity(one, hour) for name, one in data["regions"].items()}
     kw = _kw(machine, facts)
     starts_s, at_home_s = _starts(data, row, node, region)
+    starts_s += _wait(data, row, node, region, regions.get) - _wait(data, row, node, seen_in, partial(_seen, data, row))
     home = data["regions"][data["home_region"]]
     grams = starts_s / 3600 * kw * facts["pue"] * grids[region]
     grams += at_home_s / 3600 * _kw(machine, home) * home["pue"] * grids[data["home_region"]]
@@ -281,6 +284,23 @@ def _beside(data, row, node, region, hour):
             usd += out * _egress(facts["price_usd"], where)
             usd += back * _egress(data["regions"][where]["price_usd"], region)
     return grams, usd
+
+
+def _seen(data, row, node):
+    """Where a node ran in a run; home if it did not."""
+    found = _execution(data, row, node)
+    return data["home_region"] if found is None else found[0]
+
+
+def _wait(data, row, node, region, region_of):
+    """How long a node waits until what it sends is answered."""
+    waits = [0.0]
+    for edge in (edge for edge in data["edges"] if edge["from"] == node):
+        if row in edge["taken"]:
+            waits.append((2 if edge["sync"] else 1) * _ping(data, region, region_of(edge["to"])))
+        else:
+            waits += [_ping(data, region, region_of(notice["sync_node"])) for notice in edge["on_skip"]]
+    return max(waits)
 
 
 def _kw(machine, facts):

@@ -90,8 +90,8 @@ def test_external_data_when_a_function_leaves_its_endpoint_then_it_never_emits_l
 
 def test_external_data_when_its_endpoint_is_not_known_then_moving_gains_nothing_by_it():
     """Nobody knows whether it comes nearer."""
-    data = observed_problem(2, runs=20, bucket=None, only_data=True)
-    problem = parse_problem(data.problem)
+    data = observed_problem(2, runs=20, bucket=None, only_data=True).problem
+    problem = parse_problem({**data, "ping_s": _all_as_far(data)})
     evaluator = Evaluator(problem, 0, 100)
     rows = [place_positions(problem, {**_home(problem), "b": region}) for region in (HOME, AWAY, FAR)]
     at_home, *elsewhere = [grams.mean() for grams in evaluator.score(np.array(rows)).means[Metric.CARBON]]
@@ -117,15 +117,22 @@ def test_endpoint_when_it_is_compared_with_a_pinned_node_of_no_length_then_both_
     data = world("chain", runs=20, seed=1, data_gb=0.01).model_dump(mode="json", by_alias=True)
     data["endpoints"]["s3"]["region"] = AWAY
     data["nodes"]["b"]["runs"][HOME]["external"]["s3"]["calls"] = [0] * 20  # nobody waits for it
+    data["ping_s"] = _all_as_far(data)
     pinned = world("chain", runs=20, seed=1, data_gb=0.01).model_dump(mode="json", by_alias=True)
     exchanged = pinned["nodes"]["b"]["runs"][HOME].pop("external")["s3"]
     pinned["nodes"]["b"]["runs"][HOME]["call_offset_s"]["data"] = [0.0] * 20
+    pinned["ping_s"] = _all_as_far(pinned)
     pinned["nodes"]["data"] = {**pinned["nodes"]["c"], "runs": {AWAY: _of_no_length(20)}}
     pinned["edges"].append(_sent(exchanged["gb_in"]))
 
     away = {"b": region}
     grams = [_grams(parse_problem(one), away | more) for one, more in ((data, {}), (pinned, {"data": AWAY}))]
     assert grams[0] == pytest.approx(grams[1], rel=1e-9)
+
+
+def _all_as_far(data):
+    """Pings by which no move takes longer."""
+    return {a: {b: [0.01] for b in data["regions"]} for a in data["regions"]}
 
 
 def _of_no_length(runs):
