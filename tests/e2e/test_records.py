@@ -78,7 +78,9 @@ def test_records_of_functions_that_close_their_streams_and_raise_anything_are_co
 
 
 def _ended(project, run_id):
-    """The run's trace, once it is no longer running."""
+    """The run's trace, once it has begun and is no longer running."""
+    if f'"{run_id}"' not in project.run("caribou", "runs", WORKFLOW, "--json"):
+        return None
     trace = json.loads(project.run("caribou", "trace", run_id, "--json"))
     return trace if trace["state"] != "RUNNING" else None
 
