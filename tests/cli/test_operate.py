@@ -65,6 +65,7 @@ def project(tmp_path, local_cloud, written_workflow):
     return Project(tmp_path, {**kept, **local_cloud.variables()})
 
 
+@pytest.mark.slow
 def test_workflow_when_it_is_deployed_moved_and_removed_then_each_step_needs_its_asking(project, placed):
     """A life: an asked move done, an unasked one back refused, kept, removed, deployed again at home, destroyed."""
     solved = project.root / "solved.json"

@@ -14,11 +14,11 @@ from caribou.model.verdict import Verdict, verdict_of
 pytestmark = pytest.mark.local_cloud
 
 
-@pytest.mark.parametrize("workflow", ["small_sync_example", pytest.param("image_processing", marks=pytest.mark.slow)])
-def test_demo_run_whole_moves_the_workflow_and_leaves_nothing_behind(lone_project, workflow):
+@pytest.mark.slow
+def test_demo_run_whole_moves_the_workflow_and_leaves_nothing_behind(lone_project):
     """The demo goes through the loop, its functions run in the regions of the plan it wrote, and its cloud is gone."""
-    home = read_workflow(lone_project.root / "workflows" / workflow).manifest.home_region
-    shown = lone_project.run("caribou", "demo", "--workflow", workflow)
+    home = read_workflow(lone_project.root / "workflows" / "image_processing").manifest.home_region
+    shown = lone_project.run("caribou", "demo")
 
     placement = read_placement(lone_project.root / "solved.json")
     moved = placement.regions - {home}
@@ -26,9 +26,8 @@ def test_demo_run_whole_moves_the_workflow_and_leaves_nothing_behind(lone_projec
     assert moved
     assert any(region in after for region in moved)
     assert "operational carbon" in after
-    if workflow == "image_processing":
-        assert verdict_of(placement) == Verdict.SAVES
-        assert "With input_light.json it stays home" in shown
+    assert verdict_of(placement) == Verdict.SAVES
+    assert "With input_light.json it stays home" in shown
     assert_nothing_left(_state_of(shown))
     assert not Path(_state_of(shown)).exists()
 

@@ -9,7 +9,7 @@ from waiting import eventually
 
 from caribou.model.names import WorkflowNames
 
-pytestmark = pytest.mark.local_cloud
+pytestmark = [pytest.mark.local_cloud, pytest.mark.slow]
 
 WORKFLOW, HOME, AWAY = "flight", "us-east-1", "ca-central-1"
 ENTRY, LAST = "begin:entry_point:0", "end:begin_0_0:1"

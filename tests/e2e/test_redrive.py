@@ -8,7 +8,7 @@ from waiting import eventually
 
 from caribou.model.names import WorkflowNames
 
-pytestmark = pytest.mark.local_cloud
+pytestmark = [pytest.mark.local_cloud, pytest.mark.slow]
 
 WORKFLOW, HOME = "mending", "us-east-1"
 SOURCE = """

@@ -537,6 +537,7 @@ def cloud(local_cloud, led_to):
 
 
 @pytest.mark.local_cloud
+@pytest.mark.slow
 def test_command_when_one_of_twenty_runs_fails_then_prints_all_and_the_one(project, cloud, capsys):  # noqa: ARG001 - both are where the command works
     """The whole way: twenty runs within a second, of which one has a payload that the entry refuses."""
     load = ("load", "small_sync_example")

@@ -37,7 +37,7 @@ objectives = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60 * TIMES)
+@settings(max_examples=40 * TIMES)
 @given(seed=seeds, nodes=st.integers(1, 5), regions=st.integers(1, 4), objective=objectives)
 def test_every_hour_when_all_placements_are_scored_on_the_same_runs_then_none_is_better(
     instances, *, seed, nodes, regions, objective
