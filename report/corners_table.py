@@ -7,6 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
+from caribou.solver import ENOUGH_RUNS
+
 Corner = Mapping[str, Any]
 _INTENSITIES = ("average", "marginal")
 
@@ -18,11 +20,19 @@ def corners_table(sensitivity: Mapping[str, Any]) -> Table:
     """
     corners: Sequence[Corner] = sensitivity["corners"]
     title = "Change of carbon, by what a GB takes between regions and inside one"
-    table = Table("kWh/GB", "by average intensity", "by marginal intensity", title=title)
+    intervals = any(corner["ci95"] is not None for corner in corners)
+    caption = f"in brackets 95 % intervals{_few(sensitivity)}" if intervals else None
+    table = Table("kWh/GB", "by average intensity", "by marginal intensity", title=title, caption=caption)
     for energies in dict.fromkeys(map(_energies, corners)):
         cells = (_cell(corners, energies, intensity) for intensity in _INTENSITIES)
         table.add_row("{:g}, {:g}".format(*energies), *cells)
     return table
+
+
+def _few(sensitivity: Mapping[str, Any]) -> str:
+    """Below thirty runs intervals cover less than they say."""
+    runs = sensitivity.get("runs")
+    return "" if runs is None or runs >= ENOUGH_RUNS else f"; by {runs} runs they are too narrow"
 
 
 def _energies(corner: Corner) -> tuple[float, float]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from caribou.model.errors import InvalidPlacementError
-from caribou.model.metric import Metric
 from caribou.model.placement import HOURS_A_DAY, Placement
 from caribou.model.schema.problem import Problem
 from caribou.solver import Judgement, Saving, judge, regions_left_out, saving_over
@@ -42,9 +41,7 @@ def decide(problem: Problem, solved: Placement, deployed: Placement, *, home: Pl
         what = f"what runs now uses {', '.join(left_out)}, of which marginal intensity is not known"
         return MoveDecision(put=True, reason=f"{what}, and the plan is to be robust")
     current, old = _judged_now(problem, deployed, home, now)
-    saving = None
-    if problem.objective.priority[0] == Metric.CARBON and problem.runs is not None:
-        saving = saving_over(problem, solved, current)
+    saving = None if problem.runs is None else saving_over(problem, solved, current)
     return weigh(solved, judge(problem, solved), deployed, old, now, saving=saving)
 
 
@@ -90,7 +87,7 @@ def weigh(
 def _doubt(new: Judgement, saving: Saving | None) -> str:
     """What observed runs do not say of a placement and have to; empty if they say it all."""
     if saving is not None and not saving.is_surely_above(MIN_GAIN):
-        between = "" if saving.ci95 is None else f": {saving.ci95[0]:+.1%} to {saving.ci95[1]:+.1%} of carbon"
+        between = "" if saving.ci95 is None else f": {saving.ci95[0]:+.1%} to {saving.ci95[1]:+.1%}"
         return f"it saves more than {MIN_GAIN:.0%}, by {saving.runs} runs{between}"
     if new.unsure:
         return f"{', '.join(f'the hard limit on {metric}' for metric in sorted(new.unsure))} is met"

@@ -26,7 +26,7 @@ three): a branch, an input or a cold start of every tenth run should have been s
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """A share of carbon that is saved, negative if more is emitted; its 95 % interval, by so many observed runs.
+    """A share of a metric that is saved, negative if it grows; its 95 % interval, by so many observed runs.
 
     Both are None where runs are drawn.
     """
@@ -77,10 +77,13 @@ def saving_of(days: Days, energies: Energies | None, intensity: Intensity) -> Sa
 def saving_over(
     problem: Problem, placed: Placement, against: Placement, *, seed: int = 0, samples: int = 2000
 ) -> Saving:
-    """What a placement saves over the day of what another one emits, by the problem's own assumptions.
+    """What a placement saves over the day of what another one emits, costs or takes: by the metric of first priority.
 
-    Where its objective is robust: of the share of home's carbon that each emits in its own worst corner.
+    Carbon by the problem's own assumptions; where its objective is robust: of the share of home's carbon that each
+    emits in its own worst corner.
     """
+    if (metric := problem.objective.priority[0]) != Metric.CARBON:
+        return _saving_of_metric(problem, placed, against, metric)
     if not problem.objective.robust:
         return saving_of(days_of(problem, placed, against, seed=seed, samples=samples), None, "average")
     days = days_of(problem, placed, against, all_home(problem, placed), seed=seed, samples=samples)
@@ -88,6 +91,14 @@ def saving_over(
     grams = np.array([days.grams(*corner) for corner in corners])
     replicated = np.array([days.replicated(*corner) for corner in corners])
     return _saving(days, _less_in_the_worst(grams), _less_in_the_worst(replicated))
+
+
+def _saving_of_metric(problem: Problem, placed: Placement, against: Placement, metric: Metric) -> Saving:
+    """Of cost or run time; of drawn runs nobody asks."""
+    assert problem.runs is not None
+    days = ObservedDays.of(problem, (placed, against))
+    likely = np.array([day.by_world(metric).mean() for day in days.likely])
+    return _saving(days, _less(likely), _less(np.array([day.mean(metric) for day in days.possible])))
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,10 @@ class Change:
     mean: Bounds
     p95: Bounds | None
 
+    def to_json(self) -> dict[str, object]:
+        """Both as a JSON object, rounded; null is not known."""
+        return {"mean": _rounded(self.mean), "p95": None if self.p95 is None else _rounded(self.p95)}
+
     @classmethod
     def of(cls, metric: Metric, placed: Day, home: Day) -> Change:
         """Of the same runs as placed and at home."""
@@ -140,7 +144,9 @@ class Evaluation:
 
     def to_json(self) -> dict[str, object]:
         """Both as a JSON object."""
-        return {"metrics": self.placed.to_json(), "home_metrics": self.home.to_json()}
+        both: dict[str, object] = {"metrics": self.placed.to_json(), "home_metrics": self.home.to_json()}
+        changes = {metric.field: change.to_json() for metric, change in self.changes.items()}
+        return both | {"changes": changes} if changes else both
 
 
 def evaluate(

@@ -86,7 +86,8 @@ def test_corners_when_they_are_shown_then_each_is_a_change_with_its_interval_wit
     ]
     lines = printed(corners_table({"corners": corners})).splitlines()
     assert "│ 0.005, 0 │ -100.0% (-100.0 to -99.9) │ +5.0% (+0.0 to +10.0) │" in lines
-    assert len([line for line in lines if "%" in line]) == 2
+    assert len([line for line in lines if "%" in line and "│" in line]) == 2
+    assert "in brackets 95 % intervals" in lines[-1]
     assert max(map(len, lines)) <= 80
 
 

@@ -72,6 +72,19 @@ def test_plan_when_it_is_to_be_robust_and_what_runs_now_cannot_be_judged_so_then
     assert f"uses {CANADA}, of which marginal intensity is not known" in decision.reason
 
 
+@pytest.mark.parametrize("runs", [10, 60])
+def test_plan_when_cost_comes_first_then_the_runs_have_to_say_that_it_costs_less(runs):
+    """A region at half the price."""
+    data = observed_problem(11, runs, bucket=CANADA).problem
+    data["objective"]["priority"] = ["cost", "carbon", "runtime"]
+    prices = data["regions"][CANADA]["price_usd"]
+    prices["compute_per_gb_s"] = {key: price / 2 for key, price in prices["compute_per_gb_s"].items()}
+    problem = parse_problem(data)
+    home, away = _days(problem)
+    assert saving_over(problem, away, home).mean > MIN_GAIN
+    assert decide(problem, away, home, home=home, now=NOW).put is (runs == 60)
+
+
 @pytest.mark.parametrize(("limit", "put"), [(110.0, False), (250.0, True)])
 def test_plan_when_the_runs_do_not_say_that_it_meets_a_hard_limit_then_it_is_not_put(limit, put):
     """It does on these runs, by a little."""
