@@ -1,5 +1,6 @@
 """Observed runs, placed: the solver's numbers against those of plain Python."""
 
+import math
 import random
 
 import numpy as np
@@ -42,6 +43,23 @@ def test_observed_runs_when_placed_then_each_equals_the_reference(reference, obs
     np.testing.assert_allclose(details[Metric.RUNTIME], expected[2], rtol=1e-9)
     np.testing.assert_allclose(details[Metric.COST], expected[1], rtol=1e-9)
     np.testing.assert_allclose(details[Metric.CARBON][0], expected[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_means_and_tails_when_placed_then_they_are_those_of_the_reference(reference, observed_reference, seed):
+    """The mean over the runs, and the least value that 95 % of them are not above, of each metric at one hour."""
+    chance = random.Random(seed)
+    data = observed_problem(seed, RUNS, regions=_ran(chance)).problem
+    data["entry"]["plan_read_at_function_probability"] = 0.0
+    regions = {node: chance.choice((HOME, AWAY, FAR)) for node in data["nodes"]}
+
+    runs = [observed_reference.run_of(reference, data, row, regions, hour=3) for row in range(RUNS)]
+    problem = parse_problem(data)
+    scores = Evaluator(problem, 0, 20, tuple(Metric)).score(place_positions(problem, regions)[np.newaxis])
+
+    for metric, values in zip((Metric.CARBON, Metric.COST, Metric.RUNTIME), zip(*runs, strict=True), strict=True):
+        assert scores.mean(metric, 3)[0] == pytest.approx(math.fsum(values) / RUNS, rel=1e-9)
+        assert scores.tail(metric, 3)[0] == pytest.approx(sorted(values)[math.ceil(0.95 * RUNS) - 1], rel=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(6))
