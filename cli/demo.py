@@ -35,8 +35,7 @@ from caribou.model.schema.placement import read_placement
 from caribou.model.schema.problem import Problem
 from caribou.model.schema.problem_file import parse_problem, read_problem
 from caribou.report.demo_tables import Work, comparison_table, other_input_lines, regions_table
-from caribou.solver import evaluate
-from caribou.solver.analysis.day_carbon import ENOUGH_RUNS
+from caribou.solver import ENOUGH_RUNS, evaluate
 from caribou.solver.analysis.sensitivity import sensitivity
 
 KEPT_STATE = Path(".caribou-local")

@@ -16,12 +16,11 @@ from enum import StrEnum
 
 from caribou.model.metric import LimitKind, LimitType, Metric
 from caribou.model.schema.problem import Objective, ProblemLimit
+from caribou.solver.search.objective import PER_CENT
 from caribou.solver.simulation.bootstrap import lower, upper
 from caribou.solver.simulation.checks import MIN_SAMPLES
 from caribou.solver.simulation.ensemble import Day
 from caribou.solver.simulation.random_streams import Floats
-
-PER_CENT = 100.0
 
 
 class LimitVerdict(StrEnum):

@@ -40,7 +40,6 @@ class Ensemble:
 
     problem: Problem
     worlds: int = WORLDS
-    seed: int = 0
 
     @classmethod
     def among(cls, problem: Problem, regions: Iterable[str], *, worlds: int = WORLDS) -> Ensemble:
@@ -64,7 +63,12 @@ class Ensemble:
 
     def home(self, hours: Sequence[int]) -> Day:
         """The same hours with all nodes at home."""
-        return self.day([(dict.fromkeys(self.problem.nodes, self.problem.home_region), hours)])
+        return Day(self, ((self.home_places, tuple(hours)),), self.problem.entry.stays_home_share)
+
+    @cached_property
+    def home_places(self) -> Ints:
+        """The placement with every node at home: (N,)."""
+        return place_positions(self.problem, dict.fromkeys(self.problem.nodes, self.problem.home_region))
 
     @property
     def runs(self) -> int:
@@ -75,7 +79,7 @@ class Ensemble:
     @cached_property
     def part(self) -> Part:
         """The runs, world by world."""
-        streams = RandomStreams(self.seed, 0, self.runs * self.worlds)
+        streams = RandomStreams(0, 0, self.runs * self.worlds)
         return Part(ObservedScenarios(self.problem, streams, self.worlds))
 
     @cached_property
@@ -134,6 +138,7 @@ class Day:
     ensemble: Ensemble
     parts: tuple[tuple[Ints, tuple[int, ...]], ...]
     stay_share: float
+    _means: dict[Metric, Floats] = field(init=False, default_factory=dict, compare=False, repr=False)
     _tails: dict[tuple[Metric, float], Floats] = field(init=False, default_factory=dict, compare=False, repr=False)
 
     @property
@@ -147,9 +152,12 @@ class Day:
 
     def mean(self, metric: Metric) -> Floats:
         """The mean of a metric in each replicate: (B,)."""
-        if metric == Metric.CARBON:
-            return self.emitted().replicated(grids_change=True)
-        return bootstrap.means(self.by_world(metric))
+        if metric not in self._means:
+            by_grid = metric == Metric.CARBON
+            self._means[metric] = (
+                self.emitted().replicated(grids_change=True) if by_grid else bootstrap.means(self.by_world(metric))
+            )
+        return self._means[metric]
 
     def tail(self, metric: Metric, percent: float) -> Floats:
         """A percentile of a metric in each replicate, (B,); of carbon at one hour."""
@@ -190,11 +198,8 @@ class Day:
     @cached_property
     def _batches(self) -> tuple[Batch, ...]:
         """Of each part, and of the runs that stay home."""
-        problem = self.ensemble.problem
-        home = place_positions(problem, dict.fromkeys(problem.nodes, problem.home_region))
-        return tuple(
-            Batch(self.ensemble.part, row[np.newaxis]) for row in (*(places for places, _ in self.parts), home)
-        )
+        rows = (*(places for places, _ in self.parts), self.ensemble.home_places)
+        return tuple(Batch(self.ensemble.part, row[np.newaxis]) for row in rows)
 
     def _values(self, metric: Metric) -> Floats:
         """Of each part: (k, W, n); of carbon by the mean intensities of its hours."""

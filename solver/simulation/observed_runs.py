@@ -32,7 +32,7 @@ from caribou.solver.simulation.latency import KB_PER_GB, PINGS_INTO_PLAIN, Laten
 from caribou.solver.simulation.random_streams import Bools, Floats, Ints, Purpose
 from caribou.solver.simulation.region_speed import RegionSpeed, region_chance
 from caribou.solver.simulation.scenarios import EntryDraw, External, Message, NodeRuns, Scenarios, Starts
-from caribou.solver.simulation.waits import TRIPS_OF_MESSAGE, TRIPS_OF_REPORT
+from caribou.solver.simulation.waits import TRIPS_OF_MESSAGE, trips_of
 
 TRIPS_A_CALL = 3
 """Where nobody has counted: a new connection takes a round trip, its encryption another, request and answer one."""
@@ -136,8 +136,7 @@ class ObservedScenarios(Scenarios):
         waited, ping_s, home = np.zeros(self.count), self.geography.ping_s, self.geography.home
         for index in self.problem.out_edges[name]:
             edge = self.problem.edges[index]
-            trips = TRIPS_OF_MESSAGE if edge.sync is None else TRIPS_OF_REPORT
-            ends = [(edge.target, trips, rows.seen & self.taken[index])]
+            ends = [(edge.target, trips_of(edge), rows.seen & self.taken[index])]
             ends += [(notice.sync_node, TRIPS_OF_MESSAGE, rows.seen & ~self.taken[index]) for notice in edge.on_skip]
             for target, times, happens in ends:
                 at = self._executions(target)

@@ -17,6 +17,7 @@ from functools import cached_property
 
 import numpy as np
 
+from caribou.model.schema.problem import ProblemEdge
 from caribou.solver.simulation.carbon_and_cost import SECONDS_AN_HOUR, Machine
 from caribou.solver.simulation.random_streams import Bools, Floats, Ints
 from caribou.solver.simulation.scenarios import Message, Scenarios
@@ -76,15 +77,22 @@ class Waits:
     def _sent(self) -> tuple[list[tuple[int, float, Bools | None]], ...]:
         """What each node sends: to which, round trips, and in which runs, None for all."""
         sent: tuple[list[tuple[int, float, Bools | None]], ...] = tuple([] for _ in self.machines)
-        for message, trips in sends(self.scenarios):
+        for message, trips in _sends(self.scenarios):
             happens = message.happens & self.scenarios.invoked[message.source]
             if happens.any():
                 sent[message.source].append((message.target, trips, None if happens.all() else happens))
         return sent
 
 
-def sends(scenarios: Scenarios) -> list[tuple[Message, float]]:
+def trips_of(edge: ProblemEdge) -> float:
+    """Round trips until what is sent along an edge is answered."""
+    return TRIPS_OF_MESSAGE if edge.sync is None else TRIPS_OF_REPORT
+
+
+def _sends(scenarios: Scenarios) -> list[tuple[Message, float]]:
     """Messages, reports and skips, each with its round trips."""
     edges = zip(scenarios.edges, scenarios.problem.edges, strict=True)
-    reports = [(message, TRIPS_OF_REPORT if edge.sync is not None else TRIPS_OF_MESSAGE) for message, edge in edges]
-    return [*reports, *((notice, TRIPS_OF_MESSAGE) for notice in scenarios.notices)]
+    return [
+        *((message, trips_of(edge)) for message, edge in edges),
+        *((m, TRIPS_OF_MESSAGE) for m in scenarios.notices),
+    ]

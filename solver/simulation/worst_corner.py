@@ -131,8 +131,7 @@ class WorstCornerEvaluator(Evaluator):
     @cached_property
     def _home_g(self) -> Floats:
         """What home emits by the problem's own assumptions: (26,)."""
-        own = Evaluator(self.problem, self.seed, self.samples)
-        return np.asarray(own.score(self.home[np.newaxis]).means[Metric.CARBON][0])
+        return np.asarray(super()._score(self.home[np.newaxis]).means[Metric.CARBON][0])
 
     @cached_property
     def _weights_by_hour(self) -> Floats:
