@@ -115,14 +115,26 @@ def check_hours(seed):
             assert choice.bound == pytest.approx(objective, rel=1e-8)
 
 
-@pytest.mark.slow
-def test_limit_when_just_above_homes_tail_then_20_nodes_in_12_regions_are_proven_alike_each_time(shipped):
-    """Branch and bound over placements ends with a gap there; the same input gives the same placement."""
+@pytest.fixture
+def tight(shipped):
+    """20 nodes in 12 regions, run time at 103 % of home's tail: branch and bound over placements has a gap there."""
     drawn = json.loads((shipped / "big.json").read_text())
     drawn["objective"]["hard"] = {"runtime": {"type": "relative", "value": 103}}
-    problem = parse_problem(as_observed(drawn, 100, bucket=drawn["home_region"]))
-    first, again = solve(problem), solve(problem)
-    assert {plan.report["status"] for plan in first.plans} == {"optimal"}
+    return parse_problem(as_observed(drawn, 100, bucket=drawn["home_region"]))
+
+
+@pytest.mark.slow
+def test_limit_when_just_above_homes_tail_then_20_nodes_in_12_regions_are_proven_to_one_per_cent(tight):
+    """Mostly the gap is 0. Processors round sums differently, and with them the cases that there is time for differ."""
+    assert max(plan.report["gap"] for plan in solve(tight).plans) <= 0.01
+
+
+@pytest.mark.slow
+def test_limit_when_work_ends_before_the_proof_then_the_same_input_gives_the_same_placement(tight, monkeypatch):
+    """Work is counted, not timed: however busy a machine is, it looks at the same cases."""
+    monkeypatch.setattr(case_search, "MAX_WORK", 50_000_000)
+    first, again = solve(tight), solve(tight)
+    assert {plan.report["status"] for plan in first.plans} == {"feasible"}
     assert first == again
 
 
