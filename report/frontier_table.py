@@ -17,6 +17,10 @@ def frontier_table(frontier: Frontier) -> Table:
     title = "The frontier, average hour, against all nodes at home; * is what your limits and priorities choose"
     wide = (Column("certificate", no_wrap=True), Column("nodes", no_wrap=True))
     table = Table("", "carbon", "cost", tail, "limits", *wide, title=title, title_justify="left")
+    if frontier.problem.objective.robust:
+        table.caption = (
+            "Carbon as the problem assumes it; * is the best in its worst corner, so another may have less here."
+        )
     for number, point in enumerate(frontier.points, start=1):
         label = f"{number} *" if point.chosen else str(number)
         within = "within" if point.within_limits else "beyond"

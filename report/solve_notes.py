@@ -72,7 +72,7 @@ def _basis(sensitivity: Mapping[str, Any]) -> str:
     """How many runs it rests on, and, where they are too few, how many would do."""
     runs, needed = sensitivity["runs"], sensitivity.get("runs_needed")
     if runs is None:
-        return ""
+        return " (a problem of the first schema, whose samples are no whole runs: how sure that is, is not known)"
     if sensitivity["verdict"] != Verdict.TOO_FEW:
         return f" ({_runs(runs)})"
     return f" ({_runs(runs)}; " + (f"about {needed:,} would do, an estimate)" if needed else "no number would do)")

@@ -212,7 +212,7 @@ class RegionsAndProviders(_Section):
     """The only regions that are allowed; all that Caribou knows if null or empty."""
     disallowed_regions: list[ProviderRegion] | None = None
     """Regions that are not allowed, though they would be otherwise."""
-    keep_near: str | None = None
+    keep_near: Annotated[str, Field(min_length=1)] | None = None
     """What functions stay near: an endpoint of caribou.external_data, or a region. They run there or at home only."""
     providers: Annotated[Providers, _section(Providers)] = Providers()
     """Time and memory of the functions."""
@@ -267,8 +267,8 @@ class CaribouSettings(_Section):
     """The functions' Python, in quotes."""
     robust: bool = DEFAULT.robust
     """Whether a placement is to be the best in the worst corner of what is assumed of carbon, which must come first."""
-    home_share: Annotated[float, Field(ge=0, le=1)] = DEFAULT.runs.home_share
-    """The share of runs, 0 to 1, that stays at home whatever the placement says, so that home is always measured."""
+    home_share: Annotated[float, Field(ge=0, lt=1)] = DEFAULT.runs.home_share
+    """The share of runs, from 0 to below 1, that stays home whatever the placement says: home is always measured."""
     message_limit_bytes: Annotated[int, Field(ge=1024, le=256 * 1024)] = DEFAULT.runs.message_limit_bytes
     """The largest message; a payload that does not fit travels through S3. SNS takes 262144 bytes at most."""
     run_deadline_s: Annotated[int, Field(ge=1, le=14 * 86400)] = DEFAULT.runs.run_deadline_s

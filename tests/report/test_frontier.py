@@ -97,3 +97,10 @@ def test_table_when_shown_then_has_changes_limits_and_certificates(problem):
     text = console.file.getvalue()
     for part in ("2 *", "-60.0%", "+20.0%", "+10.0%", "gap 5.0%", "optimal", "time p95", "2 in us-west-2"):
         assert part in text
+
+
+def test_table_when_a_robust_plan_was_chosen_then_it_says_why_another_may_have_less_carbon(instances):
+    """The frontier is of the problem's own assumptions, the robust plan of the worst ones."""
+    data = instances.chain()
+    data["objective"]["robust"] = True
+    assert "best in its worst corner" in frontier_table(three(parse_problem(data))).caption

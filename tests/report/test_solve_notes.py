@@ -40,7 +40,14 @@ SOLVER = {
 def test_notes_when_the_sign_depends_then_say_so_in_capitals():
     """The verdict, and where saving and losing meet."""
     text = verdict_text(SENSITIVITY)
-    assert text == "Carbon: DEPENDS ON WHAT IS ASSUMED. Saving and losing meet at 0.012 kWh/GB between regions."
+    assert text.startswith("Carbon: DEPENDS ON WHAT IS ASSUMED (")
+    assert text.endswith("). Saving and losing meet at 0.012 kWh/GB between regions.")
+
+
+def test_notes_when_samples_are_no_whole_runs_then_they_say_that_nobody_knows_how_sure_it_is():
+    """A problem of the first schema has no runs to draw again."""
+    text = verdict_text({**SENSITIVITY, "verdict": "saves", "runs": None})
+    assert "a problem of the first schema, whose samples are no whole runs: how sure that is, is not known" in text
 
 
 @pytest.mark.parametrize(
