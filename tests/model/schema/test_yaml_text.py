@@ -48,12 +48,12 @@ def load(text):
 )
 def test_yaml_when_it_is_a_trap_then_it_is_one_message_with_its_line_at_once(text, line, what):
     """Nothing hangs, nothing is a traceback, nothing is guessed."""
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(InvalidManifestError) as caught:
         load(text)
     assert f"config.yml:{line}: this is not YAML that can be read: " in str(caught.value)
     assert what in str(caught.value)
-    assert time.monotonic() - began < 5  # a bomb takes hours
+    assert time.process_time() - began < 5  # a bomb takes hours
 
 
 def test_yaml_when_it_uses_aliases_and_plain_numbers_with_measure_then_it_is_read():
