@@ -8,7 +8,7 @@ from pathlib import Path
 
 from caribou.model.errors import InvalidPlacementError
 from caribou.model.placement import Placement
-from caribou.model.project.workflow import COMMITTED_PLACEMENT, Workflow
+from caribou.model.project.workflow import Workflow
 from caribou.model.schema.placement import read_placement
 
 HOME = "home"
@@ -30,7 +30,7 @@ def asked_for(choice: str, path: Path, workflow: Workflow, now: datetime) -> Pla
 
 def committed(workflow: Workflow) -> Placement:
     """The workflow's committed placement, or home if it has none. An expired one counts: its runs stay home."""
-    path = workflow.folder / COMMITTED_PLACEMENT
+    path = workflow.committed_placement
     if not os.path.lexists(path):
         return workflow.home
     if not path.is_file():  # it would be waited for, or never end; home must not be taken for what was committed

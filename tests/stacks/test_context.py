@@ -16,6 +16,7 @@ from cdk_nag import AwsSolutionsChecks
 
 from caribou.local.tools import cdk_env
 from caribou.model.errors import CaribouError
+from caribou.model.project.settings import CONTEXT_KEYS
 from caribou.stacks.app import add_stacks
 
 HOME_STACK = "Workflow-city_tour"
@@ -52,7 +53,16 @@ def regions_of(assembly):
 @pytest.mark.parametrize(
     ("context", "said"),
     [
-        ({"caribou__stagee": "beta"}, "caribou:stagee: is no context key"),
+        ({"caribou__stagee": "beta"}, "key caribou:stagee: is unknown to Caribou. To fix: did you mean caribou:stage?"),
+        ({"caribou__stages": "prod"}, "caribou:stages: is not a mapping (found: prod)"),
+        ({"caribou__stages": {"prod": {}}}, "stage: there is no such stage (found: dev). To fix: use one of prod"),
+        ({"caribou__stages": {"prod": {}}, "caribou__stage": "prd"}, "(found: prd). To fix: did you mean prod?"),
+        ({"caribou__stages": {"dev": {"acount": "1"}}}, "stages.dev.acount: is not a known key. To fix: did you"),
+        ({"caribou__stages": {"dev": {"account": "12"}}}, "stages.dev.account: is no account of AWS (found: 12)"),
+        ({"caribou__stages": {"dev": {"account": 111122223333}}}, "account: is not a text (found: 111122223333)"),
+        ({"caribou__stages": {"dev": {"control_region": "moon-1"}}}, "stages.dev.control_region: is not a region that"),
+        ({"caribou__stages": {"my-stage": {}}}, "caribou:stages: is no name for a stage (found: my-stage)"),
+        ({"caribou__project": "my project"}, "caribou:project: is no id for a project (found: my project)"),
         ({"caribou__stage": 3}, "caribou:stage: is not a text (found: 3)"),
         ({"caribou__stage": "My stage"}, "caribou:stage: is no name for a stage (found: My stage)"),
         ({"caribou__stage": "under_score"}, "is no name for a stage"),
@@ -324,11 +334,8 @@ def test_app_when_run_as_a_program_then_a_mistake_is_one_message_and_exit_code_2
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     if own_fault:
         assert (done.returncode, done.stdout) == (2, "")
-        keys = (
-            "caribou:carbon_source, caribou:control_region, caribou:performance_source, caribou:provider_source, "
-            "caribou:stage, placement, workflow"
-        )
-        assert done.stderr == f"caribou:x: is no context key. To fix: use one of {keys}.\n"
+        keys = ", ".join(sorted(CONTEXT_KEYS))
+        assert done.stderr == f"context key caribou:x: is unknown to Caribou. To fix: use one of {keys}.\n"
     else:
         assert (done.returncode, done.stderr) == (0, "")
         assert (tmp_path / "out" / "Workflow-city_tour-us-west-2.template.json").is_file()
