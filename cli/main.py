@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Sequence
+from copy import copy
 from importlib import import_module
 from typing import NamedTuple
 
@@ -116,11 +117,11 @@ def stage_option() -> click.Option:
 
 def _staged(command: click.Command) -> click.Command:
     """A verb, and each verb in a group, with the option."""
-    for inner in command.commands.values() if isinstance(command, click.Group) else ():
-        _staged(inner)
-    if not any(STAGE in parameter.opts for parameter in command.params):
-        command.params.append(stage_option())
-    return command
+    staged = copy(command)
+    staged.params = [*command.params, stage_option()]
+    if isinstance(staged, click.Group):
+        staged.commands = {name: _staged(inner) for name, inner in staged.commands.items()}
+    return staged
 
 
 class _Verbs(click.Group):

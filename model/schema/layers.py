@@ -52,6 +52,8 @@ class Layers:
 
     def _saying(self, keys: Keys) -> Layer:
         """The layer that decides what is at a key: the highest that has it, or that has replaced what was above it."""
+        if not keys:
+            return self.files[0]
         depths = [(_depth(layer.data, keys), layer) for layer in self.files]
         deciding = [layer for (_, decides), layer in depths if decides]
         return deciding[-1] if deciding else max(depths, key=lambda found: found[0][0])[1]

@@ -60,6 +60,38 @@ def test_owner_when_the_name_is_not_what_the_tags_say_then_the_stack_is_not_ours
     assert owner_of(stack(name, found), "dev", WEST, ["city_tour"]) is None
 
 
+@pytest.mark.parametrize("found", [{}, {"team": "x"}, tags("home", workflow="other"), {"caribou:stage": "mine"}])
+def test_owner_when_the_output_says_it_then_tags_do_not_matter(found):
+    """A user's tags replace a stack's own, and may be anything; the name must fit all the same."""
+    region, home, control = (
+        Owner("city_tour", StackRole.REGION),
+        Owner("city_tour", StackRole.HOME),
+        Owner("", StackRole.CONTROL),
+    )
+    named = "Workflow-city-tour-us-west-2"
+    assert owner_of(stack(named, found, "dev/city_tour/region"), "dev", WEST) == region
+    assert owner_of(stack("Workflow-city-tour", found, "dev/city_tour/home"), "dev", WEST) == home
+    assert owner_of(stack("beta-CaribouControlPlane", found, "beta/control"), "beta", WEST) == control
+    for mark in (
+        "dev/city_tour/home",
+        "beta/city_tour/region",
+        "dev/other/region",
+        "dev/a/city_tour/region",
+        "",
+        "dev",
+    ):
+        assert owner_of(stack(named, found, mark), "dev", WEST, ["city_tour"]) is None
+    assert owner_of(stack(named, found, "dev/city_tour/region"), "dev", "eu-west-1") is None
+
+
+def test_template_when_it_says_what_it_is_then_that_counts():
+    """Whatever else the tools read there is written differently from version to version."""
+    marked = {"Outputs": {"CaribouStack": {"Value": "beta/city_tour/home"}}}
+    assert is_our_template(marked, "city_tour", "home")
+    assert not is_our_template(marked, "city_tour", "region")
+    assert not is_our_template(marked, "other", "home")
+
+
 def test_template_when_it_is_another_workflows_or_anybodys_then_it_is_not_ours():
     """What the tools read in it must be there."""
     home = {"Metadata": {"CaribouPlacement": {"workflow": "city_tour"}}}
