@@ -1,9 +1,12 @@
 """Stages as a user chooses them: by option, variable and `cdk.json`; and the account that is checked first."""
 
+import ast
 import json
 import os
 
 import pytest
+from botocore.exceptions import ConnectTimeoutError
+from builders import ROOT
 
 from caribou.cli.environment import environment_of
 from caribou.cli.main import main
@@ -89,6 +92,19 @@ def test_settings_when_a_stage_has_an_environment_then_it_counts_there_only(proj
     assert settings(project_root()) == Settings("prod", "eu-west-1", ACCOUNT, "shop-prod", None)
 
 
+@pytest.mark.parametrize("room", ["cli", "control", "stacks"])
+def test_workflow_when_our_source_reads_one_then_it_says_at_which_stage(room):
+    """Without it, the default stage's manifest would be taken."""
+    calls = [
+        (path.name, node.lineno)
+        for path in sorted((ROOT / room).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"read_workflow", "read_manifest"}
+        if len(node.args) + len(node.keywords) < {"read_workflow": 2, "read_manifest": 3}[node.func.id]
+    ]
+    assert calls == []
+
+
 class Known(Aws):
     """Credentials of an account; regions that do not answer are named."""
 
@@ -100,8 +116,6 @@ class Known(Aws):
         """The account, from a region that answers."""
         self.asked.append(region)
         if region in self.silent:
-            from botocore.exceptions import ConnectTimeoutError
-
             raise OperationFailedError("silent") from ConnectTimeoutError(endpoint_url="x")
         return self.known
 
