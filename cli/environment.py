@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from caribou.control.aws import Aws, out_of_reach
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.names import STAGES_KEY
-from caribou.model.project.settings import Settings
+from caribou.model.project.settings import ProjectSettings
 
 _PROFILE = "AWS_PROFILE"
 _CREDENTIALS = (
@@ -28,7 +28,7 @@ _ELSEWHERE = ("us-east-1", "eu-west-1")
 
 
 @contextmanager
-def environment_of(settings: Settings) -> Iterator[Aws]:
+def environment_of(settings: ProjectSettings) -> Iterator[Aws]:
     """AWS's clients with a stage's profile, once the account is known to be the stage's. Raises InvalidInputError."""
     if settings.profile is not None and not any(os.environ.get(name) for name in _CREDENTIALS):
         os.environ[_PROFILE] = settings.profile
@@ -37,7 +37,7 @@ def environment_of(settings: Settings) -> Iterator[Aws]:
         yield aws
 
 
-def _check_account(aws: Aws, settings: Settings) -> None:
+def _check_account(aws: Aws, settings: ProjectSettings) -> None:
     if settings.account is None:
         return
     found = _account(aws, settings.control_region)
@@ -52,13 +52,12 @@ def _check_account(aws: Aws, settings: Settings) -> None:
 
 def _account(aws: Aws, region: str) -> str:
     """The account of the credentials, asked in the region, or elsewhere if that does not answer."""
-    for place in (region, *_ELSEWHERE):
+    *first, last = (region, *_ELSEWHERE)
+    for place in first:
         try:
             return aws.account(place)
         except OperationFailedError as error:
             cause = error.__cause__
-            if place == _ELSEWHERE[-1] or not isinstance(cause, (ClientError, BotoCoreError)):
+            if not isinstance(cause, (ClientError, BotoCoreError)) or out_of_reach(cause) is None:
                 raise
-            if out_of_reach(cause) is None:
-                raise
-    raise AssertionError
+    return aws.account(last)

@@ -95,6 +95,7 @@ VERBS = {
 
 
 STAGE = "--stage"
+"""The option of every verb, and where the command's context keeps what it says."""
 
 
 def _keep_stage(context: click.Context, option: click.Parameter, given: str | None) -> None:

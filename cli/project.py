@@ -10,14 +10,13 @@ from typing import Any
 
 import click
 
+from caribou.cli.main import STAGE
 from caribou.model.errors import InvalidInputError
-from caribou.model.project.settings import AskedStage, Settings, settings_of
+from caribou.model.project.settings import AskedStage, ProjectSettings, settings_of
 from caribou.model.project.workflow import workflow_folders
 from caribou.model.template_contract import STAGE_VARIABLE
 
 PROJECT_FILE = "cdk.json"
-STAGE_OPTION = "--stage"
-"""The option of every verb, and where the command's context keeps what it says."""
 
 
 def project_root() -> Path:
@@ -65,7 +64,7 @@ def stage(root: Path) -> str:
     return settings(root).stage
 
 
-def settings(root: Path) -> Settings:
+def settings(root: Path) -> ProjectSettings:
     """What the context of the project's `cdk.json` says, at the stage that is worked on. Raises InvalidInputError."""
     return settings_of(_context(root), f"{root / PROJECT_FILE}: context ", asked_stage())
 
@@ -73,9 +72,9 @@ def settings(root: Path) -> Settings:
 def asked_stage() -> AskedStage | None:
     """The stage that this command was asked for, by an option or the environment."""
     context = click.get_current_context(silent=True)
-    given = None if context is None else context.meta.get(STAGE_OPTION)
+    given = None if context is None else context.meta.get(STAGE)
     if given is not None:
-        return AskedStage(given, STAGE_OPTION)
+        return AskedStage(given, STAGE)
     variable = os.environ.get(STAGE_VARIABLE)
     return AskedStage(variable, STAGE_VARIABLE) if variable else None
 

@@ -12,7 +12,7 @@ from caribou.collectors.bodies import KINDS, Kind
 from caribou.collectors.sources.registry import DEFAULT_SOURCE, source_key, source_of
 from caribou.model.errors import InvalidInputError
 from caribou.model.names import STAGE_KEY
-from caribou.model.project.settings import AskedStage, Settings, settings_of
+from caribou.model.project.settings import AskedStage, ProjectSettings, settings_of
 from caribou.model.template_contract import STAGE_VARIABLE
 
 PLACEMENT, WORKFLOW = "placement", "workflow"
@@ -29,7 +29,7 @@ class Context:
 
     placement: str | None
     workflow: str | None
-    settings: Settings
+    settings: ProjectSettings
     sources: Mapping[Kind, str]
 
 

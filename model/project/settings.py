@@ -49,7 +49,7 @@ class AskedStage:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ProjectSettings:
     """What counts at a stage. `account` is the only one it may be deployed to, `project_id` whose its stacks are."""
 
     stage: str = DEFAULT_STAGE
@@ -59,7 +59,7 @@ class Settings:
     project_id: str | None = None
 
 
-def settings_of(context: Mapping[str, object], where: str, asked: AskedStage | None = None) -> Settings:
+def settings_of(context: Mapping[str, object], where: str, asked: AskedStage | None = None) -> ProjectSettings:
     """What a context says, at the stage that is asked for, else at its own, else at the default one.
 
     `where` stands in front of a key in messages. Raises InvalidInputError for a key of ours that does not exist, a
@@ -76,7 +76,7 @@ def settings_of(context: Mapping[str, object], where: str, asked: AskedStage | N
     there = stages.get(stage, Environment())
     chosen = _text(context, CONTROL_REGION_KEY, where) or DEFAULT_CONTROL_REGION
     region = there.control_region or checked_control_region(chosen, f"{where}{CONTROL_REGION_KEY}")
-    return Settings(stage, region, there.account, there.profile, _project_id(context, where))
+    return ProjectSettings(stage, region, there.account, there.profile, _project_id(context, where))
 
 
 def refuse_unknown_keys(context: Iterable[str], where: str) -> None:

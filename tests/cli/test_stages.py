@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError
 from builders import ROOT
 
+from caribou.cli.cdk_deployer import stage_arguments
 from caribou.cli.environment import environment_of
 from caribou.cli.main import main
 from caribou.cli.project import project_root, settings
@@ -15,7 +16,7 @@ from caribou.collectors.bodies import KINDS
 from caribou.collectors.sources.registry import source_key
 from caribou.control.aws import Aws
 from caribou.model.errors import InvalidInputError, OperationFailedError
-from caribou.model.project.settings import SOURCE_KEYS, Settings
+from caribou.model.project.settings import SOURCE_KEYS, ProjectSettings
 
 ACCOUNT, OTHER = "111122223333", "444455556666"
 CREDENTIALS = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "CARIBOU_STAGE")
@@ -62,6 +63,9 @@ def test_stage_when_it_is_said_in_several_places_then_the_nearest_counts(project
     assert "--stage: is no name for a stage (found: B!)" in said(capsys, "--stage", "B!", "list")
     monkeypatch.setenv("CARIBOU_STAGE", "beta")
     assert settings(root).stage == "beta"
+    assert stage_arguments() == ["-c", "caribou:stage=beta"]
+    monkeypatch.delenv("CARIBOU_STAGE")
+    assert stage_arguments() == []
 
 
 @pytest.mark.parametrize(
@@ -87,9 +91,9 @@ def test_settings_when_a_stage_has_an_environment_then_it_counts_there_only(proj
     root = project(
         caribou__stages={"dev": {}, "prod": prod}, caribou__control_region="us-east-1", caribou__project="p-1"
     )
-    assert settings(root) == Settings("dev", "us-east-1", None, None, "p-1")
+    assert settings(root) == ProjectSettings("dev", "us-east-1", None, None, "p-1")
     root = project(caribou__stages={"prod": prod}, caribou__stage="prod", caribou__control_region="us-east-1")
-    assert settings(project_root()) == Settings("prod", "eu-west-1", ACCOUNT, "shop-prod", None)
+    assert settings(project_root()) == ProjectSettings("prod", "eu-west-1", ACCOUNT, "shop-prod", None)
 
 
 @pytest.mark.parametrize("room", ["cli", "control", "stacks"])
@@ -136,12 +140,12 @@ def credentials(monkeypatch):
 def test_account_when_it_is_another_than_the_stages_then_nothing_is_done(credentials):
     """One message with both accounts; without an account in `cdk.json` nobody is asked."""
     asked = credentials(OTHER)
-    with pytest.raises(InvalidInputError) as caught, environment_of(Settings("prod", account=ACCOUNT)):
+    with pytest.raises(InvalidInputError) as caught, environment_of(ProjectSettings("prod", account=ACCOUNT)):
         pytest.fail("it went on")
     assert caught.value.exit_code == 2
     assert "stage prod: the credentials are of another account than caribou:stages says" in str(caught.value)
     assert f"(found: account {OTHER}, expected {ACCOUNT})" in str(caught.value)
-    with environment_of(Settings("prod", account=OTHER)), environment_of(Settings("dev")):
+    with environment_of(ProjectSettings("prod", account=OTHER)), environment_of(ProjectSettings("dev")):
         assert asked.asked == ["us-west-2"] * 2
 
 
@@ -149,22 +153,25 @@ def test_account_when_it_is_another_than_the_stages_then_nothing_is_done(credent
 def test_account_when_the_control_region_is_silent_then_it_is_asked_elsewhere(credentials):
     """Whose credentials they are is the same everywhere."""
     asked = credentials(ACCOUNT, ("us-west-2", "us-east-1"))
-    with environment_of(Settings("prod", account=ACCOUNT)):
+    with environment_of(ProjectSettings("prod", account=ACCOUNT)):
         assert asked.asked == ["us-west-2", "us-east-1", "eu-west-1"]
     credentials(ACCOUNT, ("us-west-2", "us-east-1", "eu-west-1"))
-    with pytest.raises(OperationFailedError), environment_of(Settings("prod", account=ACCOUNT)):
+    with pytest.raises(OperationFailedError), environment_of(ProjectSettings("prod", account=ACCOUNT)):
         pytest.fail("it went on")
 
 
 @pytest.mark.usefixtures("project")
 def test_profile_when_the_environment_has_no_credentials_then_it_is_used_by_all(monkeypatch):
     """Also by the CDK, which inherits the environment; what is there already counts more."""
-    with environment_of(Settings("prod", profile="shop-prod")):
+    with environment_of(ProjectSettings("prod", profile="shop-prod")):
         assert os.environ["AWS_PROFILE"] == "shop-prod"
     monkeypatch.delenv("AWS_PROFILE")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "C")
-    with environment_of(Settings("prod", profile="shop-prod")):
+    with environment_of(ProjectSettings("prod", profile="shop-prod")):
         assert "AWS_PROFILE" not in os.environ
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    with pytest.raises(InvalidInputError, match="shop-prd"), environment_of(Settings("prod", profile="shop-prd")):
+    with (
+        pytest.raises(InvalidInputError, match="shop-prd"),
+        environment_of(ProjectSettings("prod", profile="shop-prd")),
+    ):
         pytest.fail("it went on")

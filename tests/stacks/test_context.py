@@ -18,6 +18,7 @@ from caribou.local.tools import cdk_env
 from caribou.model.errors import CaribouError
 from caribou.model.project.settings import CONTEXT_KEYS
 from caribou.stacks.app import add_stacks
+from caribou.stacks.context import read_context
 
 HOME_STACK = "Workflow-city_tour"
 WEST, CANADA = "us-west-2", "ca-central-1"
@@ -140,6 +141,26 @@ def test_committed_placement_when_nothing_is_asked_for_then_it_is_used(new_proje
     assert regions_of(plain) == "us-east-1,us-west-2"
     assert not plain.messages(HOME_STACK)
     assert regions_of(synthesised(root, placement="home")) == "us-east-1"
+
+
+def test_committed_placement_when_it_is_another_stages_then_it_is_not_used(new_project, solved, synthesised, refusal):
+    """Each stage has a file of its own; one that nobody would read is refused."""
+    root = new_project("city_tour")
+    files = root / "workflows" / "city_tour" / ".caribou"
+    (files / "placement.beta.json").write_text(json.dumps(solved(root, {"far": ["us-west-2"] * 24})))
+    assert regions_of(synthesised(root, caribou__stage="beta")) == "us-east-1,us-west-2"
+    assert regions_of(synthesised(root)) == "us-east-1"
+    (files / "placement.beta.json").rename(files / "placement.dev.json")
+    assert "placement.dev.json: is not where the placement of dev is. To fix: call it placement.json" in refusal(root)
+
+
+def test_stage_when_the_environment_says_it_then_it_counts_unless_the_context_contradicts(new_app, monkeypatch):
+    """Synth can't see what stands in a file and what was given with the command."""
+    monkeypatch.setenv("CARIBOU_STAGE", "beta")
+    assert read_context(new_app()).settings.stage == "beta"
+    assert read_context(new_app(**{"caribou:stage": "beta"})).settings.stage == "beta"
+    with pytest.raises(CaribouError, match=r"CARIBOU_STAGE: is another .*\(found: beta, caribou:stage: prod\)"):
+        read_context(new_app(**{"caribou:stage": "prod"}))
 
 
 def test_committed_placement_when_it_has_expired_then_it_is_used_with_a_warning(new_project, solved, synthesised, now):
