@@ -16,7 +16,7 @@ from caribou.collectors.bodies import KINDS
 from caribou.collectors.sources.registry import source_key
 from caribou.control.aws import Aws
 from caribou.model.errors import InvalidInputError, OperationFailedError
-from caribou.model.project.settings import SOURCE_KEYS, ProjectSettings
+from caribou.model.project.settings import CONTEXT_KEYS, SOURCE_KEYS, ProjectSettings
 
 ACCOUNT, OTHER = "111122223333", "444455556666"
 CREDENTIALS = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "CARIBOU_STAGE")
@@ -83,6 +83,13 @@ def test_context_when_a_key_is_unknown_then_every_verb_of_a_project_says_so(proj
 def test_context_when_a_kind_of_facts_has_a_source_then_its_key_is_known():
     """The keys stand in the model, the kinds in the collectors."""
     assert {source_key(kind) for kind in KINDS} == set(SOURCE_KEYS)
+
+
+@pytest.mark.parametrize("key", CONTEXT_KEYS)
+def test_context_when_a_key_is_known_then_the_docs_have_it(key):
+    """In the one table of all keys."""
+    rows = [line for line in (ROOT / "docs" / "stages.md").read_text(encoding="utf-8").splitlines() if line[:1] == "|"]
+    assert [row for row in rows if f"`{key}`" in row.split("|")[1]]
 
 
 def test_settings_when_a_stage_has_an_environment_then_it_counts_there_only(project):
