@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from caribou.cli.choices import Named
 from caribou.cli.output import notify, say, write_whole
 from caribou.cli.project import context_text, control_region, project_root, stage, workflow_folder
 from caribou.cli.session import ControlPlane, control_plane, target_of
@@ -48,7 +49,7 @@ _NOTED = (
 
 
 @click.command("data_collect")
-@click.argument("what", type=click.Choice([*KINDS, "workflow", "all"]))
+@click.argument("what", metavar="KIND", type=Named([*KINDS, "workflow", "all"]))
 def data_collect(what: str) -> None:
     """Collect facts of regions, or run records of all workflows, into the control plane's tables, now."""
     root = project_root()

@@ -10,6 +10,7 @@ from caribou.cli.numbers import Finite
 from caribou.cli.output import say
 from caribou.cli.run_end import end
 from caribou.cli.samples import Samples, argument_text, json_value
+from caribou.cli.seen_runs import saw_runs
 from caribou.cli.session import session
 
 
@@ -32,6 +33,7 @@ def run(workflow: str, argument: str, name: str | None, *, wait: bool, limit_s: 
         runs = here.runs_of(definition)
         payload = json_value(Samples(definition, runs.account).filled(text), where="-a")
         run_id = runs.start(payload, name)
+        saw_runs(here.root, [run_id])
         if wait:
             end(runs, run_id, limit_s=limit_s, as_json=as_json)
             return

@@ -14,7 +14,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from caribou.model.manifest import Limit, Manifest
 from caribou.model.metric import LimitType, Metric
 from caribou.model.regions import KNOWN_REGIONS, why_unknown
-from caribou.model.schema.findings import finding, near
+from caribou.model.schema.findings import finding
+from caribou.model.schema.nearest import near
 from caribou.model.schema.parsing import Word
 
 SMALLEST_RELATIVE_LIMIT = 10
