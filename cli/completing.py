@@ -14,6 +14,7 @@ import click
 from click.shell_completion import BashComplete, CompletionItem, ShellComplete, get_completion_class
 
 from caribou.cli.command_table import command_of, read_table
+from caribou.cli.output import say
 from caribou.cli.seen_runs import seen_runs
 from caribou.model.project.folders import nearest_project, workflow_folders
 from caribou.model.regions import KNOWN_REGIONS
@@ -53,7 +54,7 @@ def answer(instruction: str) -> int:
         shell = shell_named(instruction.removesuffix("_complete"), command_of(PROGRAM, read_table(), values), "")
         if shell is None:
             return 1
-        click.echo(shell.complete())
+        say(shell.complete())
     except Exception:  # noqa: BLE001 - whoever presses a key has asked for no message
         return 1
     return 0

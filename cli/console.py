@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from rich.segment import Segment
 from rich.status import Status
 from rich.text import Text
 
+from caribou.cli.output import say
 from caribou.model.printable import printable
 
 WIDE = 140
@@ -51,3 +53,10 @@ def wide_console() -> Terminal:
     """A console as wide as the window, or wide enough for any table if there is none."""
     plain = Terminal()
     return plain if plain.is_terminal else Terminal(width=WIDE)
+
+
+def say_wrapped(text: str, most: int = WIDE) -> None:
+    """Print a paragraph on standard output, broken between words at the width of the window; it keeps its indent."""
+    indent = " " * (len(text) - len(text.lstrip()))
+    width = min(console().width, most)
+    say(textwrap.fill(printable(text), width, subsequent_indent=f"{indent}  ", break_on_hyphens=False))

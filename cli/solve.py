@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
-from caribou.cli.console import console
+from caribou.cli.console import console, say_wrapped
 from caribou.cli.numbers import Finite
 from caribou.cli.output import notify, say, write_whole
 from caribou.control.plan.finish import Clocks, SolveOptions, finished_placement, placement_text
@@ -114,7 +113,7 @@ def solve(  # noqa: PLR0917 - one a flag
     write_whole(output, placement_text(placement))
     console().print(plan_table(problem, placement))
     for note in solve_notes(placement):
-        say(note)
+        say_wrapped(note)
     if doubt := doubt_of(placement):
         notify(f"warning: {doubt}")
     if explain:
@@ -143,8 +142,7 @@ def _explain(problem: Problem, placement: Placement, seed: int, samples: int) ->
     reasons = explain_placement(problem, placement, seed=seed, samples=samples)
     say()
     for line in explanation(reasons, problem.home_region, problem.objective.priority[0]):
-        indent = " " * (len(line) - len(line.lstrip()))
-        say(textwrap.fill(line, _WIDTH, subsequent_indent=indent + "  "))
+        say_wrapped(line, _WIDTH)
     say()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
+from caribou.report.units import per_cent, span
 from caribou.solver import ENOUGH_RUNS
 
 Corner = Mapping[str, Any]
@@ -22,7 +23,9 @@ def corners_table(sensitivity: Mapping[str, Any]) -> Table:
     title = "Change of carbon, by what a GB takes between regions and inside one"
     intervals = any(corner["ci95"] is not None for corner in corners)
     caption = f"in brackets 95 % intervals{_few(sensitivity)}" if intervals else None
-    table = Table("kWh/GB", "by average intensity", "by marginal intensity", title=title, caption=caption)
+    table = Table(
+        "kWh/GB", "by average intensity", "by marginal intensity", title=title, title_justify="left", caption=caption
+    )
     for energies in dict.fromkeys(map(_energies, corners)):
         cells = (_cell(corners, energies, intensity) for intensity in _INTENSITIES)
         table.add_row("{:g}, {:g}".format(*energies), *cells)
@@ -42,11 +45,11 @@ def _energies(corner: Corner) -> tuple[float, float]:
 def _cell(corners: Sequence[Corner], energies: tuple[float, float], intensity: str) -> str:
     for corner in corners:
         if (_energies(corner), corner["intensity"]) == (energies, intensity):
-            interval = "" if corner["ci95"] is None else " ({1} to {0})".format(*map(_change, corner["ci95"]))
-            return f"{_change(corner['saving'])}%{interval}"
+            interval = "" if corner["ci95"] is None else f" ({span(corner['ci95'][1], corner['ci95'][0], _change)})"
+            return f"{_change(corner['saving'])}{interval}"
     return "not known"
 
 
 def _change(saving: float) -> str:
-    """A saving as a change of home's carbon, per cent."""
-    return f"{0.0 - 100 * saving:+.1f}"
+    """A saving as a change of home's carbon."""
+    return per_cent(-saving)

@@ -12,7 +12,8 @@ from html import escape
 from math import ceil, floor, log10
 
 from caribou.model.metric import Metric
-from caribou.report.frontier_table import certificate, change, changes, regions_text
+from caribou.report.frontier_table import certificate, changes, regions_text
+from caribou.report.units import change
 from caribou.solver.analysis.frontier import Amounts, Frontier, Point
 
 WIDTH = 960

@@ -57,10 +57,10 @@ def test_table_when_verbs_change_then_it_is_what_they_take():
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("caribou log", ["plain,log_sync"]),
-        ("caribou log-", ["plain,log-sync"]),
+        ("caribou up", ["plain,upload_samples"]),
+        ("caribou upload-", ["plain,upload-samples"]),
         ("caribou local d", ["plain,down"]),
-        ("caribou log-sync sh", ["plain,shipping", "plain,shop"]),
+        ("caribou upload-samples sh", ["plain,shipping", "plain,shop"]),
         ("caribou deploy shop --pl", ["plain,--placement"]),
         ("caribou deploy --placement h", ["plain,home"]),
         ("caribou deploy --placement so", ["file,so"]),
