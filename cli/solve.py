@@ -11,6 +11,7 @@ import click
 from caribou.cli.console import console, say_wrapped
 from caribou.cli.numbers import Finite
 from caribou.cli.output import notify, say, write_whole
+from caribou.cli.picture_file import PictureFile, write_picture
 from caribou.control.plan.finish import Clocks, SolveOptions, finished_placement, placement_text
 from caribou.model.placement import Placement
 from caribou.model.schema.placement import read_placement
@@ -83,7 +84,7 @@ class _Trade:
 @click.option("--robust", is_flag=True, help="Take the plan that is best in the worst corner of what is assumed.")
 @click.option("--explain", is_flag=True, help="Say in words why each node is where it is.")
 @click.option("--pareto", type=_file, help="Write the frontier of carbon, cost and tail latency too, as JSON.")
-@click.option("--picture", type=_file, help="Draw the frontier, as SVG.")
+@click.option("--picture", type=PictureFile(), help="Draw the frontier, as SVG or PNG by the file's ending.")
 @click.option(
     "--points",
     type=click.IntRange(min=2, max=20),
@@ -156,5 +157,5 @@ def _trade_offs(problem: Problem, options: SolveOptions, wanted: _Trade) -> None
         write_whole(wanted.json_file, json.dumps({**found.to_json(), **sampling}, indent=1) + "\n")
         say(f"{wanted.json_file} written")
     if wanted.picture is not None:
-        write_whole(wanted.picture, frontier_picture(found))
+        write_picture(wanted.picture, frontier_picture(found))
         say(f"{wanted.picture} written")

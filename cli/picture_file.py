@@ -1,0 +1,49 @@
+"""A file for a picture: its ending says of which kind it is, and what can't be drawn is refused before the work."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from caribou.cli.output import write_whole
+from caribou.model.errors import InvalidInputError
+
+ENDINGS = (".svg", ".png")
+
+
+class PictureFile(click.Path):
+    """A file that ends in .svg, or in .png where that can be drawn. Raises InvalidInputError."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - click's
+        """The path."""
+        path = Path(os.fsdecode(value))
+        if path.suffix.lower() not in ENDINGS:
+            raise InvalidInputError(
+                "has no ending of a picture", where="--picture", found=path, fix=f"end it in {' or '.join(ENDINGS)}"
+            )
+        if path.suffix.lower() == ".png":
+            _check_png(path)
+        return super().convert(value, param, ctx)
+
+
+def write_picture(path: Path, svg: str) -> None:
+    """Write a picture as its file's ending says, whole or not at all. Raises OperationFailedError."""
+    if path.suffix.lower() == ".png":
+        from caribou.report.png import png  # noqa: PLC0415 - an extra
+
+        write_whole(path, png(svg))
+    else:
+        write_whole(path, svg)
+
+
+def _check_png(path: Path) -> None:
+    from caribou.report.png import why_no_png  # noqa: PLC0415 - an extra
+
+    if why := why_no_png():
+        raise InvalidInputError("can't be drawn here", where="--picture", found=path, fix=why)
