@@ -6,7 +6,8 @@ from importlib.util import find_spec
 
 FONTS = "system-ui, Helvetica, Arial, Liberation Sans, DejaVu Sans, Noto Sans, sans-serif"
 """Of a picture's words: the first one counts that a machine has."""
-_LETTER = f'<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40" font-family="{FONTS}"><text y="30">{{}}</text></svg>'
+_PAGE = 'xmlns="http://www.w3.org/2000/svg" width="40" height="40"'
+_LETTER = f'<svg {_PAGE} font-family="{FONTS}"><text y="30">{{}}</text></svg>'
 _SHARPNESS = 2.0
 """Pixels of the PNG to one of the SVG."""
 
