@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from caribou.cli.cdk_progress import changed_nothing, shown_progress
 from caribou.cli.cdk_run import run_cdk
 from caribou.cli.project import asked_stage
 from caribou.control.deploy.planning import DeployRequest
@@ -27,8 +28,10 @@ class CdkDeployer:
         arguments = [*arguments_of(request), *stage_arguments()]
         log = _log(self.root, request.workflow or "all")
         self.notify(f"cdk {' '.join(arguments)}\n  its output: {log}")
-        with tempfile.TemporaryDirectory(prefix="caribou-cdk-") as assembly:  # cdk.out may be in use by another cdk
-            run_cdk([*arguments, "--output", assembly], root=self.root, log=log)
+        with tempfile.TemporaryDirectory(prefix="caribou-cdk-") as assembly, shown_progress(log, "Synthesising"):
+            run_cdk([*arguments, "--output", assembly], root=self.root, log=log)  # cdk.out may be in use by another cdk
+        if changed_nothing(log):
+            self.notify("nothing to change: every stack is as it should be")
 
 
 def stage_arguments() -> list[str]:

@@ -16,6 +16,7 @@ from types import FrameType
 import click
 
 from caribou.cli.cdk_deployer import stage_arguments
+from caribou.cli.cdk_progress import shown_progress
 from caribou.cli.cdk_run import run_cdk
 from caribou.cli.console import console
 from caribou.cli.main import cli
@@ -134,7 +135,7 @@ class Demo:
     def _deploy(self, arguments: str) -> None:
         _say(f"cdk deploy {arguments}")
         log = self.cloud.state / "logs" / "cdk.log"
-        with _console.status("Deploying"):
+        with shown_progress(log, "Synthesising"):
             run_cdk(
                 ["deploy", *arguments.split(), *stage_arguments(), "--require-approval", "never", "--concurrency", "4"],
                 root=self.root,
