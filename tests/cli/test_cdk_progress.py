@@ -52,7 +52,7 @@ def test_nothing_when_every_stack_was_unchanged_then_it_is_said(said, nothing, t
 
 def test_deploy_when_there_is_nothing_to_change_then_it_says_so(tmp_path, monkeypatch):
     """After the command that was given."""
-    told = []
+    said = []
 
     def ran(_arguments, *, root, log):
         assert root == tmp_path
@@ -60,8 +60,8 @@ def test_deploy_when_there_is_nothing_to_change_then_it_says_so(tmp_path, monkey
         log.write_text(UNCHANGED)
 
     monkeypatch.setattr("caribou.cli.cdk_deployer.run_cdk", ran)
-    CdkDeployer(tmp_path, told.append).deploy(DeployRequest("shop"))
-    assert told[-1] == "nothing to change: every stack is as it should be"
+    CdkDeployer(tmp_path, said.append).deploy(DeployRequest("shop"))
+    assert said[-1] == "nothing to change: every stack is as it should be"
 
 
 def test_progress_when_nobody_looks_then_nothing_is_shown(tmp_path, capfd):
