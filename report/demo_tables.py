@@ -39,17 +39,14 @@ def comparison_table(evaluation: Evaluation, home_s: Sequence[float], placed_s: 
     share that stays home counted. Changes of means have their 95 % interval below if the runs are observed ones.
     `home_s` and `placed_s` are run times in seconds, measured where all regions are one machine.
     """
-    title = "What the move changes, a run on average"
-    table = Table("", "how it is known", "at home", "as placed", "change", title=title, title_justify="left")
+    title = "What the move changes, of one run"
+    table = Table("", "basis", "at home", "as placed", "change", title=title, title_justify="left")
     for metric in Metric:
         table.add_row(*_predicted(evaluation, metric))
-    home, placed = evaluation.home[Metric.RUNTIME], evaluation.placed[Metric.RUNTIME]
-    table.add_row("  its 95th percentile", PREDICTED, *_cells(Metric.RUNTIME.scale(), home.p95, placed.p95))
-    table.add_row(
-        "run time, all regions on this machine, s",
-        MEASURED,
-        *_cells(Metric.RUNTIME.scale(), mean(home_s), mean(placed_s)),
-    )
+    home, placed, seconds = evaluation.home[Metric.RUNTIME], evaluation.placed[Metric.RUNTIME], Metric.RUNTIME.scale()
+    name = Metric.RUNTIME.heading(seconds)
+    table.add_row(f"{name}: p95", PREDICTED, *_cells(seconds, home.p95, placed.p95))
+    table.add_row(f"{name}: mean, without distances", MEASURED, *_cells(seconds, mean(home_s), mean(placed_s)))
     return table
 
 
@@ -104,7 +101,7 @@ def _predicted(evaluation: Evaluation, metric: Metric) -> tuple[str, ...]:
     *cells, changed = _cells(scale, home, placed)
     if metric in evaluation.changes:
         changed += f"\n{span(*evaluation.changes[metric].mean, per_cent)}"
-    return metric.heading(scale), PREDICTED, *cells, changed
+    return f"{metric.heading(scale)}: mean", PREDICTED, *cells, changed
 
 
 def _cells(scale: Scale, home: float, placed: float) -> tuple[str, str, str]:
