@@ -154,3 +154,13 @@ def test_solve_when_a_picture_can_not_be_drawn_then_it_is_refused_before_the_wor
     with pytest.raises(InvalidInputError, match=said):
         run(solve, "--problem", tmp_path / "none.json", "-o", tmp_path / "s.json", "--picture", tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_solve_when_the_window_has_80_columns_then_no_line_is_wider_and_nothing_is_cut(problem_file, monkeypatch):
+    """Tables, notes, explanations and the frontier; piped, so without colours."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(problem_file.parent)
+    given = ("--problem", problem_file.name, "--samples", 60, "--points", 2)
+    lines = run(solve, *given, "--explain", "--pareto", "frontier.json").stdout.splitlines()
+    assert [line for line in lines if len(line) > 80 or "…" in line or "\x1b" in line] == []
+    assert len(lines) > 40
