@@ -122,7 +122,7 @@ class Demo:
         found = finished_placement(problem, SolveOptions(), valid_days=_LIGHT_VALID_DAYS, clocks=Clocks())
         works = (Work.of(LIGHT_SAMPLE, light), Work.of(SAMPLE, records))
         for line in other_input_lines(works, found, sensitivity(problem, moving).to_json()):
-            _console.print(line, soft_wrap=True)
+            _console.print(line)
 
     def _problem_of(self, records: Sequence[RunRecord]) -> Problem:
         """The problem of some runs alone."""

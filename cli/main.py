@@ -24,6 +24,9 @@ from caribou.model.schema.nearest import nearest
 COMPLETE = "_CARIBOU_COMPLETE"
 """By this variable a shell asks what may come next: see `caribou.cli.completing`."""
 
+_NAMES_WIDTH = 24
+"""Columns of the names of verbs in the help, at most."""
+
 
 class Verb(NamedTuple):
     """Where a verb's command is, and what `caribou --help` says of it: the first sentence of its own help."""
@@ -163,9 +166,6 @@ class _Verbs(click.Group):
         for heading, names in GROUPS.items():
             with formatter.section(heading):
                 formatter.write_dl([(name, VERBS[name].summary) for name in names], col_max=_NAMES_WIDTH)
-
-
-_NAMES_WIDTH = 24
 
 
 def with_example(command: click.Command, words: str) -> click.Command:

@@ -56,4 +56,4 @@ class Axis:
     @property
     def note(self) -> str:
         """That it does not begin at 0, where it does not."""
-        return f" (the axis begins at {number(self.low, 4)}, not at 0)" if self.low > 0 else ""
+        return f" (from {number(self.low, 4)}, not 0)" if self.low > 0 else ""

@@ -67,12 +67,12 @@ def _axes(frontier: Frontier, across: Axis, up: Axis) -> Iterator[str]:
         yield _line(left, y, left + width, y, _GRID)
         yield _text(left - 8, y + 4, words, anchor="end", fill=_PALE)
     percentile = f"{frontier.problem.objective.tail_percentile:g}th percentile"
-    runtime = f"{Metric.RUNTIME.words}, {percentile}, {across.scale.unit}{across.note}"
+    runtime = f"{Metric.RUNTIME.heading(across.scale)}, {percentile}{across.note}"
     yield _text(left + width / 2, top + height + 40, runtime, anchor="middle")
     middle = top + height / 2
     yield (
         f'<text x="18" y="{middle}" text-anchor="middle" transform="rotate(-90 18 {middle})">'
-        f"{Metric.CARBON.words}, mean, {up.scale.unit} CO2eq{up.note}</text>"
+        f"{Metric.CARBON.heading(up.scale)}, mean{up.note}</text>"
     )
 
 
