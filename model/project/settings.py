@@ -18,9 +18,10 @@ from caribou.model.names import (
     PROJECT_ID_KEY,
     STAGE_KEY,
     STAGES_KEY,
-    checked_control_region,
     checked_stage,
 )
+from caribou.model.regions import KNOWN_REGIONS, why_unknown
+from caribou.model.schema.nearest import near
 
 PREFIX = "caribou:"
 SOURCE_KEYS = ("caribou:carbon_source", "caribou:provider_source", "caribou:performance_source")
@@ -75,8 +76,16 @@ def settings_of(context: Mapping[str, object], where: str, asked: AskedStage | N
         raise InvalidInputError("there is no such stage", where=asked.where, found=stage, fix=fix)
     there = stages.get(stage, Environment())
     chosen = _text(context, CONTROL_REGION_KEY, where) or DEFAULT_CONTROL_REGION
-    region = there.control_region or checked_control_region(chosen, f"{where}{CONTROL_REGION_KEY}")
+    region = there.control_region or _control_region(chosen, f"{where}{CONTROL_REGION_KEY}")
     return ProjectSettings(stage, region, there.account, there.profile, _project_id(context, where))
+
+
+def _control_region(region: str, where: str) -> str:
+    """The region, if it is one that we know."""
+    if region in KNOWN_REGIONS:
+        return region
+    what = why_unknown(region) or "is not a region that Caribou knows"
+    raise InvalidInputError(what, where=where, found=region, fix=near(region, KNOWN_REGIONS))
 
 
 def refuse_unknown_keys(context: Iterable[str], where: str) -> None:
@@ -111,7 +120,7 @@ def _environment(value: object, place: str) -> Environment:
             "is no account of AWS", where=f"{place}.account", found=texts["account"], fix="write its 12 digits"
         )
     if texts["control_region"] is not None:
-        checked_control_region(texts["control_region"], f"{place}.control_region")
+        _control_region(texts["control_region"], f"{place}.control_region")
     return Environment(**texts)
 
 
