@@ -56,8 +56,9 @@ def _takes(parameter: click.Parameter) -> str | list[str]:
         return "file" if parameter.type.file_okay else "folder"
     if isinstance(parameter.type, Region):
         return "region"
-    if "--placement" in parameter.opts:
-        return "placement"
+    for kind in ("placement", "stage"):
+        if f"--{kind}" in parameter.opts:
+            return kind
     return _BY_NAME.get(parameter.name or "", "text")
 
 

@@ -5,6 +5,7 @@ So nothing is asked of AWS here, no verb is imported, and whatever goes wrong is
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from click.shell_completion import BashComplete, CompletionItem, ShellComplete, 
 from caribou.cli.command_table import command_of, read_table
 from caribou.cli.output import say
 from caribou.cli.seen_runs import seen_runs
+from caribou.model.names import STAGES_KEY
 from caribou.model.project.folders import nearest_project, workflow_folders
 from caribou.model.regions import KNOWN_REGIONS
 
@@ -79,8 +81,17 @@ def _words(takes: str) -> Iterator[str]:
         yield from (folder.name for folder in workflow_folders(root))
     elif root is not None and takes == "run":
         yield from seen_runs(root)
+    elif root is not None and takes == "stage":
+        yield from _stages(root)
     elif takes == "payload":
         yield from _payloads(root)
+
+
+def _stages(root: Path) -> Iterator[str]:
+    """Stages that have an environment in `cdk.json`, or a manifest of their own."""
+    described = json.loads((root / "cdk.json").read_text(encoding="utf-8")).get("context", {}).get(STAGES_KEY, {})
+    manifests = (file for folder in workflow_folders(root) for file in folder.glob(".caribou/config.*.yml"))
+    yield from dict.fromkeys((*described, *(file.name.split(".")[1] for file in manifests)))
 
 
 def _payloads(root: Path | None) -> Iterator[str]:

@@ -23,10 +23,10 @@ RUN = "7f0c93d1a5b24e6f8a09b1c2d3e4f506"
 def project(tmp_path, monkeypatch):
     """A project with two workflows and a cache of its own; this process is in its folder."""
     monkeypatch.setenv("CARIBOU_CACHE_DIR", str(tmp_path / "cache"))
-    (tmp_path / "cdk.json").write_text("{}")
+    (tmp_path / "cdk.json").write_text(json.dumps({"context": {"caribou:stages": {"prod": {}}}}))
     for name in ("shop", "shipping"):
-        for folder, file in ((".caribou", "config.yml"), ("samples", "input.json")):
-            (tmp_path / "workflows" / name / folder).mkdir(parents=True)
+        for folder, file in ((".caribou", "config.yml"), (".caribou", "config.test.yml"), ("samples", "input.json")):
+            (tmp_path / "workflows" / name / folder).mkdir(parents=True, exist_ok=True)
             (tmp_path / "workflows" / name / folder / file).write_text("")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -67,6 +67,7 @@ def test_table_when_verbs_change_then_it_is_what_they_take():
         ("caribou local up --region eu-w", ["plain,eu-west-1", "plain,eu-west-2", "plain,eu-west-3"]),
         ("caribou local up --region = eu-west-3", ["plain,eu-west-3"]),
         ("caribou runs shop --state f", ["plain,failed"]),
+        ("caribou list --stage ", ["plain,prod", "plain,test"]),
         ("caribou data_collect c", ["plain,carbon"]),
         ("caribou run shop -a @workflows/shop", ["plain,@workflows/shop/samples/input.json"]),
         ("caribou run shop -a @ workflows/shop", ["plain,workflows/shop/samples/input.json"]),
