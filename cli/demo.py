@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import tempfile
@@ -18,7 +19,8 @@ import click
 from caribou.cli.cdk_run import run_cdk
 from caribou.cli.console import console
 from caribou.cli.main import cli
-from caribou.cli.project import control_region, project_root, stage, workflow_folder
+from caribou.cli.new_files import example_folder, examples
+from caribou.cli.project import control_region, nearest_project, project_root, stage, workflow_folder
 from caribou.cli.samples import SAMPLES, Samples
 from caribou.cli.session import ControlPlane, target_of
 from caribou.collectors.facts import read_facts
@@ -38,6 +40,8 @@ from caribou.report.demo_tables import Work, comparison_table, other_input_lines
 from caribou.solver import ENOUGH_RUNS, evaluate
 from caribou.solver.analysis.sensitivity import sensitivity
 
+DEMO_PROJECT = "caribou-demo"
+"""The folder of the project that is made outside of one."""
 KEPT_STATE = Path(".caribou-local")
 PROBLEM, SOLVED = "problem.json", "solved.json"
 SAMPLE, LIGHT_SAMPLE = "input.json", "input_light.json"
@@ -60,7 +64,7 @@ _console = console()
 @click.option("--keep", is_flag=True, help="Leave the local cloud running, and say how to look around.")
 def demo(workflow: str, *, keep: bool) -> None:
     """Deploy a workflow on a local cloud, run it, collect, solve, move it with cdk deploy, and run it again."""
-    root = project_root()
+    root = _project(workflow)
     definition = read_workflow(workflow_folder(workflow, root))
     if not (definition.folder / SAMPLES / SAMPLE).is_file():
         raise InvalidInputError(
@@ -72,6 +76,26 @@ def demo(workflow: str, *, keep: bool) -> None:
     _console.print(f"\nDone in {time.monotonic() - began:.0f} s. {'' if keep else 'The local cloud is stopped.'}")
     if keep:
         _console.print(_look_around(definition, cloud, moved=moved), soft_wrap=True)
+
+
+def _project(workflow: str) -> Path:
+    """The project that the user is in; where there is none, one that is made with the example of that name."""
+    if nearest_project(Path.cwd()) is None:
+        example_folder(workflow)
+        (Path.cwd() / DEMO_PROJECT).mkdir(exist_ok=True)
+        _say(f"cd {DEMO_PROJECT}")
+        os.chdir(DEMO_PROJECT)
+        if not Path("workflows", workflow).is_dir():
+            _caribou("new_workflow", "--from", workflow)
+    root = project_root()
+    if workflow in examples() and not (root / "workflows" / workflow).is_dir():
+        raise InvalidInputError(
+            "is an example that this project does not have",
+            where="--workflow",
+            found=workflow,
+            fix=f"copy it: `caribou new_workflow --from {workflow}`; or name one of yours",
+        )
+    return root
 
 
 @dataclass(frozen=True)

@@ -16,20 +16,24 @@ from caribou.model.names import (
     checked_control_region,
     checked_stage,
 )
-from caribou.model.project.workflow import workflow_folders
+from caribou.model.project.folders import workflow_folders
 
 
 def project_root() -> Path:
     """The project folder: the nearest folder with a `cdk.json`, from the current one upward."""
     here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "cdk.json").is_file():
-            return folder
+    if (root := nearest_project(here)) is not None:
+        return root
     raise InvalidInputError(
         "is not inside a project: no cdk.json here or above",
         where=str(here),
         fix="change to the project folder, or begin one with `caribou new_workflow`",
     )
+
+
+def nearest_project(start: Path) -> Path | None:
+    """The folder of cdk.json, found from `start` upward; None if there is none."""
+    return next((folder for folder in (start, *start.parents) if (folder / "cdk.json").is_file()), None)
 
 
 def workflow_folder(name: str, root: Path | None = None) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from caribou.model.errors import InvalidInputError, OperationFailedError
@@ -42,6 +43,16 @@ def _settings_checked() -> Iterator[None]:
         ) from error
 
 
+def _no_credentials() -> InvalidInputError:
+    """What a newcomer meets first, whatever the verb."""
+    return InvalidInputError(
+        "there are none, in the environment or in ~/.aws",
+        where="AWS credentials",
+        fix='`caribou local up`, then `eval "$(caribou local env)"`, for the local cloud; '
+        "or name a profile in AWS_PROFILE, for AWS",
+    )
+
+
 class Aws(Clients):
     """The runtime's clients and some more, with the patience of an operator; closed at the end of the `with`."""
 
@@ -52,7 +63,10 @@ class Aws(Clients):
 
     def _client(self, service: str, region: str, config: Config | None = None) -> Any:  # noqa: ANN401 - made by boto3
         with _settings_checked():
-            return super()._client(service, region, config)
+            client = super()._client(service, region, config)
+            if self._session.get_credentials() is None:
+                raise _no_credentials()
+            return client
 
     def __enter__(self) -> Self:
         return self
@@ -65,13 +79,15 @@ class Aws(Clients):
         while self._made:
             self._made.popitem()[1].close()
 
+    @property
+    def profile(self) -> str | None:
+        """The profile that the user has chosen; None if the credentials are not of one."""
+        return os.environ.get("AWS_PROFILE")
+
     def account(self, region: str) -> str:
         """The account of the credentials at hand. Raises OperationFailedError if AWS, or the local cloud, is silent."""
         if self._account is None:
-            with aws_errors_as(
-                "Asking AWS which account this is",
-                'the credentials; or use the local cloud: caribou local up, then eval "$(caribou local env)"',
-            ):
+            with aws_errors_as("Asking AWS which account this is"):
                 self._account = str(self._client("sts", region).get_caller_identity()["Account"])
         return self._account
 
@@ -98,9 +114,14 @@ class Aws(Clients):
 
 @contextmanager
 def aws_errors_as(doing: str, look_at: str = "the credentials, their permissions and the region") -> Iterator[None]:
-    """Turn failures of AWS's API into OperationFailedError: what was being done, and what to look at."""
+    """Turn failures of AWS's API into OperationFailedError: what was being done, and what to look at.
+
+    That there are no credentials is an InvalidInputError, the same whatever was being done.
+    """
     try:
         yield
+    except NoCredentialsError as error:
+        raise _no_credentials() from error
     except (ClientError, BotoCoreError) as error:
         raise OperationFailedError(f"{doing} failed: {error}. Look at {look_at}") from error
 

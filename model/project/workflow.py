@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +9,13 @@ from caribou.model.errors import InvalidPlacementError, InvalidWorkflowError
 from caribou.model.graph import Graph
 from caribou.model.manifest import Manifest
 from caribou.model.placement import Placement
+from caribou.model.project.folders import MANIFEST, workflow_folders
 from caribou.model.regions import KNOWN_REGIONS
 from caribou.model.schema.manifest import read_manifest
 from caribou.model.source.derive import check_grammar, derive_graph
 
-MANIFEST = Path(".caribou", "config.yml")
+__all__ = ["COMMITTED_PLACEMENT", "MANIFEST", "Workflow", "read_workflow", "workflow_folders"]
+
 COMMITTED_PLACEMENT = Path(".caribou", "placement.json")
 
 
@@ -74,9 +75,3 @@ def read_workflow(folder: Path) -> Workflow:
     manifest = read_manifest(folder, graph)
     check_grammar(folder, manifest.python_version)
     return Workflow(folder, graph, manifest)
-
-
-def workflow_folders(root: Path) -> tuple[Path, ...]:
-    """The folders of all workflows of a project: those below `workflows/` that have a manifest, even one of no use."""
-    folders = sorted((root / "workflows").glob("*/"))
-    return tuple(folder for folder in folders if os.path.lexists(folder / MANIFEST))

@@ -1,9 +1,11 @@
 """The operator's clients: settings that are the user's, and credentials that are not there."""
 
+import boto3
 import pytest
 
-from caribou.control.aws import Aws
-from caribou.model.errors import InvalidInputError, OperationFailedError
+from caribou.control.aws import Aws, aws_errors_as
+from caribou.control.stacks.deployed import find_stack
+from caribou.model.errors import InvalidInputError
 
 
 @pytest.fixture
@@ -25,8 +27,16 @@ def test_clients_when_a_setting_can_t_be_used_then_one_message_names_it(settings
         aws.ssm("us-east-1")
 
 
-def test_account_when_there_are_no_credentials_then_the_message_names_the_local_cloud_too(settings):
+@pytest.mark.parametrize("call", [lambda aws: aws.account("us-east-1"), lambda aws: find_stack(aws, "s", "us-east-1")])
+def test_clients_when_there_are_no_credentials_then_the_message_is_the_same_and_names_both_ways(settings, call):
     """What a newcomer meets first."""
     del settings
-    with Aws() as aws, pytest.raises(OperationFailedError, match=r"which account this is.*caribou local up"):
-        aws.account("us-east-1")
+    with Aws() as aws, pytest.raises(InvalidInputError, match=r"caribou local up.*local env.*AWS_PROFILE"):
+        call(aws)
+
+
+def test_errors_when_a_client_of_another_kind_finds_no_credentials_then_the_message_is_that_one(settings):
+    """The control plane's tables have clients of their own."""
+    del settings
+    with pytest.raises(InvalidInputError, match=r"AWS credentials: there are none"), aws_errors_as("Collecting"):
+        boto3.Session().client("ssm", "us-west-2").get_parameter(Name="/x")
