@@ -24,11 +24,12 @@ _SYNTHESISE = """\
 
   synthesise(now=datetime.now(UTC))"""
 _ADD_WORKFLOWS = """\
+  from datetime import UTC, datetime
   from pathlib import Path
 
   from caribou.stacks import add_workflows
 
-  add_workflows(app, Path(__file__).parent)  # before app.synth()"""
+  add_workflows(app, Path(__file__).parent, now=datetime.now(UTC))  # before app.synth()"""
 
 
 def scaffold_files(root: Path) -> Iterator[NewFile]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import uv
+from waiting import BACKSTOP_S, eventually
 
 ROOT = Path(__file__).resolve().parents[1]
 UV = uv.find_uv_bin()
@@ -57,7 +58,7 @@ def user(wheel, tmp_path_factory):
         variables["CARIBOU_CACHE_DIR"] = str(folder / "cache")
         return run(scripts / name, *arguments, cwd=project, PATH=path, **variables)
 
-    run_here.project, run_here.folder = project, folder
+    run_here.project, run_here.folder, run_here.scripts = project, folder, scripts
     return run_here
 
 
@@ -128,6 +129,65 @@ def test_wheel_when_installed_then_examples_are_copied_out_of_it_and_projects_de
     copy = user.project / "workflows" / "photos" / "samples" / "photo.png"
     assert copy.read_bytes() == (ROOT / "workflows/image_processing/samples/photo.png").read_bytes()
     assert f"caribou-cdk @ {wheel.as_uri()}" in (user.project / "pyproject.toml").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.local_cloud
+def test_wheel_when_a_stranger_does_what_the_commands_say_then_their_workflow_is_moved(user):
+    """From an empty folder to nodes in another region: nothing is given but what was printed before."""
+    stranger = Stranger(user, user.folder / "stranger")
+    stranger.do("caribou new_workflow flow")
+    try:
+        moved = stranger.follow()
+        assert "flow is deployed" in moved
+        assert "ca-central-1" in stranger.run_until("ca-central-1")
+    finally:
+        stranger.do("caribou local down")
+
+
+class Stranger:
+    """Somebody who copies commands out of what the last one printed, in a shell whose variables stay set."""
+
+    def __init__(self, user, folder):
+        folder.mkdir()
+        self.folder, self.user, self.said, self.done = folder, user, "", []
+
+    def do(self, command):
+        """Give a command. Where it asks for a yes that nobody can give here, say it as it asks to."""
+        kept = self.folder.with_name("environment")
+        script = f"{f'. {kept}; ' if kept.exists() else ''}{command}; code=$?; export -p > {kept}; exit $code"
+        path = f"{self.user.scripts}{os.pathsep}{os.environ['PATH']}"
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_", "PYT"))
+        }
+        done = subprocess.run(
+            ["bash", "-c", script], cwd=self.folder, env={**environment, "PATH": path}, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, check=False, timeout=BACKSTOP_S,
+        )  # fmt: skip
+        said = done.stdout + done.stderr
+        if done.returncode == 2 and "add --yes" in said:
+            return self.do(command.replace("  #", " --yes  #"))
+        assert done.returncode == 0, f"{command}\n{said}"
+        self.said, self.done = said, [*self.done, command]
+        return said
+
+    def follow(self):
+        """Do what is said until that has been done before; what the last new command printed."""
+        while (commands := next_commands(self.said)) and not set(commands) & set(self.done):
+            for command in commands:
+                last = self.do(command)
+        return last
+
+    def run_until(self, region):
+        """Run it as is said at the end, until a run is none of the share that stays home."""
+        [command] = next_commands(self.said)
+        return eventually(lambda: said if region in (said := self.do(command)) else "", f"a run in {region}")
+
+
+def next_commands(said):
+    """The commands after the last `Next:`: on its line, or on lines of their own."""
+    line, *below = said.rpartition("Next: ")[2].splitlines()
+    return [line] if line.startswith("caribou ") else [one.strip() for one in below if one.startswith("  ")]
 
 
 def test_wheel_when_installed_then_it_is_not_this_repository(user):

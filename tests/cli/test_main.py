@@ -27,7 +27,7 @@ NEEDED = {
     "new_workflow": set(),
     "solve": {"numpy", "pydantic", "rich"},
     "evaluate": {"numpy", "pydantic", "rich"},
-    "local": {"boto3", "rich"},
+    "local": {"boto3", "pydantic", "rich", "yaml"},
 }
 """Verbs that need little: what they may import at most. All others need AWS, and the demo all but the CDK."""
 SOLVING = {"manage_deployments", "demo"}

@@ -117,7 +117,7 @@ def test_new_workflow_when_files_of_a_project_are_there_then_says_what_they_lack
 @pytest.mark.parametrize(
     ("app", "source", "said"),
     [
-        ("python3 infra.py", "import aws_cdk", "Add to infra.py:\n\n  from pathlib import Path"),
+        ("python3 infra.py", "import aws_cdk", "Add to infra.py:\n\n  from datetime import UTC"),
         ("python app.py", "from caribou.stacks import add_workflows", None),
         ("npx ts-node bin/app.ts", "", "is no Python program"),
         (None, "", 'Write "app": "python app.py" into it'),
@@ -132,7 +132,7 @@ def test_new_workflow_when_there_is_a_cdk_app_then_says_which_lines_it_lacks(her
     output = call("flow")
     assert (here / "cdk.json").read_text() == text
     assert files_below(here) == workflow_files("flow") | {"cdk.json", "app.py", "infra.py"}
-    assert ("add_workflows(app, Path(__file__).parent)" in output) == (app == "python3 infra.py")
+    assert ("add_workflows(app, Path(__file__).parent, now=" in output) == (app == "python3 infra.py")
     assert said is None or said in output
 
 
