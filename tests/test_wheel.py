@@ -155,13 +155,12 @@ class Stranger:
     def do(self, command):
         """Give a command. Where it asks for a yes that nobody can give here, say it as it asks to."""
         kept = self.folder.with_name("environment")
-        script = f"{f'. {kept}; ' if kept.exists() else ''}{command}; code=$?; export -p > {kept}; exit $code"
-        path = f"{self.user.scripts}{os.pathsep}{os.environ['PATH']}"
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_", "PYT"))
-        }
+        before = f". {kept}\n" if kept.exists() else ""
+        script = f"{before}{command}\ncode=$?\nexport -p > {kept}\nexit $code"
+        ours = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_", "PYTEST"))}
+        environment = {**ours, "PATH": f"{self.user.scripts}{os.pathsep}{os.environ['PATH']}"}
         done = subprocess.run(
-            ["bash", "-c", script], cwd=self.folder, env={**environment, "PATH": path}, stdin=subprocess.DEVNULL,
+            ["bash", "-c", script], cwd=self.folder, env=environment, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, check=False, timeout=BACKSTOP_S,
         )  # fmt: skip
         said = done.stdout + done.stderr
@@ -179,8 +178,8 @@ class Stranger:
         return last
 
     def run_until(self, region):
-        """Run it as is said at the end, until a run is none of the share that stays home."""
-        [command] = next_commands(self.said)
+        """Run it as before, until a run is none of the share that stays home."""
+        command = next(one for one in reversed(self.done) if one.startswith("caribou run "))
         return eventually(lambda: said if region in (said := self.do(command)) else "", f"a run in {region}")
 
 
