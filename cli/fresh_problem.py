@@ -34,7 +34,7 @@ def fresh_problem(name: str) -> tuple[Workflow, Problem]:
     plane = ControlPlane(target_of(root))
     with plane.aws_errors_as("Collecting"):
         registration = registration_of(plane.registry, workflow.name)
-        _collect_old_facts(plane, root, workflow.regions)
+        collect_old_facts(plane, root, workflow.regions)
         report = plane.collect_logs(registration)
     show_logs(report)
     facts, records = stored_data(workflow, root)
@@ -45,7 +45,7 @@ def fresh_problem(name: str) -> tuple[Workflow, Problem]:
             where=workflow.name,
             fix=f"run it, 30 times for a verdict: `caribou load {workflow.name} -a PAYLOAD --rate 1/s --duration 40`",
         )
-    say(_from_when(facts, of_version, workflow, report.records))
+    say(from_when(facts, of_version, workflow, report.records))
     built = build_problem(
         graph=workflow.graph,
         manifest=workflow.manifest,
@@ -58,7 +58,7 @@ def fresh_problem(name: str) -> tuple[Workflow, Problem]:
     return workflow, problem
 
 
-def _collect_old_facts(plane: ControlPlane, root: Path, regions: Iterable[str]) -> None:
+def collect_old_facts(plane: ControlPlane, root: Path, regions: Iterable[str]) -> None:
     """Collect each kind of facts that lacks a region, or is old; those that are only old will do if that fails."""
     wanted, known, old_at = set(regions), read_facts(plane.facts), datetime.now(UTC) - OLD
     for kind in KINDS:
@@ -74,7 +74,7 @@ def _collect_old_facts(plane: ControlPlane, root: Path, regions: Iterable[str]) 
             notify(f"warning: facts of {kind} are old, and no newer ones could be collected: {error}")
 
 
-def _from_when(facts: Facts, records: Sequence[RunRecord], workflow: Workflow, new: int) -> str:
+def from_when(facts: Facts, records: Sequence[RunRecord], workflow: Workflow, new: int) -> str:
     """From when what is solved from is: a solve without new data gives what the last one gave."""
     days = {
         kind: min(facts.of(kind)[region].collected_at for region in workflow.regions if region in facts.of(kind))
