@@ -32,6 +32,7 @@ def fresh_problem(name: str) -> tuple[Workflow, Problem]:
     root = project_root()
     workflow = read_workflow(workflow_folder(name, root))
     plane = ControlPlane(target_of(root))
+    notify(f"{workflow.name}: reading facts of its regions, and its logs")
     with plane.aws_errors_as("Collecting"):
         registration = registration_of(plane.registry, workflow.name)
         collect_old_facts(plane, root, workflow.regions)

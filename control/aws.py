@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+)
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from caribou.model.errors import InvalidInputError, OperationFailedError
@@ -27,6 +35,10 @@ _CONFIG = Config(connect_timeout=3, read_timeout=30, retries={"mode": "standard"
 """A region that is silent is given up within a minute: a person waits for it, beside those that answer."""
 _INVOKING = Config(connect_timeout=3, read_timeout=90, retries={"mode": "standard", "total_max_attempts": 1})
 """A function answers when it has ended, within its time limit; one that is asked again does its work twice."""
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost"})
+_HTTP_PORT = 80
+_LISTENS_WITHIN_S = 3.0
 
 
 @contextmanager
@@ -53,6 +65,24 @@ def _no_credentials() -> InvalidInputError:
     )
 
 
+def _ended_local_cloud() -> InvalidInputError | None:
+    """The error of a shell that points at a local cloud where nothing listens any more; None if it does not."""
+    url = os.environ.get("AWS_ENDPOINT_URL", "")
+    address = urlsplit(url)
+    if address.hostname not in _LOOPBACK:
+        return None
+    try:
+        socket.create_connection((address.hostname, address.port or _HTTP_PORT), timeout=_LISTENS_WITHIN_S).close()
+    except OSError:
+        return InvalidInputError(
+            "no local cloud listens where this shell points",
+            where="AWS_ENDPOINT_URL",
+            found=url,
+            fix='`caribou local up`, then `eval "$(caribou local env)"`; or unset it, for AWS',
+        )
+    return None
+
+
 class Aws(Clients):
     """The runtime's clients and some more, with the patience of an operator; closed at the end of the `with`."""
 
@@ -60,12 +90,16 @@ class Aws(Clients):
         with _settings_checked():
             super().__init__(session, _CONFIG)
         self._account: str | None = None
+        self._is_checked = False
 
     def _client(self, service: str, region: str, config: Config | None = None) -> Any:  # noqa: ANN401 - made by boto3
         with _settings_checked():
             client = super()._client(service, region, config)
             if self._session.get_credentials() is None:
                 raise _no_credentials()
+            if not self._is_checked and (ended := _ended_local_cloud()):
+                raise ended
+            self._is_checked = True
             return client
 
     def __enter__(self) -> Self:
@@ -116,14 +150,20 @@ class Aws(Clients):
 def aws_errors_as(doing: str, look_at: str = "the credentials, their permissions and the region") -> Iterator[None]:
     """Turn failures of AWS's API into OperationFailedError: what was being done, and what to look at.
 
-    That there are no credentials is an InvalidInputError, the same whatever was being done.
+    That there are no credentials, or no local cloud any more, is an InvalidInputError, the same whatever was being done.
     """
     try:
         yield
     except NoCredentialsError as error:
         raise _no_credentials() from error
+    except EndpointConnectionError as error:
+        raise _ended_local_cloud() or _failed(doing, error, look_at) from error
     except (ClientError, BotoCoreError) as error:
-        raise OperationFailedError(f"{doing} failed: {error}. Look at {look_at}") from error
+        raise _failed(doing, error, look_at) from error
+
+
+def _failed(doing: str, error: Exception, look_at: str) -> OperationFailedError:
+    return OperationFailedError(f"{doing} failed: {error}. Look at {look_at}")
 
 
 def out_of_reach(error: ClientError | BotoCoreError) -> str | None:
