@@ -268,11 +268,15 @@ def _shown(path: Path, root: Path) -> str:
 
 
 def _look_around(workflow: Workflow, cloud: LocalCloud, *, moved: bool) -> str:
-    name = workflow.name
+    name, root = workflow.name, workflow.folder.parents[1]
+    ours = (root / "uv.lock").is_file()
+    pointing = (
+        'eval "$(uv run caribou local env)"; source .venv/bin/activate' if ours else 'eval "$(caribou local env)"'
+    )
     placed = f"  cdk diff Workflow-{name} -c placement={SOLVED}\n" if moved else ""
     return (
-        f"\nThe local cloud is still running at {cloud.endpoint}. Look around, in this folder:\n"
-        '  eval "$(uv run caribou local env)"; source .venv/bin/activate\n'
+        f"\nThe local cloud is still running at {cloud.endpoint}. Look around, in {root}:\n"
+        f"  {pointing}\n"
         f"  cdk list\n{placed}"
         "  caribou list\n"
         f"  caribou run {name} -a @workflows/{name}/{SAMPLES}/{SAMPLE} --wait\n"

@@ -18,7 +18,6 @@ import click
 from caribou.cli.output import notify
 from caribou.model.errors import CaribouError, OperationFailedError
 
-
 _GARBAGE_OBJECTS = 100_000
 """New objects after which Python looks for garbage: by its own 700, a sixth of a verb's start is spent on modules."""
 

@@ -150,7 +150,7 @@ class Aws(Clients):
 def aws_errors_as(doing: str, look_at: str = "the credentials, their permissions and the region") -> Iterator[None]:
     """Turn failures of AWS's API into OperationFailedError: what was being done, and what to look at.
 
-    That there are no credentials, or no local cloud any more, is an InvalidInputError, the same whatever was being done.
+    That there are no credentials, or no local cloud any more, is an InvalidInputError, whatever was being done.
     """
     try:
         yield
