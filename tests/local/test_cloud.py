@@ -177,18 +177,18 @@ def test_the_commands_from_up_to_down(tmp_path, monkeypatch):
     """
     project, cloud_folder = tmp_path / "project", tmp_path / "state"
     written_workflow(project)
-    context = {"caribou:control_region": "eu-west-1", "@aws-cdk/core:bootstrapQualifier": "ours"}
+    context = {"@aws-cdk/core:bootstrapQualifier": "ours"}
     (project / "cdk.json").write_text(json.dumps({"context": context}))
     monkeypatch.chdir(project)
     state = ["--state", str(cloud_folder)]
     run = CliRunner().invoke
     try:
         assert run(local, ["up", *state]).exit_code == 0
-        again = run(local, ["up", *state, "--region", "eu-west-1"])
+        again = run(local, ["up", *state, "--region", "us-west-2"])
         assert "is up already" in again.output
         assert "nothing was missing" in again.output
         status = run(local, ["status", *state])
-        regions = "regions   us-east-1 us-west-2 ca-central-1 eu-west-1"
+        regions = "regions   us-east-1 us-west-2 ca-central-1"
         assert (status.exit_code, status.output.splitlines()[-1]) == (0, regions)
         cloud = LocalCloud.attach(cloud_folder)
         assert cloud.bootstrapped() == ()
