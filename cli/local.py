@@ -65,7 +65,8 @@ def up(state: Path, regions: Sequence[str], account: str, *, distances: bool) ->
         )
     with _console.status(f"Local cloud: starting, bootstrapping {', '.join(wanted)}"):
         if cloud is not None:
-            missing = [region for region in wanted if region not in cloud.bootstrapped(wanted, qualifier)]
+            ready = cloud.bootstrapped(wanted, qualifier)
+            missing = [region for region in wanted if region not in ready]
             cloud.bootstrap(missing, qualifier)
         else:
             table = measured_distances() if distances else None

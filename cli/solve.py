@@ -6,6 +6,7 @@ import json
 import textwrap
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -154,7 +155,9 @@ def _asked_for(workflow: str | None, problem_file: Path | None) -> tuple[Problem
 def _next_step(placement: Placement, output: Path) -> str:
     if placement.regions == {placement.home_region}:
         return "Next: nothing is to be moved; solve again when there are new runs, or other limits"
-    return f"Next: caribou deploy {placement.workflow} --placement {output}  # --dry-run shows what that does"
+    return (
+        f"Next: caribou deploy {placement.workflow} --placement {quote(str(output))}  # --dry-run shows what that does"
+    )
 
 
 @click.command("evaluate")

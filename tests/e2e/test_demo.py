@@ -17,7 +17,7 @@ pytestmark = pytest.mark.local_cloud
 
 @pytest.mark.slow
 def test_demo_run_whole_moves_the_workflow_and_leaves_nothing_behind(tmp_path):
-    """Outside a project it makes one, goes through the loop, its functions run where its plan says, its cloud is gone."""
+    """Outside a project it makes one; it goes through the loop, functions run as planned, and its cloud is gone."""
     project = Project.in_empty_folder(tmp_path)
     shown = project.run("caribou", "demo")
 
