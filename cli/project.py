@@ -12,8 +12,8 @@ import click
 
 from caribou.cli.main import STAGE
 from caribou.model.errors import InvalidInputError
+from caribou.model.project.folders import workflow_folders
 from caribou.model.project.settings import AskedStage, ProjectSettings, settings_of
-from caribou.model.project.workflow import workflow_folders
 from caribou.model.template_contract import STAGE_VARIABLE
 
 PROJECT_FILE = "cdk.json"
@@ -25,15 +25,19 @@ def project_root() -> Path:
     What that says to Caribou is checked here, so by every verb that works on a project.
     """
     here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / PROJECT_FILE).is_file():
-            settings(folder)
-            return folder
+    if (root := nearest_project(here)) is not None:
+        settings(root)
+        return root
     raise InvalidInputError(
         "is not inside a project: no cdk.json here or above",
         where=str(here),
         fix="change to the project folder, or begin one with `caribou new_workflow`",
     )
+
+
+def nearest_project(start: Path) -> Path | None:
+    """The folder of cdk.json, found from `start` upward; None if there is none."""
+    return next((folder for folder in (start, *start.parents) if (folder / "cdk.json").is_file()), None)
 
 
 def workflow_folder(name: str, root: Path | None = None) -> Path:

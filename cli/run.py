@@ -6,6 +6,7 @@ import json
 
 import click
 
+from caribou.cli.next_step import after_run
 from caribou.cli.numbers import Finite
 from caribou.cli.output import say
 from caribou.cli.run_end import end
@@ -34,5 +35,7 @@ def run(workflow: str, argument: str, name: str | None, *, wait: bool, limit_s: 
         run_id = runs.start(payload, name)
         if wait:
             end(runs, run_id, limit_s=limit_s, as_json=as_json)
+            if not as_json:
+                after_run(definition)
             return
     say(json.dumps({"run_id": run_id}) if as_json else run_id)

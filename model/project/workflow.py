@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +10,12 @@ from caribou.model.graph import Graph
 from caribou.model.manifest import Manifest
 from caribou.model.names import DEFAULT_STAGE
 from caribou.model.placement import Placement
+from caribou.model.project.folders import MANIFEST, workflow_folders
 from caribou.model.regions import KNOWN_REGIONS
 from caribou.model.schema.manifest import read_manifest
 from caribou.model.source.derive import check_grammar, derive_graph
 
-MANIFEST = Path(".caribou", "config.yml")
+__all__ = ["MANIFEST", "Workflow", "placement_file", "read_workflow", "workflow_folders"]
 
 
 def placement_file(stage: str = DEFAULT_STAGE) -> Path:
@@ -85,9 +85,3 @@ def read_workflow(folder: Path, stage: str = DEFAULT_STAGE) -> Workflow:
     manifest = read_manifest(folder, graph, stage)
     check_grammar(folder, manifest.python_version)
     return Workflow(folder, graph, manifest, stage)
-
-
-def workflow_folders(root: Path) -> tuple[Path, ...]:
-    """The folders of all workflows of a project: those below `workflows/` that have a manifest, even one of no use."""
-    folders = sorted((root / "workflows").glob("*/"))
-    return tuple(folder for folder in folders if os.path.lexists(folder / MANIFEST))
