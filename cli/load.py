@@ -249,6 +249,7 @@ def _counts(summary: Summary) -> str:
         "succeeded": summary.succeeded,
         "failed": summary.failed,
         "expired": summary.expired,
+        "cancelled": summary.cancelled,
         "unfinished": summary.unfinished,
         "not started": summary.planned - summary.started,
     }

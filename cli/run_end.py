@@ -23,6 +23,8 @@ def end(runs: Runs, run_id: str, *, limit_s: float, as_json: bool) -> None:
     show_trace(ended_trace, as_json=as_json)
     if ended.state is RunState.EXPIRED:
         raise OperationFailedError(f"Run {run_id} expired. To go on: caribou redrive {run_id}")
+    if ended.state is RunState.CANCELLED:
+        raise OperationFailedError(f"Run {run_id} was cancelled")
     if ended.state is RunState.FAILED:
         raise OperationFailedError(f"Run {run_id} failed at {ended.failed_node}: {ended.error}")
 

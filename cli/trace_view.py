@@ -19,6 +19,7 @@ _STYLES = {
     NodeState.RETRYING: "yellow",
     NodeState.RUNNING: "cyan",
     NodeState.SKIPPED: "dim",
+    NodeState.STOPPED: "dim",
 }
 _CRITICAL = "*"
 _DIGITS = 12

@@ -1,6 +1,6 @@
 """A redrive: go on with a run that failed or expired, where its messages are parked. The sweeper's work, by order.
 
-    order ──> whose run?  nobody's, SUCCEEDED, or RUNNING with nothing parked  ──> refused
+    order ──> whose run?  nobody's, SUCCEEDED, CANCELLED, or RUNNING with nothing parked  ──> refused
                           a node would run on nothing, or on other code        ──> refused, nothing is changed
                           something is parked                                  ──> opened again, and all of it sent
                           nothing is parked, a moment after it failed          ──> nothing, yet
@@ -28,6 +28,7 @@ from caribou.runtime.sweeping import Sweeper
 LATE_S = 300.0
 """How long after a run failed its message may still be on its way to the failure queue."""
 _ENDED_BADLY = (RunState.FAILED, RunState.EXPIRED)
+_OVER = (RunState.SUCCEEDED, RunState.CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Redriver:
             return self._ended(item)
         problems = self.sweeper.empty_queues_of(item) if ended_badly else ()
         parked = self.sweeper.ports.parking.parked(item.run.run_id)
-        if item.state is RunState.SUCCEEDED or not (parked or ended_badly):
+        if item.state in _OVER or not (parked or ended_badly):
             return RedriveAnswer(refusal=_not_ended_badly(item))
         return replace(self._parked(item, parked) if parked else self._remains(item, problems), problems=problems)
 

@@ -113,6 +113,10 @@ class DynamoRunStore:
         )
         self.close(run_id)
 
+    def cancel(self, run_id: str, at: float) -> None:
+        """End an open run since somebody wants it to; the sweeper's list has it still."""
+        self._change(run_id, (RunState.RUNNING,), RunState.CANCELLED, {"ended_at": number(at)})
+
     def reopen(self, run_id: str, deadline: float) -> None:
         """Go on with a run that had ended badly."""
         said = {"deadline": number(deadline), OPEN_INDEX: _listed(run_id)}
@@ -275,6 +279,12 @@ def begun_since(since_s: float, state: RunState | None = None) -> dict[str, Any]
         "ExpressionAttributeNames": {"#state": "state"},
         "ExpressionAttributeValues": {**values, ":state": {"S": state}},
     }
+
+
+def called(prefix: str) -> dict[str, Any]:
+    """The filter of a scan for runs whose ids begin so."""
+    condition = "attribute_exists(leaves) AND begins_with(run_id, :prefix)"  # of runs alone
+    return {"FilterExpression": condition, "ExpressionAttributeValues": {":prefix": {"S": prefix}}}
 
 
 def open_since(since_s: float) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from caribou.model.errors import UnreachableError
 from caribou.model.run.envelope import Envelope
 from caribou.model.run.item import START_NODE, FailedEvent, Parked, RunItem, RunState
 from caribou.model.run.text import error_text
+from caribou.runtime.cancelling import stop
 from caribou.runtime.event import json_or_text, message_of
 from caribou.runtime.failed_events import Action, FailedEvents
 from caribou.runtime.ports import Ports
@@ -94,6 +95,7 @@ class Sweeper:
         """One sweep: the open runs, then the failure queues of home's entry and of the regions that they are in."""
         listed, tally = self.ports.runs.listed(), _Tally()
         expired = self._end_runs(listed.items, tally)
+        self._stop(listed.items, tally)
         self._empty_queues(listed.items, tally)
         resent = self._go_on(listed.items, tally)
         return Swept(
@@ -142,6 +144,15 @@ class Sweeper:
             return False
         self.ports.runs.expire(item.run.run_id, now)
         return item.state is RunState.RUNNING
+
+    def _stop(self, items: Iterable[RunItem], tally: _Tally) -> None:
+        """Stop runs that were cancelled: the order was interrupted, or a region did not answer."""
+        cancelled = (item for item in items if item.state is RunState.CANCELLED)
+        for item in islice(cancelled, ENDS_A_SWEEP):
+            if not self.has_time():
+                break
+            with tally.noting(f"run {item.run.run_id}"):
+                tally.problems += stop(item, self.settings, self.ports, self.has_time)
 
     def _empty_queues(self, items: tuple[RunItem, ...], tally: _Tally) -> None:
         """All queues, regions beside each other: one that is silent takes its own time only."""

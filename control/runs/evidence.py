@@ -23,7 +23,7 @@ from caribou.model.names import WorkflowNames
 from caribou.model.run.item import Parked, RunItem, RunState
 from caribou.model.run.record import RunRecord
 from caribou.runtime.node import MAX_ATTEMPTS
-from caribou.runtime.run_items import begun_since, open_since, readable
+from caribou.runtime.run_items import begun_since, called, open_since, readable
 from caribou.runtime.sync_items import claim_key, claim_of, state_key, state_of
 
 if TYPE_CHECKING:
@@ -39,11 +39,15 @@ _PLAIN_ID = re.compile(r"[\w.-]+", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which runs to list: those of a state (None: any) that began at `since_s` or later, at most so many."""
+    """Which runs to list: those of a state (None: any) that began at `since_s` or later, at most so many.
+
+    With a `prefix`, those whose ids begin with it.
+    """
 
     state: RunState | None = None
     since_s: float = 0.0
     limit: int = 20
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,10 @@ def recent_runs(client: DynamoDBClient, table: str, wanted: Wanted, scan_items: 
 
 def _pages(client: DynamoDBClient, table: str, wanted: Wanted) -> Iterator[Mapping[str, Any]]:
     is_open = wanted.state is RunState.RUNNING
-    which = open_since(wanted.since_s) if is_open else begun_since(wanted.since_s, wanted.state)
+    if wanted.prefix:
+        which = called(wanted.prefix)
+    else:
+        which = open_since(wanted.since_s) if is_open else begun_since(wanted.since_s, wanted.state)
     return iter(client.get_paginator("scan").paginate(TableName=table, **which))
 
 

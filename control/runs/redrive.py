@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
-from caribou.control.aws import Aws, aws_errors_as
-from caribou.model.errors import InvalidInputError, InvalidOrderError, OperationFailedError
-from caribou.model.run.order import RedriveAnswer, RedriveOrder, parse_answer
+from caribou.model.errors import InvalidInputError, OperationFailedError
+from caribou.model.run.order import RedriveAnswer, RedriveOrder
 
 LIMIT_S = 10.0
 """How long to look for the message of a run that failed a moment ago: Lambda is putting it into the failure queue."""
@@ -22,41 +19,6 @@ class Sweeper(Protocol):
 
     def carry_out(self, order: RedriveOrder) -> RedriveAnswer:
         """Do what is ordered, unless it is refused; what became of it."""
-
-
-@dataclass(frozen=True)
-class SweeperFunction:
-    """The deployed sweeper of a workflow: a function at home, which a redrive may take up to its time limit."""
-
-    aws: Aws
-    workflow: str
-    region: str
-    function: str
-
-    def carry_out(self, order: RedriveOrder) -> RedriveAnswer:
-        """Invoke the function and wait for its answer. Raises OperationFailedError."""
-        with aws_errors_as(f"Invoking the sweeper of {self.workflow}, {self.function} in {self.region},"):
-            answer = self.aws.functions(self.region).invoke(
-                FunctionName=self.function, Payload=json.dumps(order.to_json())
-            )
-            body = answer["Payload"].read()
-        if "FunctionError" in answer:
-            raise OperationFailedError(
-                f"The sweeper of {self.workflow} failed: {body.decode(errors='replace')[:500]}. Its log says more; if "
-                f"it is of another version than this one: caribou deploy {self.workflow}"
-            )
-        try:
-            return parse_answer(json.loads(body))
-        except (ValueError, InvalidOrderError) as error:
-            raise too_old(self.workflow, self.region, error) from error
-
-
-def too_old(workflow: str, region: str, found: object) -> OperationFailedError:
-    """There is no sweeper that takes orders, or none that is known of."""
-    return OperationFailedError(
-        f"The deployed {workflow} in {region} has no sweeper that redrives runs ({found}): it is of an older version "
-        f"of Caribou, or not there. To bring it up to date: caribou deploy {workflow}"
-    )
 
 
 def redrive(

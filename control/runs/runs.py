@@ -105,6 +105,10 @@ class Runs:
         except _NO_ANSWER as error:
             raise self._not_deployed(error) from error
 
+    def beginning_with(self, prefix: str, limit: int) -> Listing:
+        """Runs whose ids begin so, the newest first. Raises OperationFailedError if the workflow is not deployed."""
+        return self.recent(Wanted(limit=limit, prefix=prefix))
+
     def trace(self, item: RunItem, *, settle_s: float = 0.0) -> Trace:
         """What became of a run's nodes; of one that has ended, waits so long for records that are on their way."""
         return trace_of(self.evidence(item, settle_s=settle_s))

@@ -46,12 +46,13 @@ NO_RESULTS: Mapping[str, str] = MappingProxyType({})
 
 
 class RunState(StrEnum):
-    """How a run stands. Every accepted run comes to one of the last three."""
+    """How a run stands. Every accepted run comes to one of the last four."""
 
     RUNNING = "RUNNING"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
     EXPIRED = "EXPIRED"
+    CANCELLED = "CANCELLED"
 
 
 @dataclass(frozen=True, slots=True)

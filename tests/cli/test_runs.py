@@ -8,7 +8,8 @@ import pytest
 
 from caribou.cli.console import Terminal
 from caribou.cli.main import main
-from caribou.cli.runs import found_run, run_json, seconds_of
+from caribou.cli.run_lookup import found_run
+from caribou.cli.runs import run_json, seconds_of
 from caribou.cli.trace_view import runs_table, trace_view
 from caribou.control.runs.trace import EdgeTrace, NodeState, NodeTrace, Trace
 from caribou.model.errors import InvalidInputError
@@ -114,7 +115,7 @@ def test_since_when_it_is_no_time_then_it_is_a_mistake(text):
         seconds_of(text)
 
 
-@pytest.mark.parametrize("verb", ["trace", "redrive"])
+@pytest.mark.parametrize("verb", ["trace", "redrive", "cancel"])
 def test_verb_when_the_workflow_does_not_exist_then_it_is_one_message_and_exit_code_2(
     verb, tmp_path, monkeypatch, capsys
 ):

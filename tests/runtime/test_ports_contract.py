@@ -256,6 +256,21 @@ def test_claim_when_read_then_it_has_the_latest_attempt_and_the_code_that_ran(po
     assert ports.claims.claimed(AWAY, run_id, "n") is None
 
 
+@pytest.mark.parametrize("owner", [None, "me"])
+def test_claim_when_its_run_was_cancelled_then_nobody_gets_it_not_even_its_owner(ports, run_id, owner):
+    """Nor a later attempt; and nobody has claimed what was stopped before."""
+    if owner:
+        assert ports.claims.claim(HOME, run_id, "n", owner, 2, code="c") == 1
+    before = ports.claims.claimed(HOME, run_id, "n")
+    for _ in range(2):
+        ports.claims.stop(HOME, run_id, "n")
+    assert ports.claims.claimed(HOME, run_id, "n") == before
+    assert [ports.claims.claim(HOME, run_id, "n", who, attempt) for who in ("me", "you") for attempt in (2, 9)] == (
+        [None] * 4
+    )
+    assert ports.claims.claim(HOME, run_id, "m", "you", 0) == 1
+
+
 def test_claim_when_the_region_differs_then_it_is_another_claim(cloud, run_id):
     """Claims are kept in the node's region, from wherever they are made."""
     assert cloud.ports(HOME).claims.claim(HOME, run_id, "n", "me", 0) == 1
@@ -372,6 +387,7 @@ def test_run_when_it_never_began_then_there_is_nothing_to_change(ports, run_id):
     ports.runs.succeed(run_id, 1.5)
     ports.runs.fail(run_id, 1.5, "n", "so")
     ports.runs.expire(run_id, 2e9)
+    ports.runs.cancel(run_id, 1.5)
     ports.runs.reopen(run_id, 2e9)
     ports.runs.close(run_id)
     assert ports.runs.get(run_id) is None
@@ -410,6 +426,7 @@ CHANGES = {
     "expire": lambda runs, run_id: runs.expire(run_id, DEADLINE_S),
     "expire too early": lambda runs, run_id: runs.expire(run_id, DEADLINE_S - 1),
     "reopen": lambda runs, run_id: runs.reopen(run_id, 1_700_007_200.5),
+    "cancel": lambda runs, run_id: runs.cancel(run_id, 1_700_000_001.25),
     "close": lambda runs, run_id: runs.close(run_id),
 }
 ENDS = {
@@ -435,6 +452,13 @@ ENDS = {
     ("expire", "succeed"): ("EXPIRED", False),
     ("expire", "reopen"): ("RUNNING", True),
     ("expire", "reopen", "succeed"): ("SUCCEEDED", False),
+    ("cancel",): ("CANCELLED", True),
+    ("cancel", "close"): ("CANCELLED", False),
+    ("cancel", "succeed"): ("CANCELLED", True),
+    ("cancel", "fail", "expire", "reopen"): ("CANCELLED", False),
+    ("succeed", "cancel"): ("SUCCEEDED", False),
+    ("fail", "cancel"): ("FAILED", True),
+    ("fail", "reopen", "cancel"): ("CANCELLED", True),
 }
 """Every way through the states of a run, and whether it is then on the sweeper's list."""
 

@@ -17,7 +17,7 @@ from caribou.runtime.testing.memory import InMemoryBus, InMemoryCloud
 
 HOME, AWAY = "us-east-1", "us-west-2"
 NOW_S = 1.7e9
-RUNNING, SUCCEEDED, FAILED, EXPIRED = RunState
+RUNNING, SUCCEEDED, FAILED, EXPIRED, CANCELLED = RunState
 
 
 class World:

@@ -302,10 +302,12 @@ def test_function_when_its_calls_are_like_the_forbidden_ones_then_its_own_are_al
     assert refused == []
 
 
-def test_sweeper_when_its_role_is_read_then_it_writes_parked_messages_alone(moved):
-    """Claims and sync state are the functions' to write; it looks at them before a redrive."""
+def test_sweeper_when_its_role_is_read_then_it_writes_parked_messages_and_marks_claims_alone(moved):
+    """Payloads and reports are the functions' to write; it looks at them before a redrive, and marks who is stopped."""
     for key in (f"r#{JOIN}", "r#near:start_0_0:1"):
         assert is_allowed(rights(moved, SWEEPER), request_of("dynamodb", "Query", HOME, queried(key)))
         assert is_allowed(rights(moved, SWEEPER), request_of("dynamodb", "GetItem", HOME, of_syncs(key)))
-        for operation in ("DeleteItem", "UpdateItem"):
+        assert is_allowed(rights(moved, SWEEPER), request_of("dynamodb", "UpdateItem", HOME, of_syncs(key)))
+        for operation in ("DeleteItem", "PutItem"):
             assert not is_allowed(rights(moved, SWEEPER), request_of("dynamodb", operation, HOME, of_syncs(key)))
+    assert not is_allowed(rights(moved, SWEEPER), request_of("dynamodb", "UpdateItem", HOME, of_syncs("r#")))
