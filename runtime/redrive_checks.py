@@ -76,5 +76,12 @@ class Checks:
         return Refusal(
             f"the graph at {node} and behind it is not the one that the run began with",
             fix=_GO_ON,
-            found=f"version {self.graph.version}, and the run's is {self.progress.item.run.workflow_version}",
+            found=versions(self.graph.version, self.progress.item.run.workflow_version),
         )
+
+
+def versions(deployed: str, of_run: str) -> str:
+    """The versions of two graphs that differ: of the one that is deployed, and of a run's."""
+    if deployed == of_run:
+        return f"another graph under the same version, {deployed}: it was deployed by force, or by the CDK alone"
+    return f"version {deployed}, and the run's is {of_run}"

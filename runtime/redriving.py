@@ -21,7 +21,7 @@ from caribou.model.run.item import START_NODE, Parked, RunItem, RunState
 from caribou.model.run.order import RedriveAnswer, RedriveOrder, Refusal, Sent
 from caribou.model.run.text import storable
 from caribou.runtime.progress import Progress
-from caribou.runtime.redrive_checks import Checks
+from caribou.runtime.redrive_checks import Checks, versions
 from caribou.runtime.remains import remains
 from caribou.runtime.sweeping import Sweeper
 
@@ -127,5 +127,5 @@ def _of_another_graph(item: RunItem, version: str) -> Refusal:
     return Refusal(
         "nothing of it is parked, and the graph is not the one that it began with",
         fix="deploy that graph, or start a new run",
-        found=f"version {version}, and the run's is {item.run.workflow_version}",
+        found=versions(version, item.run.workflow_version),
     )

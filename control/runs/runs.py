@@ -21,8 +21,8 @@ from caribou.model.graph import Graph
 from caribou.model.manifest import Manifest
 from caribou.model.names import WorkflowNames
 from caribou.model.run import payload as payloads
-from caribou.model.run.envelope import Start, event_bytes
-from caribou.model.run.item import RunItem, RunState
+from caribou.model.run.envelope import Start, StoredPayload, event_bytes
+from caribou.model.run.item import RunItem, RunState, payload_digest
 from caribou.model.run.publication import MAX_NAME_LENGTH, attributes_of, is_run_name, start_key
 from caribou.model.run.text import escaped_json
 from caribou.runtime.aws import S3PayloadStore
@@ -69,6 +69,23 @@ class Runs:
         except _NO_ANSWER as error:
             raise self._not_deployed(error) from error
         return run_id
+
+    def begun(self, payload: Any, run_id: str) -> RunItem | None:  # noqa: ANN401 - any JSON value or bytes
+        """The run that has this name already, and began with this payload; None if there is none of that name.
+
+        Raises InvalidInputError for one that began with another payload, or that does not say; and as `start` does.
+        """
+        item = self.state(_checked(run_id))
+        digest = payload_digest(StoredPayload(payloads.encode(payload)))
+        if item is None or item.begun_with == digest:
+            return item
+        known = "began with another payload" if item.begun_with else "does not say what it began with"
+        raise InvalidInputError(
+            f"a run of this name is there already, and {known}, so nothing is started",
+            where="--name",
+            found=f"{run_id}, {item.state}",
+            fix=f"give another name, or none; `caribou trace {run_id}` shows that run",
+        )
 
     def state(self, run_id: str) -> RunItem | None:
         """How a run stands; None if it has not begun."""

@@ -23,6 +23,7 @@ from caribou.model.run.item import (
     SyncInputs,
     SyncState,
     kept_input,
+    noted_digest,
 )
 from caribou.model.run.text import storable
 from caribou.runtime.ports import Ports
@@ -169,7 +170,9 @@ class InMemoryRunStore:
         with self._lock:
             if run.run_id not in self.items:
                 kept = kept_input(run, leaves, payload)
-                self.items[run.run_id] = _checked(RunItem(run, leaves, begun_by=begun_by, input=kept))
+                digest = noted_digest(run, leaves, payload)
+                item = RunItem(run, leaves, begun_by=begun_by, input=kept, input_digest=digest)
+                self.items[run.run_id] = _checked(item)
                 self._listed.add(run.run_id)
             return self.items[run.run_id]
 

@@ -134,7 +134,7 @@ def _runs(scene):
         ports.runs.begin(run, frozenset({LAST}))
     _fail(ports)
     _make_sweeper(aws)
-    scene.give("run", NAME, "-a", '"small"')
+    scene.give("run", NAME, "-a", '"small"', "--name", "mine")
     scene.give("run", NAME, "-a", json.dumps("x" * 400_000))
     scene.give("runs", NAME)
     scene.give("runs", NAME, "--state", "RUNNING")

@@ -14,7 +14,7 @@ from botocore.httpsession import URLLib3Session
 
 from caribou.model.errors import InvalidEnvelopeError, InvalidRunItemError, UnknownRunError, UnreachableError
 from caribou.model.run.envelope import Pointer, Run, Start, StoredPayload
-from caribou.model.run.item import Claim, FailedEvent, Parked, RunItem, RunState, SyncState
+from caribou.model.run.item import Claim, FailedEvent, Parked, RunItem, RunState, SyncState, payload_digest
 from caribou.model.run_settings import RunSettings
 from caribou.model.template_contract import OPEN_INDEX
 from caribou.runtime.aws import aws_ports
@@ -359,6 +359,14 @@ def test_run_when_its_input_is_large_then_it_is_not_kept(ports, run_id):
     """Each write of the item would cost more."""
     assert ports.runs.begin(_run(run_id), LEAVES, payload=StoredPayload("x" * 1000)).input is None
     assert ports.runs.get(run_id).input is None
+
+
+@pytest.mark.parametrize("payload", ["1", "x" * 1000], ids=["kept", "not kept"])
+def test_run_when_it_begins_then_its_item_says_with_what(ports, run_id, payload):
+    """For whoever starts it again by its name."""
+    begun = ports.runs.begin(_run(run_id), LEAVES, payload=StoredPayload(payload))
+    assert begun.begun_with == payload_digest(StoredPayload(payload)) != payload_digest(StoredPayload("2"))
+    assert ports.runs.get(run_id) == begun
 
 
 def test_run_when_another_start_of_its_name_comes_then_it_is_of_the_one_that_began_it(ports, run_id):
