@@ -68,17 +68,18 @@ def trace(run_id: str, workflow: str | None, *, as_json: bool) -> None:
 @click.command()
 @click.argument("run_id", metavar="RUN")
 @_workflow
+@click.option("--home", is_flag=True, help="Go on at home, without the regions of the run that do not answer.")
 @click.option("--wait", is_flag=True, help="Wait for the run's end; exit code 1 if it does not succeed.")
 @click.option(
     "--timeout", "limit_s", type=Finite(min=0), default=900.0, show_default=True, help="Seconds to wait at most."
 )
 @_json
-def redrive(run_id: str, workflow: str | None, *, wait: bool, limit_s: float, as_json: bool) -> None:
+def redrive(run_id: str, workflow: str | None, *, home: bool, wait: bool, limit_s: float, as_json: bool) -> None:
     """Go on with the run RUN, which failed or expired, where its messages are parked."""
     with session() as here:
         found = found_run(run_id, workflow, here)
         run_id = found.run_id
-        answer = redrive_run(here.sweeper_of(found.workflow), run_id)
+        answer = redrive_run(here.sweeper_of(found.workflow), run_id, home=home)
         if as_json and not wait:
             say(json.dumps({"run_id": run_id, "sent": [message.node for message in answer.sent]}))
         show_redriven(answer)

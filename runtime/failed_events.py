@@ -133,9 +133,9 @@ class FailedEvents:
         fits = fits and message.inputs == graph.inputs_digest(node.name)
         if node.function != event.function or (run.graph == graph.digest and not fits):
             return None
-        return replace(message, run=self._as_decided(message, run))
+        return replace(message, run=self.as_decided(message, run))
 
-    def _as_decided(self, message: Envelope, run: Run) -> Run:
+    def as_decided(self, message: Envelope, run: Run) -> Run:
         """The run as its item has it. That a plain node was moved home, since its region was out of reach, stays."""
         needed, home = run.as_needed_by(message.node, self.settings.graph), self.settings.home_region
         is_moved = message.run.region_of(message.node, home) == home and not self.settings.graph.node(message.node).sync

@@ -53,7 +53,7 @@ class RunStore(Protocol):
     """Run items, at home. Each change is conditional: a state that has been left is not come back to by chance.
 
     begin ──> RUNNING ──succeed──> SUCCEEDED
-               │  ^ └──expire───> EXPIRED ──┐      (RUNNING ──cancel──> CANCELLED, for good)
+               │  ^ └expire, halt> EXPIRED ─┐      (RUNNING ──cancel──> CANCELLED, for good)
                │  └────────reopen───────────┤
                └──fail──> FAILED ───────────┘      (FAILED ──succeed──> SUCCEEDED, if all of it ran after all)
     """
@@ -83,8 +83,11 @@ class RunStore(Protocol):
     def cancel(self, run_id: str, at: float) -> None:
         """RUNNING to CANCELLED. The run stays on the sweeper's list, until nothing of it can begin any more."""
 
-    def reopen(self, run_id: str, deadline: float) -> None:
-        """FAILED or EXPIRED to RUNNING, with a new deadline."""
+    def halt(self, run_id: str, at: float) -> None:
+        """RUNNING to EXPIRED before its deadline, so that what comes in is parked. It stays on the sweeper's list."""
+
+    def reopen(self, run_id: str, deadline: float, regions: Mapping[str, str] | None = None) -> None:
+        """FAILED or EXPIRED to RUNNING, with a new deadline, and another map if one is given."""
 
     def close(self, run_id: str) -> None:
         """Take a run that is not RUNNING off the sweeper's list: what is left of it is parked."""

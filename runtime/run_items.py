@@ -118,9 +118,15 @@ class DynamoRunStore:
         """End an open run since somebody wants it to; the sweeper's list has it still."""
         self._change(run_id, (RunState.RUNNING,), RunState.CANCELLED, {"ended_at": number(at)})
 
-    def reopen(self, run_id: str, deadline: float) -> None:
+    def halt(self, run_id: str, at: float) -> None:
+        """End an open run as its deadline would."""
+        self._change(run_id, (RunState.RUNNING,), RunState.EXPIRED, {"ended_at": number(at)})
+
+    def reopen(self, run_id: str, deadline: float, regions: Mapping[str, str] | None = None) -> None:
         """Go on with a run that had ended badly."""
         said = {"deadline": number(deadline), OPEN_INDEX: _listed(run_id)}
+        if regions is not None:
+            said["regions"] = _regions_attribute(regions)
         self._change(run_id, (RunState.FAILED, RunState.EXPIRED), RunState.RUNNING, said)
 
     def close(self, run_id: str) -> None:
@@ -314,7 +320,7 @@ def _item_of(run: Run, leaves: frozenset[str]) -> dict[str, Any]:
         "workflow_version": {"S": run.workflow_version},
         "graph": {"S": run.graph},
         "placement": {"S": run.placement},
-        "regions": {"S": json.dumps(dict(run.regions), sort_keys=True)},
+        "regions": _regions_attribute(run.regions),
         "started_at": number(run.started_at),
         "deadline": number(run.deadline),
         "stays_home": {"BOOL": run.stays_home},
@@ -323,6 +329,10 @@ def _item_of(run: Run, leaves: frozenset[str]) -> dict[str, Any]:
         OPEN_INDEX: _listed(run.run_id),
         "expires": {"N": str(int(run.deadline) + 30 * _DAY_S)},
     }
+
+
+def _regions_attribute(regions: Mapping[str, str]) -> dict[str, str]:
+    return {"S": json.dumps(dict(regions), sort_keys=True)}
 
 
 def _listed(run_id: str) -> Any:  # noqa: ANN401 - DynamoDB's typed value

@@ -22,20 +22,29 @@ class Sweeper(Protocol):
 
 
 def redrive(
-    sweeper: Sweeper, run_id: str, *, limit_s: float = LIMIT_S, sleep: Callable[[float], None] = time.sleep
+    sweeper: Sweeper,
+    run_id: str,
+    *,
+    home: bool = False,
+    limit_s: float = LIMIT_S,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> RedriveAnswer:
     """Have what is parked of a run sent again, with a new deadline for it; what was sent, or that it had ended.
 
-    One that was interrupted is gone on with. Raises InvalidInputError for a run that can't go on; OperationFailedError
-    if AWS does not take a message, which then stays parked.
+    With `home`, a run that waits for a region which does not answer goes on without it. One that was interrupted is
+    gone on with.
+
+    Raises InvalidInputError for a run that can't go on; OperationFailedError if AWS does not take a message, which then
+    stays parked.
     """
-    answer = sweeper.carry_out(RedriveOrder(run_id))
+    order = RedriveOrder(run_id, home=home)
+    answer = sweeper.carry_out(order)
     for _ in range(round(limit_s / _POLL_S)):
         if not _is_to_come(answer):
             break
         sleep(_POLL_S)
-        answer = sweeper.carry_out(RedriveOrder(run_id))
-    _raise(answer, run_id)
+        answer = sweeper.carry_out(order)
+    _raise(answer, order)
     return answer
 
 
@@ -44,8 +53,9 @@ def _is_to_come(answer: RedriveAnswer) -> bool:
     return not (answer.sent or answer.has_ended or answer.refusal or answer.failure)
 
 
-def _raise(answer: RedriveAnswer, run_id: str) -> None:
+def _raise(answer: RedriveAnswer, order: RedriveOrder) -> None:
     """Raise what became of an order, unless it was carried out."""
+    run_id = order.run_id
     where = f"run {run_id}"
     if answer.failure is not None:
         raise OperationFailedError(
@@ -54,6 +64,13 @@ def _raise(answer: RedriveAnswer, run_id: str) -> None:
     if answer.refusal is not None:
         refusal = answer.refusal
         raise InvalidInputError(refusal.what, where=where, found=refusal.found, fix=refusal.fix)
+    if _is_to_come(answer) and order.home:
+        raise InvalidInputError(
+            "it is halted, EXPIRED, and not everything of it has come in yet: what Lambda is trying is waited for",
+            where=where,
+            found="; ".join(answer.problems) or None,
+            fix=f"give the order again in a minute: `caribou redrive {run_id} --home`",
+        )
     if _is_to_come(answer):
         raise InvalidInputError(
             "nothing of it is parked, so there is nothing to send",

@@ -15,6 +15,7 @@ from caribou.model.run import fields
 from caribou.model.run.text import MAX_ERROR_CHARACTERS, storable
 
 ORDER_SCHEMA, ANSWER_SCHEMA = "caribou.redrive/1", "caribou.redriven/1"
+HOME_SCHEMA = "caribou.redrive/2"
 CANCEL_SCHEMA, CANCELLED_SCHEMA = "caribou.cancel/1", "caribou.cancelled/1"
 _ORDERS = ("caribou.redrive/", "caribou.cancel/")
 _NOT_OURS = (KeyError, TypeError, ValueError)
@@ -23,13 +24,14 @@ _MAX_BYTES = 4 * MAX_ERROR_CHARACTERS
 
 @dataclass(frozen=True, slots=True)
 class RedriveOrder:
-    """Go on with a run that failed or expired."""
+    """Go on with a run that failed or expired; with `home`, with any that waits for a region which does not answer."""
 
     run_id: str
+    home: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """The order as a JSON object."""
-        return {"schema": ORDER_SCHEMA, **asdict(self)}
+        """The order as a JSON object. That to bring home has a schema which earlier versions refuse."""
+        return {"schema": HOME_SCHEMA if self.home else ORDER_SCHEMA, "run_id": self.run_id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +105,13 @@ def parse_order(event: Any) -> Order | None:  # noqa: ANN401 - whatever the swee
     schema = event.get("schema") if isinstance(event, Mapping) else None
     if not isinstance(schema, str) or not schema.startswith(_ORDERS):
         return None
-    if schema not in (ORDER_SCHEMA, CANCEL_SCHEMA):
+    if schema not in (ORDER_SCHEMA, HOME_SCHEMA, CANCEL_SCHEMA):
         raise InvalidOrderError(f"This version takes no orders of {storable(schema, 80)}")
-    kind = RedriveOrder if schema == ORDER_SCHEMA else CancelOrder
     try:
-        return kind(run_id=fields.run_name_of(event, "run_id"))
+        run_id = fields.run_name_of(event, "run_id")
     except _NOT_OURS as error:
         raise InvalidOrderError(f"An order of {schema} is damaged: {error!r}") from error
+    return CancelOrder(run_id) if schema == CANCEL_SCHEMA else RedriveOrder(run_id, home=schema == HOME_SCHEMA)
 
 
 def parse_answer(data: Any) -> RedriveAnswer:  # noqa: ANN401 - whatever a function returned

@@ -208,12 +208,16 @@ class InMemoryRunStore:
         """End an open run for good."""
         self._change(run_id, (RunState.RUNNING,), state=RunState.CANCELLED, ended_at=at)
 
-    def reopen(self, run_id: str, deadline: float) -> None:
+    def halt(self, run_id: str, at: float) -> None:
+        """End an open run as its deadline would."""
+        self._change(run_id, (RunState.RUNNING,), state=RunState.EXPIRED, ended_at=at)
+
+    def reopen(self, run_id: str, deadline: float, regions: Mapping[str, str] | None = None) -> None:
         """Go on with a run that had ended badly."""
         item = self.items.get(run_id)
         if item is None:
             return
-        run = replace(item.run, deadline=deadline)
+        run = replace(item.run, deadline=deadline, regions=item.run.regions if regions is None else dict(regions))
         if self._change(run_id, (RunState.FAILED, RunState.EXPIRED), state=RunState.RUNNING, run=run):
             self._listed.add(run_id)
 

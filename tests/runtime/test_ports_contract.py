@@ -435,6 +435,7 @@ CHANGES = {
     "expire too early": lambda runs, run_id: runs.expire(run_id, DEADLINE_S - 1),
     "reopen": lambda runs, run_id: runs.reopen(run_id, 1_700_007_200.5),
     "cancel": lambda runs, run_id: runs.cancel(run_id, 1_700_000_001.25),
+    "halt": lambda runs, run_id: runs.halt(run_id, 1_700_000_001.25),
     "close": lambda runs, run_id: runs.close(run_id),
 }
 ENDS = {
@@ -460,6 +461,11 @@ ENDS = {
     ("expire", "succeed"): ("EXPIRED", False),
     ("expire", "reopen"): ("RUNNING", True),
     ("expire", "reopen", "succeed"): ("SUCCEEDED", False),
+    ("halt",): ("EXPIRED", True),
+    ("halt", "expire"): ("EXPIRED", False),
+    ("halt", "fail", "succeed"): ("EXPIRED", True),
+    ("halt", "close", "reopen"): ("RUNNING", True),
+    ("succeed", "halt"): ("SUCCEEDED", False),
     ("cancel",): ("CANCELLED", True),
     ("cancel", "close"): ("CANCELLED", False),
     ("cancel", "succeed"): ("CANCELLED", True),
@@ -498,6 +504,16 @@ def test_run_when_reopened_then_it_has_a_new_deadline_and_has_not_ended(ports, r
     assert (item.run.deadline, item.seconds, item.leaves) == (1_700_007_200.5, None, LEAVES)
     (listed,) = (item for item in ports.runs.listed().items if item.run.run_id == run_id)
     assert listed == item
+
+
+def test_run_when_it_is_reopened_with_another_map_then_that_counts_and_only_then(ports, run_id):
+    """It is brought home; an open one keeps the map that it began with."""
+    ports.runs.begin(_run(run_id, {"a": "us-west-2", "b": "ca-central-1"}), LEAVES)
+    ports.runs.reopen(run_id, 1_700_007_200.5, {})
+    assert ports.runs.get(run_id).run.regions == {"a": "us-west-2", "b": "ca-central-1"}
+    ports.runs.halt(run_id, 1_700_000_001.25)
+    ports.runs.reopen(run_id, 1_700_007_200.5, {"b": "ca-central-1"})
+    assert ports.runs.get(run_id).run.regions == {"b": "ca-central-1"}
 
 
 def _parked(run_id, node="n", attempt=0, message="m", reason="é"):

@@ -117,6 +117,7 @@ HOME_CALLS = {
     "runs.fail": lambda ports: ports.runs.fail("run", 1.0, "b", "error"),
     "runs.expire": lambda ports: ports.runs.expire("run", 1.0),
     "runs.reopen": lambda ports: ports.runs.reopen("run", 1.0),
+    "runs.halt": lambda ports: ports.runs.halt("run", 1.5),
     "runs.cancel": lambda ports: ports.runs.cancel("run", 1.5),
     "runs.close": lambda ports: ports.runs.close("run"),
     "runs.get": lambda ports: ports.runs.get("run"),

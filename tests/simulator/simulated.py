@@ -403,9 +403,9 @@ class World:
         self.counts["sweeps"] += 1
         return self._other("sweep", lambda sweeper: sweeper.sweep())
 
-    def redrive(self, run_id="run"):
-        """Someone redrives a run."""
-        return self._other("redrive", lambda sweeper: Redriver(sweeper).carry_out(RedriveOrder(run_id)))
+    def redrive(self, run_id="run", *, home=False):
+        """Someone redrives a run, or brings it home."""
+        return self._other("redrive", lambda sweeper: Redriver(sweeper).carry_out(RedriveOrder(run_id, home=home)))
 
     def cancel(self, run_id="run"):
         """Someone cancels a run."""
@@ -649,7 +649,7 @@ _ALLOWED = {
     (RunState.RUNNING, RunState.SUCCEEDED): {"runs.succeed"},
     (RunState.FAILED, RunState.SUCCEEDED): {"runs.succeed"},
     (RunState.RUNNING, RunState.FAILED): {"runs.fail"},
-    (RunState.RUNNING, RunState.EXPIRED): {"runs.expire"},
+    (RunState.RUNNING, RunState.EXPIRED): {"runs.expire", "runs.halt"},
     (RunState.RUNNING, RunState.CANCELLED): {"runs.cancel"},
     (RunState.FAILED, RunState.RUNNING): {"runs.reopen"},
     (RunState.EXPIRED, RunState.RUNNING): {"runs.reopen"},

@@ -209,3 +209,21 @@ def test_cancel_when_the_sweeper_is_deployed_then_the_order_is_its_event_and_an_
     for body in ('{"resent": 0}', json.dumps({**answer.to_json(), "problems": 3})):
         with pytest.raises(OperationFailedError, match=r"older version of Caribou"):
             SweeperFunction(Functions(body), "flow", HOME, "f").cancel(CancelOrder("run"))
+
+
+def test_redrive_when_a_run_is_to_come_home_and_something_is_under_way_then_it_says_to_give_the_order_again():
+    """What may still come in is named."""
+    with pytest.raises(InvalidInputError, match=r"halted.*b may be under way still.*redrive run --home"):
+        redrive(Answering(problems=("b may be under way still",)), "run", home=True, sleep=lambda _: None)
+
+
+class Answering:
+    """A sweeper that answers so, to an order to bring a run home."""
+
+    def __init__(self, **fields):
+        self._answer = RedriveAnswer(**fields)
+
+    def carry_out(self, order):
+        """The answer; what the order says is read back as it was."""
+        assert parse_order(order.to_json()) == order == RedriveOrder("run", home=True)
+        return self._answer
