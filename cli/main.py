@@ -50,6 +50,11 @@ VERBS = {
     ),
     "runs": Verb("runs", "runs_", "List the runs of WORKFLOW, the newest first."),
     "trace": Verb("runs", "trace", "Show what became of each node of the run RUN."),
+    "logs": Verb(
+        "logs",
+        "logs",
+        "Print what the functions of the run RUN have logged, in the order of time, from all its regions.",
+    ),
     "redrive": Verb(
         "runs", "redrive", "Go on with the run RUN, which failed or expired, where its messages are parked."
     ),

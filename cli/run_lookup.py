@@ -44,7 +44,7 @@ def found_run(written: str, workflow: str | None, here: Session) -> Found:
     if not search.found:
         for definition in definitions:
             search.beginning(definition, written)
-    unanswered = {"not deployed, or silent": search.silent, "can't be read": broken}
+    unanswered = {"not deployed": search.silent, "can't be read": broken}
     return _only(search, written, [definition.name for definition in definitions], unanswered)
 
 
@@ -75,7 +75,11 @@ class _Search:
         if definition.name in self.silent:
             return
         runs = self.here.runs_of(definition)
-        listing = runs.beginning_with(prefix, _SHOWN + 1)
+        try:
+            listing = runs.beginning_with(prefix, _SHOWN + 1)
+        except OperationFailedError as error:  # the run table may be read, and not be searched
+            notify(f"warning: a beginning of an id is not looked for: {error}")
+            return
         if not listing.is_complete:
             notify(f"warning: {definition.name} has too many runs to look at all: give the whole id")
         self.found += [Found(definition, runs, item) for item in listing.items]

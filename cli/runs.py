@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from caribou.cli.console import wide_console
+from caribou.cli.console import console
 from caribou.cli.numbers import Finite
 from caribou.cli.output import notify, say
 from caribou.cli.run_end import SETTLE_S, end, show_trace
@@ -50,7 +50,8 @@ def runs_(workflow: str, state: str | None, since: str | None, limit: int, *, as
     if as_json:
         say(json.dumps([run_json(item) for item in listing.items], indent=1))
         return
-    wide_console().print(runs_table(listing.items, f"Runs of {runs.graph.workflow}"))
+    terminal = console()
+    terminal.print(runs_table(listing.items, f"Runs of {runs.graph.workflow}", terminal.width), soft_wrap=True)
 
 
 @click.command()
@@ -62,7 +63,8 @@ def trace(run_id: str, workflow: str | None, *, as_json: bool) -> None:
     with session() as here:
         found = found_run(run_id, workflow, here)
         shown = found.runs.trace(found.item, settle_s=SETTLE_S)
-    show_trace(shown, as_json=as_json)
+        failure = found.runs.failure(found.item)
+    show_trace(shown, failure, as_json=as_json)
 
 
 @click.command()

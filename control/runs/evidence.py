@@ -37,6 +37,17 @@ _THREADS = 16
 _PLAIN_ID = re.compile(r"[\w.-]+", re.ASCII)
 
 
+def search_term(run_id: str) -> str:
+    """The term by which a run's records are searched in a log; none for an id that a filter can't quote."""
+    return run_id if _PLAIN_ID.fullmatch(run_id) else ""
+
+
+def span_ms_of(item: RunItem, now_s: float) -> tuple[int, int]:
+    """The time in which a run's log lines may stand, ms since 1970: its own, and what clocks may be off."""
+    end_s = now_s if item.ended_at is None or item.state is RunState.RUNNING else item.ended_at
+    return int((item.run.started_at - SKEW_S) * 1000), int((end_s + SKEW_S) * 1000)
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which runs to list: those of a state (None: any) that began at `since_s` or later, at most so many.
@@ -102,7 +113,7 @@ class RunFacts:
 
         Raises OperationFailedError if home does not answer.
         """
-        unseen = _Unseen(self.home_region)
+        unseen = Unseen(self.home_region)
         records = self._records(item, now_s, unseen)
         ended = {record.node for record in records if record.error is None and not record.redirect}
         open_nodes = [] if item.state is RunState.SUCCEEDED else [n for n in self.graph.nodes if n.name not in ended]
@@ -114,18 +125,16 @@ class RunFacts:
         by_node = {node.name: noted for node, noted in zip(open_nodes, notes, strict=True)}
         return Evidence(self.graph, self.home_region, item, records, by_node, parked, tuple(sorted(unseen.regions)))
 
-    def _records(self, item: RunItem, now_s: float, unseen: _Unseen) -> tuple[RunRecord, ...]:
+    def _records(self, item: RunItem, now_s: float, unseen: Unseen) -> tuple[RunRecord, ...]:
         """The run's records, out of the logs of the regions that it may have been in, in the time that it took."""
-        run = item.run
-        end_s = now_s if item.ended_at is None or item.state is RunState.RUNNING else item.ended_at
-        span_ms = int((run.started_at - SKEW_S) * 1000), int((end_s + SKEW_S) * 1000)
+        run, span_ms = item.run, span_ms_of(item, now_s)
         groups = list(self._log_groups({self.home_region, *run.regions.values()}, unseen))
         with ThreadPoolExecutor(_THREADS) as threads:
             found = threads.map(lambda group: self._records_in(group, run.run_id, span_ms, unseen), groups)
             records = [record for records in found for record in records]
         return tuple(dict.fromkeys(records))  # CloudWatch may show an event twice
 
-    def _log_groups(self, regions: Iterable[str], unseen: _Unseen) -> Iterator[tuple[str, str]]:
+    def _log_groups(self, regions: Iterable[str], unseen: Unseen) -> Iterator[tuple[str, str]]:
         """The log groups of the workflow's functions that are there, by region."""
         names = [self.names.log_group(function.name) for function in self.graph.functions]
         existing: dict[str, Mapping[str, int]] = {}
@@ -135,9 +144,9 @@ class RunFacts:
         return ((region, name) for region, name in product(existing, names) if name in existing[region])
 
     def _records_in(
-        self, group: tuple[str, str], run_id: str, span_ms: tuple[int, int], unseen: _Unseen
+        self, group: tuple[str, str], run_id: str, span_ms: tuple[int, int], unseen: Unseen
     ) -> list[RunRecord]:
-        (region, name), term = group, run_id if _PLAIN_ID.fullmatch(run_id) else ""
+        (region, name), term = group, search_term(run_id)
         events: list[LogEvent] = []
         with unseen.looking(region):
             events += self.logs.events(region, name, *span_ms, also=term)
@@ -145,7 +154,7 @@ class RunFacts:
         found = [record for record in map(_record_in, lines) if record is not None and record.run_id == run_id]
         return [r for r in found if (r.region, self.names.log_group(r.function)) == group]  # nobody else's log has it
 
-    def _notes(self, item: RunItem, node: str, unseen: _Unseen) -> Notes:
+    def _notes(self, item: RunItem, node: str, unseen: Unseen) -> Notes:
         """A node's claim and reports, in the region of the run's map; if it was never claimed there, at home."""
         planned, notes = item.run.region_of(node, self.home_region), Notes()
         if planned not in unseen.regions:
@@ -154,6 +163,22 @@ class RunFacts:
         if notes.tries or planned == self.home_region:
             return notes
         return Notes(self._notes_in(self.home_region, item.run.run_id, node).tries, notes.reports)
+
+    def owners(self, item: RunItem, unseen: Unseen) -> dict[str, str]:
+        """The requests that own claims of a run's nodes, and the node of each: the last delivery of each that began."""
+        places = [(node.name, item.run.region_of(node.name, self.home_region)) for node in self.graph.nodes]
+        keys = sorted({*places, *((node, self.home_region) for node, _ in places)})
+        with aws_errors_as(f"Reading claims of run {item.run.run_id}"), ThreadPoolExecutor(_THREADS) as threads:
+            owners = threads.map(lambda key: self._owner(item.run.run_id, key[0], key[1], unseen), keys)
+            return {owner: node for owner, (node, _) in zip(owners, keys, strict=True) if owner is not None}
+
+    def _owner(self, run_id: str, node: str, region: str, unseen: Unseen) -> str | None:
+        claim: Mapping[str, Any] = {}
+        if region not in unseen.regions:
+            with unseen.looking(region):
+                claim = self._got(region, claim_key(run_id, node))
+        owner = claim.get("owner", {}).get("S")
+        return owner if isinstance(owner, str) else None
 
     def _notes_in(self, region: str, run_id: str, node: str) -> Notes:
         """The notes in the items of a region's sync table; tries are counted like records' attempts."""
@@ -172,7 +197,7 @@ class RunFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class _Unseen:
+class Unseen:
     """The regions but home that did not answer, or refused to: what is there is not known."""
 
     home_region: str

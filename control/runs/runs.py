@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from caribou.collectors.logs import CloudWatchLogReader
 from caribou.control.aws import Aws
 from caribou.control.runs.evidence import Listing, RunFacts, Wanted, recent_runs
+from caribou.control.runs.failure import FailureLog, failure_log
+from caribou.control.runs.run_log import RunLines, RunLog
 from caribou.control.runs.trace import Evidence, Trace, trace_of
 from caribou.model.errors import InvalidInputError, OperationFailedError, UnreachableError
 from caribou.model.graph import Graph
@@ -142,6 +144,21 @@ class Runs:
                 if trace_of(evidence).is_settled or time.monotonic() > give_up:
                     return evidence
                 time.sleep(_SETTLE_POLL_S)
+
+    def log(self, item: RunItem, functions: Collection[str] = ()) -> RunLines:
+        """What a run's executions have written, of some functions alone if any are named."""
+        with Aws() as aws:
+            facts = RunFacts(aws, self.graph, self.names, self.manifest.home_region, CloudWatchLogReader())
+            return RunLog(aws, facts).read(item, time.time(), functions)
+
+    def failure(self, item: RunItem) -> FailureLog | None:
+        """What the log has of the node at which a run failed; None if it did not, or at a node of another graph."""
+        node = item.failed_node if item.state is RunState.FAILED else None
+        if node is None or not self.graph.has_node(node):
+            return None
+        function = self.graph.node(node).function
+        region = item.run.region_of(node, self.manifest.home_region)
+        return failure_log(node, region, self.names.log_group(function), self.log(item, {function}).lines)
 
     def _publication(self, run_id: str, payload: Any, text: str) -> tuple[str, dict[str, str]]:  # noqa: ANN401
         """What is published, with its attributes: the payload as JSON, or where it rests.

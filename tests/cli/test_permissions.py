@@ -140,6 +140,7 @@ def _runs(scene):
     scene.give("runs", NAME, "--state", "RUNNING")
     scene.give("trace", "goes-on")
     scene.give("trace", "goes")
+    scene.give("logs", "goes-on")
     scene.give("redrive", "failed", "-w", NAME)
     scene.give("cancel", "goe")
     payloads = ("-a", "1", "-a", json.dumps("x" * 400_000))
