@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from caribou.collectors.logs import LogEvent, LogReader
 from caribou.collectors.record_lines import record_in
 from caribou.control.aws import Aws, aws_errors_as
+from caribou.control.runs.archive import RecordArchive
 from caribou.control.runs.trace import Evidence, Notes
 from caribou.model.errors import InvalidRecordError, OperationFailedError
 from caribou.model.graph import Graph
@@ -107,6 +108,7 @@ class RunFacts:
     names: WorkflowNames
     home_region: str
     logs: LogReader
+    archive: RecordArchive | None = None
 
     def evidence(self, item: RunItem, parked: tuple[Parked, ...], now_s: float) -> Evidence:
         """All that is known of a run: a region but home that does not answer is named, and what is there left out.
@@ -128,11 +130,24 @@ class RunFacts:
     def _records(self, item: RunItem, now_s: float, unseen: Unseen) -> tuple[RunRecord, ...]:
         """The run's records, out of the logs of the regions that it may have been in, in the time that it took."""
         run, span_ms = item.run, span_ms_of(item, now_s)
-        groups = list(self._log_groups({self.home_region, *run.regions.values()}, unseen))
+        regions = {self.home_region, *run.regions.values()}
+        groups = list(self._log_groups(regions, unseen))
         with ThreadPoolExecutor(_THREADS) as threads:
             found = threads.map(lambda group: self._records_in(group, run.run_id, span_ms, unseen), groups)
             records = [record for records in found for record in records]
+        retired = regions - {region for region, _ in groups} - unseen.regions
+        records += self._archived(run.run_id, span_ms, retired, unseen) if retired else ()
         return tuple(dict.fromkeys(records))  # CloudWatch may show an event twice
+
+    def _archived(
+        self, run_id: str, span_ms: tuple[int, int], retired: Collection[str], unseen: Unseen
+    ) -> list[RunRecord]:
+        """The records of regions that have no log any more, as the control plane has them, if it answers."""
+        records: list[RunRecord] = []
+        if self.archive is not None:
+            with unseen.looking(self.archive.region):
+                records += self.archive.records(self.aws, self.graph.workflow, run_id, span_ms)
+        return [record for record in records if record.region in retired]
 
     def _log_groups(self, regions: Iterable[str], unseen: Unseen) -> Iterator[tuple[str, str]]:
         """The log groups of the workflow's functions that are there, by region."""

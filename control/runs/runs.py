@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from caribou.collectors.logs import CloudWatchLogReader
 from caribou.control.aws import Aws
+from caribou.control.runs.archive import RecordArchive
 from caribou.control.runs.evidence import Listing, RunFacts, Wanted, recent_runs
 from caribou.control.runs.failure import FailureLog, failure_log
 from caribou.control.runs.run_log import RunLines, RunLog
@@ -47,6 +48,7 @@ class Runs:
     stage: str
     account: str
     _clients: Clients = field(default_factory=Clients, repr=False, compare=False)
+    archive: RecordArchive | None = None
 
     @property
     def names(self) -> WorkflowNames:
@@ -137,7 +139,7 @@ class Runs:
         home, give_up = self.manifest.home_region, time.monotonic() + settle_s
         parking = DynamoParking(self._clients, self.names.sync_table, home)
         with Aws() as aws:
-            facts = RunFacts(aws, self.graph, self.names, home, CloudWatchLogReader())
+            facts = RunFacts(aws, self.graph, self.names, home, CloudWatchLogReader(), self.archive)
             while True:
                 parked = parking.parked(item.run.run_id)
                 evidence = facts.evidence(item, parked, time.time())
