@@ -48,7 +48,7 @@ def logs(run_id: str, workflow: str | None, node: str | None, *, follow: bool, e
                 if key in shown or line.node not in nodes or (line.is_own and not everything):
                     continue
                 shown.add(key)
-                _print(line, as_json=as_json)
+                say(json.dumps(asdict(line)) if as_json else _shown(line, found))
     if not shown:
         notify(
             f"no lines of run {found.run_id} are in its logs: they come some seconds late, and are not kept for ever"
@@ -94,12 +94,12 @@ def _warnings(lines: RunLines) -> Iterator[str]:
         yield f"{region} has no log of this workflow: it was retired, so what was logged there is gone"
 
 
-def _print(line: LogLine, *, as_json: bool) -> None:
-    if as_json:
-        say(json.dumps(asdict(line)))
-        return
+def _shown(line: LogLine, found: Found) -> str:
+    """A line for a person: when, who, and what; of the next lines of its text the text alone."""
+    graph, home = found.runs.graph, found.runs.manifest.home_region
+    function = graph.node(line.node).function
+    is_alone = [node.function for node in graph.nodes].count(function) == 1
+    place = "" if {home, *found.item.run.regions.values()} == {home} else f"@{line.region}"
     at = f"{datetime.fromtimestamp(line.at_ms / 1000, UTC):%H:%M:%S.%f}"[:-3]
     first, *rest = re.split(r"[\r\n]+", line.text)
-    say(f"{at} {line.node}@{line.region} {first}")
-    for text in rest:
-        say(f"  {text}")
+    return "\n".join((f"{at} {function if is_alone else line.node}{place} {first}", *(f"  {text}" for text in rest)))

@@ -103,7 +103,8 @@ def cancel(run_id: str, workflow: str | None, *, as_json: bool) -> None:
     if as_json:
         say(json.dumps({"run_id": found.run_id, "state": RunState.CANCELLED, "problems": list(answer.problems)}))
     else:
-        say(f"{found.run_id} is CANCELLED. What runs in Lambda already can't be stopped: it ends, and nothing follows")
+        say(f"{found.run_id} is CANCELLED: nothing of it begins any more.")
+        say("What runs in Lambda already can't be stopped: it ends, and nothing follows.")
     if not found.workflow.manifest.runs.deduplicate:
         notify("warning: with `deduplicate: false` plain nodes go on, as far as the next sync node")
 

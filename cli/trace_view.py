@@ -36,6 +36,8 @@ _GAP = "  "
 _REST, _LISTED_DIGITS = 46, 10
 """Columns of a run's line behind its id, and of them those of its placement."""
 _CRITICAL = "*"
+_COLUMNS = ("node", "state", "region", "tries", "began", "took", "in", "out")
+_NO_BREAK = "\u00a0"
 _REROUTED = "!"
 _WITH_SIZES = 100
 """Columns from which on a tree has the sizes of payloads."""
@@ -96,21 +98,29 @@ class _Tree:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         del console
-        yield self._table(has_sizes=options.max_width >= _WITH_SIZES)
-
-    def _table(self, *, has_sizes: bool) -> Table:
+        columns = options.max_width
+        names = _COLUMNS if columns >= _WITH_SIZES else _COLUMNS[:-2]
+        rows = [self._row(guide, node)[: len(names)] for guide, node in _walk(self.trace, self.trace.nodes[0], "", "")]
         table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
-        for name in ("node", "state", "region"):
-            table.add_column(name, overflow="fold")
-        for name in ("tries", "began", "took", *(("in", "out") if has_sizes else ())):
-            table.add_column(name, justify="right", no_wrap=True)
-        for guide, node in _walk(self.trace, self.trace.nodes[0], "", ""):
-            marked = Text(f"{guide}{node.node}{f' {_CRITICAL}' if node.is_critical else ''}")
-            marked.stylize("bold" if node.is_critical else "")
-            sizes = (_size(node.bytes_in), _size(node.bytes_out)) if has_sizes else ()
-            state = Text(_state(node), _STYLES.get(node.state, ""))
-            table.add_row(marked, state, _region(node), *_numbers(node), *sizes)
-        return table
+        for name in names:
+            is_text = name in _COLUMNS[:3]
+            table.add_column(name, overflow="fold", justify="left" if is_text else "right", no_wrap=not is_text)
+        others = sum(
+            max(cell_len(str(cell)) for cell in (name, *cells)) + 1 for name, *cells in zip(names, *rows, strict=True)
+        )
+        room = columns - others + max(cell_len(str(row[0])) for row in rows)
+        for node, *cells in rows:
+            if cell_len(node.plain) > room:  # it folds, and then nowhere behind its lines
+                node.plain = node.plain.replace(" ", _NO_BREAK)
+            table.add_row(node, *cells)
+        yield table
+
+    def _row(self, guide: str, node: NodeTrace) -> tuple[Text, ...]:
+        marked = Text(f"{guide}{node.node}{f' {_CRITICAL}' if node.is_critical else ''}")
+        marked.stylize("bold" if node.is_critical else "")
+        state = Text(_state(node, self.trace), _STYLES.get(node.state, ""))
+        sizes = (_size(node.bytes_in), _size(node.bytes_out))
+        return marked, state, *(Text(cell) for cell in (_region(node), *_numbers(node), *sizes))
 
 
 def _walk(trace: Trace, node: NodeTrace, guide: str, below: str) -> Iterator[tuple[str, NodeTrace]]:
@@ -123,9 +133,9 @@ def _walk(trace: Trace, node: NodeTrace, guide: str, below: str) -> Iterator[tup
         yield from _walk(trace, trace.node(child), below + line, below + rest)
 
 
-def _state(node: NodeTrace) -> str:
+def _state(node: NodeTrace, trace: Trace) -> str:
     if node.state is NodeState.WAITING and node.reported:
-        return f"waiting, {node.reported} reported"
+        return f"waiting, {node.reported} of {sum(edge.node == node.node for one in trace.nodes for edge in one.edges)}"
     parked = ", parked" if node.is_parked and node.state is not NodeState.PARKED else ""
     cold = ", cold" if node.cold_start and node.state is NodeState.RAN else ""
     return f"{node.state}{parked}{cold}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
@@ -13,9 +13,11 @@ from caribou.control.runs.run_log import LogLine
 _BEGINS = "Traceback (most recent call last):"
 _FRAME = re.compile(r'\s+File "(?P<file>[^"]+)", line (?P<line>\d{1,9}), in (?P<function>\S+)')
 _LAST = re.compile(r"[A-Za-z_][\w.]*(:|$)")
-_OURS = ("/caribou/", "/var/runtime/", "/var/lang/", "/importlib/", "<frozen")
+_OURS = re.compile(r"/caribou/runtime/|^/var/runtime/|/_worker\.py$|/importlib/|^<frozen")
+"""Files that call the user's code: ours, Lambda's, the local cloud's, Python's."""
 _CONSOLES = {"cn-": "console.amazonaws.cn", "us-gov-": "console.amazonaws-us-gov.com"}
-_TASK = "/var/task/"
+_TASK = re.compile(r".*(/var/task|/code)/")
+"""Where a bundle is, in Lambda and in the local cloud."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +69,27 @@ def _traceback(texts: Sequence[str]) -> tuple[str, ...]:
     while end < len(texts) and texts[end].startswith(" "):
         end += 1
     is_named = end < len(texts) and _LAST.match(texts[end]) is not None
-    return (_BEGINS, *texts[begin + 1 : end + is_named])
+    return (_BEGINS, *_of_users(texts[begin + 1 : end]), *texts[end : end + is_named])
+
+
+def _of_users(texts: Iterable[str]) -> Iterator[str]:
+    """The frames of a traceback without those that lead to the user's code; files of a bundle by their place in it."""
+    is_ours = False
+    for text in texts:
+        frame = _FRAME.match(text)
+        if frame:
+            is_ours = _OURS.search(frame["file"]) is not None
+        if not is_ours:
+            yield text.replace(frame["file"], _TASK.sub("", frame["file"]), 1) if frame else text
 
 
 def _at(traceback: Iterable[str]) -> str | None:
-    """The last frame of the user's own code."""
+    """The last frame in the bundle: of the user's own code, or of a package of it."""
     found = None
     for text in traceback:
         frame = _FRAME.match(text)
-        if frame and not any(part in frame["file"] for part in _OURS):
-            found = f"{frame['file'].removeprefix(_TASK)}, line {frame['line']}, in {frame['function']}"
+        if frame and not frame["file"].startswith("/"):
+            found = f"{frame['file']}, line {frame['line']}, in {frame['function']}"
     return found
 
 

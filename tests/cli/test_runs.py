@@ -76,7 +76,7 @@ def test_trace_when_a_run_failed_then_the_exception_and_the_way_to_go_on_are_sho
     text = shown(trace_view(trace(node("a", targets="b s"), failed, waiting, item=item)))
     assert "failed, parked" in text
     assert "b: ValueError: no [such] picture" in text
-    assert "waiting, 1 reported" in text
+    assert "waiting, 1 of 1" in text
     assert "caribou redrive r1" in text
 
 
