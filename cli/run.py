@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import uuid
 
 import click
 
 from caribou.cli.numbers import Finite
 from caribou.cli.output import notify, say
-from caribou.cli.run_end import end
+from caribou.cli.run_end import end, goes_on
 from caribou.cli.samples import Samples, argument_text, json_value
 from caribou.cli.session import session
 
@@ -36,8 +37,11 @@ def run(workflow: str, argument: str, name: str | None, *, wait: bool, limit_s: 
         known = None if name is None else runs.begun(payload, name)
         if known is not None:
             notify(f"Run {name} was started before, with this payload: it is {known.state}, and nothing new starts")
-        run_id = runs.start(payload, name) if known is None else known.run.run_id
-        if wait:
-            end(runs, run_id, limit_s=limit_s, as_json=as_json)
-            return
+        run_id = name or uuid.uuid4().hex
+        with goes_on(run_id):
+            if known is None:
+                runs.start(payload, run_id)
+            if wait:
+                end(runs, run_id, limit_s=limit_s, as_json=as_json)
+                return
     say(json.dumps({"run_id": run_id}) if as_json else run_id)

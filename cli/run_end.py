@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from caribou.cli.console import console, print_view
 from caribou.cli.output import notify, say
@@ -18,19 +20,24 @@ SETTLE_S = 5.0
 """How long to wait for the last records of a run that has ended."""
 
 
-def end(runs: Runs, run_id: str, *, limit_s: float, as_json: bool) -> None:
-    """Wait for a run's end and show it. Raises OperationFailedError if it did not succeed.
-
-    An interruption ends the command, with the exit code of one that SIGINT ended, and not the run.
-    """
+@contextmanager
+def goes_on(run_id: str) -> Iterator[None]:
+    """Within it, an interruption ends the command and not the run: exit code 130, and how to look at the run."""
     try:
-        with console(stderr=True).status(f"Run {run_id}"):
-            ended = runs.wait(run_id, limit_s=limit_s)
-            ended_trace = runs.trace(ended, settle_s=SETTLE_S)
-            failure = runs.failure(ended)
+        yield
     except KeyboardInterrupt:
-        notify(f"Run {run_id} goes on. To look at it: caribou trace {run_id}; to end it: caribou cancel {run_id}")
+        notify(f"Run {run_id} goes on, if it has been started.")
+        notify(f"To look at it: caribou trace {run_id}")
+        notify(f"To end it:     caribou cancel {run_id}")
         raise SystemExit(_INTERRUPTED) from None
+
+
+def end(runs: Runs, run_id: str, *, limit_s: float, as_json: bool) -> None:
+    """Wait for a run's end and show it. Raises OperationFailedError if it did not succeed."""
+    with goes_on(run_id), console(stderr=True).status(f"Run {run_id}"):
+        ended = runs.wait(run_id, limit_s=limit_s)
+        ended_trace = runs.trace(ended, settle_s=SETTLE_S)
+        failure = runs.failure(ended)
     show_trace(ended_trace, failure, as_json=as_json)
     if ended.state is RunState.EXPIRED:
         raise OperationFailedError(f"Run {run_id} expired. To go on: caribou redrive {run_id}")

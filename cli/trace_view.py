@@ -105,10 +105,8 @@ class _Tree:
         for name in names:
             is_text = name in _COLUMNS[:3]
             table.add_column(name, overflow="fold", justify="left" if is_text else "right", no_wrap=not is_text)
-        others = sum(
-            max(cell_len(str(cell)) for cell in (name, *cells)) + 1 for name, *cells in zip(names, *rows, strict=True)
-        )
-        room = columns - others + max(cell_len(str(row[0])) for row in rows)
+        widths = [max(cell_len(str(cell)) for cell in cells) for cells in zip(names, *rows, strict=True)]
+        room = columns - sum(width + 1 for width in widths[1:])
         for node, *cells in rows:
             if cell_len(node.plain) > room:  # it folds, and then nowhere behind its lines
                 node.plain = node.plain.replace(" ", _NO_BREAK)
