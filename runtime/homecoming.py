@@ -73,7 +73,9 @@ class Homecoming:
         now = ports.clock.now()
         if item.state is RunState.RUNNING:
             ports.runs.halt(item.run.run_id, now)
-            item = replace(item, state=RunState.EXPIRED, ended_at=now)
+            item = ports.runs.get(item.run.run_id) or item
+            if item.state in (RunState.SUCCEEDED, RunState.CANCELLED):
+                return RedriveAnswer(refusal=_has_ended(item))
         problems = self.sweeper.empty_queues_of(item)
         unknown = tuple(problem for problem in problems if not problem.startswith(tuple(silent)))
         found = self._found(item, silent)
@@ -132,6 +134,10 @@ def _rests_in(parked: Parked) -> str | None:
     """The region in which a parked message's payload rests; None if the message has it."""
     message = message_of(json_or_text(parked.message), parked.run_id)
     return None if message.pointer is None else message.pointer.region
+
+
+def _has_ended(item: RunItem) -> Refusal:
+    return Refusal("it has ended meanwhile", fix=f"see `caribou trace {item.run.run_id}`", found=item.state)
 
 
 def _all_answer(item: RunItem) -> Refusal:
