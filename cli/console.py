@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.segment import Segment
 from rich.status import Status
 from rich.text import Text
 
 from caribou.model.printable import printable
-
-WIDE = 140
-"""Columns of what goes into a file or a pipe, where nobody's window is too narrow."""
 
 
 class Terminal(Console):
@@ -47,7 +44,7 @@ def console(*, stderr: bool = False, soft_wrap: bool = False) -> Terminal:
     return Terminal(stderr=stderr, soft_wrap=soft_wrap)
 
 
-def wide_console() -> Terminal:
-    """A console as wide as the window, or wide enough for any table if there is none."""
-    plain = Terminal()
-    return plain if plain.is_terminal else Terminal(width=WIDE)
+def print_view(view: Group, terminal: Terminal) -> None:
+    """Print a view: tables fit the console, lines of text stay whole, for whoever copies or searches them."""
+    for part in view.renderables:
+        terminal.print(part, soft_wrap=isinstance(part, Text))

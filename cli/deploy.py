@@ -44,7 +44,9 @@ _DIGITS = 12
 @click.argument("workflow", required=False)
 @click.option("--placement", help="The placement: a file, `home`, or `deployed` to keep and commit what is deployed.")
 @click.option("--all", "everything", is_flag=True, help="Deploy the control plane and all workflows of the project.")
-@click.option("--force", is_flag=True, help="Deploy a changed graph even while runs are open.")
+@click.option(
+    "--force", is_flag=True, help="Deploy a changed graph even while runs are open, or under the same version."
+)
 @click.option("--take-over", is_flag=True, help="Overwrite a workflow of this name that another project has deployed.")
 @click.option("--yes", is_flag=True, help="Do not ask about a placement that is not known to save.")
 @click.option("--dry-run", is_flag=True, help="Only build, synthesise and show the plan; nothing is changed.")

@@ -16,7 +16,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from caribou.cli.console import console, wide_console
+from caribou.cli.console import console, print_view
 from caribou.cli.next_step import after_load
 from caribou.cli.numbers import Finite
 from caribou.cli.output import say, write_whole
@@ -144,7 +144,7 @@ def load(
         if as_json:
             say(json.dumps({**head, **summary.to_json()}, indent=1))
         else:
-            wide_console().print(load_view(summary, f"Load {driven.name} of {definition.name}"), soft_wrap=True)
+            print_view(load_view(summary, f"Load {driven.name} of {definition.name}"), console())
     _judge(summary, driven, cut_short)
     if not as_json:
         after_load(definition)
@@ -158,7 +158,7 @@ def rate_per_s(text: str) -> float:
     return float(match[1]) / _UNIT_S[match[2]]
 
 
-def load_view(summary: Summary, title: str) -> RenderableType:
+def load_view(summary: Summary, title: str) -> Group:
     """What became of a load, for a person."""
     parts: list[RenderableType] = [Text(title), Text(_counts(summary)), Text(), _times(summary)]
     if summary.failures:
@@ -231,6 +231,7 @@ def _counts(summary: Summary) -> str:
         "succeeded": summary.succeeded,
         "failed": summary.failed,
         "expired": summary.expired,
+        "cancelled": summary.cancelled,
         "unfinished": summary.unfinished,
         "not started": summary.planned - summary.started,
     }
@@ -240,9 +241,9 @@ def _counts(summary: Summary) -> str:
 
 def _times(summary: Summary) -> Table:
     names = ("min", "mean", "p50", "p90", "p95", "p99", "max")
-    table = Table("seconds", "runs", *names)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = Table("seconds", box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
+    for name in ("runs", *names):
+        table.add_column(name, justify="right", no_wrap=True)
     for what, spread in _spreads(summary):
         numbers = [f"{getattr(spread, name):.3f}" for name in names] if spread is not None else []
         table.add_row(what, str(0 if spread is None else spread.count), *numbers)
@@ -258,7 +259,11 @@ def _spreads(summary: Summary) -> Iterator[tuple[str, Spread | None]]:
 
 
 def _failures(summary: Summary) -> Table:
-    table = Table("runs", "failed at", "error", "one of them")
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
+    table.add_column("runs", justify="right", no_wrap=True)
+    table.add_column("failed at", overflow="fold")
+    table.add_column("error", overflow="fold")
+    table.add_column("one of them", no_wrap=True)
     for failure in summary.failures:
         table.add_row(str(failure.runs), failure.node, Text(failure.error), failure.example)
     if summary.more_failures:

@@ -53,9 +53,17 @@ VERBS = {
         "Start runs of a deployed WORKFLOW at times by chance or out of a file, and say what became of them.",
     ),
     "runs": Verb("runs", "runs_", "List the runs of WORKFLOW, the newest first."),
-    "trace": Verb("runs", "trace", "Show what became of each node of the run RUN_ID."),
+    "trace": Verb("runs", "trace", "Show what became of each node of the run RUN."),
+    "logs": Verb(
+        "logs",
+        "logs",
+        "Print what the functions of the run RUN have logged, in the order of time, from all its regions.",
+    ),
     "redrive": Verb(
-        "runs", "redrive", "Go on with the run RUN_ID, which failed or expired, where its messages are parked."
+        "runs", "redrive", "Go on with the run RUN, which failed or expired, where its messages are parked."
+    ),
+    "cancel": Verb(
+        "runs", "cancel", "End the open run RUN: nothing of it begins any more, and what runs already ends by itself."
     ),
     "log_sync": Verb(
         "collect",

@@ -40,7 +40,7 @@ def sweeper_props(props: FunctionProps) -> ScheduledProps:
 def _statements(role: RoleProps) -> list[iam.PolicyStatement]:
     """Every function's topic and failure queue, in the regions that the manifest allows; the state of runs at home.
 
-    For a redrive it looks at claims and sync state, wherever they are.
+    For a redrive it looks at claims and sync state, wherever they are; a run that is cancelled it stops at the claims.
     """
     names, home = role.names, (role.home_region,)
     functions = [function.name for function in role.graph.functions]
@@ -62,5 +62,6 @@ def _statements(role: RoleProps) -> list[iam.PolicyStatement]:
             ["dynamodb:Query", "dynamodb:PutItem", "dynamodb:DeleteItem"], [parking], home, with_leading_keys(["*#"])
         ),
         allow_in_regions(["dynamodb:Query", "dynamodb:GetItem"], [syncs], role.regions),
+        allow_in_regions(["dynamodb:UpdateItem"], [syncs], role.regions, with_leading_keys(["*#?*"])),
         allow_in_regions(["s3:PutObject"], [starts], home, OF_THIS_ACCOUNT),
     ]

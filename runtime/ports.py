@@ -29,6 +29,9 @@ class Claims(Protocol):
         a note of what runs, which the claim keeps.
         """
 
+    def stop(self, region: str, run_id: str, node: str) -> None:
+        """Let nobody claim the node of this run from now on: not even its owner, for another try."""
+
     def claimed(self, region: str, run_id: str, node: str) -> Claim | None:
         """The node's claim; None if nobody has claimed it there, or the region has no such table any more."""
 
@@ -50,7 +53,7 @@ class RunStore(Protocol):
     """Run items, at home. Each change is conditional: a state that has been left is not come back to by chance.
 
     begin ──> RUNNING ──succeed──> SUCCEEDED
-               │  ^ └──expire───> EXPIRED ──┐
+               │  ^ └expire, halt> EXPIRED ─┐      (RUNNING ──cancel──> CANCELLED, for good)
                │  └────────reopen───────────┤
                └──fail──> FAILED ───────────┘      (FAILED ──succeed──> SUCCEEDED, if all of it ran after all)
     """
@@ -77,8 +80,14 @@ class RunStore(Protocol):
     def expire(self, run_id: str, at: float) -> None:
         """RUNNING to EXPIRED, if its deadline, which a redrive may have moved, has passed by then."""
 
-    def reopen(self, run_id: str, deadline: float) -> None:
-        """FAILED or EXPIRED to RUNNING, with a new deadline."""
+    def cancel(self, run_id: str, at: float) -> None:
+        """RUNNING to CANCELLED. The run stays on the sweeper's list, until nothing of it can begin any more."""
+
+    def halt(self, run_id: str, at: float) -> None:
+        """RUNNING to EXPIRED before its deadline, so that what comes in is parked. It stays on the sweeper's list."""
+
+    def reopen(self, run_id: str, deadline: float, regions: Mapping[str, str] | None = None) -> None:
+        """FAILED or EXPIRED to RUNNING, with a new deadline, and another map if one is given."""
 
     def close(self, run_id: str) -> None:
         """Take a run that is not RUNNING off the sweeper's list: what is left of it is parked."""
@@ -87,7 +96,7 @@ class RunStore(Protocol):
         """The item, or None. InvalidRunItemError if it is not one that the runtime wrote."""
 
     def listed(self) -> Listed:
-        """The sweeper's list: runs that are RUNNING, or FAILED with a message that is not parked yet.
+        """The sweeper's list: runs that are RUNNING, FAILED with a message not parked yet, or CANCELLED, not stopped.
 
         A long list comes in parts, one a call, again from the start after the last.
         """

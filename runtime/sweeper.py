@@ -11,8 +11,9 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
-from caribou.model.run.order import parse_order
+from caribou.model.run.order import CancelAnswer, CancelOrder, Order, RedriveAnswer, parse_order
 from caribou.runtime.aws import aws_ports
+from caribou.runtime.cancelling import Canceller
 from caribou.runtime.clients import Clients
 from caribou.runtime.ports import Ports
 from caribou.runtime.redriving import Redriver
@@ -33,13 +34,19 @@ def handle(event: object, context: LambdaContext) -> Mapping[str, Any]:
     clients.ask_all_again()  # each sweep asks a region once, and so does each order, whatever the one before met
     sweeper = Sweeper(settings, ports, has_time=lambda: context.get_remaining_time_in_millis() > _IN_HAND_MS)
     if order is not None:
-        answer = Redriver(sweeper).carry_out(order).to_json()
-        logger.info("redriven", extra={"order": order.to_json(), "answer": answer})
+        answer = _carried_out(order, sweeper).to_json()
+        logger.info("ordered", extra={"order": order.to_json(), "answer": answer})
         return answer
     swept = asdict(sweeper.sweep())
     if any(swept.values()):
         logger.info("swept", extra=swept)
     return swept
+
+
+def _carried_out(order: Order, sweeper: Sweeper) -> RedriveAnswer | CancelAnswer:
+    if isinstance(order, CancelOrder):
+        return Canceller(sweeper.settings, sweeper.ports, sweeper.has_time).carry_out(order)
+    return Redriver(sweeper).carry_out(order)
 
 
 @cache

@@ -16,14 +16,15 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 
 from caribou.model.errors import UnreachableError
-from caribou.model.run.envelope import Envelope
+from caribou.model.run.envelope import Envelope, Run
 from caribou.model.run.item import START_NODE, FailedEvent, Parked, RunItem, RunState
 from caribou.model.run.text import error_text
+from caribou.runtime.cancelling import stop
 from caribou.runtime.event import json_or_text, message_of
 from caribou.runtime.failed_events import Action, FailedEvents
 from caribou.runtime.ports import Ports
@@ -94,6 +95,7 @@ class Sweeper:
         """One sweep: the open runs, then the failure queues of home's entry and of the regions that they are in."""
         listed, tally = self.ports.runs.listed(), _Tally()
         expired = self._end_runs(listed.items, tally)
+        self._stop(listed.items, tally)
         self._empty_queues(listed.items, tally)
         resent = self._go_on(listed.items, tally)
         return Swept(
@@ -107,12 +109,15 @@ class Sweeper:
             problems=tuple(tally.problems[:_PROBLEMS_SAID]),
         )
 
-    def resend(self, parked: Parked) -> None:
-        """Send a parked message again, as an attempt that takes its node over.
+    def resend(self, parked: Parked, run: Run) -> None:
+        """Send a parked message of a run again, as an attempt that takes its node over, by the map that it has now.
 
         Raises UnreachableError, and InvalidEnvelopeError if this version of the workflow has no such node.
         """
-        self._events.send_again(message_of(json_or_text(parked.message), parked.run_id))
+        message = message_of(json_or_text(parked.message), parked.run_id)
+        if isinstance(message, Envelope) and self.settings.graph.has_node(message.node):
+            message = replace(message, run=self._events.as_decided(message, run))
+        self._events.send_again(message)
         self.ports.parking.unpark(parked)
 
     def send_again(self, message: Envelope) -> None:
@@ -142,6 +147,15 @@ class Sweeper:
             return False
         self.ports.runs.expire(item.run.run_id, now)
         return item.state is RunState.RUNNING
+
+    def _stop(self, items: Iterable[RunItem], tally: _Tally) -> None:
+        """Stop runs that were cancelled: the order was interrupted, or a region did not answer."""
+        cancelled = (item for item in items if item.state is RunState.CANCELLED)
+        for item in islice(cancelled, ENDS_A_SWEEP):
+            if not self.has_time():
+                break
+            with tally.noting(f"run {item.run.run_id}"):
+                tally.problems += stop(item, self.settings, self.ports, self.has_time)
 
     def _empty_queues(self, items: tuple[RunItem, ...], tally: _Tally) -> None:
         """All queues, regions beside each other: one that is silent takes its own time only."""
@@ -192,6 +206,6 @@ class Sweeper:
             with tally.noting(f"run {item.run.run_id}"):
                 for message in self.ports.parking.parked(item.run.run_id):
                     if message.node == START_NODE or self.settings.graph.has_node(message.node):
-                        self.resend(message)
+                        self.resend(message, item.run)
                         sent += 1
         return sent

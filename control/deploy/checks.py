@@ -13,6 +13,9 @@ from caribou.model.errors import InvalidInputError, InvalidPlacementError, Opera
 from caribou.model.names import PROJECT_ID_KEY
 from caribou.model.placement import ALL_HOURS, Placement
 from caribou.model.project.workflow import Workflow
+from caribou.model.template_contract import Output
+
+_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ def refuse(placed: PlacedWorkflow, situation: Situation, *, force: bool) -> None
         return
     _refuse_unasked_move(placed, situation.deployed)
     if not force:
+        _refuse_same_version(placed, situation.deployed)
         _refuse_changed_graph(placed, situation)
         _refuse_leaving(placed.name, situation)
 
@@ -233,6 +237,20 @@ def _remedies(placed: PlacedWorkflow, deployed: DeployedWorkflow) -> Iterator[st
         valid = "" if until is None else f" (valid until {until:%Y-%m-%d %H:%M} UTC)"
         yield f"ask for the committed one: `--placement {placed.workflow.committed_placement}`{valid}"
     yield "ask for home: `--placement home`"
+
+
+def _refuse_same_version(placed: PlacedWorkflow, deployed: DeployedWorkflow) -> None:
+    """Raise for another graph under one version: runs, records and placements say by it which graph they are of."""
+    graph, before = placed.workflow.graph, deployed.graph_digest
+    version = deployed.home.outputs.get(Output.WORKFLOW_VERSION)
+    if before in (None, graph.digest) or version != graph.version:
+        return
+    raise InvalidInputError(
+        "its graph has changed, and its version has not: runs, records and placements are known by the version",
+        where=f"{placed.name}: version",
+        found=f"{version}, deployed with graph {before[:_DIGITS]}, now with graph {graph.digest[:_DIGITS]}",
+        fix="raise the version in app.py, and `workflow_version` in .caribou/config.yml; or use --force, while you try",
+    )
 
 
 def _refuse_changed_graph(placed: PlacedWorkflow, situation: Situation) -> None:

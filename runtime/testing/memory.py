@@ -23,6 +23,7 @@ from caribou.model.run.item import (
     SyncInputs,
     SyncState,
     kept_input,
+    noted_digest,
 )
 from caribou.model.run.text import storable
 from caribou.runtime.ports import Ports
@@ -85,11 +86,14 @@ class InMemoryClaims:
         self._lock = Lock()
         self._owners: dict[tuple[str, str, str], tuple[str, int, int]] = {}
         self._codes: dict[tuple[str, str, str], str] = {}
+        self._stopped: set[tuple[str, str, str]] = set()
 
     def claim(self, region: str, run_id: str, node: str, owner: str, attempt: int, *, code: str = "") -> int | None:
         """Claim a node of a run for a delivery."""
         check_item(f"{run_id}#{node}", "claim", (owner, code), (attempt,))
         with self._lock:
+            if (region, run_id, node) in self._stopped:
+                return None
             holder, held, tries = self._owners.get((region, run_id, node), (owner, attempt, 0))
             if holder != owner and held >= attempt:
                 return None
@@ -97,6 +101,12 @@ class InMemoryClaims:
             self._owners[region, run_id, node] = (owner, attempt, tries)
             self._codes[region, run_id, node] = code
             return tries
+
+    def stop(self, region: str, run_id: str, node: str) -> None:
+        """Let nobody claim a node of a run any more."""
+        _reach(region, self._unreachable)
+        with self._lock:
+            self._stopped.add((region, run_id, node))
 
     def claimed(self, region: str, run_id: str, node: str) -> Claim | None:
         """The node's claim."""
@@ -160,7 +170,9 @@ class InMemoryRunStore:
         with self._lock:
             if run.run_id not in self.items:
                 kept = kept_input(run, leaves, payload)
-                self.items[run.run_id] = _checked(RunItem(run, leaves, begun_by=begun_by, input=kept))
+                digest = noted_digest(run, leaves, payload)
+                item = RunItem(run, leaves, begun_by=begun_by, input=kept, input_digest=digest)
+                self.items[run.run_id] = _checked(item)
                 self._listed.add(run.run_id)
             return self.items[run.run_id]
 
@@ -178,8 +190,8 @@ class InMemoryRunStore:
 
     def succeed(self, run_id: str, at: float) -> None:
         """End a run well."""
-        self._change(run_id, (RunState.RUNNING, RunState.FAILED), state=RunState.SUCCEEDED, ended_at=at)
-        self.close(run_id)
+        if self._change(run_id, (RunState.RUNNING, RunState.FAILED), state=RunState.SUCCEEDED, ended_at=at):
+            self.close(run_id)
 
     def fail(self, run_id: str, at: float, node: str, error: str) -> None:
         """End an open run with what failed."""
@@ -192,12 +204,20 @@ class InMemoryRunStore:
             self._change(run_id, (RunState.RUNNING,), state=RunState.EXPIRED, ended_at=at)
         self.close(run_id)
 
-    def reopen(self, run_id: str, deadline: float) -> None:
+    def cancel(self, run_id: str, at: float) -> None:
+        """End an open run for good."""
+        self._change(run_id, (RunState.RUNNING,), state=RunState.CANCELLED, ended_at=at)
+
+    def halt(self, run_id: str, at: float) -> None:
+        """End an open run as its deadline would."""
+        self._change(run_id, (RunState.RUNNING,), state=RunState.EXPIRED, ended_at=at)
+
+    def reopen(self, run_id: str, deadline: float, regions: Mapping[str, str] | None = None) -> None:
         """Go on with a run that had ended badly."""
         item = self.items.get(run_id)
         if item is None:
             return
-        run = replace(item.run, deadline=deadline)
+        run = replace(item.run, deadline=deadline, regions=item.run.regions if regions is None else dict(regions))
         if self._change(run_id, (RunState.FAILED, RunState.EXPIRED), state=RunState.RUNNING, run=run):
             self._listed.add(run_id)
 

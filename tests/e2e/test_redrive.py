@@ -97,6 +97,9 @@ def test_run_that_failed_goes_on_after_redrive_with_what_its_siblings_had_done(p
         "join": "waiting",
     }
     assert _node(failed, "join")["reported"] == 1
+    assert failed["failure"]["at"].startswith("app.py, line 26, in right")
+    assert "failed at app.py, line 26, in right" in project.run("caribou", "trace", "mend")
+    assert "right Traceback" in project.run("caribou", "logs", "mend", "--node", "right")
 
     local_cloud.client("ssm", HOME).put_parameter(Name=parameter, Type="String", Value="mended")
     project.run("caribou", "redrive", name, "--wait")
@@ -133,6 +136,9 @@ def test_run_that_succeeded_or_is_not_known_is_not_redriven(project, local_cloud
     assert "Run good of mending: SUCCEEDED" in shown
     assert "only a run that failed or expired" in project.run("caribou", "redrive", "good", code=2)
     assert "there is no such run" in project.run("caribou", "redrive", "nobody", code=2)
+    assert "it has ended: SUCCEEDED" in project.run("caribou", "cancel", "good", code=2)
+    assert project.run("caribou", "run", WORKFLOW, "-a", payload, "--name", "good") == "good\n"
+    assert "began with another payload" in project.run("caribou", "run", WORKFLOW, "-a", "1", "--name", "good", code=2)
     assert "there is no such run" in project.run("caribou", "trace", "nobody", code=2)
 
 

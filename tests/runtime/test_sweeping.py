@@ -16,7 +16,7 @@ HOME, AWAY = "us-east-1", "us-west-2"
 NOW_S, DEADLINE_S = 1.7e9, 1.7e9 + 3600
 RUN = Run("run", "0.0.1", "g", "p", {"b": AWAY}, NOW_S, DEADLINE_S)
 ENVELOPE = Envelope(RUN, "b", "a#0", "i", 1, NOW_S, "1")
-RUNNING, SUCCEEDED, FAILED, EXPIRED = RunState
+RUNNING, SUCCEEDED, FAILED, EXPIRED, CANCELLED = RunState
 
 
 def _event(error_type, message=ENVELOPE, region=None, function=None, handle="h"):

@@ -98,6 +98,7 @@ CALLS = {
     "bus.publish": lambda ports, region: ports.bus.publish(region, "b", "text"),
     "claims.claim": lambda ports, region: ports.claims.claim(region, "run", "b", "owner", 0),
     "claims.claimed": lambda ports, region: ports.claims.claimed(region, "run", "b"),
+    "claims.stop": lambda ports, region: ports.claims.stop(region, "run", "b"),
     "syncs.put_payload": lambda ports, region: ports.syncs.put_payload(region, "run", "b", "a#0", StoredPayload("1")),
     "syncs.report": lambda ports, region: ports.syncs.report(region, "run", "b", "a#0", taken=True),
     "syncs.read": lambda ports, region: ports.syncs.read(region, "run", "b"),
@@ -116,6 +117,8 @@ HOME_CALLS = {
     "runs.fail": lambda ports: ports.runs.fail("run", 1.0, "b", "error"),
     "runs.expire": lambda ports: ports.runs.expire("run", 1.0),
     "runs.reopen": lambda ports: ports.runs.reopen("run", 1.0),
+    "runs.halt": lambda ports: ports.runs.halt("run", 1.5),
+    "runs.cancel": lambda ports: ports.runs.cancel("run", 1.5),
     "runs.close": lambda ports: ports.runs.close("run"),
     "runs.get": lambda ports: ports.runs.get("run"),
     "runs.listed": lambda ports: ports.runs.listed(),
@@ -123,7 +126,7 @@ HOME_CALLS = {
     "parking.parked": lambda ports: ports.parking.parked("run"),
     "parking.unpark": lambda ports: ports.parking.unpark(PARKED),
 }
-NOTHING_THERE = {("claims.claimed", "ResourceNotFoundException")}
+NOTHING_THERE = {("claims.claimed", "ResourceNotFoundException"), ("claims.stop", "ResourceNotFoundException")}
 """What is an answer: a region that is retired has no claims."""
 EVERY = [(call, region) for call in CALLS for region in (AWAY, HOME)] + [(call, HOME) for call in HOME_CALLS]
 

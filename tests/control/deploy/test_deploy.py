@@ -124,6 +124,22 @@ def test_deploy_when_the_graph_changed_and_it_is_forced_then_it_may_be(workflow,
     refuse(PlacedWorkflow(workflow, placed()), other_graph(situation(workflow, placed(), open_runs=3)), force=True)
 
 
+def test_deploy_when_the_graph_changed_under_one_version_then_it_is_refused_with_both_unless_it_is_forced(
+    workflow, placed
+):
+    """What runs, records and placements say of their graph would be wrong."""
+    met = other_graph(situation(workflow, placed()))
+    same = replace(met.deployed.home, outputs={**met.deployed.home.outputs, "WorkflowVersion": "0.0.1"})
+    met = replace(met, deployed=replace(met.deployed, home=same))
+    now = workflow.graph.digest[:12]
+    with pytest.raises(
+        InvalidInputError, match=rf"0\.0\.1, deployed with graph .*, now with graph {now}.*raise the ver"
+    ):
+        refuse(PlacedWorkflow(workflow, placed()), met, force=False)
+    refuse(PlacedWorkflow(workflow, placed()), met, force=True)
+    refuse(PlacedWorkflow(workflow, placed()), other_graph(situation(workflow, placed())), force=False)
+
+
 @pytest.mark.parametrize(
     ("is_enabled", "said"),
     [
