@@ -106,6 +106,11 @@ class WorkflowNames:
         return f"{readable}-{account}-{region}"
 
     @property
+    def alarm(self) -> str:
+        """Name of the alarm that tells somebody, at home, and what the names of those that it is over begin with."""
+        return self._prefix
+
+    @property
     def registration(self) -> str:
         """Name of the SSM parameter from which the control plane knows the workflow."""
         return f"{registrations_path(self.stage)}/{self.workflow}"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from caribou.model.health.metrics import HealthMetric
 from caribou.model.run.envelope import Pointer, Run, StoredPayload
 from caribou.model.run.item import NO_RESULTS, Claim, FailedEvent, Listed, Parked, RunItem, SyncInputs, SyncState
 
@@ -75,19 +76,25 @@ class RunStore(Protocol):
         """RUNNING to FAILED, with the failing node and its error. The run stays on the sweeper's list."""
 
     def expire(self, run_id: str, at: float) -> None:
-        """RUNNING to EXPIRED, if its deadline, which a redrive may have moved, has passed by then."""
+        """RUNNING to EXPIRED, if its deadline, which a redrive may have moved, has passed by then.
+
+        The run stays on the sweeper's list.
+        """
 
     def reopen(self, run_id: str, deadline: float) -> None:
         """FAILED or EXPIRED to RUNNING, with a new deadline."""
 
+    def notified(self, run_id: str, ended_at: float) -> None:
+        """Note that an event was sent of a run's end, if it is FAILED or EXPIRED since then."""
+
     def close(self, run_id: str) -> None:
-        """Take a run that is not RUNNING off the sweeper's list: what is left of it is parked."""
+        """Take a run off the sweeper's list that has ended and is notified: what is left of it is parked."""
 
     def get(self, run_id: str) -> RunItem | None:
         """The item, or None. InvalidRunItemError if it is not one that the runtime wrote."""
 
     def listed(self) -> Listed:
-        """The sweeper's list: runs that are RUNNING, or FAILED with a message that is not parked yet.
+        """The sweeper's list: runs that are RUNNING, or ended badly and are not notified, or not parked yet.
 
         A long list comes in parts, one a call, again from the start after the last.
         """
@@ -132,6 +139,20 @@ class PayloadStore(Protocol):
         """The payload at the pointer, its digest and size checked."""
 
 
+class Notifier(Protocol):
+    """Tells others, by events, that runs ended badly: at least once, since who sends may die before he has noted it."""
+
+    def notify(self, ended: Sequence[RunItem]) -> tuple[RunItem, ...]:
+        """Send an event for each of up to ten runs; those whose event was taken. Raises UnreachableError."""
+
+
+class Metrics(Protocol):
+    """Says numbers to whoever watches. Never raises: no run waits for that."""
+
+    def put(self, values: Mapping[HealthMetric, float]) -> None:
+        """Send values of some metrics of the workflow, as of now."""
+
+
 class Clock(Protocol):
     """Reads the time."""
 
@@ -151,6 +172,8 @@ class Ports:
     clock: Clock
     failures: Failures
     parking: Parking
+    notifier: Notifier
+    metrics: Metrics
 
     def stored(self, region: str, place: tuple[str, str, str], text: str) -> Pointer:
         """Keep an encoded payload that is too large, by its run, node and edge; where it rests.

@@ -24,6 +24,7 @@ LISTED_AT_ONCE = 20_000
 """Open runs that are read at once, give or take a page: some 40 MB, and some eight seconds of a sweeper's CPU time."""
 _DAY_S = 24 * 3600
 _NO_LEAVES = {"SS": ()}
+_ENDED_BADLY = {":failed": {"S": RunState.FAILED}, ":expired": {"S": RunState.EXPIRED}}
 _INPUT = ("input", "input_pointer")
 
 ON_LIST: Mapping[str, Any] = {"IndexName": OPEN_INDEX}
@@ -111,21 +112,30 @@ class DynamoRunStore:
             {"#state": "state"},
             values,
         )
-        self.close(run_id)
 
     def reopen(self, run_id: str, deadline: float) -> None:
         """Go on with a run that had ended badly."""
         said = {"deadline": number(deadline), OPEN_INDEX: _listed(run_id)}
         self._change(run_id, (RunState.FAILED, RunState.EXPIRED), RunState.RUNNING, said)
 
+    def notified(self, run_id: str, ended_at: float) -> None:
+        """Note of which end an event was sent."""
+        self._update(
+            run_id,
+            "SET notified_end = :at",
+            "ended_at = :at AND #state IN (:failed, :expired)",
+            {"#state": "state"},
+            {**_ENDED_BADLY, ":at": number(ended_at)},
+        )
+
     def close(self, run_id: str) -> None:
         """Take a run off the list."""
         self._update(
             run_id,
             "REMOVE #open",
-            "attribute_exists(run_id) AND #state <> :running",
+            "notified_end = ended_at AND #state IN (:failed, :expired)",
             {"#open": OPEN_INDEX, "#state": "state"},
-            {":running": {"S": RunState.RUNNING}},
+            _ENDED_BADLY,
         )
 
     def get(self, run_id: str) -> RunItem | None:
@@ -205,7 +215,7 @@ def use_in(item: Mapping[str, Any]) -> dict[str, Any] | None:
             "state": RunState(item["state"]["S"]),
             "regions": frozenset(_regions(item).values()),
             "deadline": seconds_in(item["deadline"]["N"]),
-            "ended_at": _ended_at(item),
+            "ended_at": _seconds(item, "ended_at"),
         }
     except NOT_OURS as error:
         raise _unreadable(item, error) from error
@@ -227,12 +237,13 @@ def _run_item(item: Mapping[str, Any]) -> RunItem:
         leaves=frozenset(item["leaves"]["SS"]),
         state=RunState(item["state"]["S"]),
         ended=frozenset(item.get("ended", _NO_LEAVES)["SS"]),
-        ended_at=_ended_at(item),
+        ended_at=_seconds(item, "ended_at"),
         failed_node=item["failed_node"]["S"] if "failed_node" in item else None,
         error=item["error"]["S"] if "error" in item else None,
         results=_results(item),
         begun_by=item["begun_by"]["S"] if "begun_by" in item else None,
         input=_input_in(item),
+        notified_end=_seconds(item, "notified_end"),
     )
 
 
@@ -254,8 +265,8 @@ def _regions(item: Mapping[str, Any]) -> dict[str, str]:
     return region_by_node(json.loads(item["regions"]["S"]))
 
 
-def _ended_at(item: Mapping[str, Any]) -> float | None:
-    return seconds_in(item["ended_at"]["N"]) if "ended_at" in item else None
+def _seconds(item: Mapping[str, Any], name: str) -> float | None:
+    return seconds_in(item[name]["N"]) if name in item else None
 
 
 def _unreadable(item: Mapping[str, Any], error: Exception) -> InvalidRunItemError:

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from aws_cdk import Annotations, App, Validations
+from aws_cdk import Annotations, App, Stack, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from caribou.model.errors import CaribouError, InvalidInputError
+from caribou.model.health.alarm_topic import ALARM_TOPIC_KEY
 from caribou.model.names import refuse_reserved_name
 from caribou.model.placement import Placement
 from caribou.model.printable import printable
@@ -52,12 +53,23 @@ def add_stacks(app: App, root: Path, now: datetime) -> None:
     context = read_context(app)
     folders = {folder.name: folder for folder in workflow_folders(root)}
     refuse_equal_names(folders)
-    ControlPlaneStack(app, stage=context.stage, control_region=context.control_region, sources=context.sources)
+    control = ControlPlaneStack(
+        app,
+        stage=context.stage,
+        control_region=context.control_region,
+        sources=context.sources,
+        alarm_topic=context.alarm_topics.get(context.control_region),
+    )
+    warn_of_silence(control, context.control_region, context.alarm_topics)
     for workflow in _workflows(folders, _only(root, context)):
         refuse_reserved_name(workflow.name, f"workflows/{workflow.name}")
         refuse_long_names(workflow, context.stage)
         placement = _placement(workflow, context, root, now)
-        stack = add_workflow(app, Deployment(workflow, placement, context.stage, context.control_region))
+        home = workflow.manifest.home_region
+        topic = workflow.manifest.alarm_topic or context.alarm_topics.get(home)
+        stack = add_workflow(app, Deployment(workflow, placement, context.stage, context.control_region, topic))
+        if topic is None:
+            warn_of_silence(stack, home, context.alarm_topics)
         if placement.is_expired(now):
             Annotations.of(stack).add_warning_v2(
                 "caribou:placementExpired",
@@ -82,6 +94,16 @@ def add_stacks(app: App, root: Path, now: datetime) -> None:
                 "The manifest's additional_docker_commands are not run, since functions are no Docker images: what "
                 "they install must come with requirements.txt or in the workflow's folder",
             )
+
+
+def warn_of_silence(stack: Stack, region: str, topics: Mapping[str, str]) -> None:
+    """Warn that a stack has no alarms although the context names topics: none is in its region, where alarms are."""
+    if topics and region not in topics:
+        Annotations.of(stack).add_warning_v2(
+            "caribou:noAlarms",
+            f"There are no alarms in {region}, since {ALARM_TOPIC_KEY} has topics in {', '.join(sorted(topics))} "
+            "alone, and an alarm can tell none of another region. Add one, with a comma between",
+        )
 
 
 def _workflows(folders: Mapping[str, Path], only: str | None) -> Iterable[Workflow]:

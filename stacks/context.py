@@ -10,6 +10,7 @@ from aws_cdk import App
 from caribou.collectors.bodies import KINDS, Kind
 from caribou.collectors.sources.registry import DEFAULT_SOURCE, source_key, source_of
 from caribou.model.errors import InvalidInputError
+from caribou.model.health.alarm_topic import ALARM_TOPIC_KEY, topics_by_region
 from caribou.model.names import (
     CONTROL_REGION_KEY,
     DEFAULT_CONTROL_REGION,
@@ -20,15 +21,15 @@ from caribou.model.names import (
 )
 
 PLACEMENT, WORKFLOW = "placement", "workflow"
-_KEYS = (PLACEMENT, WORKFLOW, STAGE_KEY, CONTROL_REGION_KEY, *(source_key(kind) for kind in KINDS))
+_KEYS = (PLACEMENT, WORKFLOW, STAGE_KEY, CONTROL_REGION_KEY, ALARM_TOPIC_KEY, *(source_key(kind) for kind in KINDS))
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """What was asked for.
 
-    A placement (`home`, or a file) and a workflow, or None; the stage and the control region; and for each kind of
-    facts the name of its source.
+    A placement (`home`, or a file) and a workflow, or None; the stage and the control region; for each kind of
+    facts the name of its source; and region to the topic that its alarms go to.
     """
 
     placement: str | None
@@ -36,6 +37,7 @@ class Context:
     stage: str
     control_region: str
     sources: Mapping[Kind, str]
+    alarm_topics: Mapping[str, str]
 
 
 def read_context(app: App) -> Context:
@@ -45,7 +47,9 @@ def read_context(app: App) -> Context:
     chosen = given.get(CONTROL_REGION_KEY, DEFAULT_CONTROL_REGION)
     region = checked_control_region(chosen, f"context key {CONTROL_REGION_KEY}")
     sources = {kind: _source(kind, given) for kind in KINDS}
-    return Context(given.get(PLACEMENT), given.get(WORKFLOW), stage, region, sources)
+    named = given.get(ALARM_TOPIC_KEY)
+    topics = {} if named is None else topics_by_region(named, f"context key {ALARM_TOPIC_KEY}")
+    return Context(given.get(PLACEMENT), given.get(WORKFLOW), stage, region, sources, topics)
 
 
 def _source(kind: Kind, given: Mapping[str, str]) -> str:

@@ -60,6 +60,7 @@ class RunItem:
 
     `results` has what leaves returned, as payload text by leaf, where it is a payload and small. `begun_by` is the
     `message_id` of the start that began it, `input` what it began with, if that is kept: see `kept_input`.
+    `notified_end` is the `ended_at` of which an event was sent; a run that a redrive opened may end badly again.
     """
 
     run: Run
@@ -72,6 +73,7 @@ class RunItem:
     results: Mapping[str, str] = field(default_factory=dict)
     begun_by: str | None = None
     input: StoredPayload | None = None
+    notified_end: float | None = None
 
     def is_of(self, start: Start) -> bool:
         """Whether it is the start's own run: a start of the same name that is another's has no say in it.
@@ -89,6 +91,16 @@ class RunItem:
         if self.ended_at is None or self.state is RunState.RUNNING:
             return None
         return self.ended_at - self.run.started_at
+
+    @property
+    def has_ended_badly(self) -> bool:
+        """Whether it failed or expired."""
+        return self.state in (RunState.FAILED, RunState.EXPIRED)
+
+    @property
+    def is_notified(self) -> bool:
+        """Whether an event was sent of how it ended."""
+        return self.ended_at is not None and self.notified_end == self.ended_at
 
     @property
     def is_complete(self) -> bool:

@@ -81,6 +81,7 @@ def parse_manifest(data: object, where: str, graph: Graph) -> Manifest:
         python_version=settings.python_version,
         placement_days=settings.placement_days,
         log_retention_days=settings.log_retention_days,
+        alarm_topic=settings.alarm_topic,
     )
 
 
