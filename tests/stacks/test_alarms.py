@@ -6,7 +6,7 @@ import re
 import pytest
 from builders import topic_in
 
-from caribou.model.errors import InvalidInputError, InvalidManifestError
+from caribou.model.errors import InvalidManifestError
 from caribou.model.project.workflow import read_workflow
 from caribou.runtime.record_log import record_line
 from caribou.runtime.testing import Disorder, LocalRunner, load_functions
@@ -91,12 +91,6 @@ def test_topic_when_the_manifest_s_is_none_or_elsewhere_then_it_is_refused(new_p
     manifest.write_text(manifest.read_text() + f"  alarm_topic: {topic}\n")
     with pytest.raises(InvalidManifestError, match=said):
         synthesised(root, placement="home")
-
-
-def test_topic_when_the_context_s_is_none_then_it_is_refused(synthesised):
-    """One message, before anything is synthesised."""
-    with pytest.raises(InvalidInputError, match="caribou:alarm_topic: is not the ARN of an SNS topic"):
-        synthesised(placement="home", caribou__alarm_topic="on-call")
 
 
 def test_topic_when_the_context_has_none_of_a_stack_s_region_then_synth_warns_of_it(synthesised):

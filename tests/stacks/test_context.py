@@ -58,6 +58,7 @@ def regions_of(assembly):
         ({"caribou__stage": "under_score"}, "is no name for a stage"),
         ({"caribou__control_region": "moon-1"}, "caribou:control_region: is not a region that Caribou knows"),
         ({"caribou__carbon_source": "moon"}, "context key caribou:carbon_source: is no source of carbon facts"),
+        ({"caribou__alarm_topic": "on-call"}, "context key caribou:alarm_topic: is not the ARN of an SNS topic"),
         ({"workflow": "village"}, "village: is no workflow of this project. To fix: use one of city_tour"),
         ({"placement": "nowhere.json"}, "nowhere.json: can't be read (found: No such file or directory)"),
         ({"placement": "workflows"}, "workflows: can't be read (found: Is a directory)"),
@@ -325,8 +326,8 @@ def test_app_when_run_as_a_program_then_a_mistake_is_one_message_and_exit_code_2
     if own_fault:
         assert (done.returncode, done.stdout) == (2, "")
         keys = (
-            "caribou:carbon_source, caribou:control_region, caribou:performance_source, caribou:provider_source, "
-            "caribou:stage, placement, workflow"
+            "caribou:alarm_topic, caribou:carbon_source, caribou:control_region, caribou:performance_source, "
+            "caribou:provider_source, caribou:stage, placement, workflow"
         )
         assert done.stderr == f"caribou:x: is no context key. To fix: use one of {keys}.\n"
     else:
