@@ -22,7 +22,7 @@ from typing import Any
 from caribou.collectors.age import data_age
 from caribou.collectors.bodies import Kind
 from caribou.collectors.collection_report import CollectionReport, example
-from caribou.collectors.facts import DynamoFactTable, collect
+from caribou.collectors.facts import DynamoFactTable, FactTable, collect
 from caribou.collectors.log_collection import LogCollection, collect_logs
 from caribou.collectors.logs import CloudWatchLogReader
 from caribou.collectors.records import DynamoRecordTable
@@ -74,7 +74,7 @@ def workflow_handler(event: Mapping[str, Any], context: object) -> Answer:
     return _answer(collect_all(turned(wanted, int(now_s // 3600)), work, _end_s(context)), wrong)
 
 
-def _say_age(table: DynamoFactTable, stage: str) -> None:
+def _say_age(table: FactTable, stage: str) -> None:
     """Say how old the facts are, if they are; that it can't be said is a warning, and keeps no logs from being read."""
     try:
         if age := data_age(table, datetime.now(UTC)):

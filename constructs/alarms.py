@@ -1,4 +1,4 @@
-"""Alarms: a few, each of which says one thing, and a composite one, which alone tells somebody.
+"""Alarms: a few, each of which says one thing, and a composite one, which alone notifies somebody.
 
 They are made where a topic is named, since an alarm costs money and wakes a person. What each means, and what to do, is
 in docs/alarms.md.
@@ -21,7 +21,7 @@ from caribou.model.health.metrics import WORKFLOW_DIMENSION, HealthMetric, names
 from caribou.model.names import WorkflowNames
 
 EXPIRES_SOON_H, DATA_IS_OLD_H = 24, 48
-"""The placement's hours that are left, and the hours that facts may be old, at which somebody is told."""
+"""The placement's hours that are left, and the hours that facts may be old, at which somebody is notified."""
 QUEUE_AGE_S = 900
 """The sweeper looks into the entry's failure queue each minute: what lies there for longer, it can do nothing with."""
 _MINUTE, _FIVE, _HOUR = Duration.minutes(1), Duration.minutes(5), Duration.hours(1)
@@ -48,7 +48,7 @@ class AlarmProps:
 
 
 class Alarms(Construct):
-    """Alarms by what each is of, and the composite one over them, which tells the topic when the first goes off.
+    """Alarms by what each is of, and the composite one over them, which notifies the topic when the first goes off.
 
     Their names are fixed, since they are what a person reads in the message: `<prefix>/<what>`, the composite's is the
     prefix. No workflow has a `/` in its name.

@@ -107,7 +107,7 @@ class WorkflowNames:
 
     @property
     def alarm(self) -> str:
-        """Name of the alarm that tells somebody, at home, and what the names of those that it is over begin with."""
+        """Name of the alarm that notifies somebody, at home, and what the names of those that it is over begin with."""
         return self._prefix
 
     @property

@@ -46,7 +46,7 @@ class ControlNames:
 
     @property
     def alarm(self) -> str:
-        """Name of the alarm that tells somebody. No workflow is called `collector`, so none has the same."""
+        """Name of the alarm that notifies somebody. No workflow is called `collector`, so none has the same."""
         return f"caribou-{self.stage}-collector"
 
     def placement_bucket(self, account: str, region: str) -> str:

@@ -32,7 +32,7 @@ class Notices:
     noting: Callable[[str], AbstractContextManager[None]]
 
     def give(self, items: Iterable[RunItem], most: int) -> int:
-        """Notify of up to `most` listed runs that ended badly, those first that nobody was told of; how many were new.
+        """Notify of up to `most` listed runs that ended badly, those without an event first; how many were new.
 
         The bus is left for this sweep when it fails once: so its silence costs one time limit, and no run its turn.
         """

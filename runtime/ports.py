@@ -140,7 +140,7 @@ class PayloadStore(Protocol):
 
 
 class Notifier(Protocol):
-    """Tells others, by events, that runs ended badly: at least once, since who sends may die before he has noted it."""
+    """Notifies others, by events, that runs ended badly: at least once, as who sends may die before that is noted."""
 
     def notify(self, ended: Sequence[RunItem]) -> tuple[RunItem, ...]:
         """Send an event for each of up to ten runs; those whose event was taken. Raises UnreachableError."""

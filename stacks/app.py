@@ -102,7 +102,7 @@ def warn_of_silence(stack: Stack, region: str, topics: Mapping[str, str]) -> Non
         Annotations.of(stack).add_warning_v2(
             "caribou:noAlarms",
             f"There are no alarms in {region}, since {ALARM_TOPIC_KEY} has topics in {', '.join(sorted(topics))} "
-            "alone, and an alarm can tell none of another region. Add one, with a comma between",
+            "alone, and an alarm can notify none of another region. Add one, with a comma between",
         )
 
 

@@ -326,7 +326,7 @@ class ManifestFile(_Section):
         if topic is not None and region_of_topic(topic) != home:
             raise finding(
                 f"caribou.alarm_topic is in {region_of_topic(topic)}, and alarms are at home, in {home}",
-                f"name a topic in {home}: an alarm can tell no other",
+                f"name a topic in {home}: an alarm can notify no other",
             )
         return self
 

@@ -338,7 +338,7 @@ def _bucket(region: str) -> str:
 
 
 class InMemoryNotifier:
-    """Keeps what it was told: each end by itself, in `ends`."""
+    """Keeps what it was given: each end by itself, in `ends`."""
 
     def __init__(self) -> None:
         self.ends: list[RunItem] = []

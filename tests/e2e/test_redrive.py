@@ -119,17 +119,17 @@ def test_run_that_failed_goes_on_after_redrive_with_what_its_siblings_had_done(p
 
 
 def test_run_that_failed_is_an_event_for_others_a_metric_and_an_alarm(project, local_cloud):
-    """The rule of docs/alarms.md gets it, with the error's type; the composite alarm is there, and tells the topic."""
+    """The rule of docs/alarms.md gets it, with the error's type; the composite alarm is there, for the topic."""
     inbox = _rule_of_the_docs(local_cloud)
     payload = json.dumps({"mode": "read", "parameter": "/mending/nowhere"})
-    project.run("caribou", "run", WORKFLOW, "-a", payload, "--name", "told", "--wait", code=1)
-    event = eventually(lambda: _sweep(local_cloud) and _received(local_cloud, inbox, "told"), "the event")
+    project.run("caribou", "run", WORKFLOW, "-a", payload, "--name", "noticed", "--wait", code=1)
+    event = eventually(lambda: _sweep(local_cloud) and _received(local_cloud, inbox, "noticed"), "the event")
     assert (event["source"], event["detail-type"]) == ("caribou", "Run failed")
     assert event["detail"] == {
         "workflow": WORKFLOW,
         "stage": "dev",
         "version": "0.0.1",
-        "run_id": "told",
+        "run_id": "noticed",
         "node": "right:begin_0_1:2",
         "error_type": "ParameterNotFound",
     }

@@ -1,4 +1,4 @@
-"""What those outside are told of runs that failed or expired: an event each, whatever breaks on the way."""
+"""What those outside hear of runs that failed or expired: an event each, whatever breaks on the way."""
 
 import json
 from dataclasses import replace
@@ -24,7 +24,7 @@ FAILED, EXPIRED, RUNNING, SUCCEEDED = RunState.FAILED, RunState.EXPIRED, RunStat
 
 
 class Bus:
-    """A bus that takes what it is told to: `fails` raises, of each call it leaves `left_out` out."""
+    """A bus that takes what it should: `fails` raises, of each call it leaves `left_out` out."""
 
     def __init__(self):
         self.ends, self.calls, self.fails, self.left_out = [], 0, False, 0

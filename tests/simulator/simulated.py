@@ -699,7 +699,7 @@ class Invariants:
             elif item.run.deadline > world.now_s + SKEW_S * world.is_skewed:
                 raise Violation(f"{run_id} expired before its deadline")
             if item.has_ended_badly and (run_id, item.state, item.ended_at) not in self._notified():
-                raise Violation(f"nobody was told that {run_id} is {item.state}")
+                raise Violation(f"nobody was notified that {run_id} is {item.state}")
 
     def _notified(self):
         return {(end.run.run_id, end.state, end.ended_at) for end in self._world.cloud.notifier.ends}

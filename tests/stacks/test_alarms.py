@@ -1,13 +1,15 @@
-"""The alarms of a workflow and of the control plane: what they watch, whom they tell, and when there are none."""
+"""The alarms of a workflow and of the control plane: what they watch, whom they notify, and when there are none."""
 
 import json
 import re
 
 import pytest
-from builders import topic_in
+from builders import ROOT, topic_in
 
 from caribou.model.errors import InvalidManifestError
+from caribou.model.health.metrics import HealthMetric
 from caribou.model.project.workflow import read_workflow
+from caribou.model.standing import CONTROL_PLANE_ALARMS, WORKFLOW_ALARMS
 from caribou.runtime.record_log import record_line
 from caribou.runtime.testing import Disorder, LocalRunner, load_functions
 
@@ -26,7 +28,7 @@ def test_alarms_when_no_topic_is_named_then_there_are_none(moved):
     assert [moved.properties(stack, kind) for stack in moved.stacks for kind in (ALARM, COMPOSITE)] == [[]] * 10
 
 
-def test_alarms_when_a_topic_is_named_then_one_composite_alarm_tells_it_and_the_others_tell_nobody(alarmed):
+def test_alarms_when_a_topic_is_named_then_one_composite_alarm_notifies_it_and_the_others_nobody(alarmed):
     """One message for what goes wrong at one time."""
     for stack, region, name in ((HOME_STACK, HOME, "caribou-dev-city_tour"), (CONTROL, WEST, "caribou-dev-collector")):
         (composite,) = alarmed.properties(stack, COMPOSITE)
@@ -56,6 +58,25 @@ def test_alarms_when_the_control_plane_has_some_then_they_are_of_its_collectors_
     kinds = ("Carbon", "Provider", "Performance", "Workflow")
     assert set(found) == {*(f"{kind}CollectorErrors" for kind in kinds), "WorkflowCollectorMissing", "DataAgeHours"}
     assert "Dimensions" not in found["DataAgeHours"]
+
+
+def test_alarms_when_they_are_paid_for_then_the_page_on_costs_has_as_many(alarmed):
+    """Each costs money whether or not it ever goes off."""
+    assert len(alarms(alarmed, HOME_STACK)) == WORKFLOW_ALARMS
+    assert len(alarms(alarmed, CONTROL)) == CONTROL_PLANE_ALARMS
+
+
+def test_page_when_an_alarm_or_a_metric_is_there_then_it_says_what_it_means(alarmed):
+    """At three in the morning: docs/alarms.md has a row for each, and none for what is not there."""
+    rows = [
+        line.split("|")[1] for line in (ROOT / "docs" / "alarms.md").read_text().splitlines() if line.startswith("| `")
+    ]
+    said = {name for row in rows for name in re.findall(r"`([A-Z<][\w<>]+)`", row)}
+    collectors = {
+        re.sub("^(Carbon|Provider|Performance|Workflow)(?=CollectorErrors)", "<Kind>", name)
+        for name in alarms(alarmed, CONTROL)
+    }
+    assert said == {*alarms(alarmed, HOME_STACK), *collectors, *(metric.value for metric in HealthMetric)}
 
 
 def test_alarms_when_they_are_of_lambda_or_a_queue_then_of_one_that_is_there(alarmed):
