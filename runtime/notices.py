@@ -69,8 +69,12 @@ class Notices:
 
 
 def _has_ended_badly(item: RunItem) -> bool:
-    """One that failed, and all of which ran after all, ends well in this sweep."""
-    return item.has_ended_badly and not (item.state is RunState.FAILED and item.is_complete)
+    """Whether there is an end to notify of: one that failed, and all of which ran after all, ends well in this sweep.
+
+    What says no time is not the runtime's doing: its event would be sent each minute, since no end could be noted.
+    """
+    ends_well = item.state is RunState.FAILED and item.is_complete
+    return item.has_ended_badly and item.ended_at is not None and not ends_well
 
 
 def _by_turn(item: RunItem) -> tuple[bool, float]:

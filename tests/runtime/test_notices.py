@@ -161,15 +161,22 @@ def test_notice_when_there_are_many_lost_runs_then_a_new_failure_has_its_turn(wo
     assert world.sweep().notified == 1
 
 
+def test_notice_when_a_run_says_no_time_of_its_end_then_none_is_sent_of_it_each_minute(world):
+    """A function wrote it: what has no end can't be noted as notified."""
+    world.ended("forged", at=None)
+    world.ended("f")
+    assert [world.sweep().notified for _ in range(2)] == [1, 0]
+
+
 def test_event_when_an_error_has_a_text_then_its_type_alone_is_in_it():
     """Texts of errors stay in their region, and a function may have written anything as its node."""
-    run = Run("run", "0.0.1", "g", "p", {}, NOW_S, DEADLINE_S)
+    run = Run("run", "1" * 9000, "g", "p", {}, NOW_S, DEADLINE_S)
     item = RunItem(run, frozenset("b"), FAILED, ended_at=NOW_S, failed_node="b" * 9000, error="KeyError: 'secret'")
     detail = detail_of(item, "shop", "dev")
     assert detail == {
         "workflow": "shop",
         "stage": "dev",
-        "version": "0.0.1",
+        "version": "1" * 500,
         "run_id": "run",
         "node": "b" * 500,
         "error_type": "KeyError",
