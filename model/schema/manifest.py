@@ -12,6 +12,7 @@ from typing import Any
 
 from caribou.model.errors import InvalidManifestError
 from caribou.model.graph import Function, Graph
+from caribou.model.health.alarm_topic import region_of_topic
 from caribou.model.manifest import ExternalData, FunctionSettings, Manifest, RegionRules
 from caribou.model.metric import Metric
 from caribou.model.paths import is_file
@@ -62,6 +63,7 @@ def parse_manifest(data: object, where: str, graph: Graph) -> Manifest:
     """The manifest in a file's data, with the settings of each function of the graph. Raises InvalidManifestError."""
     file = validated(ManifestFile, data, where, InvalidManifestError)
     _check_identity(file, where, graph)
+    _check_topic(file, where)
     settings = file.caribou
     estimate = file.estimated_invocations_per_month
     return Manifest(
@@ -115,6 +117,17 @@ def _check_identity(file: ManifestFile, where: str, graph: Graph) -> None:
                 found=found,
                 fix="write the same in both",
             )
+
+
+def _check_topic(file: ManifestFile, where: str) -> None:
+    topic, home = file.caribou.alarm_topic, file.home_region.region
+    if topic is not None and region_of_topic(topic) != home:
+        raise InvalidManifestError(
+            f"it is in {region_of_topic(topic)}, and alarms are at home, in {home}",
+            where=f"{where}: caribou.alarm_topic",
+            found=topic,
+            fix=f"name a topic in {home}: an alarm can notify no other",
+        )
 
 
 def _function_settings(function: Function, file: ManifestFile, where: str) -> FunctionSettings:

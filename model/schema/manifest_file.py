@@ -321,16 +321,6 @@ class ManifestFile(_Section):
     """Settings that the reference system does not have."""
 
     @model_validator(mode="after")
-    def _check_topic(self) -> Self:
-        topic, home = self.caribou.alarm_topic, self.home_region.region
-        if topic is not None and region_of_topic(topic) != home:
-            raise finding(
-                f"caribou.alarm_topic is in {region_of_topic(topic)}, and alarms are at home, in {home}",
-                f"name a topic in {home}: an alarm can notify no other",
-            )
-        return self
-
-    @model_validator(mode="after")
     def _check_robust(self) -> Self:
         first = (self.constraints.priority_order or [*Metric])[0]
         if self.caribou.robust and first != Metric.CARBON:

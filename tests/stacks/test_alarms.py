@@ -101,7 +101,7 @@ def test_alarms_when_the_manifest_names_a_topic_then_it_goes_before_the_contexts
 @pytest.mark.parametrize(
     ("topic", "said"),
     [
-        (topic_in(WEST), "is in us-west-2, and alarms are at home, in us-east-1"),
+        (topic_in(WEST), "caribou.alarm_topic: it is in us-west-2, and alarms are at home, in us-east-1"),
         ("on-call", "is not the ARN of an SNS topic"),
     ],
 )
