@@ -29,6 +29,7 @@ from caribou.collectors.records import DynamoRecordTable
 from caribou.collectors.registrations import SsmRegistry, registered
 from caribou.collectors.sources.registry import DEFAULT_SOURCE, source_of
 from caribou.model.errors import OperationFailedError
+from caribou.model.health.metrics import HealthMetric
 from caribou.model.registration import Registration
 from caribou.model.template_contract import FACT_TABLE_VARIABLE, RECORD_TABLE_VARIABLE, SOURCE_VARIABLE, STAGE_VARIABLE
 
@@ -78,11 +79,15 @@ def _say_age(table: FactTable, stage: str) -> None:
     """Say how old the facts are, if they are; that it can't be said is a warning, and keeps no logs from being read."""
     try:
         if age := data_age(table, datetime.now(UTC)):
-            from caribou.model.health.emf import emf_line  # noqa: PLC0415 - Powertools, for what is seldom said
-
-            sys.stdout.write(emf_line(stage, None, age).decode())
+            sys.stdout.write(_line(stage, age))
     except Exception:
         logger.exception("the age of facts is not known")
+
+
+def _line(stage: str, values: Mapping[HealthMetric, float]) -> str:
+    from caribou.model.health.emf import emf_line  # noqa: PLC0415 - Powertools, for what is seldom said
+
+    return emf_line(stage, None, values).decode()
 
 
 def turned(registrations: Sequence[Registration], by: int) -> list[Registration]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from aws_cdk import RemovalPolicy, Stack, Validations
 from aws_cdk import aws_s3 as s3
+from builders import topic_in
 from cdk_nag import AwsSolutionsChecks
 
 from caribou.local.tools import cdk_env
@@ -342,7 +343,7 @@ def test_checks_when_cdk_nag_looks_then_every_finding_of_ours_is_acknowledged(ne
     root = with_policy(new_project, json.dumps({"Statement": [wild, other]}))
     moved = solved(root, {"near": [WEST] * 24, "join": [WEST] * 12 + [CANADA] * 12})
     (root / "workflows" / "city_tour" / ".caribou" / "placement.json").write_text(json.dumps(moved))
-    app = new_app()
+    app = new_app(**{"caribou:alarm_topic": f"{topic_in('us-east-1')},{topic_in(WEST)}"})
     add_stacks(app, root, now)
     stacks = [child for child in app.node.children if isinstance(child, Stack)]
     assert [stack.region for stack in stacks if stack.node.id.startswith(f"{HOME_STACK}-us-west")] == [WEST]
