@@ -12,8 +12,7 @@ from aws_cdk import Annotations, App, Stack, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from caribou.model.errors import CaribouError, InvalidInputError
-from caribou.model.health.alarm_topic import ALARM_TOPIC_KEY
-from caribou.model.names import refuse_reserved_name
+from caribou.model.names import ALARM_TOPIC_KEY, refuse_reserved_name
 from caribou.model.placement import Placement
 from caribou.model.printable import printable
 from caribou.model.project.placement_choice import HOME, asked_for, committed
@@ -53,23 +52,24 @@ def add_stacks(app: App, root: Path, now: datetime) -> None:
     context = read_context(app)
     folders = {folder.name: folder for folder in workflow_folders(root)}
     refuse_equal_names(folders)
+    settings = context.settings
     control = ControlPlaneStack(
         app,
-        stage=context.stage,
-        control_region=context.control_region,
+        stage=settings.stage,
+        control_region=settings.control_region,
         sources=context.sources,
-        alarm_topic=context.alarm_topics.get(context.control_region),
+        account=settings.account,
+        alarm_topic=context.alarm_topics.get(settings.control_region),
     )
-    warn_of_silence(control, context.control_region, context.alarm_topics)
-    for workflow in _workflows(folders, _only(root, context)):
+    warn_of_silence(control, settings.control_region, context.alarm_topics)
+    for workflow in _workflows(folders, _only(root, context), context.settings.stage):
         refuse_reserved_name(workflow.name, f"workflows/{workflow.name}")
-        refuse_long_names(workflow, context.stage)
+        refuse_long_names(workflow, context.settings.stage)
         placement = _placement(workflow, context, root, now)
-        home = workflow.manifest.home_region
-        topic = workflow.manifest.alarm_topic or context.alarm_topics.get(home)
-        stack = add_workflow(app, Deployment(workflow, placement, context.stage, context.control_region, topic))
-        if topic is None:
-            warn_of_silence(stack, home, context.alarm_topics)
+        deployment = _deployment(workflow, placement, context)
+        stack = add_workflow(app, deployment)
+        if deployment.alarm_topic is None:
+            warn_of_silence(stack, workflow.manifest.home_region, context.alarm_topics)
         if placement.is_expired(now):
             Annotations.of(stack).add_warning_v2(
                 "caribou:placementExpired",
@@ -96,6 +96,19 @@ def add_stacks(app: App, root: Path, now: datetime) -> None:
             )
 
 
+def _deployment(workflow: Workflow, placement: Placement, context: Context) -> Deployment:
+    settings, manifest = context.settings, workflow.manifest
+    return Deployment(
+        workflow,
+        placement,
+        settings.stage,
+        settings.control_region,
+        settings.project_id,
+        settings.account,
+        alarm_topic=manifest.alarm_topic or context.alarm_topics.get(manifest.home_region),
+    )
+
+
 def warn_of_silence(stack: Stack, region: str, topics: Mapping[str, str]) -> None:
     """Warn that a stack has no alarms although the context names topics: none is in its region, where alarms are."""
     if topics and region not in topics:
@@ -106,14 +119,14 @@ def warn_of_silence(stack: Stack, region: str, topics: Mapping[str, str]) -> Non
         )
 
 
-def _workflows(folders: Mapping[str, Path], only: str | None) -> Iterable[Workflow]:
+def _workflows(folders: Mapping[str, Path], only: str | None, stage: str) -> Iterable[Workflow]:
     if only is None:
-        return [read_workflow(folder) for folder in folders.values()]
+        return [read_workflow(folder, stage) for folder in folders.values()]
     if only not in folders:
         raise InvalidInputError(
             "is no workflow of this project", where=only, fix=f"use one of {', '.join(folders) or 'workflows/<name>/'}"
         )
-    return [read_workflow(folders[only])]
+    return [read_workflow(folders[only], stage)]
 
 
 def _only(root: Path, context: Context) -> str | None:

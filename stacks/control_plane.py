@@ -29,7 +29,7 @@ from caribou.model.template_contract import (
     Output,
     StackRole,
 )
-from caribou.stacks.tags import stack_tags
+from caribou.stacks.tags import mark, stack_tags
 
 _EVERY_H = {"carbon": 24, "provider": 24, "performance": 24, "workflow": 1}
 """The collectors, and how many hours lie between two of their runs."""
@@ -47,13 +47,14 @@ class ControlPlaneStack(Stack):
         stage: str,
         control_region: str,
         sources: Mapping[Kind, str],
+        account: str | None = None,
         alarm_topic: str | None = None,
     ) -> None:
         super().__init__(
             scope,
             CONTROL_PLANE_STACK_ID,
             stack_name=stack_name(CONTROL_PLANE_STACK_ID, stage),
-            env=Environment(region=control_region),
+            env=Environment(account=account, region=control_region),
             description="Caribou's control plane",
             suppress_template_indentation=True,
             tags=stack_tags(stage, StackRole.CONTROL),
@@ -68,6 +69,7 @@ class ControlPlaneStack(Stack):
             each = control_plane_alarms(stage, collectors, hourly="workflow")
             Alarms(self, "Alarms", prefix=self._names.alarm, topic=alarm_topic, each=each)
         CfnOutput(self, Output.PLACEMENT_BUCKET, value=self.placements.bucket_name)
+        mark(self, stage, StackRole.CONTROL)
 
     def _table(
         self, construct_id: str, name: str, partition: str, sort: str | None = None, *, outlives: bool = True

@@ -6,8 +6,6 @@ import re
 
 from caribou.model.errors import InvalidInputError
 
-ALARM_TOPIC_KEY = "caribou:alarm_topic"
-"""The context key: a topic's ARN, or one a region, with commas between."""
 _ARN = re.compile(r"arn:aws[a-z-]*:sns:([a-z]{2}(?:-[a-z]+)+-[0-9]+):[0-9]{12}:[A-Za-z0-9_-]{1,256}")
 WHAT_IT_IS = "use the ARN of a standard SNS topic, as arn:aws:sns:eu-central-1:111122223333:on-call"
 

@@ -48,8 +48,9 @@ def envelope_in_a_run(guarded, run_id):
 
 
 def item_of(guarded, run_id):
-    """The run item, without that it is on the sweeper's list, which a sweep may change."""
-    return {name: value for name, value in guarded.states(SAMPLE)[run_id].items() if name != OPEN_INDEX}
+    """The run item, without that it is on the sweeper's list, or notified, which a sweep may change."""
+    swept = (OPEN_INDEX, "notified_end")
+    return {name: value for name, value in guarded.states(SAMPLE)[run_id].items() if name not in swept}
 
 
 DENIED = {"sns": "AuthorizationError", "dynamodb": "AccessDeniedException", "s3": "AccessDenied"}
