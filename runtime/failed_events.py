@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 
 from caribou.model.errors import CaribouError, InvalidEnvelopeError, UnreachableError
+from caribou.model.health.metrics import HealthMetric
 from caribou.model.placement import Placement
 from caribou.model.run.envelope import Envelope, Run, Start
 from caribou.model.run.item import START_NODE, FailedEvent, Parked, RunItem, RunState
@@ -111,6 +112,7 @@ class FailedEvents:
                 raise
             moved = again if node.sync else replace(again, run=again.run.at_home(node.name))
             self.ports.bus.publish(home, node.function, moved.to_text())
+            self.ports.metrics.put({HealthMetric.REROUTED: 1})
 
     def _read(self, event: FailedEvent) -> Envelope | Start | None:
         """The message of an event; None if it is not one that this version reads, or a start where none can be."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from caribou.model.health.metrics import HealthMetric
 from caribou.model.run.envelope import Pointer, Run, StoredPayload
 from caribou.model.run.item import NO_RESULTS, Claim, FailedEvent, Listed, Parked, RunItem, SyncInputs, SyncState
 
@@ -78,7 +79,10 @@ class RunStore(Protocol):
         """RUNNING to FAILED, with the failing node and its error. The run stays on the sweeper's list."""
 
     def expire(self, run_id: str, at: float) -> None:
-        """RUNNING to EXPIRED, if its deadline, which a redrive may have moved, has passed by then."""
+        """RUNNING to EXPIRED, if its deadline, which a redrive may have moved, has passed by then.
+
+        The run stays on the sweeper's list.
+        """
 
     def cancel(self, run_id: str, at: float) -> None:
         """RUNNING to CANCELLED. The run stays on the sweeper's list, until nothing of it can begin any more."""
@@ -89,14 +93,17 @@ class RunStore(Protocol):
     def reopen(self, run_id: str, deadline: float, regions: Mapping[str, str] | None = None) -> None:
         """FAILED or EXPIRED to RUNNING, with a new deadline, and another map if one is given."""
 
+    def notified(self, run_id: str, ended_at: float) -> None:
+        """Note that an event was sent of a run's end, if it is FAILED or EXPIRED since then."""
+
     def close(self, run_id: str) -> None:
-        """Take a run that is not RUNNING off the sweeper's list: what is left of it is parked."""
+        """Take a run off the sweeper's list that has ended and is notified: what is left of it is parked."""
 
     def get(self, run_id: str) -> RunItem | None:
         """The item, or None. InvalidRunItemError if it is not one that the runtime wrote."""
 
     def listed(self) -> Listed:
-        """The sweeper's list: runs that are RUNNING, FAILED with a message not parked yet, or CANCELLED, not stopped.
+        """The sweeper's list: what runs, what ended badly and is not notified or parked yet, what is not stopped yet.
 
         A long list comes in parts, one a call, again from the start after the last.
         """
@@ -141,6 +148,20 @@ class PayloadStore(Protocol):
         """The payload at the pointer, its digest and size checked."""
 
 
+class Notifier(Protocol):
+    """Notifies others, by events, that runs ended badly: at least once, as who sends may die before that is noted."""
+
+    def notify(self, ended: Sequence[RunItem]) -> tuple[RunItem, ...]:
+        """Send an event for each of up to ten runs; those whose event was taken. Raises UnreachableError."""
+
+
+class Metrics(Protocol):
+    """Says numbers to whoever watches. Never raises: no run waits for that."""
+
+    def put(self, values: Mapping[HealthMetric, float]) -> None:
+        """Send values of some metrics of the workflow, as of now."""
+
+
 class Clock(Protocol):
     """Reads the time."""
 
@@ -160,6 +181,8 @@ class Ports:
     clock: Clock
     failures: Failures
     parking: Parking
+    notifier: Notifier
+    metrics: Metrics
 
     def stored(self, region: str, place: tuple[str, str, str], text: str) -> Pointer:
         """Keep an encoded payload that is too large, by its run, node and edge; where it rests.

@@ -24,6 +24,7 @@ LISTED_AT_ONCE = 20_000
 """Open runs that are read at once, give or take a page: some 40 MB, and some eight seconds of a sweeper's CPU time."""
 _DAY_S = 24 * 3600
 _NO_LEAVES = {"SS": ()}
+_ENDED_BADLY = {":failed": {"S": RunState.FAILED}, ":expired": {"S": RunState.EXPIRED}}
 _INPUT = ("input", "input_pointer")
 _DIGEST = "input_digest"
 
@@ -112,7 +113,6 @@ class DynamoRunStore:
             {"#state": "state"},
             values,
         )
-        self.close(run_id)
 
     def cancel(self, run_id: str, at: float) -> None:
         """End an open run since somebody wants it to; the sweeper's list has it still."""
@@ -129,14 +129,24 @@ class DynamoRunStore:
             said["regions"] = _regions_attribute(regions)
         self._change(run_id, (RunState.FAILED, RunState.EXPIRED), RunState.RUNNING, said)
 
+    def notified(self, run_id: str, ended_at: float) -> None:
+        """Note of which end an event was sent."""
+        self._update(
+            run_id,
+            "SET notified_end = :at",
+            "ended_at = :at AND #state IN (:failed, :expired)",
+            {"#state": "state"},
+            {**_ENDED_BADLY, ":at": number(ended_at)},
+        )
+
     def close(self, run_id: str) -> None:
         """Take a run off the list."""
         self._update(
             run_id,
             "REMOVE #open",
-            "attribute_exists(run_id) AND #state <> :running",
+            "(notified_end = ended_at AND #state IN (:failed, :expired)) OR #state = :cancelled",
             {"#open": OPEN_INDEX, "#state": "state"},
-            {":running": {"S": RunState.RUNNING}},
+            {**_ENDED_BADLY, ":cancelled": {"S": RunState.CANCELLED}},
         )
 
     def get(self, run_id: str) -> RunItem | None:
@@ -216,7 +226,7 @@ def use_in(item: Mapping[str, Any]) -> dict[str, Any] | None:
             "state": RunState(item["state"]["S"]),
             "regions": frozenset(_regions(item).values()),
             "deadline": seconds_in(item["deadline"]["N"]),
-            "ended_at": _ended_at(item),
+            "ended_at": _seconds(item, "ended_at"),
         }
     except NOT_OURS as error:
         raise _unreadable(item, error) from error
@@ -238,13 +248,14 @@ def _run_item(item: Mapping[str, Any]) -> RunItem:
         leaves=frozenset(item["leaves"]["SS"]),
         state=RunState(item["state"]["S"]),
         ended=frozenset(item.get("ended", _NO_LEAVES)["SS"]),
-        ended_at=_ended_at(item),
+        ended_at=_seconds(item, "ended_at"),
         failed_node=item["failed_node"]["S"] if "failed_node" in item else None,
         error=item["error"]["S"] if "error" in item else None,
         results=_results(item),
         begun_by=item["begun_by"]["S"] if "begun_by" in item else None,
         input=_input_in(item),
         input_digest=item[_DIGEST]["S"] if _DIGEST in item else None,
+        notified_end=_seconds(item, "notified_end"),
     )
 
 
@@ -266,8 +277,8 @@ def _regions(item: Mapping[str, Any]) -> dict[str, str]:
     return region_by_node(json.loads(item["regions"]["S"]))
 
 
-def _ended_at(item: Mapping[str, Any]) -> float | None:
-    return seconds_in(item["ended_at"]["N"]) if "ended_at" in item else None
+def _seconds(item: Mapping[str, Any], name: str) -> float | None:
+    return seconds_in(item[name]["N"]) if name in item else None
 
 
 def _unreadable(item: Mapping[str, Any], error: Exception) -> InvalidRunItemError:

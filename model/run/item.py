@@ -62,7 +62,8 @@ class RunItem:
 
     `results` has what leaves returned, as payload text by leaf, where it is a payload and small. `begun_by` is the
     `message_id` of the start that began it, `input` what it began with, if that is kept: see `kept_input`; else
-    `input_digest` is there. A run of an earlier version has no digest.
+    `input_digest` is there. A run of an earlier version has no digest. `notified_end` is the `ended_at` of which an
+    event was sent; a run that a redrive opened may end badly again.
     """
 
     run: Run
@@ -76,6 +77,7 @@ class RunItem:
     begun_by: str | None = None
     input: StoredPayload | None = None
     input_digest: str | None = None
+    notified_end: float | None = None
 
     @property
     def begun_with(self) -> str | None:
@@ -98,6 +100,16 @@ class RunItem:
         if self.ended_at is None or self.state is RunState.RUNNING:
             return None
         return self.ended_at - self.run.started_at
+
+    @property
+    def has_ended_badly(self) -> bool:
+        """Whether it failed or expired."""
+        return self.state in (RunState.FAILED, RunState.EXPIRED)
+
+    @property
+    def is_notified(self) -> bool:
+        """Whether an event was sent of how it ended."""
+        return self.ended_at is not None and self.notified_end == self.ended_at
 
     @property
     def is_complete(self) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from threading import Lock
 from typing import Any
 
 from caribou.model.errors import InvalidEnvelopeError, UnknownRunError, UnreachableError
+from caribou.model.health.metrics import HealthMetric
 from caribou.model.run.envelope import Pointer, Run, StoredPayload
 from caribou.model.run.item import (
     NO_RESULTS,
@@ -191,7 +192,7 @@ class InMemoryRunStore:
     def succeed(self, run_id: str, at: float) -> None:
         """End a run well."""
         if self._change(run_id, (RunState.RUNNING, RunState.FAILED), state=RunState.SUCCEEDED, ended_at=at):
-            self.close(run_id)
+            self._listed.discard(run_id)
 
     def fail(self, run_id: str, at: float, node: str, error: str) -> None:
         """End an open run with what failed."""
@@ -202,7 +203,6 @@ class InMemoryRunStore:
         """End an open run that is past its deadline."""
         if (item := self.items.get(run_id)) and item.run.deadline <= at:
             self._change(run_id, (RunState.RUNNING,), state=RunState.EXPIRED, ended_at=at)
-        self.close(run_id)
 
     def cancel(self, run_id: str, at: float) -> None:
         """End an open run for good."""
@@ -221,10 +221,18 @@ class InMemoryRunStore:
         if self._change(run_id, (RunState.FAILED, RunState.EXPIRED), state=RunState.RUNNING, run=run):
             self._listed.add(run_id)
 
+    def notified(self, run_id: str, ended_at: float) -> None:
+        """Note of which end an event was sent."""
+        if (item := self.items.get(run_id)) and item.ended_at == ended_at:
+            self._change(run_id, (RunState.FAILED, RunState.EXPIRED), notified_end=ended_at)
+
     def close(self, run_id: str) -> None:
         """Take a run off the list."""
         with self._lock:
-            if run_id in self.items and self.items[run_id].state is not RunState.RUNNING:
+            item = self.items.get(run_id)
+            if item is None:
+                return
+            if item.state is RunState.CANCELLED or (item.has_ended_badly and item.is_notified):
                 self._listed.discard(run_id)
 
     def get(self, run_id: str) -> RunItem | None:
@@ -351,6 +359,29 @@ def _bucket(region: str) -> str:
     return f"payloads-{region}"
 
 
+class InMemoryNotifier:
+    """Keeps what it was given: each end by itself, in `ends`."""
+
+    def __init__(self) -> None:
+        self.ends: list[RunItem] = []
+
+    def notify(self, ended: Sequence[RunItem]) -> tuple[RunItem, ...]:
+        """Keep them."""
+        self.ends += ended
+        return tuple(ended)
+
+
+class InMemoryMetrics:
+    """Keeps what was put; `values` has it in order."""
+
+    def __init__(self) -> None:
+        self.values: list[tuple[HealthMetric, float]] = []
+
+    def put(self, values: Mapping[HealthMetric, float]) -> None:
+        """Keep them."""
+        self.values += values.items()
+
+
 class InMemoryCloud:
     """What is outside a function's process. Regions in `unreachable` take neither messages nor payloads."""
 
@@ -364,12 +395,23 @@ class InMemoryCloud:
         self.failures = InMemoryFailures(self.unreachable)
         self.parking = InMemoryParking()
         self.claims = InMemoryClaims(self.unreachable)
+        self.notifier = InMemoryNotifier()
+        self.metrics = InMemoryMetrics()
 
     def ports(self, region: str) -> Ports:
         """The ports of a function in a region: the same everywhere, since each port reaches all regions."""
         del region
         return Ports(
-            self.bus, self.claims, self.syncs, self.runs, self.payloads, self.clock, self.failures, self.parking
+            bus=self.bus,
+            claims=self.claims,
+            syncs=self.syncs,
+            runs=self.runs,
+            payloads=self.payloads,
+            clock=self.clock,
+            failures=self.failures,
+            parking=self.parking,
+            notifier=self.notifier,
+            metrics=self.metrics,
         )
 
 

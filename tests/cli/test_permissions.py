@@ -260,6 +260,7 @@ ON_EVERYTHING = {
     "cloudformation:ValidateTemplate",
     "logs:DescribeLogGroups",
     "s3:ListAllMyBuckets",
+    *("cloudwatch:PutCompositeAlarm", "cloudwatch:DescribeAlarms", "cloudwatch:DeleteAlarms"),
 }
 """What may stand on `*`: the services know no resource to narrow it to."""
 

@@ -14,7 +14,7 @@ from refusals import ANSWERS, MISTAKES, SERVICE_OF, Refusal, answer, is_users
 from caribou.model.errors import UnreachableError
 from caribou.model.names import WorkflowNames
 from caribou.model.run.envelope import Pointer, Run, StoredPayload
-from caribou.model.run.item import FailedEvent, Parked
+from caribou.model.run.item import FailedEvent, Parked, RunItem, RunState
 from caribou.model.run_settings import RunSettings
 from caribou.runtime.aws import aws_ports
 from caribou.runtime.clients import Clients
@@ -93,6 +93,7 @@ def ports(made):
 
 
 RUN = Run("run", "0.0.1", "graph", "placement", {}, 0.0, 1.0)
+FAILED = RunItem(RUN, frozenset("b"), RunState.FAILED, ended_at=2.0, failed_node="b", error="E: e")
 PARKED = Parked("run", "b", 0, "{}", "reason")
 CALLS = {
     "bus.publish": lambda ports, region: ports.bus.publish(region, "b", "text"),
@@ -122,6 +123,8 @@ HOME_CALLS = {
     "runs.close": lambda ports: ports.runs.close("run"),
     "runs.get": lambda ports: ports.runs.get("run"),
     "runs.listed": lambda ports: ports.runs.listed(),
+    "runs.notified": lambda ports: ports.runs.notified("run", 1.0),
+    "notifier.notify": lambda ports: ports.notifier.notify((FAILED,)),
     "parking.park": lambda ports: ports.parking.park(PARKED),
     "parking.parked": lambda ports: ports.parking.parked("run"),
     "parking.unpark": lambda ports: ports.parking.unpark(PARKED),

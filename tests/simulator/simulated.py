@@ -289,6 +289,8 @@ class Process:
             clock=_Clock(self),
             failures=_Gate(self, "failures", ports.failures, lambda a, *_: a if isinstance(a, str) else of_first(a)),
             parking=_Gate(self, "parking", ports.parking, home),
+            notifier=_Gate(self, "notifier", ports.notifier, home),
+            metrics=ports.metrics,
         )
 
 
@@ -705,6 +707,11 @@ class Invariants:
                 self._failed(item)
             elif item.state is RunState.EXPIRED and item.run.deadline > world.now_s + SKEW_S * world.is_skewed:
                 raise Violation(f"{run_id} expired before its deadline")
+            if item.has_ended_badly and (run_id, item.state, item.ended_at) not in self._notified():
+                raise Violation(f"nobody was notified that {run_id} is {item.state}")
+
+    def _notified(self):
+        return {(end.run.run_id, end.state, end.ended_at) for end in self._world.cloud.notifier.ends}
 
     def _succeeded(self, item):
         world = self._world

@@ -315,3 +315,20 @@ def test_sweeper_when_its_role_is_read_then_it_writes_parked_messages_and_marks_
         for operation in ("DeleteItem", "PutItem"):
             assert not is_allowed(rights(moved, SWEEPER), request_of("dynamodb", operation, HOME, of_syncs(key)))
     assert not is_allowed(rights(moved, SWEEPER), request_of("dynamodb", "UpdateItem", HOME, of_syncs("r#")))
+
+
+@pytest.mark.parametrize(
+    ("entries", "region", "may"),
+    [
+        ([{"Source": "caribou"}], HOME, True),
+        ([{"Source": "caribou"}] * 10, HOME, True),
+        ([{"Source": "caribou"}, {"Source": "billing"}], HOME, False),
+        ([{"Source": "caribou", "EventBusName": "other"}], HOME, False),
+        ([{"Source": "caribou"}], WEST, False),
+    ],
+)
+def test_sweeper_when_it_puts_events_then_they_are_caribous_and_at_home(moved, entries, region, may):
+    """On the default bus, of no other's source; functions put none."""
+    request = request_of("events", "PutEvents", region, {"Entries": entries})
+    assert is_allowed(rights(moved, SWEEPER), request) is may
+    assert not any(is_allowed(rights(moved, function), request) for function in FUNCTIONS)
