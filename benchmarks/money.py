@@ -19,7 +19,19 @@ from pathlib import Path
 from caribou.collectors.bodies import Prices
 from caribou.collectors.sources.snapshot import packaged_facts
 from caribou.model.bill import EVENTS, KB, LAMBDAS_LINES_BYTES, LOG_USD_PER_GB, Call, Priced
-from caribou.model.standing import COLLECTORS, COMPUTE, ELSEWHERE_USD, SWEEPER, Scheduled, month_of
+from caribou.model.standing import (
+    ALARM_USD,
+    COLLECTORS,
+    COMPOSITE_ALARM_USD,
+    COMPUTE,
+    CONTROL_PLANE_ALARMS,
+    ELSEWHERE_USD,
+    METRIC_USD,
+    SWEEPER,
+    WORKFLOW_ALARMS,
+    Scheduled,
+    month_of,
+)
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 REGION, MILLION, GB = "us-east-1", 1_000_000, 1e9
@@ -68,6 +80,11 @@ def idle(prices: Prices, *scheduled: Scheduled) -> list[Row]:
         amount = row.amount + (rows[row.what].amount if row.what in rows else 0.0)
         rows[row.what] = Row(row.what, amount, _price_of(row.price, prices))
     return list(rows.values())
+
+
+def alarmed(alarms: int) -> list[Row]:
+    """A month of alarms to a topic."""
+    return [Row("alarms", alarms, ALARM_USD), Row("the composite alarm", 1, COMPOSITE_ALARM_USD)]
 
 
 def elsewhere(prices: Prices) -> Mapping[str, list[Row]]:
@@ -164,6 +181,9 @@ def main() -> None:
         table("a million runs", runs(prices)),
         table("a month without a run", idle(prices, SWEEPER)),
         table("a month of the control plane", idle(prices, *COLLECTORS)),
+        table("a month of a workflow whose runs begin in each hour", [Row("the metric RunStarted", 1, METRIC_USD)]),
+        table("a month of a workflow's alarms", alarmed(WORKFLOW_ALARMS)),
+        table("a month of the control plane's alarms", alarmed(CONTROL_PLANE_ALARMS)),
         beside_others(prices),
     )
     print(events(), *money, sep="\n\n")

@@ -33,6 +33,17 @@ class CdkDeployer:
         if changed_nothing(log):
             self.notify("nothing to change: every stack is as it should be")
 
+    def check(self, request: DeployRequest) -> None:
+        """Build and synthesise what `deploy` would deploy. Raises CaribouError for what is refused, or fails."""
+        log = _log(self.root, "check")
+        with tempfile.TemporaryDirectory(prefix="caribou-cdk-") as assembly:
+            run_cdk(
+                ["synth", "--quiet", *context_of(request), *stage_arguments(), "--output", assembly],
+                root=self.root,
+                log=log,
+            )
+        log.unlink(missing_ok=True)
+
 
 def stage_arguments() -> list[str]:
     """What hands the CDK's app the stage that this command was asked for; none if that is the one in `cdk.json`."""
@@ -51,7 +62,12 @@ def arguments_of(request: DeployRequest) -> list[str]:
         stacks = ["--all"]
     else:
         control = [CONTROL_PLANE_STACK_ID] if request.control_plane else []
-        stacks = [*control, workflow_stack_id(request.workflow), "-c", f"workflow={request.workflow}"]
-    placement = [] if request.placement is None else ["-c", f"placement={request.placement}"]
+        stacks = [*control, workflow_stack_id(request.workflow)]
     adopt = ["--import-existing-resources"] if request.adopt else []
-    return ["deploy", *stacks, *placement, "--require-approval", "never", "--concurrency", "4", *adopt]
+    return ["deploy", *stacks, *context_of(request), "--require-approval", "never", "--concurrency", "4", *adopt]
+
+
+def context_of(request: DeployRequest) -> list[str]:
+    """The context in which the app makes what is requested, as arguments."""
+    given = {"workflow": request.workflow, "placement": request.placement}
+    return [word for key, value in given.items() if value is not None for word in ("-c", f"{key}={value}")]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from caribou.local.processes import end_group
 from caribou.local.tools import cdk_command, cdk_env
-from caribou.model.errors import OperationFailedError
+from caribou.model.errors import AppRefusedError, CaribouError, OperationFailedError
 from caribou.model.template_contract import STAGE_VARIABLE
 
 _TAIL_LINES = 15
@@ -22,13 +22,16 @@ _MET_ANOTHER = re.compile(
     r"|OperationInProgressException|InvalidChangeSetStatus"
 )
 """What CloudFormation answers who comes second: to a stack that is being worked on, or with the same change set."""
+_REFUSED = re.compile(r"Subprocess exited with error 2$")
+_BUNDLING = "Bundling asset "
+"""How the CDK CLI reports that an app has ended so, and what of its own stands between the app's lines."""
 
 
 def run_cdk(arguments: Sequence[str], *, root: Path, log: Path) -> None:
     """Run `cdk` in a project's folder; its output goes to the end of a log file.
 
-    Raises OperationFailedError, with the end of the output, if it fails. Interrupted, it ends the CLI and the app that
-    the CLI runs before it raises.
+    Raises OperationFailedError, with the end of the output, if it fails, and AppRefusedError if its app refuses the
+    project. Interrupted, it ends the CLI and the app that the CLI runs before it raises.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
@@ -52,8 +55,13 @@ def run_cdk(arguments: Sequence[str], *, root: Path, log: Path) -> None:
         raise failure(f"cdk {' '.join(arguments)}", said, log)
 
 
-def failure(command: str, said: Sequence[str], log: Path) -> OperationFailedError:
-    """The error of a command that failed: that it met another deployment, if its output says so, else how that ends."""
+def failure(command: str, said: Sequence[str], log: Path) -> CaribouError:
+    """The error of a command that failed, by its output.
+
+    What the app itself refused, as it says so; that it met another deployment; else how the output ends.
+    """
+    if refused := refusal(said):
+        return AppRefusedError(refused)
     met = next((line.strip() for line in said if _MET_ANOTHER.search(line)), None)
     if met is not None:
         return OperationFailedError(
@@ -61,3 +69,10 @@ def failure(command: str, said: Sequence[str], log: Path) -> OperationFailedErro
             f"and deploy again. CloudFormation said ({log}): {met}"
         )
     return OperationFailedError(f"`{command}` failed. Its output ({log}) ends:\n" + "\n".join(said[-_TAIL_LINES:]))
+
+
+def refusal(said: Sequence[str]) -> str:
+    """What the app said when it ended with exit code 2, as ours does for a user's mistake; empty if it did not."""
+    end = next((at for at, line in enumerate(said) if _REFUSED.search(line)), 0)
+    begin = max((at + 1 for at, line in enumerate(said[:end]) if line.startswith(_BUNDLING)), default=0)
+    return "\n".join(said[begin:end]).strip()

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.segment import Segment
 from rich.status import Status
 from rich.text import Text
@@ -14,8 +14,8 @@ from rich.text import Text
 from caribou.cli.output import say
 from caribou.model.printable import printable
 
-WIDE = 140
-"""Columns of what goes into a file or a pipe, where nobody's window is too narrow."""
+WIDEST = 140
+"""Columns of a paragraph, at most."""
 
 
 class Terminal(Console):
@@ -49,14 +49,14 @@ def console(*, stderr: bool = False, soft_wrap: bool = False) -> Terminal:
     return Terminal(stderr=stderr, soft_wrap=soft_wrap)
 
 
-def wide_console() -> Terminal:
-    """A console as wide as the window, or wide enough for any table if there is none."""
-    plain = Terminal()
-    return plain if plain.is_terminal else Terminal(width=WIDE)
-
-
-def say_wrapped(text: str, most: int = WIDE) -> None:
+def say_wrapped(text: str, most: int = WIDEST) -> None:
     """Print a paragraph on standard output, broken between words at the width of the window; it keeps its indent."""
     indent = " " * (len(text) - len(text.lstrip()))
     width = min(console().width, most)
     say(textwrap.fill(printable(text), width, subsequent_indent=f"{indent}  ", break_on_hyphens=False))
+
+
+def print_view(view: Group, terminal: Terminal) -> None:
+    """Print a view: tables fit the console, lines of text stay whole, for whoever copies or searches them."""
+    for part in view.renderables:
+        terminal.print(part, soft_wrap=isinstance(part, Text))

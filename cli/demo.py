@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import tempfile
@@ -20,6 +21,7 @@ from caribou.cli.cdk_progress import shown_progress
 from caribou.cli.cdk_run import run_cdk
 from caribou.cli.console import console
 from caribou.cli.main import cli
+from caribou.cli.new_files import example_folder, examples
 from caribou.cli.project import control_region, project_root, stage, workflow_folder
 from caribou.cli.samples import SAMPLES, Samples
 from caribou.cli.session import ControlPlane, target_of
@@ -31,6 +33,7 @@ from caribou.control.runs.runs import RunItem, Runs
 from caribou.local.cloud import LocalCloud
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.placement import Placement
+from caribou.model.project.folders import nearest_project
 from caribou.model.project.workflow import Workflow, read_workflow
 from caribou.model.run.record import RunRecord
 from caribou.model.schema.placement import read_placement
@@ -40,6 +43,8 @@ from caribou.report.demo_tables import Work, comparison_table, other_input_lines
 from caribou.solver import ENOUGH_RUNS, evaluate
 from caribou.solver.analysis.sensitivity import sensitivity
 
+DEMO_PROJECT = "caribou-demo"
+"""The folder of the project that is made outside of one."""
 KEPT_STATE = Path(".caribou-local")
 PROBLEM, SOLVED = "problem.json", "solved.json"
 SAMPLE, LIGHT_SAMPLE = "input.json", "input_light.json"
@@ -62,7 +67,7 @@ _console = console()
 @click.option("--keep", is_flag=True, help="Leave the local cloud running, and say how to look around.")
 def demo(workflow: str, *, keep: bool) -> None:
     """Deploy a workflow on a local cloud, run it, collect, solve, move it with cdk deploy, and run it again."""
-    root = project_root()
+    root = _project(workflow)
     definition = read_workflow(workflow_folder(workflow, root), stage(root))
     if not (definition.folder / SAMPLES / SAMPLE).is_file():
         raise InvalidInputError(
@@ -74,6 +79,26 @@ def demo(workflow: str, *, keep: bool) -> None:
     _console.print(f"\nDone in {time.monotonic() - began:.0f} s. {'' if keep else 'The local cloud is stopped.'}")
     if keep:
         _console.print(_look_around(definition, cloud, moved=moved), soft_wrap=True)
+
+
+def _project(workflow: str) -> Path:
+    """The project that the user is in; where there is none, one that is made with the example of that name."""
+    if nearest_project(Path.cwd()) is None:
+        example_folder(workflow)
+        (Path.cwd() / DEMO_PROJECT).mkdir(exist_ok=True)
+        _say(f"cd {DEMO_PROJECT}")
+        os.chdir(DEMO_PROJECT)
+        if not Path("workflows", workflow).is_dir():
+            _caribou("new_workflow", "--from", workflow)
+    root = project_root()
+    if workflow in examples() and not (root / "workflows" / workflow).is_dir():
+        raise InvalidInputError(
+            "is an example that this project does not have",
+            where="--workflow",
+            found=workflow,
+            fix=f"copy it: `caribou new_workflow --from {workflow}`; or name one of yours",
+        )
+    return root
 
 
 @dataclass(frozen=True)
@@ -246,11 +271,15 @@ def _shown(path: Path, root: Path) -> str:
 
 
 def _look_around(workflow: Workflow, cloud: LocalCloud, *, moved: bool) -> str:
-    name = workflow.name
+    name, root = workflow.name, workflow.folder.parents[1]
+    ours = (root / "uv.lock").is_file()
+    pointing = (
+        'eval "$(uv run caribou local env)"; source .venv/bin/activate' if ours else 'eval "$(caribou local env)"'
+    )
     placed = f"  cdk diff Workflow-{name} -c placement={SOLVED}\n" if moved else ""
     return (
-        f"\nThe local cloud is still running at {cloud.endpoint}. Look around, in this folder:\n"
-        '  eval "$(uv run caribou local env)"; source .venv/bin/activate\n'
+        f"\nThe local cloud is still running at {cloud.endpoint}. Look around, in {root}:\n"
+        f"  {pointing}\n"
         f"  cdk list\n{placed}"
         "  caribou list\n"
         f"  caribou run {name} -a @workflows/{name}/{SAMPLES}/{SAMPLE} --wait\n"

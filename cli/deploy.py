@@ -16,6 +16,7 @@ from rich.table import Table
 from caribou.cli.cdk_deployer import CdkDeployer
 from caribou.cli.consent import asker, consent
 from caribou.cli.console import console
+from caribou.cli.next_step import after_deploy
 from caribou.cli.output import notify, say
 from caribou.cli.plan_view import check_json, show_plan
 from caribou.cli.project import workflow_folder
@@ -43,10 +44,12 @@ _DIGITS = 12
 @click.argument("workflow", required=False)
 @click.option("--placement", help="The placement: a file, `home`, or `deployed` to keep and commit what is deployed.")
 @click.option("--all", "everything", is_flag=True, help="Deploy the control plane and all workflows of the project.")
-@click.option("--force", is_flag=True, help="Deploy a changed graph even while runs are open.")
+@click.option(
+    "--force", is_flag=True, help="Deploy a changed graph even while runs are open, or under the same version."
+)
 @click.option("--take-over", is_flag=True, help="Overwrite a workflow of this name that another project has deployed.")
 @click.option("--yes", is_flag=True, help="Do not ask about a placement that is not known to save.")
-@click.option("--dry-run", is_flag=True, help="Only show the plan; nothing is changed.")
+@click.option("--dry-run", is_flag=True, help="Only build, synthesise and show the plan; nothing is changed.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON.")
 def deploy(
     workflow: str | None,
@@ -70,17 +73,22 @@ def deploy(
             refuse_reserved_name(folder.name, str(folder))
         chosen = (_placed(here, read_workflow(folder, here.target.stage), placement) for folder in folders)
         placed = [replace(one, takes_over=take_over) for one in chosen]
+        deployer = CdkDeployer(here.root, notify)
         if dry_run:
             plan = plan_deploy(here.aws, placed, here.target, force=force, everything=everything)
+            with console(stderr=True).status("Building and synthesising"):
+                deployer.check(plan.request)
             show_plan("deploy", plan.steps, as_json=as_json)
         consent(_applied(here, placed), asker(yes=yes or dry_run))
         if dry_run:
             return
-        rollout = Rollout(here.aws, here.target, CdkDeployer(here.root, notify), notify)
+        rollout = Rollout(here.aws, here.target, deployer, notify)
         rollout.deploy(placed, force=force, everything=everything)
     for one in placed:
         say(f"{one.name} is deployed: {one.placement.summary}")
         _say_how_to_commit(one, here.root)
+    if len(placed) == 1:
+        after_deploy(placed[0].workflow)
 
 
 @click.command("list")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 import click
@@ -18,9 +16,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from caribou.cli.console import console, wide_console
+from caribou.cli.console import console, print_view
+from caribou.cli.next_step import after_load
 from caribou.cli.numbers import Finite
 from caribou.cli.output import say, write_whole
+from caribou.cli.output_file import OutputFile
 from caribou.cli.samples import Samples, argument_text, json_value
 from caribou.cli.session import session
 from caribou.control.load.arrivals import Replay, poisson, replayed
@@ -105,7 +105,7 @@ class Plan:
     show_default=True,
     help="Seconds to wait after the last start, at most.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the result, with each run, to this file.")
+@click.option("-o", "--output", type=OutputFile(), help="Write the result, with each run, to this file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def load(
     workflow: str,
@@ -130,8 +130,6 @@ def load(
         definition = here.workflow(workflow)
         times = plan.times()
         texts = [argument_text(argument) for argument in arguments]  # mistakes are reported before AWS is asked
-        if output is not None:
-            _check_output(output)
         runs = here.runs_of(definition)
         payloads = [json_value(Samples(definition, runs.account).filled(text), where="-a") for text in texts]
         driven = Load(DeployedTarget(runs, here.aws, payloads), times, f"load-{uuid.uuid4().hex[:8]}")
@@ -146,8 +144,10 @@ def load(
         if as_json:
             say(json.dumps({**head, **summary.to_json()}, indent=1))
         else:
-            wide_console().print(load_view(summary, f"Load {driven.name} of {definition.name}"), soft_wrap=True)
+            print_view(load_view(summary, f"Load {driven.name} of {definition.name}"), console())
     _judge(summary, driven, cut_short)
+    if not as_json:
+        after_load(definition)
 
 
 def rate_per_s(text: str) -> float:
@@ -158,7 +158,7 @@ def rate_per_s(text: str) -> float:
     return float(match[1]) / _UNIT_S[match[2]]
 
 
-def load_view(summary: Summary, title: str) -> RenderableType:
+def load_view(summary: Summary, title: str) -> Group:
     """What became of a load, for a person."""
     parts: list[RenderableType] = [Text(title), Text(_counts(summary)), Text(), _times(summary)]
     if summary.failures:
@@ -171,24 +171,6 @@ def load_view(summary: Summary, title: str) -> RenderableType:
             )
         )
     return Group(*parts)
-
-
-def _check_output(path: Path) -> None:
-    """Find out whether a file can be written; leaves what is there as it is. Raises InvalidInputError."""
-    target = Path(os.path.realpath(path))  # a link may lead to where nothing is yet
-    try:
-        if not (path.parent.is_dir() and target.parent.is_dir()):
-            raise InvalidInputError("there is no such folder", where="--output", found=path.parent, fix="make it first")
-        is_new = not target.exists()
-        if is_new or not (target.is_fifo() or target.is_char_device()):
-            target.open("ab").close()
-            NamedTemporaryFile(dir=target.parent).close()  # the result is written beside it first
-        if is_new:
-            target.unlink()
-    except OSError as error:
-        raise InvalidInputError(
-            f"can't be written: {error.strerror}", where="--output", found=path, fix="name a file that can"
-        ) from error
 
 
 def _drive(driven: Load, limit_s: float) -> BaseException | None:
@@ -249,6 +231,7 @@ def _counts(summary: Summary) -> str:
         "succeeded": summary.succeeded,
         "failed": summary.failed,
         "expired": summary.expired,
+        "cancelled": summary.cancelled,
         "unfinished": summary.unfinished,
         "not started": summary.planned - summary.started,
     }
@@ -258,9 +241,9 @@ def _counts(summary: Summary) -> str:
 
 def _times(summary: Summary) -> Table:
     names = ("min", "mean", "p50", "p90", "p95", "p99", "max")
-    table = Table("seconds", "runs", *names)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = Table("seconds", box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
+    for name in ("runs", *names):
+        table.add_column(name, justify="right", no_wrap=True)
     for what, spread in _spreads(summary):
         numbers = [f"{getattr(spread, name):.3f}" for name in names] if spread is not None else []
         table.add_row(what, str(0 if spread is None else spread.count), *numbers)
@@ -276,7 +259,11 @@ def _spreads(summary: Summary) -> Iterator[tuple[str, Spread | None]]:
 
 
 def _failures(summary: Summary) -> Table:
-    table = Table("runs", "failed at", "error", "one of them")
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
+    table.add_column("runs", justify="right", no_wrap=True)
+    table.add_column("failed at", overflow="fold")
+    table.add_column("error", overflow="fold")
+    table.add_column("one of them", no_wrap=True)
     for failure in summary.failures:
         table.add_row(str(failure.runs), failure.node, Text(failure.error), failure.example)
     if summary.more_failures:

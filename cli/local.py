@@ -15,6 +15,7 @@ import click
 from caribou.cli.choices import Region
 from caribou.cli.console import console
 from caribou.cli.output import say
+from caribou.cli.project_regions import qualifier_of_project, regions_of_project
 from caribou.collectors.sources.snapshot import PerformanceSnapshot
 from caribou.local.cloud import DEFAULT_ACCOUNT, DEFAULT_REGIONS, Distances, LocalCloud, gets_in_the_way
 from caribou.model.errors import InvalidInputError, OperationFailedError
@@ -50,17 +51,14 @@ def local() -> None:
 @local.command()
 @_state
 @click.option(
-    "--region",
-    "regions",
-    type=Region(),
-    multiple=True,
-    help=f"Bootstrap this too, beside {', '.join(DEFAULT_REGIONS)}.",
+    "--region", "regions", type=Region(), multiple=True, help="Bootstrap this region too, beside the project's."
 )
 @click.option("--account", default=DEFAULT_ACCOUNT, show_default=True, help="The AWS account to be, 12 digits.")
 @click.option("--distances", is_flag=True, help="Let functions' calls take as long as between AWS's regions.")
 def up(state: Path, regions: Sequence[str], account: str, *, distances: bool) -> None:
-    """Start the local cloud; if it is up already, only bootstrap the regions that are missing."""
-    wanted = tuple(dict.fromkeys((*DEFAULT_REGIONS, *regions)))
+    """Start the local cloud, for the project's regions; if it is up already, only bootstrap those that are missing."""
+    project = regions_of_project(Path.cwd(), DEFAULT_REGIONS)
+    wanted, qualifier = tuple(dict.fromkeys((*project.regions, *regions))), project.qualifier
     cloud = LocalCloud.attach(state)
     if cloud is not None and distances and not cloud.distances:
         raise InvalidInputError(
@@ -70,12 +68,17 @@ def up(state: Path, regions: Sequence[str], account: str, *, distances: bool) ->
         )
     with _console.status(f"Local cloud: starting, bootstrapping {', '.join(wanted)}"):
         if cloud is not None:
-            cloud.bootstrap(wanted)
+            ready = cloud.bootstrapped(wanted, qualifier)
+            missing = [region for region in wanted if region not in ready]
+            cloud.bootstrap(missing, qualifier)
         else:
             table = measured_distances() if distances else None
-            cloud_now = LocalCloud.start(state, keep=True, regions=wanted, account=account, distances=table)
+            cloud_now = LocalCloud.start(
+                state, keep=True, regions=wanted, account=account, distances=table, qualifier=qualifier
+            )
     if cloud is not None:
         _console.print(f"The local cloud is up already at {cloud.endpoint}, account {cloud.account}.")
+        _console.print(f"Bootstrapped: {', '.join(missing) or 'nothing was missing'}.")
         return
     _console.print(f"The local cloud is up at {cloud_now.endpoint}, account {account}: {', '.join(wanted)}.")
     _console.print(f'Use it in this shell: eval "$(caribou local env{_state_option(state)})"')
@@ -113,7 +116,7 @@ def status(context: click.Context, state: Path) -> None:
     say(f"distances {'as between AWS regions' if cloud.distances else 'none'}")
     if not healthy:
         context.exit(1)
-    say(f"regions   {' '.join(cloud.bootstrapped())}")
+    say(f"regions   {' '.join(cloud.bootstrapped(qualifier=qualifier_of_project(Path.cwd())))}")
 
 
 @local.command()

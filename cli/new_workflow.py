@@ -1,28 +1,30 @@
-"""`caribou new_workflow NAME`: a working workflow out of a template, in a project that is made if there is none.
-
-The template lies in `template/` as package data. Its Python files end in `.tmpl`, so that no tool takes them for code
-of ours, and its manifest's folder is called `dot_caribou`, since packaging tools like to drop hidden folders.
-"""
+"""`caribou new_workflow NAME`: a workflow that works, in a project that is made if there is none."""
 
 from __future__ import annotations
 
 import json
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
-from caribou.cli.output import say, write_whole
-from caribou.model.errors import InvalidInputError, OperationFailedError
+from caribou.cli.new_files import (
+    NAME_PLACEHOLDER,
+    TEMPLATE,
+    NewFile,
+    example_files,
+    example_folder,
+    examples,
+    template_files,
+    write,
+)
+from caribou.cli.output import say
+from caribou.cli.scaffold import SCAFFOLD, advice_on_app, advice_on_kept, scaffold_files
+from caribou.model.errors import InvalidInputError
 from caribou.model.names import PROJECT_ID_KEY, refuse_reserved_name
-
-TEMPLATE = Path(__file__).parent / "template"
-NAME_PLACEHOLDER = "__workflow_name__"
-TEMPLATE_SUFFIX = ".tmpl"
-HIDDEN_PREFIX = "dot_"
+from caribou.model.project.folders import nearest_project
 
 MAX_NAME = 26
 """Characters of a workflow's name: at the default stage, 25 of Lambda's 64 are left for a function's name."""
@@ -30,6 +32,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 PROJECT_FILE = "cdk.json"
 APP_FILE = "app.py"
+PROJECT_FILES = (PROJECT_FILE, APP_FILE, *SCAFFOLD)
 _APP_TEXT = '''"""The CDK app of this project: the control plane, and every workflow in `workflows/`."""
 
 from datetime import UTC, datetime
@@ -49,36 +52,46 @@ _PROJECT = {
 _READABLE, _CHANCE_BYTES = 40, 4
 
 
-@dataclass(frozen=True, slots=True)
-class NewFile:
-    """A file to be written."""
-
-    path: Path
-    text: str
-
-
 @click.command("new_workflow")
-@click.argument("name")
+@click.argument("name", required=False)
+@click.option("--from", "example", help="Copy this example instead, such as image_processing; NAME may be left out.")
 @click.option(
     "--directory",
     type=click.Path(path_type=Path),
     help="The new folder. Default: workflows/NAME beside cdk.json, where the CDK app looks.",
 )
-def new_workflow(name: str, directory: Path | None) -> None:
+def new_workflow(name: str | None, example: str | None, directory: Path | None) -> None:
     """Write a new workflow that works, to start from.
 
     NAME begins with a letter and has letters, digits and underscores, at most 26. If there is no cdk.json here or
-    above, this folder becomes a project: cdk.json and app.py are written too.
+    above, this folder becomes a project: cdk.json, app.py, pyproject.toml and .gitignore are written too.
     """
+    source = None if example is None else example_folder(example)
+    name = _named(name, source)
     check_name(name)
     here = Path.cwd()
-    root = project_root(here)
+    root = nearest_project(here)
     folder = here / directory if directory else (root or here) / "workflows" / name
     check_is_new(folder)
-    files = [*workflow_files(name, folder), *(() if root or directory else project_files(here))]
+    made = not (root or directory)
+    files = [*workflow_files(name, folder, source), *(project_files(here) if made else ())]
+    kept = [path for path in PROJECT_FILES if made and (here / path).exists()]
     write(files)
-    for line in ("Wrote", *(f"  {_shown(file.path, here)}" for file in files), *_advice(name, folder, files)):
+    for line in ("Wrote", *(f"  {_shown(file.path, here)}" for file in files), *_advice(name, folder, root, kept)):
         say(line)
+
+
+def _named(name: str | None, source: Path | None) -> str:
+    """The new workflow's name: an example keeps its own if none is given."""
+    if name is not None:
+        return name
+    if source is None:
+        raise InvalidInputError(
+            "has no name for the new workflow",
+            where="caribou new_workflow",
+            fix=f"give one: `caribou new_workflow my_flow`; or copy an example with --from: {', '.join(examples())}",
+        )
+    return source.name
 
 
 def check_name(name: str) -> None:
@@ -111,24 +124,19 @@ def check_is_new(folder: Path) -> None:
         )
 
 
-def project_root(start: Path) -> Path | None:
-    """The folder of cdk.json, found from `start` upward; None if there is none."""
-    return next((folder for folder in (start, *start.parents) if (folder / PROJECT_FILE).is_file()), None)
-
-
-def workflow_files(name: str, folder: Path) -> Iterator[NewFile]:
-    """The template's files as those of a workflow of that name, in the order of their paths."""
-    for source in sorted(path for path in TEMPLATE.rglob("*") if path.is_file()):
-        relative = str(source.relative_to(TEMPLATE)).removesuffix(TEMPLATE_SUFFIX).replace(NAME_PLACEHOLDER, name)
-        parts = (re.sub(f"^{HIDDEN_PREFIX}", ".", part) for part in Path(relative).parts)
-        yield NewFile(folder.joinpath(*parts), source.read_text("utf-8").replace(NAME_PLACEHOLDER, name))
+def workflow_files(name: str, folder: Path, source: Path | None = None) -> Iterator[NewFile]:
+    """The files of a workflow of that name: the template's, or those of an example's folder."""
+    if source is None:
+        return template_files(TEMPLATE, folder, {NAME_PLACEHOLDER: name})
+    return example_files(source, name, folder)
 
 
 def project_files(root: Path) -> Iterator[NewFile]:
     """What makes a folder a project: cdk.json, and the CDK app that it names; what is there already is left."""
     project = {**_PROJECT, "context": {PROJECT_ID_KEY: new_project_id(root.name)}}
     texts = {APP_FILE: _APP_TEXT, PROJECT_FILE: json.dumps(project, indent=2) + "\n"}
-    return (NewFile(root / file, text) for file, text in texts.items() if not (root / file).exists())
+    files = (*(NewFile(root / file, text.encode()) for file, text in texts.items()), *scaffold_files(root))
+    return (file for file in files if not file.path.exists())
 
 
 def new_project_id(folder: str) -> str:
@@ -137,24 +145,18 @@ def new_project_id(folder: str) -> str:
     return f"{readable}-{secrets.token_hex(_CHANCE_BYTES)}"
 
 
-def write(files: Iterable[NewFile]) -> None:
-    """Write the files, and the folders that they need. Raises OperationFailedError."""
-    for file in files:
-        try:
-            file.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OperationFailedError(f"{file.path} can't be written: {error.strerror}") from error
-        write_whole(file.path, file.text)
-
-
-def _advice(name: str, folder: Path, files: Sequence[NewFile]) -> Iterator[str]:
-    """What the user should know, or do next."""
-    written = {file.path for file in files}
-    if any(path.name == PROJECT_FILE and path.parent / APP_FILE not in written for path in written):
+def _advice(name: str, folder: Path, root: Path | None, kept: Sequence[str]) -> Iterator[str]:
+    """What the user should know, or do next. `kept` are a project's files that were there already."""
+    if APP_FILE in kept:
         yield f"{APP_FILE} was there and is left as it is; for `cdk` it must say:\n\n{_APP_TEXT}"
+    yield from advice_on_kept(kept)
+    if root is not None:
+        yield from advice_on_app(root)
     if (folder.parent.name, folder.name) != ("workflows", name):
         yield f"The CDK app looks in workflows/{name}: move the folder there to deploy it."
-    yield f"Next: read {_shown(folder / 'README.md', Path.cwd())}, then `caribou deploy {name}`."
+    yield f"Next: read {_shown(folder / 'README.md', Path.cwd())}, then"
+    yield '  caribou local up\n  eval "$(caribou local env)"  # or, for AWS, credentials in the environment'
+    yield f"  caribou deploy {name}"
 
 
 def _shown(path: Path, here: Path) -> str:

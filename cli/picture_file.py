@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 
 from caribou.cli.output import write_whole
+from caribou.cli.output_file import OutputFile
 from caribou.model.errors import InvalidInputError
 
 ENDINGS = (".svg", ".png")
 
 
-class PictureFile(click.Path):
-    """A file that ends in .svg, or in .png where that can be drawn. Raises InvalidInputError."""
+class PictureFile(OutputFile):
+    """A file that ends in .svg, or in .png where that can be drawn, and can be written."""
 
-    def __init__(self) -> None:
-        super().__init__(dir_okay=False, path_type=Path)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - click's
-        """The path."""
-        path = Path(os.fsdecode(value))
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ANN401 - click's
+        """The path. Raises InvalidInputError."""
+        path = Path(value)
         if path.suffix.lower() not in ENDINGS:
             raise InvalidInputError(
                 "has no ending of a picture", where="--picture", found=path, fix=f"end it in {' or '.join(ENDINGS)}"

@@ -28,9 +28,10 @@ from caribou.collectors.records import NEWEST_RECORDS, DynamoRecordTable
 from caribou.collectors.registrations import SsmRegistry, registered
 from caribou.control.aws import Aws, aws_errors_as, out_of_reach
 from caribou.control.log_collection import RecordCollector, function_names
+from caribou.control.runs.archive import RecordArchive
 from caribou.control.runs.evidence import SCAN_ITEMS
-from caribou.control.runs.redrive import SweeperFunction, too_old
 from caribou.control.runs.runs import Runs
+from caribou.control.runs.sweeper import SweeperFunction, too_old
 from caribou.control.runs.unrecorded import RecordCheck
 from caribou.control.stacks.deployed import DeployedStack, home_stack, resources
 from caribou.control.stacks.stateful import ResourceType
@@ -79,10 +80,12 @@ class Session:
     def runs_of(self, workflow: Workflow) -> Runs:
         """The runs of a workflow of the project."""
         account = self.aws.account(workflow.manifest.home_region)
-        return Runs(workflow.graph, workflow.manifest, self.target.stage, account, self.aws)
+        stage, region = self.target.stage, self.target.control_region
+        archive = RecordArchive(ControlNames(stage).record_table, region)
+        return Runs(workflow.graph, workflow.manifest, stage, account, self.aws, archive)
 
     def sweeper_of(self, workflow: Workflow) -> SweeperFunction:
-        """The deployed sweeper of a workflow, which carries redrives out. Raises OperationFailedError."""
+        """The deployed sweeper of a workflow, which carries orders out. Raises OperationFailedError."""
         home = workflow.manifest.home_region
         stack = home_stack(self.aws, workflow.name, self.target.stage, home)
         function = None if stack is None else stack.outputs.get(Output.SWEEPER)

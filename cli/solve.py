@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 
 import click
 
 from caribou.cli.console import console, say_wrapped
 from caribou.cli.numbers import Finite
 from caribou.cli.output import notify, say, write_whole
+from caribou.cli.output_file import OutputFile
 from caribou.cli.picture_file import PictureFile, write_picture
 from caribou.control.plan.finish import Clocks, SolveOptions, finished_placement, placement_text
+from caribou.model.errors import InvalidInputError
 from caribou.model.placement import Placement
 from caribou.model.schema.placement import read_placement
 from caribou.model.schema.problem import Problem
@@ -28,6 +31,8 @@ from caribou.solver.analysis.explanation import explain as explain_placement
 from caribou.solver.analysis.frontier import LEVELS, frontier
 
 _WIDTH = 110  # of explanations, in letters
+SOLVED = "solved.json"
+VALID_DAYS = 7.0
 LONGEST_VALID_DAYS = 366
 """As in a manifest, `placement_days`."""
 
@@ -40,9 +45,7 @@ _samples = click.option(
     show_default=True,
     help="How many runs are drawn.",
 )
-_problem = click.option(
-    "--problem", "problem_file", type=_file, required=True, help="The problem: see `caribou problem`."
-)
+_HELP_OF_PROBLEM = "The problem: see `caribou problem`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +62,17 @@ class _Trade:
 
 
 @click.command("solve")
-@_problem
-@click.option("-o", "--output", type=_file, default=Path("solved.json"), show_default=True, help="Where to write it.")
+@click.argument("workflow", required=False)
+@click.option("--problem", "problem_file", type=_file, help=f"In place of WORKFLOW. {_HELP_OF_PROBLEM}")
+@click.option(
+    "-o", "--output", type=OutputFile(), default=Path("solved.json"), show_default=True, help="Where to write it."
+)
 @_seed
 @_samples
 @click.option(
     "--valid-days",
     type=Finite(min=0, min_open=True, max=LONGEST_VALID_DAYS),
-    default=7,
-    show_default=True,
-    help="Days until the placement expires.",
+    help="Days until the placement expires. Default: what WORKFLOW's manifest says, else 7.",
 )
 @click.option("--time-limit", type=Finite(min=0, min_open=True), help="Seconds after which a solve stops.")
 @click.option(
@@ -83,7 +87,7 @@ class _Trade:
 )
 @click.option("--robust", is_flag=True, help="Take the plan that is best in the worst corner of what is assumed.")
 @click.option("--explain", is_flag=True, help="Say in words why each node is where it is.")
-@click.option("--pareto", type=_file, help="Write the frontier of carbon, cost and tail latency too, as JSON.")
+@click.option("--pareto", type=OutputFile(), help="Write the frontier of carbon, cost and tail latency too, as JSON.")
 @click.option("--picture", type=PictureFile(), help="Draw the frontier, as SVG or PNG by the file's ending.")
 @click.option(
     "--points",
@@ -93,11 +97,12 @@ class _Trade:
     help="Limits that the frontier tries on cost, and on run time.",
 )
 def solve(  # noqa: PLR0917 - one a flag
-    problem_file: Path,
+    workflow: str | None,
+    problem_file: Path | None,
     output: Path,
     seed: int,
     samples: int,
-    valid_days: float,
+    valid_days: float | None,
     time_limit: float | None,
     max_regions: int | None,
     switching_penalty: float,
@@ -107,10 +112,16 @@ def solve(  # noqa: PLR0917 - one a flag
     picture: Path | None,
     points: int,
 ) -> None:
-    """Find where each node should run, at each hour of the day, and write it as a placement."""
-    problem = read_problem(problem_file)
+    """Find where each node should run, at each hour of the day, and write it as a placement.
+
+    For a deployed WORKFLOW: facts that are missing or old and new run records are collected first. Or for a file of
+    `caribou problem`, which needs no cloud.
+    """
+    problem, days = _asked_for(workflow, problem_file)
     options = SolveOptions(seed, samples, max_regions, switching_penalty, time_limit, robust)
-    placement = finished_placement(problem, options, valid_days=valid_days, clocks=Clocks())
+    placement = finished_placement(
+        problem, options, valid_days=days if valid_days is None else valid_days, clocks=Clocks()
+    )
     write_whole(output, placement_text(placement))
     console().print(plan_table(problem, placement))
     for note in solve_notes(placement):
@@ -121,10 +132,36 @@ def solve(  # noqa: PLR0917 - one a flag
         _explain(options.asked(problem), placement, seed, samples)
     _trade_offs(options.asked(problem), replace(options, robust=False), _Trade(pareto, picture, points))
     say(f"{output} written, valid until {placement.to_json()['expires_at']}")
+    notify(_next_step(placement, output))
+
+
+def _asked_for(workflow: str | None, problem_file: Path | None) -> tuple[Problem, float]:
+    """The problem, and for how many days its placement is valid. Raises InvalidInputError."""
+    if (workflow is None) == (problem_file is None):
+        raise InvalidInputError(
+            "either a workflow or a problem's file is solved",
+            where="caribou solve",
+            found="neither" if workflow is None else "both",
+            fix="give one of them: `caribou solve my_flow`, or `caribou solve --problem problem.json`",
+        )
+    if problem_file is not None:
+        return read_problem(problem_file), VALID_DAYS
+    from caribou.cli.fresh_problem import fresh_problem  # noqa: PLC0415 - boto3 is for who names a workflow
+
+    owned, problem = fresh_problem(str(workflow))
+    return problem, owned.manifest.placement_days
+
+
+def _next_step(placement: Placement, output: Path) -> str:
+    if placement.regions == {placement.home_region}:
+        return "Next: nothing is to be moved; solve again when there are new runs, or other limits"
+    return (
+        f"Next: caribou deploy {placement.workflow} --placement {quote(str(output))}  # --dry-run shows what that does"
+    )
 
 
 @click.command("evaluate")
-@_problem
+@click.option("--problem", "problem_file", type=_file, required=True, help=_HELP_OF_PROBLEM)
 @click.option("--placement", "placement_file", type=_file, required=True, help="The placement: a solved.json.")
 @_seed
 @_samples

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from caribou.cli.next_step import after_upload
 from caribou.cli.output import say
 from caribou.cli.samples import Samples
 from caribou.cli.session import session
@@ -25,3 +26,4 @@ def upload_samples(workflow: str) -> None:
         say(f"{file} -> {address}")
     if not uploaded:
         say(f"The samples of {definition.name} need nothing in S3.")
+    after_upload(definition)

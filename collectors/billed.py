@@ -17,7 +17,7 @@ from caribou.model.graph import Graph
 from caribou.model.manifest import Manifest
 from caribou.model.run import envelope
 from caribou.model.run.code import code_note
-from caribou.model.run.item import ITEM_PAYLOAD_LIMIT_BYTES, largest_input_bytes
+from caribou.model.run.item import ITEM_PAYLOAD_LIMIT_BYTES, NOTED_DIGEST_BYTES, largest_input_bytes
 from caribou.model.run.item_sizes import (
     POINTER_BYTES,
     claim_bytes,
@@ -45,7 +45,8 @@ def run_columns(observed: Observed, graph: Graph, manifest: Manifest) -> Json:
         kept = payload if payload <= manifest.runs.message_limit_bytes else POINTER_BYTES
         room = largest_input_bytes(begun, graph.leaves) + region_map_bytes({}) - kept
         fits = room >= region_map_bytes({})
-        columns["item_bytes"].append(list(run_item_writes(begun, graph.leaves, _ends(run, graph), ended_at)))
+        writes = run_item_writes(begun, graph.leaves, _ends(run, graph), ended_at)
+        columns["item_bytes"].append([size if fits else size + NOTED_DIGEST_BYTES for size in writes])
         columns["input_bytes"].append(len("input") + kept if fits else 0)
         columns["input_room_bytes"].append(room if fits else 0)
     return columns

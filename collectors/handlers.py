@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -18,15 +19,17 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from caribou.collectors.age import data_age
 from caribou.collectors.bodies import Kind
 from caribou.collectors.collection_report import CollectionReport, example
-from caribou.collectors.facts import DynamoFactTable, collect
+from caribou.collectors.facts import DynamoFactTable, FactTable, collect
 from caribou.collectors.log_collection import LogCollection, collect_logs
 from caribou.collectors.logs import CloudWatchLogReader
 from caribou.collectors.records import DynamoRecordTable
 from caribou.collectors.registrations import SsmRegistry, registered
 from caribou.collectors.sources.registry import DEFAULT_SOURCE, source_of
 from caribou.model.errors import OperationFailedError
+from caribou.model.health.metrics import HealthMetric
 from caribou.model.registration import Registration
 from caribou.model.template_contract import FACT_TABLE_VARIABLE, RECORD_TABLE_VARIABLE, SOURCE_VARIABLE, STAGE_VARIABLE
 
@@ -55,9 +58,11 @@ def performance_handler(event: Mapping[str, Any], context: object) -> Answer:  #
 def workflow_handler(event: Mapping[str, Any], context: object) -> Answer:
     """Collect the run records of every registered workflow, or of `event["workflow"]`, while there is time.
 
+    It comes most often of the collectors, so it says how old the others' facts are.
     Each has its share of the time that is left, and another one is the first each hour, so that none is starved.
     """
     region, stage = os.environ["AWS_REGION"], os.environ[STAGE_VARIABLE]
+    _say_age(DynamoFactTable(os.environ[FACT_TABLE_VARIABLE], region), stage)
     registrations, wrong = registered(SsmRegistry(stage, region))
     wanted = [r for r in registrations if event.get("workflow") in (None, r.workflow)]
     now_s = datetime.now(UTC).timestamp()
@@ -68,6 +73,21 @@ def workflow_handler(event: Mapping[str, Any], context: object) -> Answer:
         stage=stage,
     )
     return _answer(collect_all(turned(wanted, int(now_s // 3600)), work, _end_s(context)), wrong)
+
+
+def _say_age(table: FactTable, stage: str) -> None:
+    """Say how old the facts are, if they are; that it can't be said is a warning, and keeps no logs from being read."""
+    try:
+        if age := data_age(table, datetime.now(UTC)):
+            sys.stdout.write(_line(stage, age))
+    except Exception:
+        logger.exception("the age of facts is not known")
+
+
+def _line(stage: str, values: Mapping[HealthMetric, float]) -> str:
+    from caribou.model.health.emf import emf_line  # noqa: PLC0415 - Powertools, for what is seldom said
+
+    return emf_line(stage, None, values).decode()
 
 
 def turned(registrations: Sequence[Registration], by: int) -> list[Registration]:

@@ -12,7 +12,6 @@ One table, partition key `workflow`, sort key `id`:
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,6 +27,7 @@ from caribou.collectors.item_limits import refusal
 from caribou.collectors.record_lines import parse_record
 from caribou.model.errors import InvalidRecordError
 from caribou.model.run.record import RunRecord
+from caribou.model.run.text import error_type
 
 Item = dict[str, Any]
 DAY_S = 24 * 3600
@@ -39,7 +39,6 @@ _LOOKED_AT = 5
 """Items that are looked at for each record that is wanted, at most: those that do not count are passed over."""
 _ITEMS_A_REQUEST = 25
 _NOT_TAKEN = frozenset({"ValidationException", "SerializationException"})
-_TYPE = re.compile(r"[\w.]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,14 +179,6 @@ def record_item(record: RunRecord, keep_days: int) -> Item:
         "body": json.dumps(kept.to_json(), sort_keys=True, separators=(",", ":")),
         "expires": int(record.started_at) + keep_days * DAY_S,
     }
-
-
-def error_type(error: str | None) -> str | None:
-    """The type alone of an error's type and text."""
-    if error is None:
-        return None
-    found = _TYPE.match(error)
-    return found.group() if found else "Exception"
 
 
 def _stored(newest_first: Iterable[Mapping[str, Any]], newest: int) -> Stored:

@@ -11,7 +11,11 @@ from caribou.constructs.own_roles import tags_of_roles
 from caribou.constructs.scheduled_function import ScheduledProps
 from caribou.constructs.workflow_function import RETENTIONS, FunctionProps
 from caribou.constructs.workflow_role import RoleProps
+from caribou.model.health.run_event import SOURCE
 from caribou.model.template_contract import OPEN_INDEX, STARTS_PREFIX, SWEEPER_HANDLER
+
+_OURS_ALONE = {"ForAllValues:StringEquals": {"events:source": [SOURCE]}}
+"""Events of this source alone, of whatever a call has."""
 
 
 def sweeper_props(props: FunctionProps) -> ScheduledProps:
@@ -40,7 +44,8 @@ def sweeper_props(props: FunctionProps) -> ScheduledProps:
 def _statements(role: RoleProps) -> list[iam.PolicyStatement]:
     """Every function's topic and failure queue, in the regions that the manifest allows; the state of runs at home.
 
-    For a redrive it looks at claims and sync state, wherever they are.
+    For a redrive it looks at claims and sync state, wherever they are; a run that is cancelled it stops at the claims.
+    Of runs that ended badly it puts events.
     """
     names, home = role.names, (role.home_region,)
     functions = [function.name for function in role.graph.functions]
@@ -49,6 +54,7 @@ def _statements(role: RoleProps) -> list[iam.PolicyStatement]:
     syncs = arn("dynamodb", f"table/{names.sync_table}")
     home_bucket = names.payload_bucket(Aws.ACCOUNT_ID, role.home_region)
     starts = f"arn:{Aws.PARTITION}:s3:::{home_bucket}/{STARTS_PREFIX}*"
+    default_bus = arn("events", "event-bus/default", role.home_region)
     return [
         allow_in_regions(["sns:Publish"], [arn("sns", names.topic(f)) for f in functions], role.regions),
         allow_in_regions(
@@ -62,5 +68,7 @@ def _statements(role: RoleProps) -> list[iam.PolicyStatement]:
             ["dynamodb:Query", "dynamodb:PutItem", "dynamodb:DeleteItem"], [parking], home, with_leading_keys(["*#"])
         ),
         allow_in_regions(["dynamodb:Query", "dynamodb:GetItem"], [syncs], role.regions),
+        allow_in_regions(["dynamodb:UpdateItem"], [syncs], role.regions, with_leading_keys(["*#?*"])),
         allow_in_regions(["s3:PutObject"], [starts], home, OF_THIS_ACCOUNT),
+        allow_in_regions(["events:PutEvents"], [default_bus], home, _OURS_ALONE),
     ]

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+)
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from caribou.model.errors import InvalidInputError, OperationFailedError
@@ -27,6 +36,10 @@ _CONFIG = Config(connect_timeout=3, read_timeout=30, retries={"mode": "standard"
 _INVOKING = Config(connect_timeout=3, read_timeout=90, retries={"mode": "standard", "total_max_attempts": 1})
 """A function answers when it has ended, within its time limit; one that is asked again does its work twice."""
 
+_LOOPBACK = frozenset({"127.0.0.1", "localhost"})
+_HTTP_PORT = 80
+_LISTENS_WITHIN_S = 3.0
+
 
 @contextmanager
 def _settings_checked() -> Iterator[None]:
@@ -42,6 +55,34 @@ def _settings_checked() -> Iterator[None]:
         ) from error
 
 
+def _no_credentials() -> InvalidInputError:
+    """What a newcomer meets first, whatever the verb."""
+    return InvalidInputError(
+        "there are none, in the environment or in ~/.aws",
+        where="AWS credentials",
+        fix='`caribou local up`, then `eval "$(caribou local env)"`, for the local cloud; '
+        "or name a profile in AWS_PROFILE, for AWS",
+    )
+
+
+def _ended_local_cloud() -> InvalidInputError | None:
+    """The error of a shell that points at a local cloud where nothing listens any more; None if it does not."""
+    url = os.environ.get("AWS_ENDPOINT_URL", "")
+    address = urlsplit(url)
+    if address.hostname not in _LOOPBACK:
+        return None
+    try:
+        socket.create_connection((address.hostname, address.port or _HTTP_PORT), timeout=_LISTENS_WITHIN_S).close()
+    except OSError:
+        return InvalidInputError(
+            "no local cloud listens where this shell points",
+            where="AWS_ENDPOINT_URL",
+            found=url,
+            fix='`caribou local up`, then `eval "$(caribou local env)"`; or unset it, for AWS',
+        )
+    return None
+
+
 class Aws(Clients):
     """The runtime's clients and some more, with the patience of an operator; closed at the end of the `with`."""
 
@@ -49,10 +90,17 @@ class Aws(Clients):
         with _settings_checked():
             super().__init__(session, _CONFIG)
         self._account: str | None = None
+        self._is_checked = False
 
     def _client(self, service: str, region: str, config: Config | None = None) -> Any:  # noqa: ANN401 - made by boto3
         with _settings_checked():
-            return super()._client(service, region, config)
+            client = super()._client(service, region, config)
+            if self._session.get_credentials() is None:
+                raise _no_credentials()
+            if not self._is_checked and (ended := _ended_local_cloud()):
+                raise ended
+            self._is_checked = True
+            return client
 
     def __enter__(self) -> Self:
         return self
@@ -65,13 +113,15 @@ class Aws(Clients):
         while self._made:
             self._made.popitem()[1].close()
 
+    @property
+    def profile(self) -> str | None:
+        """The profile that the user has chosen; None if the credentials are not of one."""
+        return os.environ.get("AWS_PROFILE")
+
     def account(self, region: str) -> str:
         """The account of the credentials at hand. Raises OperationFailedError if AWS, or the local cloud, is silent."""
         if self._account is None:
-            with aws_errors_as(
-                "Asking AWS which account this is",
-                'the credentials; or use the local cloud: caribou local up, then eval "$(caribou local env)"',
-            ):
+            with aws_errors_as("Asking AWS which account this is"):
                 self._account = str(self._client("sts", region).get_caller_identity()["Account"])
         return self._account
 
@@ -98,11 +148,22 @@ class Aws(Clients):
 
 @contextmanager
 def aws_errors_as(doing: str, look_at: str = "the credentials, their permissions and the region") -> Iterator[None]:
-    """Turn failures of AWS's API into OperationFailedError: what was being done, and what to look at."""
+    """Turn failures of AWS's API into OperationFailedError: what was being done, and what to look at.
+
+    That there are no credentials, or no local cloud any more, is an InvalidInputError, whatever was being done.
+    """
     try:
         yield
+    except NoCredentialsError as error:
+        raise _no_credentials() from error
+    except EndpointConnectionError as error:
+        raise _ended_local_cloud() or _failed(doing, error, look_at) from error
     except (ClientError, BotoCoreError) as error:
-        raise OperationFailedError(f"{doing} failed: {error}. Look at {look_at}") from error
+        raise _failed(doing, error, look_at) from error
+
+
+def _failed(doing: str, error: Exception, look_at: str) -> OperationFailedError:
+    return OperationFailedError(f"{doing} failed: {error}. Look at {look_at}")
 
 
 def out_of_reach(error: ClientError | BotoCoreError) -> str | None:

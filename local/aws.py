@@ -14,7 +14,8 @@ import boto3
 import botocore.session
 
 DEFAULT_REGION = "us-east-1"
-_BOOTSTRAP_VERSION = "/cdk-bootstrap/hnb659fds/version"  # the parameter by which CDK knows its bootstrap stack
+DEFAULT_QUALIFIER = "hnb659fds"
+"""The CDK's own, of its bootstrap stack."""
 _HEALTH = "/_ministack/health"
 _HEALTH_LIMIT_S = 5.0
 _OK = 200
@@ -34,15 +35,20 @@ def session(account: str, secret: str, region: str) -> boto3.Session:
     )
 
 
-def bootstrapped(shared: boto3.Session, reach: Mapping[str, Any], regions: Sequence[str]) -> tuple[str, ...]:
-    """Those of the regions in which CDK's bootstrap stack stands. `reach` has what a client needs beside its region."""
-    return tuple(region for region in regions if _is_bootstrapped(shared, reach, region))
+def bootstrapped(
+    shared: boto3.Session, reach: Mapping[str, Any], regions: Sequence[str], qualifier: str
+) -> tuple[str, ...]:
+    """Those of the regions in which CDK's bootstrap stack of that qualifier stands.
+
+    `reach` has what a client needs beside its region.
+    """
+    return tuple(region for region in regions if _is_bootstrapped(shared, reach, region, qualifier))
 
 
-def _is_bootstrapped(shared: boto3.Session, reach: Mapping[str, Any], region: str) -> bool:
+def _is_bootstrapped(shared: boto3.Session, reach: Mapping[str, Any], region: str, qualifier: str) -> bool:
     ssm = shared.client("ssm", region_name=region, **reach)
     try:
-        ssm.get_parameter(Name=_BOOTSTRAP_VERSION)
+        ssm.get_parameter(Name=f"/cdk-bootstrap/{qualifier}/version")
     except ssm.exceptions.ParameterNotFound:
         return False
     finally:

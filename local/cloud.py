@@ -88,8 +88,9 @@ class LocalCloud:
         settings: Mapping[str, str] | None = None,
         enforce_iam: bool = False,
         distances: Distances | None = None,
+        qualifier: str = aws.DEFAULT_QUALIFIER,
     ) -> LocalCloud:
-        """Start an empty local cloud and bootstrap regions; returns when it is ready.
+        """Start an empty local cloud and bootstrap regions with a qualifier; returns when it is ready.
 
         Without `keep` the server ends with this process, however that ends. `settings` are further environment
         variables of the server, which its functions see too. With `enforce_iam` nobody may do what no policy allows,
@@ -103,7 +104,7 @@ class LocalCloud:
         cloud = cls._launched(state.absolute(), keep=keep, account=account, settings=settings)
         try:
             _wait_until_healthy(cloud)
-            cloud.bootstrap(regions)
+            cloud.bootstrap(regions, qualifier)
         except BaseException:
             cloud.stop()
             raise
@@ -216,29 +217,34 @@ class LocalCloud:
             self._clients[key] = session.client(service, **self._reach)
         return self._clients[key]
 
-    def bootstrapped(self, regions: Sequence[str] = KNOWN_REGIONS) -> tuple[str, ...]:
-        """Those of the regions to which `cdk deploy` can deploy."""
-        return aws.bootstrapped(aws.session(self.account, self.secret, aws.DEFAULT_REGION), self._reach, regions)
+    def bootstrapped(
+        self, regions: Sequence[str] = KNOWN_REGIONS, qualifier: str = aws.DEFAULT_QUALIFIER
+    ) -> tuple[str, ...]:
+        """Those of the regions to which `cdk deploy` can deploy, with a qualifier."""
+        session = aws.session(self.account, self.secret, aws.DEFAULT_REGION)
+        return aws.bootstrapped(session, self._reach, regions, qualifier)
 
     @property
     def _reach(self) -> dict[str, Any]:
         """What a client must know to reach this cloud."""
         return {"endpoint_url": self.endpoint, "verify": None if self.certificate is None else str(self.certificate)}
 
-    def bootstrap(self, regions: Sequence[str]) -> None:
-        """Make `cdk deploy` possible in the regions; those where it is already are left alone.
+    def bootstrap(self, regions: Sequence[str], qualifier: str = aws.DEFAULT_QUALIFIER) -> None:
+        """Make `cdk deploy` possible in the regions, with a qualifier; those where it is already are left alone.
 
         Raises OperationFailedError, which names the log.
         """
         _check(self.account, regions)
-        done = self.bootstrapped(regions)
+        done = self.bootstrapped(regions, qualifier)
         if missing := [region for region in dict.fromkeys(regions) if region not in done]:
-            self._cdk_bootstrap(missing)
+            self._cdk_bootstrap(missing, qualifier)
 
-    def _cdk_bootstrap(self, regions: Sequence[str]) -> None:
+    def _cdk_bootstrap(self, regions: Sequence[str], qualifier: str) -> None:
         log = self.state / "logs" / "bootstrap.log"
         targets = [f"aws://{self.account}/{region}" for region in regions]
-        command = [*tools.cdk_command(), "bootstrap", *targets]
+        own = ["--qualifier", qualifier, "--toolkit-stack-name", f"CDKToolkit-{qualifier}"]
+        own = [] if qualifier == aws.DEFAULT_QUALIFIER else own  # each in a stack of its own, or one replaces the other
+        command = [*tools.cdk_command(), "bootstrap", *own, *targets]
         with log.open("ab") as output:
             done = subprocess.run(
                 command, cwd=self.state, env=tools.cdk_env(self.env()), stdin=subprocess.DEVNULL,

@@ -134,6 +134,7 @@ def _serve(listener: socket.socket, doors: dict[str, socket.socket], round_trip_
     _beside("log_ends").end_logs_by_a_mark(import_module("ministack.core.lambda_runtime"))
     _beside("shared_code").share_code()
     _beside("caller_tags").show_tags_of_callers()
+    _beside("composite_alarms").make_composite_alarms()
     if doors:
         ports = {door.getsockname()[1]: region for region, door in doors.items()}
         app = _beside("distances").keep_apart(app, ports, round_trip_s)

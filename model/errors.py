@@ -8,6 +8,7 @@ CaribouError                 root: catch this to catch all of them
 │   ├── InvalidPlacementError    solved.json
 │   ├── InvalidRecordError       a run record or a file of them
 │   └── InvalidPayloadError      a value that can't travel between nodes
+├── AppRefusedError          the CDK app refuses the project, in its own words; nothing was deployed (exit code 2)
 ├── InvalidEnvelopeError     a message that is not an envelope that this version reads
 ├── UnreachableError         a region does not answer, or does not take what it is sent
 ├── UnknownRunError          a message of a run that never began here
@@ -67,6 +68,12 @@ class InvalidRecordError(InvalidInputError):
 
 class InvalidPayloadError(InvalidInputError):
     """A value can't travel between nodes: it is neither JSON nor bytes."""
+
+
+class AppRefusedError(CaribouError):
+    """The project's CDK app refuses what a user wrote, in its own words; nothing was deployed."""
+
+    exit_code = 2
 
 
 class InvalidEnvelopeError(CaribouError):

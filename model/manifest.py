@@ -76,7 +76,8 @@ class Manifest:
     """A workflow's manifest. `functions` has the settings of each registered function, overrides applied.
 
     `hard` limits bound the tail, `soft` ones the mean, by metric. `placement_days` is how long a solved placement is
-    valid. `robust`: carbon counts as in the worst corner of what is assumed. The defaults here are those of the file.
+    valid. `robust`: carbon counts as in the worst corner of what is assumed. `alarm_topic` is the ARN of the topic, at
+    home, that alarms go to. The defaults here are those of the file.
     """
 
     workflow_name: str
@@ -95,6 +96,7 @@ class Manifest:
     runs: RunSettings = field(default_factory=RunSettings)
     placement_days: int = 7
     log_retention_days: int = 30
+    alarm_topic: str | None = None
 
     def regions_of(self, function: str, known: Iterable[str]) -> tuple[str, ...]:
         """The regions that a function may run in, among the known ones; home is always one of them."""

@@ -13,6 +13,7 @@ from caribou.model.errors import InvalidInputError
 
 STAGE_KEY, CONTROL_REGION_KEY = "caribou:stage", "caribou:control_region"
 STAGES_KEY, PROJECT_ID_KEY = "caribou:stages", "caribou:project"
+ALARM_TOPIC_KEY = "caribou:alarm_topic"
 """Context keys of `cdk.json`: the stage, the region of the control plane, the stages that there are, each with its
 environment, and the project's id, with which its stacks are stamped."""
 DEFAULT_STAGE = "dev"
@@ -105,6 +106,11 @@ class WorkflowNames:
         if len(readable) > room:
             readable = f"{readable[: room - 9]}-{hashlib.sha256(self._prefix.encode()).hexdigest()[:8]}"
         return f"{readable}-{account}-{region}"
+
+    @property
+    def alarm(self) -> str:
+        """Name of the alarm that notifies somebody, at home, and what the names of those that it is over begin with."""
+        return self._prefix
 
     @property
     def registration(self) -> str:

@@ -44,6 +44,11 @@ class ControlNames:
         """Table of the locks of workflows: partition key `workflow`."""
         return f"caribou-{self.stage}-locks-{TABLE_GENERATION}"
 
+    @property
+    def alarm(self) -> str:
+        """Name of the alarm that notifies somebody. No workflow is called `collector`, so none has the same."""
+        return f"caribou-{self.stage}-collector"
+
     def placement_bucket(self, account: str, region: str) -> str:
         """Bucket of solved placements: `<workflow>/solved.json`."""
         return f"caribou-{self.stage}-placements-{account}-{region}"

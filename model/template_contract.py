@@ -76,6 +76,9 @@ SWEEPER_HANDLER = "caribou.runtime.sweeper.handle"
 FUNCTION_VARIABLE, STAGE_VARIABLE = "CARIBOU_FUNCTION", "CARIBOU_STAGE"
 """Environment variables of the functions; the sweeper is none of the workflow's and lacks the first."""
 
+EXPIRY_VARIABLE = "CARIBOU_PLACEMENT_EXPIRES_AT"
+"""Environment variable of the sweeper: until when the deployed placement counts, in ISO 8601; none if for ever."""
+
 FACT_TABLE_VARIABLE, RECORD_TABLE_VARIABLE = "CARIBOU_FACT_TABLE", "CARIBOU_RECORD_TABLE"
 SOURCE_VARIABLE = "CARIBOU_SOURCE"
 """Environment variables of the collectors, beside the stage; one of facts has the name of its source."""

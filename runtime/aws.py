@@ -16,8 +16,10 @@ from caribou.model.run.text import storable
 from caribou.runtime.clients import Clients
 from caribou.runtime.event import published, start_of, topic_of, unpack
 from caribou.runtime.ports import Ports
+from caribou.runtime.record_log import RecordLog
 from caribou.runtime.run_items import DynamoRunStore
 from caribou.runtime.settings import Settings
+from caribou.runtime.signals import EventBridgeNotifier, LoggedMetrics
 from caribou.runtime.sync_items import DynamoClaims, DynamoParking, DynamoSyncStore
 
 _HIDDEN_S = 120
@@ -32,10 +34,18 @@ _NOT_READABLE = (
 """What reading an event raises that is none of ours."""
 
 
-def aws_ports(settings: Settings, *, partition: str, account: str, clients: Clients | None = None) -> Ports:
+def aws_ports(
+    settings: Settings,
+    *,
+    partition: str,
+    account: str,
+    clients: Clients | None = None,
+    log: RecordLog | None = None,
+) -> Ports:
     """The ports of a function that runs on AWS, or on a local cloud that `AWS_ENDPOINT_URL` names.
 
     Without `clients`, those of a deployed function; who calls from outside has a profile, say, and gives his own.
+    Metrics are lines of `log`, which is this process's unless it is given.
     """
     clients = clients or Clients.deployed(settings.home_region)
     return Ports(
@@ -47,7 +57,13 @@ def aws_ports(settings: Settings, *, partition: str, account: str, clients: Clie
         clock=SystemClock(),
         failures=SqsFailures(clients, settings.names),
         parking=DynamoParking(clients, settings.names.sync_table, settings.home_region),
+        notifier=EventBridgeNotifier(clients, settings),
+        metrics=LoggedMetrics(settings.names, log.write if log else _write),
     )
+
+
+def _write(line: bytes) -> None:
+    RecordLog().write(line)
 
 
 class SystemClock:

@@ -22,6 +22,7 @@ from caribou.runtime.refusals import is_busy, is_refusal
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
@@ -114,6 +115,11 @@ class Clients:
     def sqs(self, region: str) -> SQSClient:
         """The region's SQS."""
         client: SQSClient = self._client("sqs", region)
+        return client
+
+    def events(self, region: str) -> EventBridgeClient:
+        """The region's EventBridge."""
+        client: EventBridgeClient = self._client("events", region)
         return client
 
     def _client(self, service: str, region: str, config: Config | None = None) -> Any:  # noqa: ANN401 - made by boto3

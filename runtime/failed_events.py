@@ -1,6 +1,6 @@
 """One failed event: whose run it is of, and whether it is dropped, left, sent again or parked.
 
-    failure queue ──> whose run?  ended well                 ──> dropped
+    failure queue ──> whose run?  ended well, or cancelled    ──> dropped
                                   another start's            ──> dropped
                                   nobody's, or not readable   ──> left for a person, aside for an hour
                                   past its deadline           ──> parked, the run EXPIRED
@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 
 from caribou.model.errors import CaribouError, InvalidEnvelopeError, UnreachableError
+from caribou.model.health.metrics import HealthMetric
 from caribou.model.placement import Placement
 from caribou.model.run.envelope import Envelope, Run, Start
 from caribou.model.run.item import START_NODE, FailedEvent, Parked, RunItem, RunState
@@ -29,6 +30,7 @@ from caribou.runtime.starts import sendable
 
 _OF_OTHERS = frozenset({None, "UnreachableError"})
 """Error types that are not user code's: the function was never started, or could not reach what it needed."""
+_OVER = (RunState.SUCCEEDED, RunState.CANCELLED)
 
 
 class Action(StrEnum):
@@ -48,7 +50,7 @@ def decide(event: FailedEvent, message: Envelope | Start | None, item: RunItem |
         if not isinstance(message, Start):
             return Action.LEAVE
         return Action.RESEND if event.error_type in _OF_OTHERS else Action.PARK
-    if item.state is RunState.SUCCEEDED or (isinstance(message, Start) and not item.is_of(message)):
+    if item.state in _OVER or (isinstance(message, Start) and not item.is_of(message)):
         return Action.DROP
     if item.state is RunState.RUNNING and now < item.run.deadline and event.error_type in _OF_OTHERS:
         return Action.RESEND
@@ -110,6 +112,7 @@ class FailedEvents:
                 raise
             moved = again if node.sync else replace(again, run=again.run.at_home(node.name))
             self.ports.bus.publish(home, node.function, moved.to_text())
+            self.ports.metrics.put({HealthMetric.REROUTED: 1})
 
     def _read(self, event: FailedEvent) -> Envelope | Start | None:
         """The message of an event; None if it is not one that this version reads, or a start where none can be."""
@@ -132,9 +135,9 @@ class FailedEvents:
         fits = fits and message.inputs == graph.inputs_digest(node.name)
         if node.function != event.function or (run.graph == graph.digest and not fits):
             return None
-        return replace(message, run=self._as_decided(message, run))
+        return replace(message, run=self.as_decided(message, run))
 
-    def _as_decided(self, message: Envelope, run: Run) -> Run:
+    def as_decided(self, message: Envelope, run: Run) -> Run:
         """The run as its item has it. That a plain node was moved home, since its region was out of reach, stays."""
         needed, home = run.as_needed_by(message.node, self.settings.graph), self.settings.home_region
         is_moved = message.run.region_of(message.node, home) == home and not self.settings.graph.node(message.node).sync

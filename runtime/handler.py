@@ -43,7 +43,7 @@ def _runner(partition: str, account: str, memory_mb: int) -> NodeRunner:
     loaded = _loaded()
     return NodeRunner(
         settings=loaded.settings,
-        ports=aws_ports(loaded.settings, partition=partition, account=account),
+        ports=aws_ports(loaded.settings, partition=partition, account=account, log=loaded.log),
         placement=load_placement(loaded.settings),
         user_function=loaded.user_function,
         memory_mb=memory_mb,

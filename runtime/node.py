@@ -15,7 +15,7 @@ from caribou.model.placement import Placement
 from caribou.model.run import payload as payloads
 from caribou.model.run.code import code_note
 from caribou.model.run.envelope import Envelope, Run, Start, StoredPayload
-from caribou.model.run.item import SyncInputs
+from caribou.model.run.item import RunState, SyncInputs
 from caribou.model.run.record import RunRecord, SuccessorRecord
 from caribou.model.run.text import error_text
 from caribou.runtime.event import Delivery, message_of, start_of
@@ -42,7 +42,9 @@ class Answer(StrEnum):
     """A start that was sent on to where the entry node is placed."""
     RAN = "ran"
     DUPLICATE = "duplicate"
-    """Another delivery owns the node, or another start has begun a run of this name."""
+    """Another delivery owns the node, another start has begun a run of this name, or the run was cancelled."""
+    CANCELLED = "cancelled"
+    """The run was cancelled before this start of it came."""
     EARLY = "early"
     """Not all edges of a sync node have reported."""
 
@@ -99,6 +101,8 @@ class NodeRunner:
         run = item.run
         if not item.is_of(start):
             return _answer(run, Answer.DUPLICATE)
+        if item.state is RunState.CANCELLED:  # else an entry that claims nothing would run
+            return _answer(run, Answer.CANCELLED)
         entry = graph.entry.name
         envelope = Envelope(
             run=run,

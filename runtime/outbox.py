@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from caribou.model.errors import UnreachableError
 from caribou.model.graph import Edge, Node
+from caribou.model.health.metrics import HealthMetric
 from caribou.model.run.envelope import Envelope, Run, StoredPayload, event_bytes
 from caribou.model.run.item import NO_RESULTS
 from caribou.model.run.record import Outcome
@@ -52,6 +53,7 @@ class Outbox:
             if region == home:
                 raise
             self._publish(self.run, home, node, None, None)
+            self._note_rerouted()
 
     def end(self, leaves: tuple[str, ...], results: Mapping[str, str] = NO_RESULTS) -> None:
         """Note in the run item that leaves have run, and their results, or will not; the last of them ends the run.
@@ -72,8 +74,12 @@ class Outbox:
             if region == self.settings.home_region:
                 raise
             size_bytes = self._publish(self.run.at_home(node.name), self.settings.home_region, node, edge, payload)
+            self._note_rerouted()
             return Handover(Outcome.REROUTED, self.settings.home_region, size_bytes)
         return Handover(Outcome.SENT, region, size_bytes)
+
+    def _note_rerouted(self) -> None:
+        self.ports.metrics.put({HealthMetric.REROUTED: 1})
 
     def _publish(self, run: Run, region: str, node: Node, edge: str | None, payload: str | None) -> int:
         """Publish the message, its payload put into the region's bucket if it is too large; the message's size."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from caribou.model.health.metrics import HealthMetric
 from caribou.model.run.envelope import Pointer, Run, StoredPayload
 from caribou.model.run.item import NO_RESULTS, Claim, FailedEvent, Listed, Parked, RunItem, SyncInputs, SyncState
 
@@ -29,6 +30,9 @@ class Claims(Protocol):
         a note of what runs, which the claim keeps.
         """
 
+    def stop(self, region: str, run_id: str, node: str) -> None:
+        """Let nobody claim the node of this run from now on: not even its owner, for another try."""
+
     def claimed(self, region: str, run_id: str, node: str) -> Claim | None:
         """The node's claim; None if nobody has claimed it there, or the region has no such table any more."""
 
@@ -50,7 +54,7 @@ class RunStore(Protocol):
     """Run items, at home. Each change is conditional: a state that has been left is not come back to by chance.
 
     begin ──> RUNNING ──succeed──> SUCCEEDED
-               │  ^ └──expire───> EXPIRED ──┐
+               │  ^ └expire, halt> EXPIRED ─┐      (RUNNING ──cancel──> CANCELLED, for good)
                │  └────────reopen───────────┤
                └──fail──> FAILED ───────────┘      (FAILED ──succeed──> SUCCEEDED, if all of it ran after all)
     """
@@ -75,19 +79,31 @@ class RunStore(Protocol):
         """RUNNING to FAILED, with the failing node and its error. The run stays on the sweeper's list."""
 
     def expire(self, run_id: str, at: float) -> None:
-        """RUNNING to EXPIRED, if its deadline, which a redrive may have moved, has passed by then."""
+        """RUNNING to EXPIRED, if its deadline, which a redrive may have moved, has passed by then.
 
-    def reopen(self, run_id: str, deadline: float) -> None:
-        """FAILED or EXPIRED to RUNNING, with a new deadline."""
+        The run stays on the sweeper's list.
+        """
+
+    def cancel(self, run_id: str, at: float) -> None:
+        """RUNNING to CANCELLED. The run stays on the sweeper's list, until nothing of it can begin any more."""
+
+    def halt(self, run_id: str, at: float) -> None:
+        """RUNNING to EXPIRED before its deadline, so that what comes in is parked. It stays on the sweeper's list."""
+
+    def reopen(self, run_id: str, deadline: float, regions: Mapping[str, str] | None = None) -> None:
+        """FAILED or EXPIRED to RUNNING, with a new deadline, and another map if one is given."""
+
+    def notified(self, run_id: str, ended_at: float) -> None:
+        """Note that an event was sent of a run's end, if it is FAILED or EXPIRED since then."""
 
     def close(self, run_id: str) -> None:
-        """Take a run that is not RUNNING off the sweeper's list: what is left of it is parked."""
+        """Take a run off the sweeper's list that has ended and is notified: what is left of it is parked."""
 
     def get(self, run_id: str) -> RunItem | None:
         """The item, or None. InvalidRunItemError if it is not one that the runtime wrote."""
 
     def listed(self) -> Listed:
-        """The sweeper's list: runs that are RUNNING, or FAILED with a message that is not parked yet.
+        """The sweeper's list: what runs, what ended badly and is not notified or parked yet, what is not stopped yet.
 
         A long list comes in parts, one a call, again from the start after the last.
         """
@@ -132,6 +148,20 @@ class PayloadStore(Protocol):
         """The payload at the pointer, its digest and size checked."""
 
 
+class Notifier(Protocol):
+    """Notifies others, by events, that runs ended badly: at least once, as who sends may die before that is noted."""
+
+    def notify(self, ended: Sequence[RunItem]) -> tuple[RunItem, ...]:
+        """Send an event for each of up to ten runs; those whose event was taken. Raises UnreachableError."""
+
+
+class Metrics(Protocol):
+    """Says numbers to whoever watches. Never raises: no run waits for that."""
+
+    def put(self, values: Mapping[HealthMetric, float]) -> None:
+        """Send values of some metrics of the workflow, as of now."""
+
+
 class Clock(Protocol):
     """Reads the time."""
 
@@ -151,6 +181,8 @@ class Ports:
     clock: Clock
     failures: Failures
     parking: Parking
+    notifier: Notifier
+    metrics: Metrics
 
     def stored(self, region: str, place: tuple[str, str, str], text: str) -> Pointer:
         """Keep an encoded payload that is too large, by its run, node and edge; where it rests.

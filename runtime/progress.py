@@ -17,12 +17,16 @@ from caribou.runtime.ports import Ports
 
 @dataclass(frozen=True)
 class Progress:
-    """Reads one run's tables. Methods raise UnreachableError for a region that can't be asked."""
+    """Reads one run's tables. Methods raise UnreachableError for a region that can't be asked.
+
+    `waiting` are nodes whose messages are known to wait: they have arrived, though nobody may have claimed them.
+    """
 
     item: RunItem
     graph: Graph
     home_region: str
     ports: Ports
+    waiting: frozenset[str] = frozenset()
     _claims: dict[str, Claim | None] = field(default_factory=dict)
     _states: dict[str, SyncState] = field(default_factory=dict)
 
@@ -67,7 +71,7 @@ class Progress:
         """Whether a receiver has what an edge gives it, or everyone knows that it gets nothing."""
         target = edge.target
         if not self.graph.node(target).sync:
-            return target in passed or self.claim(target) is not None
+            return target in passed or target in self.waiting or self.claim(target) is not None
         state = self.state(target)
         if edge.id not in state.taken | state.skipped:
             return False

@@ -31,7 +31,10 @@ class RecordLog:
 
     def emit(self, record: RunRecord) -> None:
         """Write a record as one line. Never raises: a run goes on without its record, and is counted as such."""
-        line = record_line(record)
+        self.write(record_line(record))
+
+    def write(self, line: bytes) -> None:
+        """Write a line, which has its end. Never raises."""
         for descriptor in self._descriptors:  # user code that closes what it did not open may have closed ours
             with suppress(OSError):
                 if _file_of(descriptor) == self._log:

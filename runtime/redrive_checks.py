@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from caribou.model.graph import Graph
 from caribou.model.run.code import Code, code_note, parse_code
+from caribou.model.run.item import RunItem
 from caribou.model.run.order import Refusal
 from caribou.runtime.progress import Progress
 
@@ -76,5 +77,27 @@ class Checks:
         return Refusal(
             f"the graph at {node} and behind it is not the one that the run began with",
             fix=_GO_ON,
-            found=f"version {self.graph.version}, and the run's is {self.progress.item.run.workflow_version}",
+            found=versions(self.graph.version, self.progress.item.run.workflow_version),
         )
+
+
+def first_refusal(progress: Progress, nodes: set[str]) -> Refusal | None:
+    """Why some nodes must not run again; None if all may."""
+    checks = Checks(progress.graph, progress)
+    return next((refusal for node in sorted(nodes) if (refusal := checks.refusal(node)) is not None), None)
+
+
+def of_another_graph(item: RunItem, version: str) -> Refusal:
+    """Why a run can't be worked out of its tables: they are of another graph."""
+    return Refusal(
+        "nothing of it is parked, and the graph is not the one that it began with",
+        fix="deploy that graph, or start a new run",
+        found=versions(version, item.run.workflow_version),
+    )
+
+
+def versions(deployed: str, of_run: str) -> str:
+    """The versions of two graphs that differ: of the one that is deployed, and of a run's."""
+    if deployed == of_run:
+        return f"another graph under the same version, {deployed}: it was deployed by force, or by the CDK alone"
+    return f"version {deployed}, and the run's is {of_run}"

@@ -1,6 +1,6 @@
 """A redrive: go on with a run that failed or expired, where its messages are parked. The sweeper's work, by order.
 
-    order ──> whose run?  nobody's, SUCCEEDED, or RUNNING with nothing parked  ──> refused
+    order ──> whose run?  nobody's, SUCCEEDED, CANCELLED, or RUNNING with nothing parked  ──> refused
                           a node would run on nothing, or on other code        ──> refused, nothing is changed
                           something is parked                                  ──> opened again, and all of it sent
                           nothing is parked, a moment after it failed          ──> nothing, yet
@@ -20,14 +20,14 @@ from caribou.model.run.envelope import Envelope
 from caribou.model.run.item import START_NODE, Parked, RunItem, RunState
 from caribou.model.run.order import RedriveAnswer, RedriveOrder, Refusal, Sent
 from caribou.model.run.text import storable
+from caribou.runtime.homecoming import LATE_S, Homecoming
 from caribou.runtime.progress import Progress
-from caribou.runtime.redrive_checks import Checks
+from caribou.runtime.redrive_checks import first_refusal, of_another_graph
 from caribou.runtime.remains import remains
 from caribou.runtime.sweeping import Sweeper
 
-LATE_S = 300.0
-"""How long after a run failed its message may still be on its way to the failure queue."""
 _ENDED_BADLY = (RunState.FAILED, RunState.EXPIRED)
+_OVER = (RunState.SUCCEEDED, RunState.CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Redriver:
             item = self.sweeper.ports.runs.get(order.run_id)
             if item is None:
                 return RedriveAnswer(refusal=Refusal("there is no such run", "see `caribou runs`"))
-            return self._redriven(item)
+            return self._brought_home(item) if order.home else self._redriven(item)
         except CaribouError as error:
             return RedriveAnswer(failure=storable(str(error)))
 
@@ -52,9 +52,16 @@ class Redriver:
             return self._ended(item)
         problems = self.sweeper.empty_queues_of(item) if ended_badly else ()
         parked = self.sweeper.ports.parking.parked(item.run.run_id)
-        if item.state is RunState.SUCCEEDED or not (parked or ended_badly):
+        if item.state in _OVER or not (parked or ended_badly):
             return RedriveAnswer(refusal=_not_ended_badly(item))
         return replace(self._parked(item, parked) if parked else self._remains(item, problems), problems=problems)
+
+    def _brought_home(self, item: RunItem) -> RedriveAnswer:
+        if item.state in _OVER:
+            return RedriveAnswer(refusal=_not_ended_badly(item))
+        if item.is_complete:
+            return self._ended(item)
+        return Homecoming(self.sweeper).bring(item)
 
     def _ended(self, item: RunItem) -> RedriveAnswer:
         """What was still under way has come to its end since."""
@@ -67,12 +74,12 @@ class Redriver:
         """Send as much as there is time for: the sweeper goes on with the rest."""
         entry = self.sweeper.settings.graph.entry.name
         nodes = {entry if message.node == START_NODE else message.node for message in parked}
-        if refusal := self._refusal(self._progress(item), nodes):
+        if refusal := first_refusal(self._progress(item), nodes):
             return RedriveAnswer(refusal=refusal)
         self._reopen(item)
         sent = []
         for message in takewhile(lambda _: self.sweeper.has_time(), parked):
-            self.sweeper.resend(message)
+            self.sweeper.resend(message, item.run)
             sent.append(Sent(message.node, message.reason))
         return RedriveAnswer(sent=tuple(sent))
 
@@ -83,9 +90,9 @@ class Redriver:
         if problems or not is_late:
             return RedriveAnswer()
         if item.run.graph != progress.graph.digest:
-            return RedriveAnswer(refusal=_of_another_graph(item, progress.graph.version))
+            return RedriveAnswer(refusal=of_another_graph(item, progress.graph.version))
         again, lost = remains(progress, now)
-        refusal = _nowhere(lost) if lost else self._refusal(progress, {message.node for message in again})
+        refusal = _nowhere(lost) if lost else first_refusal(progress, {message.node for message in again})
         return RedriveAnswer(refusal=refusal) if refusal else self._sent(item, again)
 
     def _sent(self, item: RunItem, again: tuple[Envelope, ...]) -> RedriveAnswer:
@@ -98,11 +105,6 @@ class Redriver:
     def _progress(self, item: RunItem) -> Progress:
         settings = self.sweeper.settings
         return Progress(item, settings.graph, settings.home_region, self.sweeper.ports)
-
-    def _refusal(self, progress: Progress, nodes: set[str]) -> Refusal | None:
-        """Why some nodes must not run again; None if all may."""
-        checks = Checks(progress.graph, progress)
-        return next((refusal for node in sorted(nodes) if (refusal := checks.refusal(node)) is not None), None)
 
     def _reopen(self, item: RunItem) -> None:
         ports, settings = self.sweeper.ports, self.sweeper.settings
@@ -119,12 +121,4 @@ def _nowhere(lost: tuple[str, ...]) -> Refusal:
     return Refusal(
         f"nothing of it is parked, and what {' and '.join(lost)} was to work on is kept nowhere",
         fix="start a new run; or, if Lambda may still be trying, which it does for 6 hours at most, try again then",
-    )
-
-
-def _of_another_graph(item: RunItem, version: str) -> Refusal:
-    return Refusal(
-        "nothing of it is parked, and the graph is not the one that it began with",
-        fix="deploy that graph, or start a new run",
-        found=f"version {version}, and the run's is {item.run.workflow_version}",
     )

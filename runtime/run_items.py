@@ -11,7 +11,7 @@ from zlib import crc32
 from caribou.model.errors import InvalidRunItemError, UnknownRunError
 from caribou.model.run.envelope import Run, StoredPayload
 from caribou.model.run.fields import MAX_RUN_ID_BYTES, region_by_node, run_name_of, seconds_in
-from caribou.model.run.item import NO_RESULTS, Listed, RunItem, RunState, kept_input
+from caribou.model.run.item import NO_RESULTS, Listed, RunItem, RunState, kept_input, noted_digest
 from caribou.model.run.text import storable
 from caribou.model.template_contract import OPEN_INDEX, RESULT_ATTRIBUTE
 from caribou.runtime.clients import Clients, got, number
@@ -24,7 +24,9 @@ LISTED_AT_ONCE = 20_000
 """Open runs that are read at once, give or take a page: some 40 MB, and some eight seconds of a sweeper's CPU time."""
 _DAY_S = 24 * 3600
 _NO_LEAVES = {"SS": ()}
+_ENDED_BADLY = {":failed": {"S": RunState.FAILED}, ":expired": {"S": RunState.EXPIRED}}
 _INPUT = ("input", "input_pointer")
+_DIGEST = "input_digest"
 
 ON_LIST: Mapping[str, Any] = {"IndexName": OPEN_INDEX}
 """A scan of the sweeper's list. Whatever key an item has in the index, as one of an earlier version, it is found."""
@@ -46,8 +48,8 @@ class DynamoRunStore:
         """Put the run item unless there is one, which is then the one that counts."""
         kept = kept_input(run, leaves, payload)
         client, item = self._clients.dynamodb(self._home), _item_of(run, leaves) | _input_attribute(kept)
-        if begun_by is not None:
-            item["begun_by"] = {"S": begun_by}
+        digest = noted_digest(run, leaves, payload)
+        item |= {name: {"S": said} for name, said in (("begun_by", begun_by), (_DIGEST, digest)) if said is not None}
         try:
             with self._clients.reaching(self._home):
                 client.put_item(TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(run_id)")
@@ -55,7 +57,7 @@ class DynamoRunStore:
             found = self.get(run.run_id)
             if found is not None:
                 return found
-        return RunItem(run, leaves, begun_by=begun_by, input=kept)
+        return RunItem(run, leaves, begun_by=begun_by, input=kept, input_digest=digest)
 
     def end_leaves(
         self, run_id: str, leaves: tuple[str, ...], results: Mapping[str, str] = NO_RESULTS
@@ -111,21 +113,40 @@ class DynamoRunStore:
             {"#state": "state"},
             values,
         )
-        self.close(run_id)
 
-    def reopen(self, run_id: str, deadline: float) -> None:
+    def cancel(self, run_id: str, at: float) -> None:
+        """End an open run since somebody wants it to; the sweeper's list has it still."""
+        self._change(run_id, (RunState.RUNNING,), RunState.CANCELLED, {"ended_at": number(at)})
+
+    def halt(self, run_id: str, at: float) -> None:
+        """End an open run as its deadline would."""
+        self._change(run_id, (RunState.RUNNING,), RunState.EXPIRED, {"ended_at": number(at)})
+
+    def reopen(self, run_id: str, deadline: float, regions: Mapping[str, str] | None = None) -> None:
         """Go on with a run that had ended badly."""
         said = {"deadline": number(deadline), OPEN_INDEX: _listed(run_id)}
+        if regions is not None:
+            said["regions"] = _regions_attribute(regions)
         self._change(run_id, (RunState.FAILED, RunState.EXPIRED), RunState.RUNNING, said)
+
+    def notified(self, run_id: str, ended_at: float) -> None:
+        """Note of which end an event was sent."""
+        self._update(
+            run_id,
+            "SET notified_end = :at",
+            "ended_at = :at AND #state IN (:failed, :expired)",
+            {"#state": "state"},
+            {**_ENDED_BADLY, ":at": number(ended_at)},
+        )
 
     def close(self, run_id: str) -> None:
         """Take a run off the list."""
         self._update(
             run_id,
             "REMOVE #open",
-            "attribute_exists(run_id) AND #state <> :running",
+            "(notified_end = ended_at AND #state IN (:failed, :expired)) OR #state = :cancelled",
             {"#open": OPEN_INDEX, "#state": "state"},
-            {":running": {"S": RunState.RUNNING}},
+            {**_ENDED_BADLY, ":cancelled": {"S": RunState.CANCELLED}},
         )
 
     def get(self, run_id: str) -> RunItem | None:
@@ -205,7 +226,7 @@ def use_in(item: Mapping[str, Any]) -> dict[str, Any] | None:
             "state": RunState(item["state"]["S"]),
             "regions": frozenset(_regions(item).values()),
             "deadline": seconds_in(item["deadline"]["N"]),
-            "ended_at": _ended_at(item),
+            "ended_at": _seconds(item, "ended_at"),
         }
     except NOT_OURS as error:
         raise _unreadable(item, error) from error
@@ -227,12 +248,14 @@ def _run_item(item: Mapping[str, Any]) -> RunItem:
         leaves=frozenset(item["leaves"]["SS"]),
         state=RunState(item["state"]["S"]),
         ended=frozenset(item.get("ended", _NO_LEAVES)["SS"]),
-        ended_at=_ended_at(item),
+        ended_at=_seconds(item, "ended_at"),
         failed_node=item["failed_node"]["S"] if "failed_node" in item else None,
         error=item["error"]["S"] if "error" in item else None,
         results=_results(item),
         begun_by=item["begun_by"]["S"] if "begun_by" in item else None,
         input=_input_in(item),
+        input_digest=item[_DIGEST]["S"] if _DIGEST in item else None,
+        notified_end=_seconds(item, "notified_end"),
     )
 
 
@@ -254,8 +277,8 @@ def _regions(item: Mapping[str, Any]) -> dict[str, str]:
     return region_by_node(json.loads(item["regions"]["S"]))
 
 
-def _ended_at(item: Mapping[str, Any]) -> float | None:
-    return seconds_in(item["ended_at"]["N"]) if "ended_at" in item else None
+def _seconds(item: Mapping[str, Any], name: str) -> float | None:
+    return seconds_in(item[name]["N"]) if name in item else None
 
 
 def _unreadable(item: Mapping[str, Any], error: Exception) -> InvalidRunItemError:
@@ -275,6 +298,12 @@ def begun_since(since_s: float, state: RunState | None = None) -> dict[str, Any]
         "ExpressionAttributeNames": {"#state": "state"},
         "ExpressionAttributeValues": {**values, ":state": {"S": state}},
     }
+
+
+def called(prefix: str) -> dict[str, Any]:
+    """The filter of a scan for runs whose ids begin so."""
+    condition = "attribute_exists(leaves) AND begins_with(run_id, :prefix)"  # of runs alone
+    return {"FilterExpression": condition, "ExpressionAttributeValues": {":prefix": {"S": prefix}}}
 
 
 def open_since(since_s: float) -> dict[str, Any]:
@@ -302,7 +331,7 @@ def _item_of(run: Run, leaves: frozenset[str]) -> dict[str, Any]:
         "workflow_version": {"S": run.workflow_version},
         "graph": {"S": run.graph},
         "placement": {"S": run.placement},
-        "regions": {"S": json.dumps(dict(run.regions), sort_keys=True)},
+        "regions": _regions_attribute(run.regions),
         "started_at": number(run.started_at),
         "deadline": number(run.deadline),
         "stays_home": {"BOOL": run.stays_home},
@@ -311,6 +340,10 @@ def _item_of(run: Run, leaves: frozenset[str]) -> dict[str, Any]:
         OPEN_INDEX: _listed(run.run_id),
         "expires": {"N": str(int(run.deadline) + 30 * _DAY_S)},
     }
+
+
+def _regions_attribute(regions: Mapping[str, str]) -> dict[str, str]:
+    return {"S": json.dumps(dict(regions), sort_keys=True)}
 
 
 def _listed(run_id: str) -> Any:  # noqa: ANN401 - DynamoDB's typed value

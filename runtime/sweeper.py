@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -11,13 +13,16 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
-from caribou.model.run.order import parse_order
+from caribou.model.health.metrics import EXPIRES_SOON_H, HealthMetric
+from caribou.model.run.order import CancelAnswer, CancelOrder, Order, RedriveAnswer, parse_order
+from caribou.model.template_contract import EXPIRY_VARIABLE
 from caribou.runtime.aws import aws_ports
+from caribou.runtime.cancelling import Canceller
 from caribou.runtime.clients import Clients
 from caribou.runtime.ports import Ports
 from caribou.runtime.redriving import Redriver
 from caribou.runtime.settings import Settings, load_settings
-from caribou.runtime.sweeping import Sweeper
+from caribou.runtime.sweeping import Sweeper, health_of
 
 _IN_HAND_MS = 20_000
 """A step makes up to five calls, each of which is given up after three seconds: no step begins with less left."""
@@ -33,13 +38,30 @@ def handle(event: object, context: LambdaContext) -> Mapping[str, Any]:
     clients.ask_all_again()  # each sweep asks a region once, and so does each order, whatever the one before met
     sweeper = Sweeper(settings, ports, has_time=lambda: context.get_remaining_time_in_millis() > _IN_HAND_MS)
     if order is not None:
-        answer = Redriver(sweeper).carry_out(order).to_json()
-        logger.info("redriven", extra={"order": order.to_json(), "answer": answer})
+        answer = _carried_out(order, sweeper).to_json()
+        logger.info("ordered", extra={"order": order.to_json(), "answer": answer})
         return answer
-    swept = asdict(sweeper.sweep())
-    if any(swept.values()):
-        logger.info("swept", extra=swept)
-    return swept
+    swept = sweeper.sweep()
+    if values := health_of(swept) | expiry(ports.clock.now()):
+        ports.metrics.put(values)
+    numbers = asdict(swept)
+    if any(numbers.values()):
+        logger.info("swept", extra=numbers)
+    return numbers
+
+
+def expiry(now: float, environment: Mapping[str, str] = os.environ) -> dict[HealthMetric, float]:
+    """The hours that the deployed placement has left, if these are few; below 0 it has expired, and runs stay home."""
+    if EXPIRY_VARIABLE not in environment:
+        return {}
+    hours = (datetime.fromisoformat(environment[EXPIRY_VARIABLE]).timestamp() - now) / 3600
+    return {HealthMetric.PLACEMENT_EXPIRES: hours} if hours < EXPIRES_SOON_H else {}
+
+
+def _carried_out(order: Order, sweeper: Sweeper) -> RedriveAnswer | CancelAnswer:
+    if isinstance(order, CancelOrder):
+        return Canceller(sweeper.settings, sweeper.ports, sweeper.has_time).carry_out(order)
+    return Redriver(sweeper).carry_out(order)
 
 
 @cache

@@ -16,16 +16,19 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 
 from caribou.model.errors import UnreachableError
-from caribou.model.run.envelope import Envelope
+from caribou.model.health.metrics import HealthMetric
+from caribou.model.run.envelope import Envelope, Run
 from caribou.model.run.item import START_NODE, FailedEvent, Parked, RunItem, RunState
 from caribou.model.run.text import error_text
+from caribou.runtime.cancelling import stop
 from caribou.runtime.event import json_or_text, message_of
 from caribou.runtime.failed_events import Action, FailedEvents
+from caribou.runtime.notices import Notices
 from caribou.runtime.ports import Ports
 from caribou.runtime.settings import Settings
 
@@ -40,6 +43,7 @@ _PROBLEMS_SAID = 10
 class Swept:
     """What one sweep did, in numbers: events by what became of them, runs that expired, run items that can't be read.
 
+    `notified` counts the runs of which an event was sent that they failed or expired, in this sweep or before.
     `failed` counts what raised, `problems` has the first of those errors; an event among them is in its queue still.
     """
 
@@ -48,6 +52,7 @@ class Swept:
     dropped: int = 0
     left: int = 0
     expired: int = 0
+    notified: int = 0
     broken: int = 0
     failed: int = 0
     problems: tuple[str, ...] = ()
@@ -67,6 +72,25 @@ class _Tally:
             yield
         except Exception as error:  # noqa: BLE001 - one bad thing stops nobody
             self.problems.append(f"{what}: {error_text(error)}")
+
+
+def health_of(swept: Swept) -> dict[HealthMetric, float]:
+    """What a sweep has to say to who watches: nothing if all is well. Its notices have said their own."""
+    counts = {
+        HealthMetric.PARKED: swept.parked,
+        HealthMetric.LEFT: swept.left,
+        HealthMetric.SWEEP_FAILED: swept.failed,
+    }
+    return {metric: count for metric, count in counts.items() if count}
+
+
+def _is_open(item: RunItem) -> bool:
+    return item.state is RunState.RUNNING
+
+
+def _is_finished(item: RunItem) -> bool:
+    """Whether all of it ran, also after it failed: one that expired stays so."""
+    return item.is_complete and item.state is not RunState.EXPIRED
 
 
 def _always() -> bool:
@@ -91,9 +115,14 @@ class Sweeper:
         return FailedEvents(self.settings, self.ports)
 
     def sweep(self) -> Swept:
-        """One sweep: the open runs, then the failure queues of home's entry and of the regions that they are in."""
+        """One sweep: the open runs, then the failure queues of home's entry and of the regions that they are in.
+
+        What ends a run badly, here or in a function, is notified of by the next sweep.
+        """
         listed, tally = self.ports.runs.listed(), _Tally()
         expired = self._end_runs(listed.items, tally)
+        self._stop(listed.items, tally)
+        notified = Notices(self.ports, self.has_time, tally.noting).give(listed.items, ENDS_A_SWEEP)
         self._empty_queues(listed.items, tally)
         resent = self._go_on(listed.items, tally)
         return Swept(
@@ -102,17 +131,21 @@ class Sweeper:
             dropped=tally.actions[Action.DROP],
             left=tally.actions[Action.LEAVE],
             expired=expired,
+            notified=notified,
             broken=listed.broken,
             failed=len(tally.problems),
             problems=tuple(tally.problems[:_PROBLEMS_SAID]),
         )
 
-    def resend(self, parked: Parked) -> None:
-        """Send a parked message again, as an attempt that takes its node over.
+    def resend(self, parked: Parked, run: Run) -> None:
+        """Send a parked message of a run again, as an attempt that takes its node over, by the map that it has now.
 
         Raises UnreachableError, and InvalidEnvelopeError if this version of the workflow has no such node.
         """
-        self._events.send_again(message_of(json_or_text(parked.message), parked.run_id))
+        message = message_of(json_or_text(parked.message), parked.run_id)
+        if isinstance(message, Envelope) and self.settings.graph.has_node(message.node):
+            message = replace(message, run=self._events.as_decided(message, run))
+        self._events.send_again(message)
         self.ports.parking.unpark(parked)
 
     def send_again(self, message: Envelope) -> None:
@@ -128,7 +161,7 @@ class Sweeper:
     def _end_runs(self, items: Iterable[RunItem], tally: _Tally) -> int:
         """Expire runs past their deadline, the longest first, finish those that nobody finished; how many expired."""
         now, expired = self.ports.clock.now(), 0
-        due = (item for item in items if item.is_complete or now >= item.run.deadline)
+        due = (item for item in items if _is_finished(item) or (_is_open(item) and now >= item.run.deadline))
         for item in islice(sorted(due, key=lambda item: item.run.deadline), ENDS_A_SWEEP):
             if not self.has_time():
                 break
@@ -137,11 +170,20 @@ class Sweeper:
         return expired
 
     def _end(self, item: RunItem, now: float) -> bool:
-        if item.is_complete:
+        if _is_finished(item):
             self.ports.runs.succeed(item.run.run_id, now)
             return False
         self.ports.runs.expire(item.run.run_id, now)
-        return item.state is RunState.RUNNING
+        return True
+
+    def _stop(self, items: Iterable[RunItem], tally: _Tally) -> None:
+        """Stop runs that were cancelled: the order was interrupted, or a region did not answer."""
+        cancelled = (item for item in items if item.state is RunState.CANCELLED)
+        for item in islice(cancelled, ENDS_A_SWEEP):
+            if not self.has_time():
+                break
+            with tally.noting(f"run {item.run.run_id}"):
+                tally.problems += stop(item, self.settings, self.ports, self.has_time)
 
     def _empty_queues(self, items: tuple[RunItem, ...], tally: _Tally) -> None:
         """All queues, regions beside each other: one that is silent takes its own time only."""
@@ -185,13 +227,13 @@ class Sweeper:
     def _go_on(self, items: Iterable[RunItem], tally: _Tally) -> int:
         """Send what is parked of runs that a redrive opened: it was interrupted, or somebody parked meanwhile."""
         now, sent = self.ports.clock.now(), 0
-        opened = (item for item in items if item.state is RunState.RUNNING and item.ended_at is not None)
+        opened = (item for item in items if _is_open(item) and item.ended_at is not None)
         for item in islice((item for item in opened if now < item.run.deadline), ENDS_A_SWEEP):
             if not self.has_time():
                 break
             with tally.noting(f"run {item.run.run_id}"):
                 for message in self.ports.parking.parked(item.run.run_id):
                     if message.node == START_NODE or self.settings.graph.has_node(message.node):
-                        self.resend(message)
+                        self.resend(message, item.run)
                         sent += 1
         return sent

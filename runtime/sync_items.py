@@ -2,7 +2,7 @@
 
 id             part          what
 run#node       claim         who runs the node: owner, attempt of the message, note of the code, tries by attempt, and
-                             the mark of the last call
+                             the mark of the last call; or that nobody may any more, since the run was cancelled
 run#node       state         a sync node's edges that have reported, in two sets: taken, skipped
 run#node       edge#<edge>   the payload of an edge into a sync node, or where it rests
 run#           <node>        a message that waits for a redrive; at home only
@@ -26,12 +26,16 @@ from caribou.runtime.stored_payloads import NOT_OURS, SHOWN, payload_attributes,
 _DAY_S = 24 * 3600
 _CLAIM, _STATE, _EDGE = "claim", "state", "edge#"
 _PAYLOAD = ("payload", "pointer")
+_STOPPED = "stopped"
 _MARK_BYTES = 6
 _CLAIMING = (
     "SET #owner = :owner, #call = :call, #attempt = :attempt, #code = :code, #expires = :expires ADD #tries :one"
 )
-_MAY_CLAIM = "attribute_not_exists(#owner) OR (#owner = :owner AND #call <> :call) OR #attempt < :attempt"
-"""Nobody has it; or I do, by an earlier call than this; or my attempt is later."""
+_MAY_CLAIM = (
+    "attribute_not_exists(#stopped) AND "
+    "(attribute_not_exists(#owner) OR (#owner = :owner AND #call <> :call) OR #attempt < :attempt)"
+)
+"""Its run was not cancelled; and nobody has it; or I do, by an earlier call than this; or my attempt is later."""
 
 
 class DynamoClaims:
@@ -68,6 +72,7 @@ class DynamoClaims:
                         "#attempt": "attempt",
                         "#code": "code",
                         "#tries": tries,
+                        "#stopped": _STOPPED,
                     },
                     ExpressionAttributeValues={
                         ":owner": {"S": owner},
@@ -85,6 +90,18 @@ class DynamoClaims:
             return int(item[tries]["N"]) if item.get("call") == {"S": call} else None
         return int(answer["Attributes"][tries]["N"])
 
+    def stop(self, region: str, run_id: str, node: str) -> None:
+        """Mark the node's claim, which may not be there yet; nothing, where the region has no such table any more."""
+        client = self._clients.dynamodb(region)
+        with self._clients.reaching(region), suppress(client.exceptions.ResourceNotFoundException):
+            client.update_item(
+                TableName=self._table,
+                Key=claim_key(run_id, node),
+                UpdateExpression="SET #stopped = :yes, #expires = :expires",
+                ExpressionAttributeNames={"#stopped": _STOPPED, "#expires": "expires"},
+                ExpressionAttributeValues={":yes": {"BOOL": True}, ":expires": _expiry()},
+            )
+
     def claimed(self, region: str, run_id: str, node: str) -> Claim | None:
         """Read a node's claim, if there is one, and a table."""
         client = self._clients.dynamodb(region)
@@ -94,7 +111,9 @@ class DynamoClaims:
             except client.exceptions.ResourceNotFoundException:
                 return None
         item = answer.get("Item")
-        return None if item is None else Claim(claim_of(item)[0], item["code"]["S"] if "code" in item else "")
+        if item is None or _is_only_stopped(item):
+            return None
+        return Claim(claim_of(item)[0], item["code"]["S"] if "code" in item else "")
 
 
 class DynamoSyncStore:
@@ -192,6 +211,8 @@ def state_key(run_id: str, node: str) -> dict[str, Any]:
 
 def claim_of(item: Mapping[str, Any]) -> tuple[int, int]:
     """The attempt that a claim's item is of, and its tries so far: none in an empty item, or one that is no claim."""
+    if _is_only_stopped(item):
+        return 0, 0
     try:
         attempt = int(item["attempt"]["N"]) if "attempt" in item else 0
         return attempt, int(item.get(_tries(attempt), {}).get("N", "1")) if item else 0
@@ -223,6 +244,11 @@ def payload_in(item: Mapping[str, Any]) -> StoredPayload:
     except NOT_OURS as error:
         said = storable(repr(error), SHOWN)
         raise InvalidRunItemError(f"What an edge left in {item['id']['S']} can't be read: {said}") from error
+
+
+def _is_only_stopped(item: Mapping[str, Any]) -> bool:
+    """Whether a claim's item says no more than that nobody may claim: its run was cancelled before anyone had."""
+    return _STOPPED in item and "owner" not in item
 
 
 def _key(run_id: str, node: str, part: str) -> dict[str, Any]:

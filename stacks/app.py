@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from aws_cdk import Annotations, App, Validations
+from aws_cdk import Annotations, App, Stack, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from caribou.model.errors import CaribouError, InvalidInputError
-from caribou.model.names import refuse_reserved_name
+from caribou.model.names import ALARM_TOPIC_KEY, refuse_reserved_name
 from caribou.model.placement import Placement
 from caribou.model.printable import printable
 from caribou.model.project.placement_choice import HOME, asked_for, committed
@@ -53,18 +53,23 @@ def add_stacks(app: App, root: Path, now: datetime) -> None:
     folders = {folder.name: folder for folder in workflow_folders(root)}
     refuse_equal_names(folders)
     settings = context.settings
-    ControlPlaneStack(
+    control = ControlPlaneStack(
         app,
         stage=settings.stage,
         control_region=settings.control_region,
         sources=context.sources,
         account=settings.account,
+        alarm_topic=context.alarm_topics.get(settings.control_region),
     )
+    warn_of_silence(control, settings.control_region, context.alarm_topics)
     for workflow in _workflows(folders, _only(root, context), context.settings.stage):
         refuse_reserved_name(workflow.name, f"workflows/{workflow.name}")
         refuse_long_names(workflow, context.settings.stage)
         placement = _placement(workflow, context, root, now)
-        stack = add_workflow(app, _deployment(workflow, placement, context))
+        deployment = _deployment(workflow, placement, context)
+        stack = add_workflow(app, deployment)
+        if deployment.alarm_topic is None:
+            warn_of_silence(stack, workflow.manifest.home_region, context.alarm_topics)
         if placement.is_expired(now):
             Annotations.of(stack).add_warning_v2(
                 "caribou:placementExpired",
@@ -92,10 +97,26 @@ def add_stacks(app: App, root: Path, now: datetime) -> None:
 
 
 def _deployment(workflow: Workflow, placement: Placement, context: Context) -> Deployment:
-    settings = context.settings
+    settings, manifest = context.settings, workflow.manifest
     return Deployment(
-        workflow, placement, settings.stage, settings.control_region, settings.project_id, settings.account
+        workflow,
+        placement,
+        settings.stage,
+        settings.control_region,
+        settings.project_id,
+        settings.account,
+        alarm_topic=manifest.alarm_topic or context.alarm_topics.get(manifest.home_region),
     )
+
+
+def warn_of_silence(stack: Stack, region: str, topics: Mapping[str, str]) -> None:
+    """Warn that a stack has no alarms although the context names topics: none is in its region, where alarms are."""
+    if topics and region not in topics:
+        Annotations.of(stack).add_warning_v2(
+            "caribou:noAlarms",
+            f"There are no alarms in {region}, since {ALARM_TOPIC_KEY} has topics in {', '.join(sorted(topics))} "
+            "alone, and an alarm can notify none of another region. Add one, with a comma between",
+        )
 
 
 def _workflows(folders: Mapping[str, Path], only: str | None, stage: str) -> Iterable[Workflow]:

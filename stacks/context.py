@@ -11,7 +11,8 @@ from constructs import Construct
 from caribou.collectors.bodies import KINDS, Kind
 from caribou.collectors.sources.registry import DEFAULT_SOURCE, source_key, source_of
 from caribou.model.errors import InvalidInputError
-from caribou.model.names import STAGE_KEY
+from caribou.model.health.alarm_topic import topics_by_region
+from caribou.model.names import ALARM_TOPIC_KEY, STAGE_KEY
 from caribou.model.project.settings import AskedStage, ProjectSettings, settings_of
 from caribou.model.template_contract import STAGE_VARIABLE
 
@@ -23,14 +24,15 @@ _WHERE = "context key "
 class Context:
     """What was asked for.
 
-    A placement (`home`, or a file) and a workflow, or None; what counts at the stage; and for each kind of facts the
-    name of its source.
+    A placement (`home`, or a file) and a workflow, or None; what counts at the stage; for each kind of facts the name
+    of its source; and region to the topic that its alarms go to.
     """
 
     placement: str | None
     workflow: str | None
     settings: ProjectSettings
     sources: Mapping[Kind, str]
+    alarm_topics: Mapping[str, str]
 
 
 def read_context(scope: Construct) -> Context:
@@ -41,7 +43,9 @@ def read_context(scope: Construct) -> Context:
     given = scope.node.get_all_context()
     settings = settings_of(given, _WHERE, _asked_stage(given))
     sources = {kind: _source(kind, given) for kind in KINDS}
-    return Context(_text(given, PLACEMENT), _text(given, WORKFLOW), settings, sources)
+    named = _text(given, ALARM_TOPIC_KEY)
+    topics = {} if named is None else topics_by_region(named, f"{_WHERE}{ALARM_TOPIC_KEY}")
+    return Context(_text(given, PLACEMENT), _text(given, WORKFLOW), settings, sources, topics)
 
 
 def _asked_stage(given: Mapping[str, object]) -> AskedStage | None:

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from aws_cdk import Aws, CfnOutput, Duration, Environment, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from caribou.collectors.bodies import Kind
 from caribou.constructs.acknowledge import acknowledge
+from caribou.constructs.alarms import Alarms, control_plane_alarms
 from caribou.constructs.bundle import Bundle
 from caribou.constructs.bundling.lock import Packages
 from caribou.constructs.bundling.target_platform import Platform
@@ -46,6 +48,7 @@ class ControlPlaneStack(Stack):
         control_region: str,
         sources: Mapping[Kind, str],
         account: str | None = None,
+        alarm_topic: str | None = None,
     ) -> None:
         super().__init__(
             scope,
@@ -61,7 +64,10 @@ class ControlPlaneStack(Stack):
         self.records = self._table("Records", self._names.record_table, "workflow", "id")
         self._table("Locks", self._names.lock_table, "workflow", outlives=False)
         self.placements = self._placement_bucket()
-        self._add_collectors({kind: {SOURCE_VARIABLE: source} for kind, source in sources.items()})
+        collectors = self._add_collectors({kind: {SOURCE_VARIABLE: source} for kind, source in sources.items()})
+        if alarm_topic is not None:
+            each = control_plane_alarms(stage, collectors, hourly="workflow")
+            Alarms(self, "Alarms", prefix=self._names.alarm, topic=alarm_topic, each=each)
         CfnOutput(self, Output.PLACEMENT_BUCKET, value=self.placements.bucket_name)
         mark(self, stage, StackRole.CONTROL)
 
@@ -95,16 +101,17 @@ class ControlPlaneStack(Stack):
         acknowledge(bucket, {"AwsSolutions-S1": "every version of a placement is kept, and who deploys it is logged"})
         return bucket
 
-    def _add_collectors(self, choices: Mapping[str, Mapping[str, str]]) -> None:
-        """Add every collector; `choices` are variables of those that have a choice, by name."""
+    def _add_collectors(self, choices: Mapping[str, Mapping[str, str]]) -> dict[str, lambda_.Function]:
+        """Add every collector, by name; `choices` are variables of those that have a choice."""
         code = collector_bundle().code(self)
         environment = {
             STAGE_VARIABLE: self._stage,
             FACT_TABLE_VARIABLE: self._names.fact_table,
             RECORD_TABLE_VARIABLE: self._names.record_table,
         }
+        made = {}
         for name, every_h in _EVERY_H.items():
-            ScheduledFunction(
+            made[name] = ScheduledFunction(
                 self,
                 f"{name.capitalize()}Collector",
                 ScheduledProps(
@@ -118,14 +125,19 @@ class ControlPlaneStack(Stack):
                     why_wildcards="log streams and workflows have no fixed names here",
                     why_runtime="the Python that Caribou is tested on in Lambda",
                 ),
-            )
+            ).function
+        return made
 
     def _of_logs(self) -> tuple[iam.PolicyStatement, ...]:
-        """What log collection does: reads registrations here and workflows' logs in any region, writes records."""
+        """What log collection does: reads registrations here and workflows' logs in any region, writes records.
+
+        It says as well how old facts are, whose collectors may be what does not run.
+        """
         any_log, logs = arn("logs", "log-group:*"), arn("logs", f"log-group:/aws/lambda/caribou-{self._stage}-*")
         parameters = arn("ssm", f"parameter{registrations_path(self._stage)}*", self.region)
         return (
             iam.PolicyStatement(actions=_RECORD_ACTIONS, resources=[self.records.table_arn]),
+            iam.PolicyStatement(actions=["dynamodb:Query"], resources=[self.facts.table_arn]),
             iam.PolicyStatement(actions=["logs:DescribeLogGroups"], resources=[any_log]),
             iam.PolicyStatement(actions=["logs:FilterLogEvents"], resources=[logs, f"{logs}:*"]),
             iam.PolicyStatement(actions=["ssm:GetParametersByPath"], resources=[parameters]),

@@ -20,7 +20,7 @@ RESOURCES_A_FUNCTION, MOST_FUNCTIONS = 11, 43
 
 _FIX = {
     "resources": "split the workflow into two, or make fewer functions of it: each has "
-    f"{RESOURCES_A_FUNCTION}, so {MOST_FUNCTIONS} are the most",
+    f"{RESOURCES_A_FUNCTION}, so {MOST_FUNCTIONS} are the most, and one less with alarms",
     "bytes": "split the workflow into two, make fewer functions of it, or allow fewer regions: each function's role "
     "names a bucket in every region that the manifest allows",
 }

@@ -12,10 +12,12 @@ from aws_cdk import Aws, CfnOutput, Environment, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from caribou.constructs.alarms import Alarms, workflow_alarms
 from caribou.constructs.bundle import Bundle, workflow_bundle
 from caribou.constructs.bundling.target_platform import Platform
 from caribou.constructs.placement_layer import PlacementLayer
 from caribou.constructs.registration_parameter import RegistrationParameter
+from caribou.constructs.run_starts import count_starts
 from caribou.constructs.run_state import RunState
 from caribou.constructs.scheduled_function import ScheduledFunction, ScheduledProps
 from caribou.constructs.start_topic import StartTopic
@@ -31,6 +33,7 @@ from caribou.model.schema.iam_policy import read_iam_policy
 from caribou.model.template_contract import (
     BUNDLE_FILE,
     BUNDLE_PACKAGE,
+    EXPIRY_VARIABLE,
     FUNCTION_VARIABLE,
     METADATA_KEY,
     REGISTRATION_PART,
@@ -47,6 +50,7 @@ class Deployment:
     """A workflow with the placement that it is deployed with, at a stage.
 
     The project's id, and the account that it may be deployed to, are None where `cdk.json` does not name them.
+    Alarms, if any, go to `alarm_topic`.
     """
 
     workflow: Workflow
@@ -55,6 +59,7 @@ class Deployment:
     control_region: str
     project_id: str | None = None
     account: str | None = None
+    alarm_topic: str | None = None
 
     @property
     def names(self) -> WorkflowNames:
@@ -116,9 +121,10 @@ class Deployment:
         )
 
     def sweeper_props(self, code: lambda_.Code) -> ScheduledProps:
-        """What decides the sweeper: the entry's, without user code's environment."""
-        props = self.function_props(self.workflow.graph.entry.function, code)
-        return sweeper_props(replace(props, environment={STAGE_VARIABLE: self.stage}))
+        """What decides the sweeper: the entry's, without user code's environment, and the placement's expiry."""
+        props, expires_at = self.function_props(self.workflow.graph.entry.function, code), self.placement.expires_at
+        expiry = {EXPIRY_VARIABLE: expires_at.isoformat()} if expires_at else {}
+        return sweeper_props(replace(props, environment={STAGE_VARIABLE: self.stage, **expiry}))
 
 
 class WorkflowStack(Stack):
@@ -143,6 +149,10 @@ class WorkflowStack(Stack):
             made[function.name] = WorkflowFunction(self, _function_id(function.name), props)
         self.start = StartTopic(self, "Start", deployment.names, made[entry])
         sweeper = ScheduledFunction(self, "Sweeper", deployment.sweeper_props(code))
+        count_starts(made[entry].log_group, deployment.names, deployment.workflow.graph.entry.name)
+        if deployment.alarm_topic is not None:
+            each = workflow_alarms(deployment.names, sweeper=sweeper.function, entry_failures=made[entry].failures)
+            Alarms(self, "Alarms", prefix=deployment.names.alarm, topic=deployment.alarm_topic, each=each)
         CfnOutput(self, Output.SWEEPER, value=sweeper.function.function_name)
         self._publish(deployment.placement, deployment.workflow.graph)
         _mark(self, deployment, StackRole.HOME)

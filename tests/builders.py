@@ -70,3 +70,8 @@ def record_of(node, **changes):
         successors=(),
     )
     return dataclasses.replace(record, **changes)
+
+
+def topic_in(region):
+    """A topic of a region, that alarms may go to."""
+    return f"arn:aws:sns:{region}:111122223333:on-call"

@@ -19,7 +19,7 @@ _OPERATORS = {
     "StringLike": fnmatchcase,
 }
 _KNOWN = {
-    *("aws:RequestedRegion", "aws:ResourceAccount"),
+    *("aws:RequestedRegion", "aws:ResourceAccount", "events:source"),
     *("dynamodb:LeadingKeys", "dynamodb:Attributes", "dynamodb:ReturnValues"),
 }
 
@@ -93,6 +93,8 @@ def request_of(service, operation, region, parameters):
     action, resource = f"{service}:{operation}", _resource(service, region, parameters)
     if service == "s3":
         keys = {"aws:ResourceAccount": (ACCOUNT,)}
+    elif service == "events":
+        keys = {"events:source": tuple(entry["Source"] for entry in parameters["Entries"])}
     else:
         keys = _dynamodb_keys(parameters) if service == "dynamodb" else {}
     return Request(action, resource, {"aws:RequestedRegion": (region,), **keys})
@@ -108,6 +110,9 @@ def _resource(service, region, parameters):
         case "sqs":
             queue = parameters.get("QueueName") or parameters["QueueUrl"].rpartition("/")[2]
             return f"arn:{PARTITION}:sqs:{region}:{ACCOUNT}:{queue}"
+        case "events":
+            (bus,) = {entry.get("EventBusName", "default") for entry in parameters["Entries"]}
+            return f"arn:{PARTITION}:events:{region}:{ACCOUNT}:event-bus/{bus}"
         case "s3":
             return f"arn:{PARTITION}:s3:::{parameters['Bucket']}/{parameters['Key']}"
     raise AssertionError(service)

@@ -25,6 +25,7 @@ SERVICE_OF = {
     "parking": "dynamodb",
     "payloads": "s3",
     "failures": "sqs",
+    "notifier": "events",
 }
 """The service that each port asks."""
 
@@ -76,6 +77,7 @@ _JSON_UNKNOWN = [
 ]
 ANSWERS = {
     Refusal.CREDENTIALS: {
+        "events": [*_UNKNOWN, *_JSON_UNKNOWN],
         "sns": [*_UNKNOWN, ("InvalidClientTokenId", 403), ("OptInRequired", 403), ("InvalidSecurity", 403)],
         "dynamodb": [*_UNKNOWN, *_JSON_UNKNOWN],
         "sqs": [
@@ -94,18 +96,21 @@ ANSWERS = {
         ],
     },
     Refusal.DENIED: {
+        "events": [("AccessDeniedException", 400), ("NotAuthorized", 400)],
         "sns": [("AuthorizationError", 403), ("AccessDenied", 403)],
         "dynamodb": [("AccessDeniedException", 400)],
         "sqs": [("AccessDenied", 403), ("AccessDeniedException", 400)],
         "s3": [("AccessDenied", 403)],
     },
     Refusal.KEY: {
+        "events": [],
         "sns": [(f"KMS{what}", 400) for what in ("AccessDenied", "Disabled", "InvalidState", "NotFound")],
         "dynamodb": [("KMSAccessDeniedException", 400)],
         "sqs": [("KmsDisabled", 400), ("KMS.AccessDeniedException", 400), ("KmsOptInRequired", 400)],
         "s3": [("KMS.DisabledException", 400), ("KMS.NotFoundException", 400), ("KMS.KMSInvalidStateException", 400)],
     },
     Refusal.THROTTLED: {
+        "events": [("ThrottlingException", 400), ("LimitExceededException", 400)],
         "sns": [("Throttling", 400), ("Throttled", 429)],
         "dynamodb": [
             ("ThrottlingException", 400),
@@ -117,12 +122,14 @@ ANSWERS = {
         "s3": [("SlowDown", 503), ("RequestLimitExceeded", 503)],
     },
     Refusal.KEY_THROTTLED: {
+        "events": [],
         "sns": [("KMSThrottling", 400)],
         "dynamodb": [("KMSThrottlingException", 400)],
         "sqs": [("KmsThrottled", 400), ("KMS.ThrottlingException", 400)],
         "s3": [("KMS.ThrottlingException", 400)],
     },
     Refusal.SLOW: {
+        "events": [("RequestTimeout", 408)],
         "sns": [("RequestTimeout", 408)],
         "dynamodb": [("RequestTimeoutException", 400)],
         "sqs": [("RequestTimeout", 400)],
@@ -130,9 +137,10 @@ ANSWERS = {
     },
     Refusal.BROKEN: {
         service: [("InternalError", 500), ("BadGateway", 502), ("ServiceUnavailable", 503), ("GatewayTimeout", 504)]
-        for service in ("sns", "dynamodb", "sqs", "s3")
+        for service in ("sns", "dynamodb", "sqs", "s3", "events")
     },
     Refusal.GONE: {
+        "events": [("ResourceNotFoundException", 400)],
         "sns": [("NotFound", 404)],
         "dynamodb": [("ResourceNotFoundException", 400)],
         "sqs": [],
@@ -142,6 +150,7 @@ ANSWERS = {
 """Code and state, by class and service. A queue that is not there is an empty one."""
 
 MISTAKES = {
+    "events": [("ValidationException", 400)],
     "sns": [("InvalidParameter", 400), ("ParameterValueInvalid", 400)],
     "dynamodb": [("ValidationException", 400), ("ItemCollectionSizeLimitExceededException", 400)],
     "sqs": [("ReceiptHandleIsInvalid", 400)],

@@ -16,7 +16,7 @@ def test_money_when_the_table_is_computed_again_then_it_is_what_the_docs_say():
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     page = (ROOT / "docs" / "cost.md").read_text(encoding="utf-8")
     tables = printed.strip().split("\n\n")
-    assert len(tables) == 5
+    assert len(tables) == 8
     assert tables[0] in (ROOT / "docs" / "model.md").read_text(encoding="utf-8")
     assert all(table in page for table in tables)
 

@@ -20,6 +20,7 @@ EXPORTED = {
     "caribou.local": {"DEFAULT_REGIONS", "LocalCloud"},
 }
 CONSTRUCTS = {
+    "alarms": {"Alarms"},
     "placement_layer": {"PlacementLayer"},
     "registration_parameter": {"RegistrationParameter"},
     "run_state": {"RunState"},

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 
-from caribou.control.deploy.regions import Unready
+from caribou.control.deploy.regions import Unready, bootstrap_command
 from caribou.control.stacks.deployed import DeployedStack, DeployedWorkflow
 from caribou.model.errors import InvalidInputError, InvalidPlacementError, OperationFailedError
 from caribou.model.names import PROJECT_ID_KEY
 from caribou.model.placement import ALL_HOURS, Placement
 from caribou.model.project.workflow import Workflow
+from caribou.model.template_contract import Output
+
+_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,8 @@ def refuse(placed: PlacedWorkflow, situation: Situation, *, force: bool) -> None
     that would be lost;
     OperationFailedError for runs, or another deployment, to wait for.
     """
-    for region in situation.unready:
-        _refuse_unready(placed.name, region)
+    if situation.unready:
+        _refuse_unready(placed.name, situation.unready)
     if situation.foreign is not None and not placed.takes_over:
         raise foreign_workflow(placed.name, situation.foreign, "overwritten", f"caribou deploy {placed.name}")
     refuse_busy(situation.busy)
@@ -96,6 +99,7 @@ def refuse(placed: PlacedWorkflow, situation: Situation, *, force: bool) -> None
         return
     _refuse_unasked_move(placed, situation.deployed)
     if not force:
+        _refuse_same_version(placed, situation.deployed)
         _refuse_changed_graph(placed, situation)
         _refuse_leaving(placed.name, situation)
 
@@ -145,21 +149,23 @@ def kept(workflow: Workflow, placement: Placement, where: str = "placement") -> 
     return placement
 
 
-def _refuse_unready(name: str, unready: Unready) -> None:
-    region, account = unready.region, unready.account
-    if not unready.is_enabled:
+def _refuse_unready(name: str, unready: Sequence[Unready]) -> None:
+    """Raise with the one command that bootstraps all that lack it; regions that are not enabled come first."""
+    account = unready[0].account
+    where = f"{name}: home, the control region, and the regions of its placement"
+    if off := [one.region for one in unready if not one.is_enabled]:
+        enable = ", ".join(f"`aws account enable-region --region-name {region}`" for region in off)
         raise InvalidInputError(
-            "the account has not enabled the region, or it refuses these credentials, so nothing can be deployed there",
-            where=f"{name}: regions of its placement",
-            found=f"{region}, account {account}",
-            fix=f"enable it (`aws account enable-region --region-name {region}`) and bootstrap it "
-            f"(`cdk bootstrap aws://{account}/{region}`), or take another placement",
+            "the account has not enabled a region, or it refuses these credentials, so nothing can be deployed there",
+            where=where,
+            found=f"{', '.join(off)}, account {account}",
+            fix=f"enable it ({enable}) and bootstrap it (`{bootstrap_command(unready)}`), or take another placement",
         )
     raise InvalidInputError(
-        "the CDK is not bootstrapped in the region, so nothing can be deployed there",
-        where=f"{name}: regions of its placement",
-        found=f"{region}, account {account}",
-        fix=f"`cdk bootstrap aws://{account}/{region}`",
+        "the CDK is not bootstrapped in a region, so nothing can be deployed there",
+        where=where,
+        found=f"{', '.join(one.region for one in unready)}, account {account}",
+        fix=f"`{bootstrap_command(unready)}`",
     )
 
 
@@ -231,6 +237,20 @@ def _remedies(placed: PlacedWorkflow, deployed: DeployedWorkflow) -> Iterator[st
         valid = "" if until is None else f" (valid until {until:%Y-%m-%d %H:%M} UTC)"
         yield f"ask for the committed one: `--placement {placed.workflow.committed_placement}`{valid}"
     yield "ask for home: `--placement home`"
+
+
+def _refuse_same_version(placed: PlacedWorkflow, deployed: DeployedWorkflow) -> None:
+    """Raise for another graph under one version: runs, records and placements say by it which graph they are of."""
+    graph, before = placed.workflow.graph, deployed.graph_digest
+    version = deployed.home.outputs.get(Output.WORKFLOW_VERSION)
+    if before in (None, graph.digest) or version != graph.version:
+        return
+    raise InvalidInputError(
+        "its graph has changed, and its version has not: runs, records and placements are known by the version",
+        where=f"{placed.name}: version",
+        found=f"{version}, deployed with graph {before[:_DIGITS]}, now with graph {graph.digest[:_DIGITS]}",
+        fix="raise the version in app.py, and `workflow_version` in .caribou/config.yml; or use --force, while you try",
+    )
 
 
 def _refuse_changed_graph(placed: PlacedWorkflow, situation: Situation) -> None:

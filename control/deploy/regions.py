@@ -5,12 +5,14 @@ Asked before anything changes: the CDK finds it out in the middle, stack by stac
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from shlex import quote
 
 from botocore.exceptions import ClientError
 
 from caribou.control.aws import Aws, aws_errors_as, error_code
+from caribou.control.target import DEFAULT_QUALIFIER
 
 _NOT_ENABLED = frozenset(
     {"AuthFailure", "InvalidClientTokenId", "OptInRequired", "SubscriptionRequiredException"}
@@ -28,6 +30,24 @@ class Unready:
     region: str
     account: str
     is_enabled: bool
+    qualifier: str = DEFAULT_QUALIFIER
+    profile: str | None = None
+
+
+def bootstrap_command(regions: Sequence[Unready]) -> str:
+    """The command that bootstraps regions of one account with their qualifier, as it can be copied into a shell.
+
+    Bootstrap stacks of several qualifiers need names of their own, or each would replace the other.
+    """
+    qualifier, profile = regions[0].qualifier, regions[0].profile
+    own = ("--qualifier", qualifier, "--toolkit-stack-name", f"CDKToolkit-{qualifier}")
+    words = (
+        *("cdk", "bootstrap"),
+        *(() if qualifier == DEFAULT_QUALIFIER else own),
+        *(() if profile is None else ("--profile", profile)),
+        *(f"aws://{one.account}/{one.region}" for one in regions),
+    )
+    return " ".join(map(quote, words))
 
 
 def unready(aws: Aws, regions: Iterable[str], qualifier: str) -> tuple[Unready, ...]:
@@ -37,7 +57,7 @@ def unready(aws: Aws, regions: Iterable[str], qualifier: str) -> tuple[Unready, 
     """
     states = {region: _is_bootstrapped(aws, region, qualifier) for region in sorted(set(regions))}
     return tuple(
-        Unready(region, aws.account(region), is_enabled=state is not None)
+        Unready(region, aws.account(region), state is not None, qualifier, aws.profile)
         for region, state in states.items()
         if not state
     )

@@ -64,6 +64,7 @@ class Summary:
     succeeded: int
     failed: int
     expired: int
+    cancelled: int
     unfinished: int
     seconds: Spread | None
     lateness_s: Spread | None
@@ -97,6 +98,7 @@ def summary_of(runs: Sequence[LoadedRun]) -> Summary:
         succeeded=states[RunState.SUCCEEDED],
         failed=states[RunState.FAILED],
         expired=states[RunState.EXPIRED],
+        cancelled=states[RunState.CANCELLED],
         unfinished=len(started) - len(ended),
         seconds=Spread.of(outcome.seconds for outcome in good),
         lateness_s=Spread.of(run.late_s for run in runs if run.late_s is not None),

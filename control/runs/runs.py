@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,15 +14,18 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from caribou.collectors.logs import CloudWatchLogReader
 from caribou.control.aws import Aws
+from caribou.control.runs.archive import RecordArchive
 from caribou.control.runs.evidence import Listing, RunFacts, Wanted, recent_runs
+from caribou.control.runs.failure import FailureLog, failure_log
+from caribou.control.runs.run_log import RunLines, RunLog
 from caribou.control.runs.trace import Evidence, Trace, trace_of
 from caribou.model.errors import InvalidInputError, OperationFailedError, UnreachableError
 from caribou.model.graph import Graph
 from caribou.model.manifest import Manifest
 from caribou.model.names import WorkflowNames
 from caribou.model.run import payload as payloads
-from caribou.model.run.envelope import Start, event_bytes
-from caribou.model.run.item import RunItem, RunState
+from caribou.model.run.envelope import Start, StoredPayload, event_bytes
+from caribou.model.run.item import RunItem, RunState, payload_digest
 from caribou.model.run.publication import MAX_NAME_LENGTH, attributes_of, is_run_name, start_key
 from caribou.model.run.text import escaped_json
 from caribou.runtime.aws import S3PayloadStore
@@ -45,6 +48,7 @@ class Runs:
     stage: str
     account: str
     _clients: Clients = field(default_factory=Clients, repr=False, compare=False)
+    archive: RecordArchive | None = None
 
     @property
     def names(self) -> WorkflowNames:
@@ -69,6 +73,23 @@ class Runs:
         except _NO_ANSWER as error:
             raise self._not_deployed(error) from error
         return run_id
+
+    def begun(self, payload: Any, run_id: str) -> RunItem | None:  # noqa: ANN401 - any JSON value or bytes
+        """The run that has this name already, and began with this payload; None if there is none of that name.
+
+        Raises InvalidInputError for one that began with another payload, or that does not say; and as `start` does.
+        """
+        item = self.state(_checked(run_id))
+        digest = payload_digest(StoredPayload(payloads.encode(payload)))
+        if item is None or item.begun_with == digest:
+            return item
+        known = "began with another payload" if item.begun_with else "does not say what it began with"
+        raise InvalidInputError(
+            f"a run of this name is there already, and {known}, so nothing is started",
+            where="--name",
+            found=f"{run_id}, {item.state}",
+            fix=f"give another name, or none; `caribou trace {run_id}` shows that run",
+        )
 
     def state(self, run_id: str) -> RunItem | None:
         """How a run stands; None if it has not begun."""
@@ -105,6 +126,10 @@ class Runs:
         except _NO_ANSWER as error:
             raise self._not_deployed(error) from error
 
+    def beginning_with(self, prefix: str, limit: int) -> Listing:
+        """Runs whose ids begin so, the newest first. Raises OperationFailedError if the workflow is not deployed."""
+        return self.recent(Wanted(limit=limit, prefix=prefix))
+
     def trace(self, item: RunItem, *, settle_s: float = 0.0) -> Trace:
         """What became of a run's nodes; of one that has ended, waits so long for records that are on their way."""
         return trace_of(self.evidence(item, settle_s=settle_s))
@@ -114,13 +139,28 @@ class Runs:
         home, give_up = self.manifest.home_region, time.monotonic() + settle_s
         parking = DynamoParking(self._clients, self.names.sync_table, home)
         with Aws() as aws:
-            facts = RunFacts(aws, self.graph, self.names, home, CloudWatchLogReader())
+            facts = RunFacts(aws, self.graph, self.names, home, CloudWatchLogReader(), self.archive)
             while True:
                 parked = parking.parked(item.run.run_id)
                 evidence = facts.evidence(item, parked, time.time())
                 if trace_of(evidence).is_settled or time.monotonic() > give_up:
                     return evidence
                 time.sleep(_SETTLE_POLL_S)
+
+    def log(self, item: RunItem, functions: Collection[str] = ()) -> RunLines:
+        """What a run's executions have written, of some functions alone if any are named."""
+        with Aws() as aws:
+            facts = RunFacts(aws, self.graph, self.names, self.manifest.home_region, CloudWatchLogReader())
+            return RunLog(aws, facts).read(item, time.time(), functions)
+
+    def failure(self, item: RunItem) -> FailureLog | None:
+        """What the log has of the node at which a run failed; None if it did not, or at a node of another graph."""
+        node = item.failed_node if item.state is RunState.FAILED else None
+        if node is None or not self.graph.has_node(node):
+            return None
+        function = self.graph.node(node).function
+        region = item.run.region_of(node, self.manifest.home_region)
+        return failure_log(node, region, self.names.log_group(function), self.log(item, {function}).lines)
 
     def _publication(self, run_id: str, payload: Any, text: str) -> tuple[str, dict[str, str]]:  # noqa: ANN401
         """What is published, with its attributes: the payload as JSON, or where it rests.

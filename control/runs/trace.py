@@ -6,9 +6,9 @@ A node's state follows from the first of these that says something:
     every edge into it was skipped     skipped
     the run failed at it               failed
     its message is parked              parked
-    it is claimed, or its record has   running, or retrying after an error
+    it is claimed, or its record has   running, or retrying after an error; stopped if its run was cancelled
     an error
-    otherwise                          waiting; `no record` if the run has succeeded: its log is still on its way
+    otherwise                          waiting, or stopped; `no record` if the run has succeeded: its log is on its way
 
 The critical path goes back from the node that ended last (or failed), each time to the edge that reported last.
 """
@@ -23,7 +23,7 @@ from functools import cached_property
 from typing import Any
 
 from caribou.model.graph import Edge, Graph, Node
-from caribou.model.run.item import Parked, RunItem, RunState, SyncState
+from caribou.model.run.item import START_NODE, Parked, RunItem, RunState, SyncState
 from caribou.model.run.record import Outcome, RunRecord, SuccessorRecord
 
 TRACE_SCHEMA = "caribou.trace/1"
@@ -39,6 +39,7 @@ class NodeState(StrEnum):
     RUNNING = "running"
     RETRYING = "retrying"
     WAITING = "waiting"
+    STOPPED = "stopped"
     UNKNOWN = "no record"
 
 
@@ -246,7 +247,8 @@ class _Tracer:
         run, records = self.evidence.item.run, self._records.get(node.name, ())
         planned = run.region_of(node.name, self.evidence.home_region)
         last = self._ends.get(node.name, records[-1] if records else None)
-        parked = next((parked for parked in self.evidence.parked if parked.node == node.name), None)
+        names = {node.name, START_NODE} if node == self.evidence.graph.entry else {node.name}
+        parked = next((parked for parked in self.evidence.parked if parked.node in names), None)
         trace = NodeTrace(
             node=node.name,
             function=node.function,
@@ -272,14 +274,17 @@ class _Tracer:
 
     def _state(self, node: Node, *, is_parked: bool) -> NodeState:
         item, records, tries = self.evidence.item, self._records.get(node.name, ()), self._notes(node.name).tries
+        is_between = bool(records) and tries <= records[-1].attempt
         signs = (
             (node.name in self._ends, NodeState.RAN),
             (node.name in self._skipped_nodes, NodeState.SKIPPED),
             (item.state is RunState.FAILED and item.failed_node == node.name, NodeState.FAILED),
             (is_parked, NodeState.PARKED),
             (item.state is RunState.SUCCEEDED, NodeState.UNKNOWN),
-            (records and tries <= records[-1].attempt, NodeState.RETRYING),
+            (is_between and item.state is RunState.CANCELLED, NodeState.STOPPED),
+            (is_between, NodeState.RETRYING),
             (tries > 0, NodeState.RUNNING),
+            (item.state is RunState.CANCELLED, NodeState.STOPPED),
         )
         return next((state for is_so, state in signs if is_so), NodeState.WAITING)
 

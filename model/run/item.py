@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -46,12 +47,13 @@ NO_RESULTS: Mapping[str, str] = MappingProxyType({})
 
 
 class RunState(StrEnum):
-    """How a run stands. Every accepted run comes to one of the last three."""
+    """How a run stands. Every accepted run comes to one of the last four."""
 
     RUNNING = "RUNNING"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
     EXPIRED = "EXPIRED"
+    CANCELLED = "CANCELLED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,9 @@ class RunItem:
     """A run and how far it has come. `leaves` are those of the graph it began with, `ended` those that ran or won't.
 
     `results` has what leaves returned, as payload text by leaf, where it is a payload and small. `begun_by` is the
-    `message_id` of the start that began it, `input` what it began with, if that is kept: see `kept_input`.
+    `message_id` of the start that began it, `input` what it began with, if that is kept: see `kept_input`; else
+    `input_digest` is there. A run of an earlier version has no digest. `notified_end` is the `ended_at` of which an
+    event was sent; a run that a redrive opened may end badly again.
     """
 
     run: Run
@@ -72,6 +76,13 @@ class RunItem:
     results: Mapping[str, str] = field(default_factory=dict)
     begun_by: str | None = None
     input: StoredPayload | None = None
+    input_digest: str | None = None
+    notified_end: float | None = None
+
+    @property
+    def begun_with(self) -> str | None:
+        """The digest of what it began with, as `payload_digest` has it; None if the item does not say."""
+        return self.input_digest if self.input is None else payload_digest(self.input)
 
     def is_of(self, start: Start) -> bool:
         """Whether it is the start's own run: a start of the same name that is another's has no say in it.
@@ -91,12 +102,24 @@ class RunItem:
         return self.ended_at - self.run.started_at
 
     @property
+    def has_ended_badly(self) -> bool:
+        """Whether it failed or expired."""
+        return self.state in (RunState.FAILED, RunState.EXPIRED)
+
+    @property
+    def is_notified(self) -> bool:
+        """Whether an event was sent of how it ended."""
+        return self.ended_at is not None and self.notified_end == self.ended_at
+
+    @property
     def is_complete(self) -> bool:
         """Whether every leaf has run, or never will."""
         return self.ended >= self.leaves
 
 
 _WRITE_UNIT_BYTES = 1024
+_DIGEST_DIGITS = 16
+NOTED_DIGEST_BYTES = len("input_digest") + _DIGEST_DIGITS
 _OTHER_BYTES = 320
 """Of a run item: names of attributes, numbers, states, the message that began it, and what sets add."""
 _RESULTS_BYTES = 256
@@ -114,6 +137,20 @@ def kept_input(run: Run, leaves: frozenset[str], payload: StoredPayload | None) 
     pointer = payload.pointer
     said = (payload.text or "") if pointer is None else json.dumps(pointer_to_json(pointer))
     return payload if len(said.encode()) <= largest_input_bytes(run, leaves) else None
+
+
+def payload_digest(payload: StoredPayload) -> str:
+    """By which payloads are known as the same: the first digits of the SHA-256 of the encoded text, in hex."""
+    pointer = payload.pointer
+    digest = hashlib.sha256((payload.text or "").encode()).hexdigest() if pointer is None else pointer.sha256
+    return digest[:_DIGEST_DIGITS]
+
+
+def noted_digest(run: Run, leaves: frozenset[str], payload: StoredPayload | None) -> str | None:
+    """The digest of a run's input that is not kept with it: a few bytes, for who starts it again by its name."""
+    if payload is None or kept_input(run, leaves, payload) is not None:
+        return None
+    return payload_digest(payload)
 
 
 def largest_input_bytes(run: Run, leaves: Iterable[str]) -> int:

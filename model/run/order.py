@@ -1,4 +1,4 @@
-"""A redrive as it is ordered and answered: what an operator's tools and a workflow's sweeper say to each other.
+"""What is ordered of a run, and answered: what an operator's tools and a workflow's sweeper say to each other.
 
 An order is the event of an invocation of the sweeper, and its answer what the invocation returns, both JSON objects
 with a schema. An operator may have any version of Caribou, and so may what is deployed.
@@ -15,20 +15,37 @@ from caribou.model.run import fields
 from caribou.model.run.text import MAX_ERROR_CHARACTERS, storable
 
 ORDER_SCHEMA, ANSWER_SCHEMA = "caribou.redrive/1", "caribou.redriven/1"
-_ORDERS = "caribou.redrive/"
+HOME_SCHEMA = "caribou.redrive/2"
+CANCEL_SCHEMA, CANCELLED_SCHEMA = "caribou.cancel/1", "caribou.cancelled/1"
+_ORDERS = ("caribou.redrive/", "caribou.cancel/")
 _NOT_OURS = (KeyError, TypeError, ValueError)
 _MAX_BYTES = 4 * MAX_ERROR_CHARACTERS
 
 
 @dataclass(frozen=True, slots=True)
 class RedriveOrder:
-    """Go on with a run that failed or expired."""
+    """Go on with a run that failed or expired; with `home`, with any that waits for a region which does not answer."""
+
+    run_id: str
+    home: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The order as a JSON object. That to bring home has a schema which earlier versions refuse."""
+        return {"schema": HOME_SCHEMA if self.home else ORDER_SCHEMA, "run_id": self.run_id}
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOrder:
+    """End a run that is open, and let nothing of it begin any more."""
 
     run_id: str
 
     def to_json(self) -> dict[str, Any]:
         """The order as a JSON object."""
-        return {"schema": ORDER_SCHEMA, **asdict(self)}
+        return {"schema": CANCEL_SCHEMA, **asdict(self)}
+
+
+Order = RedriveOrder | CancelOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +84,34 @@ class RedriveAnswer:
         return {"schema": ANSWER_SCHEMA, **asdict(self)}
 
 
-def parse_order(event: Any) -> RedriveOrder | None:  # noqa: ANN401 - whatever the sweeper was invoked with
+@dataclass(frozen=True, slots=True)
+class CancelAnswer:
+    """What became of an order to cancel: the `refusal`, or the `failure` of what was asked of AWS; neither: it is done.
+
+    `problems` says in which regions nodes may begin still, since they did not answer: the sweeper asks them again.
+    """
+
+    refusal: Refusal | None = None
+    failure: str | None = None
+    problems: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The answer as a JSON object."""
+        return {"schema": CANCELLED_SCHEMA, **asdict(self)}
+
+
+def parse_order(event: Any) -> Order | None:  # noqa: ANN401 - whatever the sweeper was invoked with
     """The order in an event; None if it is none, as the schedule's. Raises InvalidOrderError for a damaged one."""
     schema = event.get("schema") if isinstance(event, Mapping) else None
     if not isinstance(schema, str) or not schema.startswith(_ORDERS):
         return None
-    if schema != ORDER_SCHEMA:
+    if schema not in (ORDER_SCHEMA, HOME_SCHEMA, CANCEL_SCHEMA):
         raise InvalidOrderError(f"This version takes no orders of {storable(schema, 80)}")
     try:
-        return RedriveOrder(run_id=fields.run_name_of(event, "run_id"))
+        run_id = fields.run_name_of(event, "run_id")
     except _NOT_OURS as error:
         raise InvalidOrderError(f"An order of {schema} is damaged: {error!r}") from error
+    return CancelOrder(run_id) if schema == CANCEL_SCHEMA else RedriveOrder(run_id, home=schema == HOME_SCHEMA)
 
 
 def parse_answer(data: Any) -> RedriveAnswer:  # noqa: ANN401 - whatever a function returned
@@ -94,6 +128,20 @@ def parse_answer(data: Any) -> RedriveAnswer:  # noqa: ANN401 - whatever a funct
         )
     except _NOT_OURS as error:
         raise InvalidOrderError(f"An answer of {ANSWER_SCHEMA} is damaged: {error!r}") from error
+
+
+def parse_cancelled(data: Any) -> CancelAnswer:  # noqa: ANN401 - whatever a function returned
+    """The answer to an order to cancel. Raises InvalidOrderError for anything else: another version's, say."""
+    if not isinstance(data, Mapping) or data.get("schema") != CANCELLED_SCHEMA:
+        raise InvalidOrderError("It does not know how to cancel a run")
+    try:
+        return CancelAnswer(
+            refusal=None if data["refusal"] is None else _refusal(data["refusal"]),
+            failure=fields.optional_text_of(data, "failure", _MAX_BYTES),
+            problems=tuple(_text({"problem": one}, "problem") for one in data["problems"]),
+        )
+    except _NOT_OURS as error:
+        raise InvalidOrderError(f"An answer of {CANCELLED_SCHEMA} is damaged: {error!r}") from error
 
 
 def _refusal(data: Mapping[str, Any]) -> Refusal:

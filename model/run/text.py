@@ -8,6 +8,7 @@ MAX_ERROR_CHARACTERS = 2000
 """Of an error or a reason. It stands in run items, parked messages and run records, all of which have limits."""
 _NO_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """What is no character of XML 1.0, which SQS keeps to, or none of Unicode, which no service takes."""
+_TYPE = re.compile(r"[\w.]{1,100}")
 
 
 def storable(text: str, most: int = MAX_ERROR_CHARACTERS) -> str:
@@ -22,6 +23,14 @@ def error_text(error: BaseException) -> str:
     except Exception as failed:  # noqa: BLE001 - user code's own `__str__`
         text = f"(its text can't be had: {type(failed).__name__})"
     return storable(f"{type(error).__name__}: {text}")
+
+
+def error_type(error: str | None) -> str | None:
+    """The type alone of an error's type and text."""
+    if error is None:
+        return None
+    found = _TYPE.match(error)
+    return found.group() if found else "Exception"
 
 
 def escaped_json(text: str) -> str:

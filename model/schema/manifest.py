@@ -12,6 +12,7 @@ from typing import Any
 
 from caribou.model.errors import InvalidManifestError
 from caribou.model.graph import Function, Graph
+from caribou.model.health.alarm_topic import region_of_topic
 from caribou.model.manifest import ExternalData, FunctionSettings, Manifest, RegionRules
 from caribou.model.metric import Metric
 from caribou.model.names import DEFAULT_STAGE
@@ -68,6 +69,7 @@ def parse_manifest(data: object, where: Where, graph: Graph) -> Manifest:
     file = validated(ManifestFile, data, where, InvalidManifestError)
     at = placed(where)
     _check_identity(file, at, graph)
+    _check_topic(file, at)
     settings = file.caribou
     estimate = file.estimated_invocations_per_month
     return Manifest(
@@ -87,6 +89,7 @@ def parse_manifest(data: object, where: Where, graph: Graph) -> Manifest:
         python_version=settings.python_version,
         placement_days=settings.placement_days,
         log_retention_days=settings.log_retention_days,
+        alarm_topic=settings.alarm_topic,
     )
 
 
@@ -120,6 +123,17 @@ def _check_identity(file: ManifestFile, at: Place, graph: Graph) -> None:
                 found=found,
                 fix="write the same in both",
             )
+
+
+def _check_topic(file: ManifestFile, at: Place) -> None:
+    topic, home = file.caribou.alarm_topic, file.home_region.region
+    if topic is not None and region_of_topic(topic) != home:
+        raise InvalidManifestError(
+            f"it is in {region_of_topic(topic)}, and alarms are at home, in {home}",
+            where=at(("caribou", "alarm_topic")),
+            found=topic,
+            fix=f"name a topic in {home}: an alarm can notify no other",
+        )
 
 
 def _function_settings(function: Function, file: ManifestFile, at: Place) -> FunctionSettings:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from caribou.model.health.alarm_topic import WHAT_IT_IS, region_of_topic
 from caribou.model.manifest import Limit, Manifest
 from caribou.model.metric import LimitType, Metric
 from caribou.model.regions import KNOWN_REGIONS, why_unknown
@@ -105,6 +106,12 @@ def _retention(days: int) -> int:
             "is not a retention that CloudWatch Logs has", f"use one of {', '.join(map(str, LOG_RETENTION_DAYS))}"
         )
     return days
+
+
+def _topic(arn: str) -> str:
+    if region_of_topic(arn) is None:
+        raise finding("is not the ARN of an SNS topic", WHAT_IT_IS)
+    return arn
 
 
 class ProviderRegion(_Section):
@@ -282,6 +289,8 @@ class CaribouSettings(_Section):
         int, AfterValidator(_retention), Field(json_schema_extra={"enum": [*LOG_RETENTION_DAYS]})
     ] = DEFAULT.log_retention_days
     """Days for which the functions' logs are kept; one of the values that CloudWatch Logs has."""
+    alarm_topic: Annotated[str, AfterValidator(_topic)] | None = None
+    """The ARN of an SNS topic in the home region: alarms are made, and go there. None are, if it is not given."""
     external_data: dict[Annotated[str, AfterValidator(_endpoint_name)], ExternalDataFile] | None = None
     """By a name of yours, data that functions exchange with services and that the meter does not see."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from threading import Lock
 from typing import Any
 
 from caribou.model.errors import InvalidEnvelopeError, UnknownRunError, UnreachableError
+from caribou.model.health.metrics import HealthMetric
 from caribou.model.run.envelope import Pointer, Run, StoredPayload
 from caribou.model.run.item import (
     NO_RESULTS,
@@ -23,6 +24,7 @@ from caribou.model.run.item import (
     SyncInputs,
     SyncState,
     kept_input,
+    noted_digest,
 )
 from caribou.model.run.text import storable
 from caribou.runtime.ports import Ports
@@ -85,11 +87,14 @@ class InMemoryClaims:
         self._lock = Lock()
         self._owners: dict[tuple[str, str, str], tuple[str, int, int]] = {}
         self._codes: dict[tuple[str, str, str], str] = {}
+        self._stopped: set[tuple[str, str, str]] = set()
 
     def claim(self, region: str, run_id: str, node: str, owner: str, attempt: int, *, code: str = "") -> int | None:
         """Claim a node of a run for a delivery."""
         check_item(f"{run_id}#{node}", "claim", (owner, code), (attempt,))
         with self._lock:
+            if (region, run_id, node) in self._stopped:
+                return None
             holder, held, tries = self._owners.get((region, run_id, node), (owner, attempt, 0))
             if holder != owner and held >= attempt:
                 return None
@@ -97,6 +102,12 @@ class InMemoryClaims:
             self._owners[region, run_id, node] = (owner, attempt, tries)
             self._codes[region, run_id, node] = code
             return tries
+
+    def stop(self, region: str, run_id: str, node: str) -> None:
+        """Let nobody claim a node of a run any more."""
+        _reach(region, self._unreachable)
+        with self._lock:
+            self._stopped.add((region, run_id, node))
 
     def claimed(self, region: str, run_id: str, node: str) -> Claim | None:
         """The node's claim."""
@@ -160,7 +171,9 @@ class InMemoryRunStore:
         with self._lock:
             if run.run_id not in self.items:
                 kept = kept_input(run, leaves, payload)
-                self.items[run.run_id] = _checked(RunItem(run, leaves, begun_by=begun_by, input=kept))
+                digest = noted_digest(run, leaves, payload)
+                item = RunItem(run, leaves, begun_by=begun_by, input=kept, input_digest=digest)
+                self.items[run.run_id] = _checked(item)
                 self._listed.add(run.run_id)
             return self.items[run.run_id]
 
@@ -178,8 +191,8 @@ class InMemoryRunStore:
 
     def succeed(self, run_id: str, at: float) -> None:
         """End a run well."""
-        self._change(run_id, (RunState.RUNNING, RunState.FAILED), state=RunState.SUCCEEDED, ended_at=at)
-        self.close(run_id)
+        if self._change(run_id, (RunState.RUNNING, RunState.FAILED), state=RunState.SUCCEEDED, ended_at=at):
+            self._listed.discard(run_id)
 
     def fail(self, run_id: str, at: float, node: str, error: str) -> None:
         """End an open run with what failed."""
@@ -190,21 +203,36 @@ class InMemoryRunStore:
         """End an open run that is past its deadline."""
         if (item := self.items.get(run_id)) and item.run.deadline <= at:
             self._change(run_id, (RunState.RUNNING,), state=RunState.EXPIRED, ended_at=at)
-        self.close(run_id)
 
-    def reopen(self, run_id: str, deadline: float) -> None:
+    def cancel(self, run_id: str, at: float) -> None:
+        """End an open run for good."""
+        self._change(run_id, (RunState.RUNNING,), state=RunState.CANCELLED, ended_at=at)
+
+    def halt(self, run_id: str, at: float) -> None:
+        """End an open run as its deadline would."""
+        self._change(run_id, (RunState.RUNNING,), state=RunState.EXPIRED, ended_at=at)
+
+    def reopen(self, run_id: str, deadline: float, regions: Mapping[str, str] | None = None) -> None:
         """Go on with a run that had ended badly."""
         item = self.items.get(run_id)
         if item is None:
             return
-        run = replace(item.run, deadline=deadline)
+        run = replace(item.run, deadline=deadline, regions=item.run.regions if regions is None else dict(regions))
         if self._change(run_id, (RunState.FAILED, RunState.EXPIRED), state=RunState.RUNNING, run=run):
             self._listed.add(run_id)
+
+    def notified(self, run_id: str, ended_at: float) -> None:
+        """Note of which end an event was sent."""
+        if (item := self.items.get(run_id)) and item.ended_at == ended_at:
+            self._change(run_id, (RunState.FAILED, RunState.EXPIRED), notified_end=ended_at)
 
     def close(self, run_id: str) -> None:
         """Take a run off the list."""
         with self._lock:
-            if run_id in self.items and self.items[run_id].state is not RunState.RUNNING:
+            item = self.items.get(run_id)
+            if item is None:
+                return
+            if item.state is RunState.CANCELLED or (item.has_ended_badly and item.is_notified):
                 self._listed.discard(run_id)
 
     def get(self, run_id: str) -> RunItem | None:
@@ -331,6 +359,29 @@ def _bucket(region: str) -> str:
     return f"payloads-{region}"
 
 
+class InMemoryNotifier:
+    """Keeps what it was given: each end by itself, in `ends`."""
+
+    def __init__(self) -> None:
+        self.ends: list[RunItem] = []
+
+    def notify(self, ended: Sequence[RunItem]) -> tuple[RunItem, ...]:
+        """Keep them."""
+        self.ends += ended
+        return tuple(ended)
+
+
+class InMemoryMetrics:
+    """Keeps what was put; `values` has it in order."""
+
+    def __init__(self) -> None:
+        self.values: list[tuple[HealthMetric, float]] = []
+
+    def put(self, values: Mapping[HealthMetric, float]) -> None:
+        """Keep them."""
+        self.values += values.items()
+
+
 class InMemoryCloud:
     """What is outside a function's process. Regions in `unreachable` take neither messages nor payloads."""
 
@@ -344,12 +395,23 @@ class InMemoryCloud:
         self.failures = InMemoryFailures(self.unreachable)
         self.parking = InMemoryParking()
         self.claims = InMemoryClaims(self.unreachable)
+        self.notifier = InMemoryNotifier()
+        self.metrics = InMemoryMetrics()
 
     def ports(self, region: str) -> Ports:
         """The ports of a function in a region: the same everywhere, since each port reaches all regions."""
         del region
         return Ports(
-            self.bus, self.claims, self.syncs, self.runs, self.payloads, self.clock, self.failures, self.parking
+            bus=self.bus,
+            claims=self.claims,
+            syncs=self.syncs,
+            runs=self.runs,
+            payloads=self.payloads,
+            clock=self.clock,
+            failures=self.failures,
+            parking=self.parking,
+            notifier=self.notifier,
+            metrics=self.metrics,
         )
 
 

@@ -14,7 +14,7 @@ from local_project import Project
 from waiting import eventually
 
 from caribou.control.aws import Aws
-from caribou.control.runs.redrive import SweeperFunction
+from caribou.control.runs.sweeper import SweeperFunction
 from caribou.local import LocalCloud
 from caribou.model.names import WorkflowNames
 from caribou.model.project.workflow import read_workflow

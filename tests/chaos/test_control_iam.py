@@ -189,7 +189,7 @@ READING = [
 
 @pytest.mark.parametrize("collector", COLLECTORS)
 def test_collector_when_iam_is_enforced_then_it_may_do_nothing_else(cloud, probe, collector):
-    """Nothing of runs, placements, other stores or stacks; those of facts see no logs, and that of records no facts."""
+    """Nothing of runs, placements, other stores or stacks; those of facts see no logs, that of logs writes no facts."""
     others = [WRITING_FACTS] if collector == "workflow" else [*WRITING_RECORDS, *READING]
     calls = [*beyond_every_collector(cloud), *OF_FACTS, *OF_RECORDS, *others]
 

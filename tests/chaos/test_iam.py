@@ -48,8 +48,9 @@ def envelope_in_a_run(guarded, run_id):
 
 
 def item_of(guarded, run_id):
-    """The run item, without that it is on the sweeper's list, which a sweep may change."""
-    return {name: value for name, value in guarded.states(SAMPLE)[run_id].items() if name != OPEN_INDEX}
+    """The run item, without that it is on the sweeper's list, or notified, which a sweep may change."""
+    swept = (OPEN_INDEX, "notified_end")
+    return {name: value for name, value in guarded.states(SAMPLE)[run_id].items() if name not in swept}
 
 
 DENIED = {"sns": "AuthorizationError", "dynamodb": "AccessDeniedException", "s3": "AccessDenied"}
@@ -139,15 +140,22 @@ def test_run_when_iam_is_enforced_then_it_succeeds_at_home_and_where_it_is_place
 
 
 def test_sweeper_when_iam_is_enforced_then_it_may_do_what_it_does(guarded):
-    """What failed is received, looked up and parked; and sent again by order, with the sweeper's own role."""
+    """What failed is received, looked up and parked, an event is sent; and sent again by order, with its own role."""
     guarded.start(SAMPLE, {"limit": -1}, "guarded-fails")
 
     assert guarded.ended(SAMPLE, "guarded-fails") == "FAILED"
     item = guarded.ports(SAMPLE).runs.get("guarded-fails")
     assert item.failed_node.startswith("initial_function")
     assert "ValueError" in item.error
+    eventually(lambda: _swept(guarded, "guarded-fails").is_notified, "its event to be sent")
     (sent,) = eventually(lambda: guarded.redrive(SAMPLE, "guarded-fails").sent, "the message to be parked")
     assert sent.node == START_NODE
+
+
+def _swept(guarded, run_id):
+    """A run's item after one more sweep."""
+    guarded.sweep(SAMPLE)
+    return guarded.ports(SAMPLE).runs.get(run_id)
 
 
 def test_role_when_the_topic_is_a_successors_then_it_may_publish(guarded, probe):

@@ -40,6 +40,23 @@ def test_failure_when_it_is_of_another_kind_then_the_outputs_end_is_there(line):
     assert line in said
 
 
+def test_failure_when_the_app_refuses_the_project_then_it_is_the_apps_message_alone_and_the_users_mistake():
+    """As the CLI shows it: among its own lines, and with what the app printed over several."""
+    said = ["Bundling asset Workflow-two/Function/Code...", "app.py:6: imports what", "there is not", "", _REFUSED]
+    refused = failure("cdk deploy", [*said, "after"], Path("a.log"))
+    assert (str(refused), refused.exit_code) == ("app.py:6: imports what\nthere is not", 2)
+
+
+def test_failure_when_the_app_ends_in_another_way_then_the_outputs_end_is_there():
+    """A traceback is no message."""
+    failed = failure("cdk deploy", ["Traceback", _REFUSED.replace("2", "1")], Path("a.log"))
+    assert failed.exit_code == 1
+    assert "Traceback" in str(failed)
+
+
+_REFUSED = "python app.py: Subprocess exited with error 2"
+
+
 def test_deploys_when_there_are_several_then_each_has_a_log_of_its_own(tmp_path, monkeypatch):
     """Two at once mixed in one file, and the end of the other's success was said of a failure."""
     logs = []

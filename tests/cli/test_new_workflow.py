@@ -4,12 +4,14 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from caribou.cli.new_workflow import MAX_NAME, TEMPLATE, new_project_id, new_workflow
+from caribou.cli.new_files import TEMPLATE, examples
+from caribou.cli.new_workflow import MAX_NAME, new_project_id, new_workflow
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.names import MAX_FUNCTION_NAME, WorkflowNames
 from caribou.model.project.settings import settings_of
@@ -58,10 +60,13 @@ def workflow_files(name):
     }
 
 
+PROJECT = {"app.py", "cdk.json", "pyproject.toml", ".gitignore"}
+
+
 def test_new_workflow_when_the_folder_is_empty_then_makes_a_project(here):
-    """A repository of one's own needs nothing but the command: it gets app.py and cdk.json too."""
+    """A repository of one's own needs nothing but the command: it gets all that a project has."""
     output = call("flow")
-    assert files_below(here) == workflow_files("flow") | {"app.py", "cdk.json"}
+    assert files_below(here) == workflow_files("flow") | PROJECT
     assert all(f"  {file}\n" in output for file in files_below(here))
 
 
@@ -104,6 +109,80 @@ def test_new_workflow_when_there_is_an_app_but_no_project_then_leaves_it_and_say
     assert (here / "app.py").read_text() == "mine"
     assert (here / "cdk.json").exists()
     assert "synthesise(now=datetime.now(UTC))" in output
+
+
+def test_new_workflow_when_it_makes_a_project_then_that_depends_on_caribou_as_it_is_installed(here):
+    """There is no release to name: the requirement says where the wheel, or this repository, is."""
+    call("flow")
+    project = tomllib.loads((here / "pyproject.toml").read_text())["project"]
+    assert project["requires-python"] == ">=3.11"
+    assert project["dependencies"] == [f"caribou-cdk @ {ROOT.as_uri()}"]
+
+
+def test_new_workflow_when_files_of_a_project_are_there_then_says_what_they_lack(here):
+    """Nothing is overwritten, and nothing is missed."""
+    for name in ("pyproject.toml", ".gitignore"):
+        (here / name).write_text("mine")
+    output = call("flow")
+    assert (here / "pyproject.toml").read_text() == (here / ".gitignore").read_text() == "mine"
+    assert "caribou-cdk @ file://" in output
+    assert "add cdk.out/ cdk.context.json .caribou-local/" in output
+
+
+@pytest.mark.parametrize(
+    ("app", "source", "said"),
+    [
+        ("python3 infra.py", "import aws_cdk", "Add to infra.py:\n\n  from datetime import UTC"),
+        ("python app.py", "from caribou.stacks import add_workflows", None),
+        ("npx ts-node bin/app.ts", "", "is no Python program"),
+        (None, "", 'Write "app": "python app.py" into it'),
+    ],
+)
+def test_new_workflow_when_there_is_a_cdk_app_then_says_which_lines_it_lacks(here, app, source, said):
+    """An app of the user's own is left as it is."""
+    text = json.dumps({} if app is None else {"app": app})
+    (here / "cdk.json").write_text(text)
+    for name in ("app.py", "infra.py"):
+        (here / name).write_text(source)
+    output = call("flow")
+    assert (here / "cdk.json").read_text() == text
+    assert files_below(here) == workflow_files("flow") | {"cdk.json", "app.py", "infra.py"}
+    assert ("add_workflows(app, Path(__file__).parent, now=" in output) == (app == "python3 infra.py")
+    assert said is None or said in output
+
+
+@pytest.mark.parametrize("example", examples())
+def test_new_workflow_when_copied_from_an_example_then_it_is_that_one_under_the_new_name(here, example):
+    """All of its files, with its own graph and manifest; no link leads out of its folder."""
+    call("mine", "--from", example)
+    source, copy = ROOT / "workflows" / example, here / "workflows" / "mine"
+    assert files_below(copy) == {file for file in files_below(source) if "__pycache__" not in file}
+    graph, original = derive_graph(copy), derive_graph(source)
+    assert (graph.workflow, graph.nodes, graph.edges) == ("mine", original.nodes, original.edges)
+    assert read_manifest(copy, graph).workflow_name == "mine"
+    readme = (copy / "README.md").read_text()
+    assert f"{example}" not in readme
+    assert "](../" not in readme
+
+
+def test_new_workflow_when_copied_from_an_example_without_a_name_then_keeps_that_ones(here):
+    """A hyphen is as good as an underscore."""
+    call("--from", "image-processing")
+    assert (here / "workflows/image_processing/samples/photo.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["flow", "--from", "imageprocessing"], "did you mean image_processing.* map_reduce"),
+        (["--from", "nothing-like-it"], "There are dna_visualization, fem_simulation"),
+        ([], "my_flow.*--from: dna_visualization"),
+    ],
+)
+def test_new_workflow_when_no_such_example_or_no_name_then_names_them_all(here, arguments, said):
+    """Nothing is written."""
+    assert re.search(said, str(refusal(*arguments)))
+    assert files_below(here) == set()
 
 
 def test_new_workflow_when_given_a_directory_then_writes_there_only(here):

@@ -164,6 +164,19 @@ def test_deploy_when_the_cdk_fails_then_it_says_what_serves(project):
     assert "nothing of it serves yet" in said
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", [["deploy", "--dry-run"], ["deploy"]])
+def test_deploy_when_no_bundle_can_be_made_then_it_is_the_one_message_dry_run_or_not(project, arguments):
+    """An import that nothing meets is the user's mistake, and seen before anything is deployed."""
+    app = project.root / "workflows" / NAME / "app.py"
+    app.write_text(f"import pandas\n{app.read_text()}")
+    said = project.caribou(*arguments, code=2)
+    [message] = [line for line in said.splitlines() if line.startswith("Error: ")]
+    assert "app.py:1: imports what the bundle does not have" in message
+    assert "Subprocess" not in said
+    assert project.listed()["placement"] is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

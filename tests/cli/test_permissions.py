@@ -31,7 +31,7 @@ from caribou.model.regions import KNOWN_REGIONS
 from caribou.model.registration import ControlNames, Registration
 from caribou.model.run.envelope import Run, Start
 from caribou.model.run.item import START_NODE, Parked
-from caribou.model.run.order import RedriveAnswer, Sent
+from caribou.model.run.order import CancelAnswer, RedriveAnswer, Sent
 from caribou.runtime.aws import aws_ports
 from caribou.runtime.record_log import record_line
 from caribou.runtime.settings import Settings
@@ -134,22 +134,28 @@ def _runs(scene):
         ports.runs.begin(run, frozenset({LAST}))
     _fail(ports)
     _make_sweeper(aws)
-    scene.give("run", NAME, "-a", '"small"')
+    scene.give("run", NAME, "-a", '"small"', "--name", "mine")
     scene.give("run", NAME, "-a", json.dumps("x" * 400_000))
     scene.give("runs", NAME)
     scene.give("runs", NAME, "--state", "RUNNING")
     scene.give("trace", "goes-on")
+    scene.give("trace", "goes")
+    scene.give("logs", "goes-on")
     scene.give("redrive", "failed", "-w", NAME)
+    scene.give("cancel", "goe")
     payloads = ("-a", "1", "-a", json.dumps("x" * 400_000))
     scene.give("load", NAME, *payloads, "--rate", "50/s", "--duration", "0.2", "--limit", "2", code=1)
 
 
 def _make_sweeper(aws):
-    """A function that answers an order as the sweeper does."""
-    answer = RedriveAnswer(sent=(Sent(ENTRY, "ValueError: x"),)).to_json()
+    """A function that answers orders as the sweeper does."""
+    answers = {
+        "caribou.redrive/1": RedriveAnswer(sent=(Sent(ENTRY, "ValueError: x"),)).to_json(),
+        "caribou.cancel/1": CancelAnswer().to_json(),
+    }
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
-        archive.writestr("app.py", f"def handle(event, context):\n    return {answer!r}\n")
+        archive.writestr("app.py", f"def handle(event, context):\n    return {answers!r}[event['schema']]\n")
     aws.functions(HOME).create_function(
         FunctionName=f"Workflow-{NAME}-Sweeper",
         Runtime="python3.13",
@@ -185,6 +191,7 @@ def _collection(scene):
         logGroupName=group, logStreamName="s",
         logEvents=[{"timestamp": int(now_s * 1000) - 30_000, "message": record_line(record).decode()}],
     )  # fmt: skip
+    scene.give("solve", NAME, "-o", scene.root / "solved.json", code=1)  # what it lacks are records of the other node
     scene.give("data_collect", "all")
     scene.give("log_sync", NAME)
     scene.give("problem", NAME, "-o", scene.root / "problem.json", code=1)
@@ -253,6 +260,7 @@ ON_EVERYTHING = {
     "cloudformation:ValidateTemplate",
     "logs:DescribeLogGroups",
     "s3:ListAllMyBuckets",
+    *("cloudwatch:PutCompositeAlarm", "cloudwatch:DescribeAlarms", "cloudwatch:DeleteAlarms"),
 }
 """What may stand on `*`: the services know no resource to narrow it to."""
 

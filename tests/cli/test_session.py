@@ -50,5 +50,5 @@ def test_sweeper_when_the_workflow_is_deployed_then_it_is_the_one_that_the_stack
 
 def test_sweeper_when_the_stack_is_of_an_older_version_then_one_message_says_to_deploy(tmp_path, workflow):
     """What was deployed then takes no orders."""
-    with pytest.raises(OperationFailedError, match=r"no sweeper that redrives runs.*caribou deploy example"):
+    with pytest.raises(OperationFailedError, match=r"no sweeper that takes this order.*caribou deploy example"):
         Session(tmp_path, TARGET, Stacks({})).sweeper_of(workflow)

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from caribou.cli.solve import solve
-from caribou.model.errors import OperationFailedError
+from caribou.model.errors import InvalidInputError
 from caribou.model.schema.placement import read_placement
 
 MEASURED = ("seconds", "cpu_seconds", "energy_kwh", "carbon_g", "cost_usd", "pays_back_after_runs")
@@ -88,11 +88,20 @@ def test_solve_when_only_the_picture_is_asked_for_then_only_that_is_written(prob
     assert {path.name for path in problem_file.parent.iterdir()} == {"problem.json", "solved.json", "frontier.svg"}
 
 
-def test_solve_when_the_picture_can_not_be_written_then_says_so_and_the_placement_stays(problem_file):
-    """What was solved is not lost."""
-    with pytest.raises(OperationFailedError, match="can't be written"):
-        run(problem_file, "--picture", problem_file.parent / "no" / "frontier.svg", "--points", 2)
-    assert problem_file.with_name("solved.json").exists()
+@pytest.mark.parametrize("option", ["--output", "--pareto", "--picture"])
+@pytest.mark.parametrize(("path", "said"), [("no/file", "there is no such folder"), (".", "Is a directory")])
+def test_solve_when_a_file_can_not_be_written_then_says_so_and_solves_nothing(problem_file, option, path, said):
+    """A solve that is lost at its end is minutes that are lost."""
+    with pytest.raises(InvalidInputError, match=rf"{option}: .*{said}"):
+        run(problem_file, option, problem_file.parent / path)
+    assert [one.name for one in problem_file.parent.iterdir()] == ["problem.json"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["flow", "--problem", "problem.json"]])
+def test_solve_when_not_just_one_of_workflow_and_problem_is_given_then_it_is_refused(arguments):
+    """Which of two is meant, nobody knows."""
+    with pytest.raises(InvalidInputError, match="either a workflow or a problem's file"):
+        CliRunner().invoke(solve, arguments, catch_exceptions=False)
 
 
 def test_solve_when_options_are_given_then_the_solver_has_them_and_the_file_has_them(problem_file):

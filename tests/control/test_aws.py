@@ -1,9 +1,13 @@
 """The operator's clients: settings that are the user's, and credentials that are not there."""
 
+import socket
+
+import boto3
 import pytest
 
-from caribou.control.aws import Aws
-from caribou.model.errors import InvalidInputError, OperationFailedError
+from caribou.control.aws import Aws, aws_errors_as
+from caribou.control.stacks.deployed import find_stack
+from caribou.model.errors import InvalidInputError
 
 
 @pytest.fixture
@@ -25,8 +29,39 @@ def test_clients_when_a_setting_can_t_be_used_then_one_message_names_it(settings
         aws.ssm("us-east-1")
 
 
-def test_account_when_there_are_no_credentials_then_the_message_names_the_local_cloud_too(settings):
+@pytest.mark.parametrize("call", [lambda aws: aws.account("us-east-1"), lambda aws: find_stack(aws, "s", "us-east-1")])
+def test_clients_when_there_are_no_credentials_then_the_message_is_the_same_and_names_both_ways(settings, call):
     """What a newcomer meets first."""
     del settings
-    with Aws() as aws, pytest.raises(OperationFailedError, match=r"which account this is.*caribou local up"):
-        aws.account("us-east-1")
+    with Aws() as aws, pytest.raises(InvalidInputError, match=r"caribou local up.*local env.*AWS_PROFILE"):
+        call(aws)
+
+
+def test_errors_when_a_client_of_another_kind_finds_no_credentials_then_the_message_is_that_one(settings):
+    """The control plane's tables have clients of their own."""
+    del settings
+    with pytest.raises(InvalidInputError, match=r"AWS credentials: there are none"), aws_errors_as("Collecting"):
+        boto3.Session().client("ssm", "us-west-2").get_parameter(Name="/x")
+
+
+def test_clients_when_the_local_cloud_has_ended_then_the_message_says_so_whoever_asks(settings):
+    """A shell still points at it, and no region is to blame."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    for name, value in cloud_at(port).items():
+        settings(name, value)
+    ended = rf"no local cloud listens.*127.0.0.1:{port}.*caribou local up"
+    with Aws() as aws, pytest.raises(InvalidInputError, match=ended):
+        find_stack(aws, "s", "us-east-1")
+    with pytest.raises(InvalidInputError, match=ended), aws_errors_as("Collecting"):
+        boto3.Session().client("ssm", "us-west-2").get_parameter(Name="/x")
+
+
+def cloud_at(port):
+    """What a shell has of a local cloud."""
+    return {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "000000000000",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_MAX_ATTEMPTS": "1",
+    }

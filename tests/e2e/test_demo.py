@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from local_project import Project
 from waiting import eventually
 
 from caribou.model.project.workflow import read_workflow
@@ -15,12 +16,14 @@ pytestmark = pytest.mark.local_cloud
 
 
 @pytest.mark.slow
-def test_demo_run_whole_moves_the_workflow_and_leaves_nothing_behind(lone_project):
-    """The demo goes through the loop, its functions run in the regions of the plan it wrote, and its cloud is gone."""
-    home = read_workflow(lone_project.root / "workflows" / "image_processing").manifest.home_region
-    shown = lone_project.run("caribou", "demo")
+def test_demo_run_whole_moves_the_workflow_and_leaves_nothing_behind(tmp_path):
+    """Outside a project it makes one; it goes through the loop, functions run as planned, and its cloud is gone."""
+    project = Project.in_empty_folder(tmp_path)
+    shown = project.run("caribou", "demo")
 
-    placement = read_placement(lone_project.root / "solved.json")
+    root = project.root / "caribou-demo"
+    home = read_workflow(root / "workflows" / "image_processing").manifest.home_region
+    placement = read_placement(root / "solved.json")
     moved = placement.regions - {home}
     after = shown.partition("after the move")[2]
     assert moved
@@ -68,6 +71,13 @@ def test_demo_where_a_step_fails_says_what_and_leaves_no_process_behind(lone_pro
     assert "ValueError: limit must be a whole number" in said
     assert "Traceback" not in said
     assert_nothing_left(str(lone_project.root))
+
+
+def test_demo_of_an_example_that_the_project_does_not_have_says_how_to_copy_it(tmp_path):
+    """The default is an example, which a project of one's own may lack."""
+    project = Project.in_folder(tmp_path)
+
+    assert "caribou new_workflow --from image_processing" in project.run("caribou", "demo", code=2)
 
 
 def test_demo_of_a_workflow_that_does_not_exist_is_one_message_and_exit_code_2(lone_project):

@@ -1,8 +1,10 @@
 """Runs that fail, as their owner meets them: what failed, what is kept, and going on once it is mended."""
 
 import json
+import re
 
 import pytest
+from builders import ROOT
 from local_project import Project
 from waiting import eventually
 
@@ -73,10 +75,15 @@ def project(tmp_path_factory, local_cloud):
     folder = project.root / "workflows" / WORKFLOW
     (folder / ".caribou").mkdir(parents=True)
     (folder / "app.py").write_text(SOURCE)
-    (folder / ".caribou" / "config.yml").write_text(MANIFEST)
+    (folder / ".caribou" / "config.yml").write_text(f"{MANIFEST}caribou:\n  alarm_topic: {_topic(local_cloud)}\n")
     (folder / ".caribou" / "policy.json").write_text(json.dumps(POLICY))
     project.run("caribou", "deploy", WORKFLOW)
     return project
+
+
+def _topic(cloud):
+    """A topic at home that alarms go to."""
+    return cloud.client("sns", HOME).create_topic(Name="on-call")["TopicArn"]
 
 
 def test_run_that_failed_goes_on_after_redrive_with_what_its_siblings_had_done(project, local_cloud):
@@ -97,6 +104,9 @@ def test_run_that_failed_goes_on_after_redrive_with_what_its_siblings_had_done(p
         "join": "waiting",
     }
     assert _node(failed, "join")["reported"] == 1
+    assert failed["failure"]["at"].startswith("app.py, line 26, in right")
+    assert "failed at app.py, line 26, in right" in project.run("caribou", "trace", "mend")
+    assert "right Traceback" in project.run("caribou", "logs", "mend", "--node", "right")
 
     local_cloud.client("ssm", HOME).put_parameter(Name=parameter, Type="String", Value="mended")
     project.run("caribou", "redrive", name, "--wait")
@@ -109,6 +119,67 @@ def test_run_that_failed_goes_on_after_redrive_with_what_its_siblings_had_done(p
 
     listed = json.loads(project.run("caribou", "runs", WORKFLOW, "--state", "SUCCEEDED", "--since", "1h", "--json"))
     assert name in [run["run_id"] for run in listed]
+
+
+def test_run_that_failed_is_an_event_for_others_a_metric_and_an_alarm(project, local_cloud):
+    """The rule of docs/alarms.md gets it, with the error's type; the composite alarm is there, for the topic."""
+    inbox = _rule_of_the_docs(local_cloud)
+    payload = json.dumps({"mode": "read", "parameter": "/mending/nowhere"})
+    project.run("caribou", "run", WORKFLOW, "-a", payload, "--name", "noticed", "--wait", code=1)
+    event = eventually(lambda: _sweep(local_cloud) and _received(local_cloud, inbox, "noticed"), "the event")
+    assert (event["source"], event["detail-type"]) == ("caribou", "Run failed")
+    assert event["detail"] == {
+        "workflow": WORKFLOW,
+        "stage": "dev",
+        "version": "0.0.1",
+        "run_id": "noticed",
+        "node": "right:begin_0_1:2",
+        "error_type": "ParameterNotFound",
+    }
+    assert _said_by_the_sweeper(local_cloud, "RunFailed")
+    assert _said_by_the_sweeper(local_cloud, "Parked")
+    alarms = local_cloud.client("cloudwatch", HOME).describe_alarms(AlarmTypes=["CompositeAlarm", "MetricAlarm"])
+    (composite,) = alarms["CompositeAlarms"]
+    assert (composite["AlarmName"], composite["AlarmActions"]) == (f"caribou-dev-{WORKFLOW}", [_topic(local_cloud)])
+    assert f"caribou-dev-{WORKFLOW}/RunFailed" in {alarm["AlarmName"] for alarm in alarms["MetricAlarms"]}
+
+
+def _rule_of_the_docs(cloud):
+    """The queue to which the event pattern that docs/alarms.md shows leads."""
+    (pattern,) = re.findall(r"```json\n(.*?)\n```", (ROOT / "docs" / "alarms.md").read_text(), re.DOTALL)
+    queue = cloud.client("sqs", HOME).create_queue(QueueName="inbox")["QueueUrl"]
+    events = cloud.client("events", HOME)
+    events.put_rule(Name="failed-runs", EventPattern=pattern)
+    events.put_targets(
+        Rule="failed-runs", Targets=[{"Id": "inbox", "Arn": f"arn:aws:sqs:{HOME}:{cloud.account}:inbox"}]
+    )
+    return queue
+
+
+def _received(cloud, queue, run_id):
+    messages = cloud.client("sqs", HOME).receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+    events = [json.loads(message["Body"]) for message in messages]
+    return next((event for event in events if event["detail"]["run_id"] == run_id), None)
+
+
+def _sweeper(cloud):
+    functions = cloud.client("lambda", HOME).list_functions()["Functions"]
+    return next(f for f in functions if f["FunctionName"].startswith(f"Workflow-{WORKFLOW}-Sweeper"))
+
+
+def _sweep(cloud):
+    """The schedule's work, now."""
+    cloud.client("lambda", HOME).invoke(FunctionName=_sweeper(cloud)["FunctionName"], Payload=b"{}")
+    return True
+
+
+def _said_by_the_sweeper(cloud, metric):
+    """The values of a metric in the lines of the sweeper's log that CloudWatch reads."""
+    group = _sweeper(cloud)["LoggingConfig"]["LogGroup"]
+    events = cloud.client("logs", HOME).filter_log_events(logGroupName=group)["events"]
+    lines = [line for event in events for line in event["message"].split("\n") if '"_aws"' in line]
+    said = [json.loads(line) for line in lines]
+    return [each[metric] for each in said if metric in each and each["Workflow"] == WORKFLOW]
 
 
 @pytest.mark.slow
@@ -133,6 +204,9 @@ def test_run_that_succeeded_or_is_not_known_is_not_redriven(project, local_cloud
     assert "Run good of mending: SUCCEEDED" in shown
     assert "only a run that failed or expired" in project.run("caribou", "redrive", "good", code=2)
     assert "there is no such run" in project.run("caribou", "redrive", "nobody", code=2)
+    assert "it has ended: SUCCEEDED" in project.run("caribou", "cancel", "good", code=2)
+    assert project.run("caribou", "run", WORKFLOW, "-a", payload, "--name", "good") == "good\n"
+    assert "began with another payload" in project.run("caribou", "run", WORKFLOW, "-a", "1", "--name", "good", code=2)
     assert "there is no such run" in project.run("caribou", "trace", "nobody", code=2)
 
 

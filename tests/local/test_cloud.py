@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from deployed_world import written_workflow
 from waiting import eventually
 
 from caribou.cli.local import local
@@ -169,23 +170,35 @@ def test_a_stale_pid_is_not_taken_for_a_server(tmp_path):
         bystander.communicate(b"\n")
 
 
-def test_the_commands_from_up_to_down(tmp_path):
-    """Up, up again, status, env, down, down again, as a user types them; the server outlives the command."""
-    state = ["--state", str(tmp_path)]
+def test_the_commands_from_up_to_down(tmp_path, monkeypatch):
+    """Up, up again, status, env, down, down again, as a user types them; the server outlives the command.
+
+    What is made ready are the regions of the project that the user is in, with its qualifier.
+    """
+    project, cloud_folder = tmp_path / "project", tmp_path / "state"
+    written_workflow(project)
+    context = {"@aws-cdk/core:bootstrapQualifier": "ours"}
+    (project / "cdk.json").write_text(json.dumps({"context": context}))
+    monkeypatch.chdir(project)
+    state = ["--state", str(cloud_folder)]
     run = CliRunner().invoke
     try:
         assert run(local, ["up", *state]).exit_code == 0
-        assert "is up already" in run(local, ["up", *state]).output
+        again = run(local, ["up", *state, "--region", "us-west-2"])
+        assert "is up already" in again.output
+        assert "nothing was missing" in again.output
         status = run(local, ["status", *state])
-        assert (status.exit_code, status.output.splitlines()[-1]) == (0, "regions   us-east-1 us-west-2")
-        endpoint = LocalCloud.attach(tmp_path).endpoint
-        assert f"export AWS_ENDPOINT_URL={endpoint}" in run(local, ["env", *state]).output.splitlines()
+        regions = "regions   us-east-1 us-west-2 ca-central-1"
+        assert (status.exit_code, status.output.splitlines()[-1]) == (0, regions)
+        cloud = LocalCloud.attach(cloud_folder)
+        assert cloud.bootstrapped() == ()
+        assert f"export AWS_ENDPOINT_URL={cloud.endpoint}" in run(local, ["env", *state]).output.splitlines()
         assert run(local, ["down", *state]).exit_code == 0
         assert run(local, ["status", *state]).exit_code == 3
         assert run(local, ["down", *state]).exit_code == 0
         assert isinstance(run(local, ["env", *state]).exception, OperationFailedError)
     finally:
-        if cloud := LocalCloud.attach(tmp_path):
+        if cloud := LocalCloud.attach(cloud_folder):
             cloud.stop()
 
 

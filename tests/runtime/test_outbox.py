@@ -8,6 +8,7 @@ import pytest
 from waiting import BACKSTOP_S
 
 from caribou.model.errors import InvalidEnvelopeError, UnreachableError
+from caribou.model.health.metrics import HealthMetric
 from caribou.model.placement import Placement
 from caribou.model.run.envelope import parse_message
 from caribou.model.run.item import RunState
@@ -129,6 +130,7 @@ def test_send_when_a_region_is_unreachable_then_it_goes_home(graph_of, script_of
     (successor,) = result.record("a").successors
     assert (successor.outcome, successor.region) == ("rerouted", HOME)
     assert result.state == "SUCCEEDED"
+    assert runner.cloud.metrics.values == [(HealthMetric.REROUTED, 1)]
 
 
 def test_send_when_the_payload_is_large_and_its_region_unreachable_then_both_go_home(graph_of, script_of, placement_of):
@@ -149,6 +151,7 @@ def test_forward_when_the_entry_s_region_is_unreachable_then_the_run_stays_home(
     result = runner.run("x")
     assert (result.nodes, result.state) == (("a", "b"), "SUCCEEDED")
     assert result.record("a").region == HOME
+    assert runner.cloud.metrics.values == [(HealthMetric.REROUTED, 1)]
 
 
 def test_send_when_home_itself_is_unreachable_then_the_node_fails(graph_of, script_of):

@@ -14,7 +14,7 @@ from botocore.httpsession import URLLib3Session
 
 from caribou.model.errors import InvalidEnvelopeError, InvalidRunItemError, UnknownRunError, UnreachableError
 from caribou.model.run.envelope import Pointer, Run, Start, StoredPayload
-from caribou.model.run.item import Claim, FailedEvent, Parked, RunItem, RunState, SyncState
+from caribou.model.run.item import Claim, FailedEvent, Parked, RunItem, RunState, SyncState, payload_digest
 from caribou.model.run_settings import RunSettings
 from caribou.model.template_contract import OPEN_INDEX
 from caribou.runtime.aws import aws_ports
@@ -256,6 +256,21 @@ def test_claim_when_read_then_it_has_the_latest_attempt_and_the_code_that_ran(po
     assert ports.claims.claimed(AWAY, run_id, "n") is None
 
 
+@pytest.mark.parametrize("owner", [None, "me"])
+def test_claim_when_its_run_was_cancelled_then_nobody_gets_it_not_even_its_owner(ports, run_id, owner):
+    """Nor a later attempt; and nobody has claimed what was stopped before."""
+    if owner:
+        assert ports.claims.claim(HOME, run_id, "n", owner, 2, code="c") == 1
+    before = ports.claims.claimed(HOME, run_id, "n")
+    for _ in range(2):
+        ports.claims.stop(HOME, run_id, "n")
+    assert ports.claims.claimed(HOME, run_id, "n") == before
+    assert [ports.claims.claim(HOME, run_id, "n", who, attempt) for who in ("me", "you") for attempt in (2, 9)] == (
+        [None] * 4
+    )
+    assert ports.claims.claim(HOME, run_id, "m", "you", 0) == 1
+
+
 def test_claim_when_the_region_differs_then_it_is_another_claim(cloud, run_id):
     """Claims are kept in the node's region, from wherever they are made."""
     assert cloud.ports(HOME).claims.claim(HOME, run_id, "n", "me", 0) == 1
@@ -346,6 +361,14 @@ def test_run_when_its_input_is_large_then_it_is_not_kept(ports, run_id):
     assert ports.runs.get(run_id).input is None
 
 
+@pytest.mark.parametrize("payload", ["1", "x" * 1000], ids=["kept", "not kept"])
+def test_run_when_it_begins_then_its_item_says_with_what(ports, run_id, payload):
+    """For whoever starts it again by its name."""
+    begun = ports.runs.begin(_run(run_id), LEAVES, payload=StoredPayload(payload))
+    assert begun.begun_with == payload_digest(StoredPayload(payload)) != payload_digest(StoredPayload("2"))
+    assert ports.runs.get(run_id) == begun
+
+
 def test_run_when_another_start_of_its_name_comes_then_it_is_of_the_one_that_began_it(ports, run_id):
     """The id of the message that began it stays, whatever becomes of the run."""
     mine, another = Start(run_id, "1", message_id="m-1"), Start(run_id, "2", message_id="m-2")
@@ -372,6 +395,7 @@ def test_run_when_it_never_began_then_there_is_nothing_to_change(ports, run_id):
     ports.runs.succeed(run_id, 1.5)
     ports.runs.fail(run_id, 1.5, "n", "so")
     ports.runs.expire(run_id, 2e9)
+    ports.runs.cancel(run_id, 1.5)
     ports.runs.reopen(run_id, 2e9)
     ports.runs.close(run_id)
     assert ports.runs.get(run_id) is None
@@ -408,8 +432,13 @@ CHANGES = {
     "succeed": lambda runs, run_id: runs.succeed(run_id, 1_700_000_001.25),
     "fail": lambda runs, run_id: runs.fail(run_id, 1_700_000_001.25, "n", "Oh: é"),
     "expire": lambda runs, run_id: runs.expire(run_id, DEADLINE_S),
+    "expire late": lambda runs, run_id: runs.expire(run_id, DEADLINE_S + 7200),
     "expire too early": lambda runs, run_id: runs.expire(run_id, DEADLINE_S - 1),
     "reopen": lambda runs, run_id: runs.reopen(run_id, 1_700_007_200.5),
+    "cancel": lambda runs, run_id: runs.cancel(run_id, 1_700_000_001.25),
+    "halt": lambda runs, run_id: runs.halt(run_id, 1_700_000_001.25),
+    "notify": lambda runs, run_id: runs.notified(run_id, runs.get(run_id).ended_at or 1.0),
+    "notify late": lambda runs, run_id: runs.notified(run_id, 1_700_000_000.5),
     "close": lambda runs, run_id: runs.close(run_id),
 }
 ENDS = {
@@ -421,20 +450,48 @@ ENDS = {
     ("succeed", "expire"): ("SUCCEEDED", False),
     ("succeed", "reopen"): ("SUCCEEDED", False),
     ("fail",): ("FAILED", True),
-    ("fail", "close"): ("FAILED", False),
+    ("fail", "close"): ("FAILED", True),
+    ("fail", "notify"): ("FAILED", True),
+    ("fail", "notify", "close"): ("FAILED", False),
+    ("fail", "notify late", "close"): ("FAILED", True),
+    ("fail", "notify", "reopen", "notify", "close"): ("RUNNING", True),
+    ("fail", "notify", "reopen", "expire late", "close"): ("EXPIRED", True),
+    ("fail", "reopen", "notify", "expire late", "close"): ("EXPIRED", True),
+    ("fail", "notify", "reopen", "expire late", "notify", "close"): ("EXPIRED", False),
     ("fail", "succeed"): ("SUCCEEDED", False),
-    ("fail", "close", "succeed"): ("SUCCEEDED", False),
-    ("fail", "expire"): ("FAILED", False),
-    ("fail", "close", "reopen"): ("RUNNING", True),
+    ("fail", "notify", "close", "succeed"): ("SUCCEEDED", False),
+    ("fail", "expire"): ("FAILED", True),
+    ("fail", "notify", "close", "reopen"): ("RUNNING", True),
     ("fail", "reopen", "expire"): ("RUNNING", True),
     ("fail", "reopen", "close"): ("RUNNING", True),
     ("fail", "reopen", "succeed"): ("SUCCEEDED", False),
-    ("expire",): ("EXPIRED", False),
+    ("notify", "close"): ("RUNNING", True),
+    ("succeed", "notify", "close"): ("SUCCEEDED", False),
+    ("expire",): ("EXPIRED", True),
+    ("expire", "close"): ("EXPIRED", True),
+    ("expire", "notify", "close"): ("EXPIRED", False),
     ("expire too early",): ("RUNNING", True),
-    ("expire", "fail"): ("EXPIRED", False),
-    ("expire", "succeed"): ("EXPIRED", False),
+    ("expire", "fail"): ("EXPIRED", True),
+    ("expire", "succeed"): ("EXPIRED", True),
+    ("expire", "notify", "close", "fail"): ("EXPIRED", False),
+    ("expire", "notify", "close", "succeed"): ("EXPIRED", False),
+    ("expire", "notify", "close", "reopen"): ("RUNNING", True),
     ("expire", "reopen"): ("RUNNING", True),
     ("expire", "reopen", "succeed"): ("SUCCEEDED", False),
+    ("halt",): ("EXPIRED", True),
+    ("halt", "expire"): ("EXPIRED", True),
+    ("halt", "fail", "succeed"): ("EXPIRED", True),
+    ("halt", "close", "reopen"): ("RUNNING", True),
+    ("halt", "notify", "close"): ("EXPIRED", False),
+    ("cancel", "notify", "close"): ("CANCELLED", False),
+    ("succeed", "halt"): ("SUCCEEDED", False),
+    ("cancel",): ("CANCELLED", True),
+    ("cancel", "close"): ("CANCELLED", False),
+    ("cancel", "succeed"): ("CANCELLED", True),
+    ("cancel", "fail", "expire", "reopen"): ("CANCELLED", True),
+    ("succeed", "cancel"): ("SUCCEEDED", False),
+    ("fail", "cancel"): ("FAILED", True),
+    ("fail", "reopen", "cancel"): ("CANCELLED", True),
 }
 """Every way through the states of a run, and whether it is then on the sweeper's list."""
 
@@ -466,6 +523,16 @@ def test_run_when_reopened_then_it_has_a_new_deadline_and_has_not_ended(ports, r
     assert (item.run.deadline, item.seconds, item.leaves) == (1_700_007_200.5, None, LEAVES)
     (listed,) = (item for item in ports.runs.listed().items if item.run.run_id == run_id)
     assert listed == item
+
+
+def test_run_when_it_is_reopened_with_another_map_then_that_counts_and_only_then(ports, run_id):
+    """It is brought home; an open one keeps the map that it began with."""
+    ports.runs.begin(_run(run_id, {"a": "us-west-2", "b": "ca-central-1"}), LEAVES)
+    ports.runs.reopen(run_id, 1_700_007_200.5, {})
+    assert ports.runs.get(run_id).run.regions == {"a": "us-west-2", "b": "ca-central-1"}
+    ports.runs.halt(run_id, 1_700_000_001.25)
+    ports.runs.reopen(run_id, 1_700_007_200.5, {"b": "ca-central-1"})
+    assert ports.runs.get(run_id).run.regions == {"b": "ca-central-1"}
 
 
 def _parked(run_id, node="n", attempt=0, message="m", reason="é"):

@@ -17,7 +17,7 @@ from caribou.runtime.testing.memory import InMemoryBus, InMemoryCloud
 
 HOME, AWAY = "us-east-1", "us-west-2"
 NOW_S = 1.7e9
-RUNNING, SUCCEEDED, FAILED, EXPIRED = RunState
+RUNNING, SUCCEEDED, FAILED, EXPIRED, CANCELLED = RunState
 
 
 class World:
@@ -250,6 +250,9 @@ def test_redrive_when_the_graph_behind_the_node_is_another_then_it_is_refused(wo
     world.park("b")
     refusal = world.redrive(graph_of({"a": "b", "b": "d"})).refusal
     assert "the graph at b and behind it is not the one that the run began with" in refusal.what
+    assert refusal.found.startswith("another graph under the same version, 0.0.1")
+    raised = replace(graph_of({"a": "b", "b": "d"}), version="0.0.2")
+    assert world.redrive(raised).refusal.found == "version 0.0.2, and the run's is 0.0.1"
     assert world.redrive(graph_of({"a": "d"})).refusal.what == refusal.what
     assert (world.sent(), world.state()) == ([], FAILED)
 

@@ -16,7 +16,7 @@ HOME, AWAY = "us-east-1", "us-west-2"
 NOW_S, DEADLINE_S = 1.7e9, 1.7e9 + 3600
 RUN = Run("run", "0.0.1", "g", "p", {"b": AWAY}, NOW_S, DEADLINE_S)
 ENVELOPE = Envelope(RUN, "b", "a#0", "i", 1, NOW_S, "1")
-RUNNING, SUCCEEDED, FAILED, EXPIRED = RunState
+RUNNING, SUCCEEDED, FAILED, EXPIRED, CANCELLED = RunState
 
 
 def _event(error_type, message=ENVELOPE, region=None, function=None, handle="h"):
@@ -97,7 +97,7 @@ def test_sweep_when_user_code_failed_then_the_run_fails_and_the_message_is_parke
     item, (parked,) = cloud.runs.items["run"], cloud.parking.parked("run")
     assert (item.state, item.failed_node, item.error) == (FAILED, "b", "ValueError: so")
     assert (parked.node, parked.attempt, parked.message) == ("b", 0, ENVELOPE.to_text())
-    assert (did, cloud.failures.events, cloud.runs.listed().items) == (Swept(parked=1), (), ())
+    assert (did, cloud.failures.events, cloud.runs.listed().items) == (Swept(parked=1), (), (item,))
 
 
 def test_sweep_when_a_start_fails_before_its_run_begins_then_the_run_is_there_and_has_failed(swept):
@@ -209,6 +209,7 @@ def test_sweep_when_the_deadline_has_passed_then_the_run_expires_and_leaves_the_
     cloud.clock.advance(3600)
     sweeper = Sweeper(settings_of(graph_of({"a": "b"}), function=""), cloud.ports(HOME))
     assert sweeper.sweep() == Swept(expired=1)
+    assert sweeper.sweep() == Swept(notified=1)
     assert (cloud.runs.items["run"].state, cloud.runs.listed().items) == (EXPIRED, ())
     cloud.runs.items["run"] = replace(cloud.runs.items["run"], state=FAILED)
     cloud.runs._listed.add("run")
@@ -224,7 +225,7 @@ def test_sweep_when_more_runs_are_due_than_one_sweep_ends_then_those_longest_ove
     cloud.clock.advance(DEADLINE_S - cloud.clock.now())
     sweeper = Sweeper(settings_of(graph_of({"a": "b"}), function=""), cloud.ports(HOME))
     assert sweeper.sweep().expired == ENDS_A_SWEEP
-    assert [item.run.run_id for item in cloud.runs.listed().items] == ["run0"]
+    assert [item.run.run_id for item in cloud.runs.listed().items if item.state is RUNNING] == ["run0"]
 
 
 def test_sweep_when_all_leaves_have_ended_and_nobody_said_so_then_the_run_has_succeeded(swept, graph_of, settings_of):

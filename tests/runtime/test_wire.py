@@ -14,7 +14,7 @@ from refusals import ANSWERS, MISTAKES, SERVICE_OF, Refusal, answer, is_users
 from caribou.model.errors import UnreachableError
 from caribou.model.names import WorkflowNames
 from caribou.model.run.envelope import Pointer, Run, StoredPayload
-from caribou.model.run.item import FailedEvent, Parked
+from caribou.model.run.item import FailedEvent, Parked, RunItem, RunState
 from caribou.model.run_settings import RunSettings
 from caribou.runtime.aws import aws_ports
 from caribou.runtime.clients import Clients
@@ -93,11 +93,13 @@ def ports(made):
 
 
 RUN = Run("run", "0.0.1", "graph", "placement", {}, 0.0, 1.0)
+FAILED = RunItem(RUN, frozenset("b"), RunState.FAILED, ended_at=2.0, failed_node="b", error="E: e")
 PARKED = Parked("run", "b", 0, "{}", "reason")
 CALLS = {
     "bus.publish": lambda ports, region: ports.bus.publish(region, "b", "text"),
     "claims.claim": lambda ports, region: ports.claims.claim(region, "run", "b", "owner", 0),
     "claims.claimed": lambda ports, region: ports.claims.claimed(region, "run", "b"),
+    "claims.stop": lambda ports, region: ports.claims.stop(region, "run", "b"),
     "syncs.put_payload": lambda ports, region: ports.syncs.put_payload(region, "run", "b", "a#0", StoredPayload("1")),
     "syncs.report": lambda ports, region: ports.syncs.report(region, "run", "b", "a#0", taken=True),
     "syncs.read": lambda ports, region: ports.syncs.read(region, "run", "b"),
@@ -116,14 +118,18 @@ HOME_CALLS = {
     "runs.fail": lambda ports: ports.runs.fail("run", 1.0, "b", "error"),
     "runs.expire": lambda ports: ports.runs.expire("run", 1.0),
     "runs.reopen": lambda ports: ports.runs.reopen("run", 1.0),
+    "runs.halt": lambda ports: ports.runs.halt("run", 1.5),
+    "runs.cancel": lambda ports: ports.runs.cancel("run", 1.5),
     "runs.close": lambda ports: ports.runs.close("run"),
     "runs.get": lambda ports: ports.runs.get("run"),
     "runs.listed": lambda ports: ports.runs.listed(),
+    "runs.notified": lambda ports: ports.runs.notified("run", 1.0),
+    "notifier.notify": lambda ports: ports.notifier.notify((FAILED,)),
     "parking.park": lambda ports: ports.parking.park(PARKED),
     "parking.parked": lambda ports: ports.parking.parked("run"),
     "parking.unpark": lambda ports: ports.parking.unpark(PARKED),
 }
-NOTHING_THERE = {("claims.claimed", "ResourceNotFoundException")}
+NOTHING_THERE = {("claims.claimed", "ResourceNotFoundException"), ("claims.stop", "ResourceNotFoundException")}
 """What is an answer: a region that is retired has no claims."""
 EVERY = [(call, region) for call in CALLS for region in (AWAY, HOME)] + [(call, HOME) for call in HOME_CALLS]
 

@@ -30,9 +30,10 @@ from caribou.model.placement import Placement
 from caribou.model.run import payload as payloads
 from caribou.model.run.envelope import Envelope, Start, parse_message
 from caribou.model.run.item import FailedEvent, RunState
-from caribou.model.run.order import RedriveOrder
+from caribou.model.run.order import CancelOrder, RedriveOrder
 from caribou.model.run_settings import RunSettings
 from caribou.runtime import CaribouWorkflow
+from caribou.runtime.cancelling import Canceller
 from caribou.runtime.clients import Clients
 from caribou.runtime.event import Delivery, json_or_text, start_of, unpack
 from caribou.runtime.node import MAX_ATTEMPTS, NodeRunner
@@ -288,6 +289,8 @@ class Process:
             clock=_Clock(self),
             failures=_Gate(self, "failures", ports.failures, lambda a, *_: a if isinstance(a, str) else of_first(a)),
             parking=_Gate(self, "parking", ports.parking, home),
+            notifier=_Gate(self, "notifier", ports.notifier, home),
+            metrics=ports.metrics,
         )
 
 
@@ -402,9 +405,16 @@ class World:
         self.counts["sweeps"] += 1
         return self._other("sweep", lambda sweeper: sweeper.sweep())
 
-    def redrive(self, run_id="run"):
-        """Someone redrives a run."""
-        return self._other("redrive", lambda sweeper: Redriver(sweeper).carry_out(RedriveOrder(run_id)))
+    def redrive(self, run_id="run", *, home=False):
+        """Someone redrives a run, or brings it home."""
+        return self._other("redrive", lambda sweeper: Redriver(sweeper).carry_out(RedriveOrder(run_id, home=home)))
+
+    def cancel(self, run_id="run"):
+        """Someone cancels a run."""
+        return self._other(
+            "cancel",
+            lambda sweeper: Canceller(sweeper.settings, sweeper.ports, sweeper.has_time).carry_out(CancelOrder(run_id)),
+        )
 
     def advance(self, process, operations=TO_THE_END):
         """Let a process run on; whether it has ended."""
@@ -641,7 +651,8 @@ _ALLOWED = {
     (RunState.RUNNING, RunState.SUCCEEDED): {"runs.succeed"},
     (RunState.FAILED, RunState.SUCCEEDED): {"runs.succeed"},
     (RunState.RUNNING, RunState.FAILED): {"runs.fail"},
-    (RunState.RUNNING, RunState.EXPIRED): {"runs.expire"},
+    (RunState.RUNNING, RunState.EXPIRED): {"runs.expire", "runs.halt"},
+    (RunState.RUNNING, RunState.CANCELLED): {"runs.cancel"},
     (RunState.FAILED, RunState.RUNNING): {"runs.reopen"},
     (RunState.EXPIRED, RunState.RUNNING): {"runs.reopen"},
 }
@@ -694,8 +705,13 @@ class Invariants:
                 self._succeeded(item)
             elif item.state is RunState.FAILED:
                 self._failed(item)
-            elif item.run.deadline > world.now_s + SKEW_S * world.is_skewed:
+            elif item.state is RunState.EXPIRED and item.run.deadline > world.now_s + SKEW_S * world.is_skewed:
                 raise Violation(f"{run_id} expired before its deadline")
+            if item.has_ended_badly and (run_id, item.state, item.ended_at) not in self._notified():
+                raise Violation(f"nobody was notified that {run_id} is {item.state}")
+
+    def _notified(self):
+        return {(end.run.run_id, end.state, end.ended_at) for end in self._world.cloud.notifier.ends}
 
     def _succeeded(self, item):
         world = self._world

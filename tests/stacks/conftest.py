@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from aws_cdk import App
+from builders import topic_in
 
 from caribou.model.project.workflow import read_workflow
 from caribou.stacks.app import add_stacks
@@ -213,6 +214,12 @@ def synthesise_with(new_app, project, now):
 def home(synthesised):
     """The shared project with everything at home."""
     return synthesised(placement="home")
+
+
+@pytest.fixture(scope="session")
+def alarmed(synthesised):
+    """The same as `moved`, with topics at home and in the control region for its alarms."""
+    return synthesised(placement="moved.json", caribou__alarm_topic=f"{topic_in(HOME)},{topic_in(WEST)}")
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from aws_cdk import RemovalPolicy, Stack, Validations
 from aws_cdk import aws_s3 as s3
+from builders import topic_in
 from cdk_nag import AwsSolutionsChecks
 
 from caribou.local.tools import cdk_env
@@ -69,6 +70,7 @@ def regions_of(assembly):
         ({"caribou__stage": "under_score"}, "is no name for a stage"),
         ({"caribou__control_region": "moon-1"}, "caribou:control_region: is not a region that Caribou knows"),
         ({"caribou__carbon_source": "moon"}, "context key caribou:carbon_source: is no source of carbon facts"),
+        ({"caribou__alarm_topic": "on-call"}, "context key caribou:alarm_topic: is not the ARN of an SNS topic"),
         ({"workflow": "village"}, "village: is no workflow of this project. To fix: use one of city_tour"),
         ({"placement": "nowhere.json"}, "nowhere.json: can't be read (found: No such file or directory)"),
         ({"placement": "workflows"}, "workflows: can't be read (found: Is a directory)"),
@@ -369,7 +371,7 @@ def test_checks_when_cdk_nag_looks_then_every_finding_of_ours_is_acknowledged(ne
     root = with_policy(new_project, json.dumps({"Statement": [wild, other]}))
     moved = solved(root, {"near": [WEST] * 24, "join": [WEST] * 12 + [CANADA] * 12})
     (root / "workflows" / "city_tour" / ".caribou" / "placement.json").write_text(json.dumps(moved))
-    app = new_app()
+    app = new_app(**{"caribou:alarm_topic": f"{topic_in('us-east-1')},{topic_in(WEST)}"})
     add_stacks(app, root, now)
     stacks = [child for child in app.node.children if isinstance(child, Stack)]
     assert [stack.region for stack in stacks if stack.node.id.startswith(f"{HOME_STACK}-us-west")] == [WEST]

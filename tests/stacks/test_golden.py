@@ -17,6 +17,8 @@ STACKS = {
     "region": "Workflow-city_tour-us-west-2",
     "registration": "Workflow-city_tour-registration",
 }
+ALARMED = {"control_plane_alarms": "CaribouControlPlane", "home_alarms": "Workflow-city_tour"}
+"""The stacks that have more where a topic is named: of these only what is more."""
 
 
 def readable(template):
@@ -28,7 +30,22 @@ def readable(template):
 @pytest.mark.parametrize("name", STACKS)
 def test_template_when_synthesised_then_it_is_the_golden_one(moved, name):
     """Each kind of stack is, byte by byte, what a person has read."""
-    text = yaml.safe_dump(readable(moved.template(STACKS[name])), sort_keys=True, width=120)
+    _compare(name, readable(moved.template(STACKS[name])))
+
+
+@pytest.mark.parametrize("name", ALARMED)
+def test_template_when_a_topic_is_named_then_what_is_more_is_the_golden_one(moved, alarmed, name):
+    """The alarms, and nothing else of the template is another."""
+    before, after = (readable(each.template(ALARMED[name])) for each in (moved, alarmed))
+    more = {key: each for key, each in after["Resources"].items() if key not in before["Resources"]}
+    for key in more:
+        del after["Resources"][key]
+    assert after == before
+    _compare(name, {"Resources": more})
+
+
+def _compare(name, template):
+    text = yaml.safe_dump(template, sort_keys=True, width=120)
     text = re.sub(r"[0-9a-f]{64}", "<hash>", text)
     path = GOLDEN / f"{name}.yml"
     if os.environ.get("CARIBOU_GOLDEN") == "write":

@@ -15,11 +15,12 @@ from caribou.model.project.workflow import read_workflow
 from caribou.model.registration import ControlNames
 from caribou.model.run.envelope import Start
 from caribou.model.run.item import Parked, RunState
-from caribou.model.run.order import RedriveOrder
+from caribou.model.run.order import CancelOrder, RedriveOrder
 from caribou.model.run_settings import RunSettings
 from caribou.model.template_contract import OPEN_INDEX
 from caribou.runtime import CaribouWorkflow
 from caribou.runtime.aws import aws_ports
+from caribou.runtime.cancelling import Canceller
 from caribou.runtime.clients import Clients
 from caribou.runtime.event import Delivery
 from caribou.runtime.node import NodeRunner
@@ -208,6 +209,9 @@ def test_sweeper_when_it_sweeps_then_its_role_allows_every_call(moved, player):
     ports.runs.fail("dead", 1.0, "n", "so")
     ports.runs.reopen("dead", 1.0)
     assert Sweeper(settings, ports).sweep().expired == 1
+    ports.runs.reopen("dead", 4e9, {settings.graph.nodes[-1].name: WEST})
+    order = CancelOrder("dead")
+    assert Canceller(settings, ports, lambda: True).carry_out(order).refusal is None
 
     assert player.denied(moved) == []
 
@@ -302,10 +306,29 @@ def test_function_when_its_calls_are_like_the_forbidden_ones_then_its_own_are_al
     assert refused == []
 
 
-def test_sweeper_when_its_role_is_read_then_it_writes_parked_messages_alone(moved):
-    """Claims and sync state are the functions' to write; it looks at them before a redrive."""
+def test_sweeper_when_its_role_is_read_then_it_writes_parked_messages_and_marks_claims_alone(moved):
+    """Payloads and reports are the functions' to write; it looks at them before a redrive, and marks who is stopped."""
     for key in (f"r#{JOIN}", "r#near:start_0_0:1"):
         assert is_allowed(rights(moved, SWEEPER), request_of("dynamodb", "Query", HOME, queried(key)))
         assert is_allowed(rights(moved, SWEEPER), request_of("dynamodb", "GetItem", HOME, of_syncs(key)))
-        for operation in ("DeleteItem", "UpdateItem"):
+        assert is_allowed(rights(moved, SWEEPER), request_of("dynamodb", "UpdateItem", HOME, of_syncs(key)))
+        for operation in ("DeleteItem", "PutItem"):
             assert not is_allowed(rights(moved, SWEEPER), request_of("dynamodb", operation, HOME, of_syncs(key)))
+    assert not is_allowed(rights(moved, SWEEPER), request_of("dynamodb", "UpdateItem", HOME, of_syncs("r#")))
+
+
+@pytest.mark.parametrize(
+    ("entries", "region", "may"),
+    [
+        ([{"Source": "caribou"}], HOME, True),
+        ([{"Source": "caribou"}] * 10, HOME, True),
+        ([{"Source": "caribou"}, {"Source": "billing"}], HOME, False),
+        ([{"Source": "caribou", "EventBusName": "other"}], HOME, False),
+        ([{"Source": "caribou"}], WEST, False),
+    ],
+)
+def test_sweeper_when_it_puts_events_then_they_are_caribous_and_at_home(moved, entries, region, may):
+    """On the default bus, of no other's source; functions put none."""
+    request = request_of("events", "PutEvents", region, {"Entries": entries})
+    assert is_allowed(rights(moved, SWEEPER), request) is may
+    assert not any(is_allowed(rights(moved, function), request) for function in FUNCTIONS)

@@ -19,6 +19,7 @@ STATELESS = {
     ),
     *("AWS::SNS::Subscription", "AWS::SNS::Topic", "AWS::SNS::TopicPolicy"),
     *("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy"),
+    *("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm", "AWS::Logs::MetricFilter"),
 }
 """Types that hold no data, and are gone, name and all, when their stack is."""
 HASH = 8  # letters that CDK adds to a logical id
@@ -32,13 +33,13 @@ STACKS = {
 
 
 @pytest.fixture
-def resources(moved):
+def resources(alarmed):
     """Every resource of every stack: its stack's role, its logical id without CDK's hash, and itself."""
-    assert set(moved.stacks) == set(STACKS)
+    assert set(alarmed.stacks) == set(STACKS)
     return [
         (role, logical_id[:-HASH], resource)
         for stack, role in STACKS.items()
-        for logical_id, resource in moved.template(stack)["Resources"].items()
+        for logical_id, resource in alarmed.template(stack)["Resources"].items()
     ]
 
 

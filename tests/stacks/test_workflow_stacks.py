@@ -388,7 +388,8 @@ def test_sweeper_when_deployed_then_it_runs_each_minute_at_home_and_nowhere_else
     assert properties["ScheduleExpression"] == "rate(1 minute)"
     (sweeper,) = (p for p in moved.properties(HOME_STACK, "AWS::Lambda::Function") if "FunctionName" not in p)
     assert sweeper["Handler"] == "caribou.runtime.sweeper.handle"
-    assert sweeper["Environment"]["Variables"] == {"CARIBOU_STAGE": "dev"}
+    expiry = {"CARIBOU_PLACEMENT_EXPIRES_AT": "2026-01-08T00:00:00+00:00"}
+    assert sweeper["Environment"]["Variables"] == {"CARIBOU_STAGE": "dev", **expiry}
     assert not moved.resources(WEST_STACK, "AWS::Scheduler::Schedule")
 
 
@@ -471,8 +472,8 @@ def test_roles_when_a_function_has_successors_then_their_topics_are_named_in_ful
     assert started("join") == set()
 
 
-def test_migration_when_deployed_then_home_changes_in_layer_outputs_and_metadata_only(home, moved):
-    """A migration replaces the layer of the entry; every other resource of home stays as it is."""
+def test_migration_when_deployed_then_home_changes_in_layer_outputs_metadata_and_expiry_only(home, moved):
+    """A migration replaces the layer of the entry; every other resource of home stays, but for the sweeper's expiry."""
     before, after = home.template(HOME_STACK), moved.template(HOME_STACK)
     assert {key for key in before if before[key] != after[key]} == {"Resources", "Outputs", "Metadata"}
     layers = {*home.resources(HOME_STACK, "AWS::Lambda::LayerVersion")} | {
@@ -481,9 +482,11 @@ def test_migration_when_deployed_then_home_changes_in_layer_outputs_and_metadata
     entry = next(k for k, r in before["Resources"].items() if r["Properties"].get("FunctionName") == f"{PREFIX}-start")
     keys = {*before["Resources"], *after["Resources"]}
     changed = {key for key in keys if before["Resources"].get(key) != after["Resources"].get(key)}
-    assert changed - layers <= {entry}
-    old, new = (template["Resources"][entry]["Properties"] for template in (before, after))
-    assert {key for key in old if old[key] != new[key]} <= {"Layers"}
+    sweeper = next(k for k, r in before["Resources"].items() if r["Properties"].get("Handler") == SWEEPER_HANDLER)
+    assert changed - layers <= {entry, sweeper}
+    for name, differs in ((entry, {"Layers"}), (sweeper, {"Environment"})):
+        old, new = (template["Resources"][name]["Properties"] for template in (before, after))
+        assert {key for key in old if old[key] != new[key]} <= differs
 
 
 def test_migration_when_it_does_not_touch_a_region_then_its_template_stays(moved, synthesised):

@@ -8,7 +8,7 @@ import pytest
 from caribou.cli.cdk_deployer import arguments_of
 from caribou.control.deploy.checks import Leftovers, PlacedWorkflow, Situation, is_same_place, refuse
 from caribou.control.deploy.planning import DeployRequest
-from caribou.control.deploy.regions import Unready
+from caribou.control.deploy.regions import Unready, bootstrap_command
 from caribou.control.stacks.deployed import DeployedStack, DeployedWorkflow
 from caribou.model.errors import InvalidInputError, OperationFailedError
 
@@ -124,11 +124,27 @@ def test_deploy_when_the_graph_changed_and_it_is_forced_then_it_may_be(workflow,
     refuse(PlacedWorkflow(workflow, placed()), other_graph(situation(workflow, placed(), open_runs=3)), force=True)
 
 
+def test_deploy_when_the_graph_changed_under_one_version_then_it_is_refused_with_both_unless_it_is_forced(
+    workflow, placed
+):
+    """What runs, records and placements say of their graph would be wrong."""
+    met = other_graph(situation(workflow, placed()))
+    same = replace(met.deployed.home, outputs={**met.deployed.home.outputs, "WorkflowVersion": "0.0.1"})
+    met = replace(met, deployed=replace(met.deployed, home=same))
+    now = workflow.graph.digest[:12]
+    with pytest.raises(
+        InvalidInputError, match=rf"0\.0\.1, deployed with graph .*, now with graph {now}.*raise the ver"
+    ):
+        refuse(PlacedWorkflow(workflow, placed()), met, force=False)
+    refuse(PlacedWorkflow(workflow, placed()), met, force=True)
+    refuse(PlacedWorkflow(workflow, placed()), other_graph(situation(workflow, placed())), force=False)
+
+
 @pytest.mark.parametrize(
     ("is_enabled", "said"),
     [
-        (False, "has not enabled the region.*us-west-2.*enable-region --region-name us-west-2"),
-        (True, r"not bootstrapped in the region.*us-west-2.*`cdk bootstrap aws://123456789012/us-west-2`"),
+        (False, r"has not enabled a region.*us-west-2.*enable-region --region-name us-west-2`\).*`cdk bootstrap "),
+        (True, r"not bootstrapped in a region.*us-west-2.*`cdk bootstrap aws://123456789012/us-west-2`"),
     ],
 )
 def test_deploy_when_a_region_can_not_be_deployed_to_then_it_is_refused_with_the_command(
@@ -138,6 +154,15 @@ def test_deploy_when_a_region_can_not_be_deployed_to_then_it_is_refused_with_the
     met = Situation(None, unready=(Unready(WEST, "123456789012", is_enabled=is_enabled),))
     with pytest.raises(InvalidInputError, match=said):
         refuse(PlacedWorkflow(workflow, placed(WEST)), met, force=True)
+
+
+def test_bootstrap_command_when_it_is_copied_then_it_is_for_all_regions_with_qualifier_and_profile():
+    """A qualifier has a stack of its own, else it would take another's place; a shell gets each word whole."""
+    two = [Unready(region, "1", is_enabled=True, qualifier="ours", profile="my work") for region in (HOME, WEST)]
+    assert bootstrap_command(two) == (
+        "cdk bootstrap --qualifier ours --toolkit-stack-name CDKToolkit-ours --profile 'my work' "
+        f"aws://1/{HOME} aws://1/{WEST}"
+    )
 
 
 @pytest.mark.parametrize("status", ["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"])

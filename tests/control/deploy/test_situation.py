@@ -75,7 +75,8 @@ def test_situation_when_a_region_is_not_bootstrapped_then_it_is_named_and_nothin
     met = situation_of(world.aws, wanted, world.target)
     assert met.unready == (Unready(IRELAND, "777788889999", is_enabled=True),)
     with_another = replace(world.target, qualifier="ours")
-    assert len(situation_of(world.aws, wanted, with_another).unready) == 3
+    unready = situation_of(world.aws, wanted, with_another).unready
+    assert [one.qualifier for one in unready] == ["ours"] * 3
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ import pytest
 from builders import graph_of, record_of
 
 from caribou.collectors.logs import InMemoryLogReader, LogEvent
+from caribou.collectors.records import DynamoRecordTable
+from caribou.control.runs.archive import RecordArchive
 from caribou.control.runs.evidence import RunFacts, Wanted, recent_runs
 from caribou.control.runs.run_table import run_uses
 from caribou.model.run.envelope import Run, StoredPayload
@@ -134,3 +136,31 @@ def test_evidence_when_logs_have_records_then_those_of_the_run_are_taken_once(wo
     found = facts(world, content).evidence(item, (), 9000.0)
     assert [(one.node, one.region, one.attempt) for one in found.records] == [("a", HOME, 1), ("b", WEST, 1)]
     assert found.notes == {}
+
+
+def test_evidence_when_a_region_was_retired_then_its_records_are_those_of_the_control_plane_s_table(world):
+    """Of this run alone, and of no region that has logs; without a control plane there are none."""
+    control = "ca-central-1"
+    archive = RecordArchive("records", control)
+    item = RunItem(run(regions={"b": WEST}), frozenset({"s"}), RunState.SUCCEEDED, ended_at=110.0)
+    content = {(HOME, world.names.log_group("a")): [event(record("a"))]}
+    reads = RunFacts(world.aws, GRAPH, world.names, HOME, InMemoryLogReader(content), archive)
+    assert [one.node for one in reads.evidence(item, (), 9000.0).records] == ["a"]
+    world.aws.dynamodb(control).create_table(
+        TableName="records",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "workflow", "KeyType": "HASH"}, {"AttributeName": "id", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("workflow", "id")],
+    )
+    DynamoRecordTable("records", control).put_records(
+        [
+            record("b", region=WEST, error="ValueError: secret"),
+            record("b", region=WEST, run_id="other"),
+            record("a", attempt=7),
+            record("b", region=WEST, started_at=5000.0),
+        ],
+        30,
+    )
+    found = reads.evidence(item, (), 9000.0)
+    assert [(one.node, one.attempt, one.error) for one in found.records] == [("a", 1, None), ("b", 1, "ValueError")]
+    assert found.unseen == ()

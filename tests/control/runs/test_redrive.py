@@ -7,10 +7,12 @@ from types import SimpleNamespace
 import pytest
 from builders import graph_of
 
-from caribou.control.runs.redrive import SweeperFunction, redrive
+from caribou.control.runs.cancel import cancel
+from caribou.control.runs.redrive import redrive
+from caribou.control.runs.sweeper import SweeperFunction
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.placement import Placement
-from caribou.model.run.order import RedriveAnswer, RedriveOrder, Sent, parse_order
+from caribou.model.run.order import CancelAnswer, CancelOrder, RedriveAnswer, RedriveOrder, Refusal, Sent, parse_order
 from caribou.runtime import CaribouWorkflow
 from caribou.runtime.placement import new_run
 from caribou.runtime.redriving import Redriver
@@ -165,3 +167,63 @@ def test_sweeper_when_it_raises_then_its_error_is_said():
     body = '{"errorType": "InvalidOrderError", "errorMessage": "takes no orders"}'
     with pytest.raises(OperationFailedError, match=r"takes no orders.*caribou deploy flow"):
         ordered(Functions(body, FunctionError="Unhandled"))
+
+
+class Ordered:
+    """A sweeper that answers an order to cancel so."""
+
+    def __init__(self, **fields):
+        self.answer = CancelAnswer(**fields)
+
+    def cancel(self, order):
+        """The answer."""
+        assert order == CancelOrder("run")
+        return self.answer
+
+
+def test_cancel_when_a_region_did_not_answer_then_the_answer_says_so():
+    """The run is cancelled all the same."""
+    assert cancel(Ordered(problems=("us-west-2: silent",)), "run").problems == ("us-west-2: silent",)
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "code", "said"),
+    [
+        ({"refusal": Refusal("it has ended: SUCCEEDED", "see")}, InvalidInputError, 2, "it has ended: SUCCEEDED"),
+        ({"failure": "us-east-1 is silent"}, OperationFailedError, 1, "us-east-1 is silent"),
+    ],
+)
+def test_cancel_when_it_is_refused_or_fails_then_one_message_says_why(fields, error, code, said):
+    """A run that has ended is a mistake, a home that does not answer is not."""
+    with pytest.raises(error, match=said) as raised:
+        cancel(Ordered(**fields), "run")
+    assert raised.value.exit_code == code
+
+
+def test_cancel_when_the_sweeper_is_deployed_then_the_order_is_its_event_and_an_old_one_is_said():
+    """What it returns is read whole, or it is another version's."""
+    answer = CancelAnswer(problems=("p",))
+    functions = Functions(json.dumps(answer.to_json()))
+    assert SweeperFunction(functions, "flow", HOME, "f").cancel(CancelOrder("run")) == answer
+    assert [parse_order(event) for event in functions.events] == [CancelOrder("run")]
+    for body in ('{"resent": 0}', json.dumps({**answer.to_json(), "problems": 3})):
+        with pytest.raises(OperationFailedError, match=r"older version of Caribou"):
+            SweeperFunction(Functions(body), "flow", HOME, "f").cancel(CancelOrder("run"))
+
+
+def test_redrive_when_a_run_is_to_come_home_and_something_is_under_way_then_it_says_to_give_the_order_again():
+    """What may still come in is named."""
+    with pytest.raises(InvalidInputError, match=r"halted.*b may be under way still.*redrive run --home"):
+        redrive(Answering(problems=("b may be under way still",)), "run", home=True, sleep=lambda _: None)
+
+
+class Answering:
+    """A sweeper that answers so, to an order to bring a run home."""
+
+    def __init__(self, **fields):
+        self._answer = RedriveAnswer(**fields)
+
+    def carry_out(self, order):
+        """The answer; what the order says is read back as it was."""
+        assert parse_order(order.to_json()) == order == RedriveOrder("run", home=True)
+        return self._answer

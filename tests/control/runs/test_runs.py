@@ -7,10 +7,11 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from caribou.control.runs.runs import Runs
 from caribou.model.errors import InvalidInputError, InvalidPayloadError, OperationFailedError
-from caribou.model.run.envelope import Start
+from caribou.model.run.envelope import Run, Start, StoredPayload
 from caribou.model.run.payload import encode
 from caribou.runtime.clients import Clients
 from caribou.runtime.event import published as published_start
+from caribou.runtime.run_items import DynamoRunStore
 
 ACCOUNT = "111122223333"
 LARGE = "x" * 300_000
@@ -163,3 +164,49 @@ def test_state_when_aws_does_not_answer_then_it_is_a_failure(runs_on):
     with pytest.raises(OperationFailedError, match="AccessDenied"):
         runs.state("r1")
     assert runs_on(FakeAws()).state("r1") is None
+
+
+class Table(FakeAws):
+    """A run table that keeps the last item put into it."""
+
+    item = None
+
+    def put_item(self, Item, **_):  # noqa: N803 - boto3's
+        """Keep it."""
+        self.item = Item
+
+    def get_item(self, **_given):
+        """Give it back."""
+        return {} if self.item is None else {"Item": self.item}
+
+    class exceptions:  # noqa: N801 - boto3's
+        """None of them comes."""
+
+        ConditionalCheckFailedException = KeyError
+
+
+def begun(aws, payload):
+    """A run of that payload has begun."""
+    run = Run("r1", "0.0.1", "g", "p", {}, 1.7e9, 1.8e9)
+    DynamoRunStore(aws, "t", "us-east-1").begin(run, frozenset({"a"}), "m-1", StoredPayload(encode(payload)))
+
+
+@pytest.mark.parametrize("payload", [{"a": [1, "é"]}, LARGE, b"bytes"], ids=["small", "large", "bytes"])
+def test_name_when_a_run_has_it_then_one_with_the_same_payload_is_that_run_and_another_is_refused(runs_on, payload):
+    """Small payloads are kept with the run, of others the digest."""
+    aws = Table()
+    assert runs_on(aws).begun(payload, "r1") is None
+    begun(aws, payload)
+    assert runs_on(aws).begun(payload, "r1").run.run_id == "r1"
+    with pytest.raises(InvalidInputError, match=r"began with another payload.*r1, RUNNING.*caribou trace r1"):
+        runs_on(aws).begun([payload], "r1")
+    assert aws.published == []
+
+
+def test_name_when_its_run_does_not_say_what_it_began_with_then_it_is_refused(runs_on):
+    """An earlier version noted no digest."""
+    aws = Table()
+    begun(aws, LARGE)
+    del aws.item["input_digest"]
+    with pytest.raises(InvalidInputError, match="does not say what it began with"):
+        runs_on(aws).begun(LARGE, "r1")

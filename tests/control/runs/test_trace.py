@@ -6,7 +6,7 @@ import pytest
 from builders import graph_of, placement_of
 
 from caribou.control.runs.trace import Evidence, NodeState, Notes, trace_of
-from caribou.model.run.item import Parked, SyncState
+from caribou.model.run.item import START_NODE, Parked, SyncState
 from caribou.runtime import CaribouWorkflow
 from caribou.runtime.testing import LocalRunner, RunState
 
@@ -169,3 +169,21 @@ def test_trace_when_it_is_written_as_json_then_nodes_are_listed_with_all_they_ha
     data = Play(DIAMOND, sync="s").trace().to_json()
     assert (data["schema"], data["state"], len(data["nodes"])) == ("caribou.trace/1", "SUCCEEDED", 5)
     assert data["nodes"][0]["edges"][0] == {"id": "a#0", "node": "b", "outcome": "sent", "payload_bytes": 5}
+
+
+def test_trace_when_a_run_was_cancelled_then_what_did_not_begin_or_not_again_is_stopped():
+    """What is claimed and has no record may be running still."""
+    played = Play({"a": "b c d"}, broken={"b"}).evidence()
+    records = tuple(r for r in played.records if r.node in ("a", "b") and r.attempt == 1)
+    item = replace(played.item, state=RunState.CANCELLED, failed_node=None)
+    trace = trace_of(replace(played, item=item, records=records, notes={"b": Notes(1), "c": Notes(1)}))
+    assert states(trace) == {"a": "ran", "b": "stopped", "c": "running", "d": "stopped"}
+
+
+def test_trace_when_a_start_is_parked_then_the_entry_waits_for_a_redrive():
+    """A start is no node's; what it would have begun is the entry."""
+    played = Play({"a": "b"}).evidence()
+    item = replace(played.item, state=RunState.EXPIRED)
+    parked = (Parked("run", START_NODE, 0, "m", "AWS: throttled"),)
+    node = trace_of(replace(played, item=item, records=(), parked=parked)).node("a")
+    assert (node.state, node.error, node.is_parked) == (NodeState.PARKED, "AWS: throttled", True)

@@ -1,0 +1,97 @@
+"""Facts of regions and run records: collecting them, reading them out of the tables, and what is said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from caribou.cli.output import notify, say
+from caribou.cli.project import context_text, stage
+from caribou.cli.session import ControlPlane, control_plane, target_of
+from caribou.collectors.bodies import Kind
+from caribou.collectors.collection_report import CollectionReport
+from caribou.collectors.facts import Facts, collect, read_facts
+from caribou.collectors.sources.registry import DEFAULT_SOURCE, source_key, source_of
+from caribou.control.aws import Aws
+from caribou.control.runs.unrecorded import RecordCheck, logs_read_to, read_unrecorded
+from caribou.model.errors import CaribouError, OperationFailedError
+from caribou.model.project.workflow import Workflow, read_workflow, workflow_folders
+from caribou.model.run.record import RunRecord
+
+_NOTED = (
+    "workflow.unreached_nodes",
+    "workflow.calls_never_made",
+    "workflow.runs_change",
+    "workflow.home_runs",
+    "workflow.external_data_unknown",
+    "workflow.external_data_declared",
+    "workflow.external_data_without_sizes",
+    "carbon_zone_contested",
+    "pue_of_aws_fleet",
+    "egress_price_assumed",
+)
+"""What of a problem's provenance is shown when it is written."""
+
+
+def collect_facts(kind: Kind, plane: ControlPlane, root: Path) -> None:
+    """Collect the facts of a kind, now, and say how many and from where."""
+    key = source_key(kind)
+    source = source_of(kind, context_text(root, key, DEFAULT_SOURCE), f"{root / 'cdk.json'}: context {key}")
+    count = collect(source, plane.facts, datetime.now(UTC))
+    say(f"{kind}: {count} regions, from the {source.origin}")
+
+
+def show_logs(report: CollectionReport) -> None:
+    """Say what a log collection kept, and what it passed over."""
+    say(f"{report.workflow}: {report.records} records in {report.log_groups} log groups")
+    for passed_over in (*report.passed_over, *report.failures):
+        notify(f"warning: {passed_over}")
+
+
+def show_unrecorded_of(name: str, plane: ControlPlane, root: Path) -> None:
+    """Say what of a workflow of the project ran and left no record; that this is not known stops no collection."""
+    folder = next((folder for folder in workflow_folders(root) if folder.name == name), None)
+    if folder is None:
+        return
+    try:
+        owned, names = read_workflow(folder, stage(root)), target_of(root).names(name)
+        with Aws() as aws:
+            found = RecordCheck(aws, plane.records).of(owned.graph, names, owned.manifest.home_region)
+    except CaribouError as error:
+        notify(f"warning: {name}: not known whether runs lack records: {error}")
+        return
+    if found.warning:
+        notify(f"warning: {name}: {found.warning}")
+
+
+def stored_data(workflow: Workflow, root: Path) -> tuple[Facts, list[RunRecord]]:
+    """Facts, and the run records of a workflow, out of the control plane's tables."""
+    plane = control_plane(root)
+    with plane.aws_errors_as("Reading the control plane's tables"):
+        facts, stored = read_facts(plane.facts), plane.records.read(workflow.name)
+        names = target_of(root).names(workflow.name)
+        known_s = logs_read_to(plane.records, workflow.graph, names, workflow.manifest.home_region)
+    for reason, count in stored.passed_over.items():
+        notify(f"warning: {count} stored records {reason}")
+    _show_unrecorded(workflow, names.run_table, stored.records, known_s)
+    return facts, stored.records
+
+
+def _show_unrecorded(workflow: Workflow, run_table: str, records: list[RunRecord], known_s: float) -> None:
+    """Say what ran and left no record; that this is not known keeps nobody from a problem."""
+    try:
+        with Aws() as aws:
+            client = aws.dynamodb(workflow.manifest.home_region)
+            warning = read_unrecorded(client, run_table, workflow.graph, records, known_s).warning
+    except OperationFailedError as error:
+        warning = f"not known whether runs lack records: {error}"
+    if warning:
+        notify(f"warning: {warning}")
+
+
+def say_notes(provenance: Mapping[str, str]) -> None:
+    """Say what of a problem's provenance its reader has to know."""
+    for key in _NOTED:
+        if key in provenance:
+            say(f"note: {key.replace('workflow.', '').replace('_', ' ')}: {provenance[key]}")

@@ -1,0 +1,90 @@
+"""A deployed workflow's problem, out of what can be known now: what is missing, old or new is collected first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from caribou.cli.collection import collect_facts, say_notes, show_logs, stored_data
+from caribou.cli.output import notify, say
+from caribou.cli.project import control_region, project_root, stage, workflow_folder
+from caribou.cli.session import ControlPlane, control_plane
+from caribou.collectors.bodies import KINDS
+from caribou.collectors.facts import Facts, read_facts
+from caribou.collectors.registrations import registration_of
+from caribou.control.plan.problem import build_problem
+from caribou.model.errors import InvalidRecordError, OperationFailedError
+from caribou.model.project.workflow import Workflow, read_workflow
+from caribou.model.run.record import RunRecord
+from caribou.model.schema.problem import Problem
+from caribou.model.schema.problem_file import parse_problem
+
+OLD = timedelta(days=2)
+"""The control plane collects facts every day: what is older, nobody collects."""
+
+
+def fresh_problem(name: str) -> tuple[Workflow, Problem]:
+    """The workflow of that name, and its problem; says what was collected, and from when all of it is.
+
+    Raises CaribouError.
+    """
+    root = project_root()
+    workflow = read_workflow(workflow_folder(name, root), stage(root))
+    plane = control_plane(root)
+    notify(f"{workflow.name}: reading facts of its regions, and its logs")
+    with plane.aws_errors_as("Collecting"):
+        registration = registration_of(plane.registry, workflow.name)
+        collect_old_facts(plane, root, workflow.regions)
+        report = plane.collect_logs(registration)
+    show_logs(report)
+    facts, records = stored_data(workflow, root)
+    of_version = [one for one in records if one.workflow_version == workflow.graph.version]
+    if not of_version:
+        raise InvalidRecordError(
+            f"no run of version {workflow.graph.version} has left a record yet",
+            where=workflow.name,
+            fix=f"run it, 30 times for a verdict: `caribou load {workflow.name} -a PAYLOAD --rate 1/s --duration 40`",
+        )
+    say(from_when(facts, of_version, workflow, report.records))
+    built = build_problem(
+        graph=workflow.graph,
+        manifest=workflow.manifest,
+        facts=facts,
+        records=records,
+        control_region=control_region(root),
+    )
+    problem = parse_problem(built, f"the problem of {workflow.name}")
+    say_notes(built["provenance"])
+    return workflow, problem
+
+
+def collect_old_facts(plane: ControlPlane, root: Path, regions: Iterable[str]) -> None:
+    """Collect each kind of facts that lacks a region, or is old; those that are only old will do if that fails."""
+    wanted, known, old_at = set(regions), read_facts(plane.facts), datetime.now(UTC) - OLD
+    for kind in KINDS:
+        found = known.of(kind)
+        missing = wanted - found.keys()
+        if not missing and min(found[region].collected_at for region in wanted) > old_at:
+            continue
+        try:
+            collect_facts(kind, plane, root)
+        except OperationFailedError as error:
+            if missing:
+                raise
+            notify(f"warning: facts of {kind} are old, and no newer ones could be collected: {error}")
+
+
+def from_when(facts: Facts, records: Sequence[RunRecord], workflow: Workflow, new: int) -> str:
+    """From when what is solved from is: a solve without new data gives what the last one gave."""
+    days = {
+        kind: min(facts.of(kind)[region].collected_at for region in workflow.regions if region in facts.of(kind))
+        for kind in KINDS
+    }
+    newest = datetime.fromtimestamp(max(record.started_at for record in records), UTC)
+    runs = len({record.run_id for record in records})
+    of_facts = ", ".join(f"{kind} of {day:%Y-%m-%d}" for kind, day in days.items())
+    return (
+        f"{workflow.name} {workflow.graph.version}: {runs} runs, the newest of {newest:%Y-%m-%d %H:%M} UTC"
+        f"{'' if new else ', none of them new'}; {of_facts}"
+    )

@@ -1,0 +1,63 @@
+"""What `caribou solve WORKFLOW` collects before it solves, and what it says of its data."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from builders import record_of
+from deployed_world import ENTRY, written_workflow
+
+from caribou.cli.fresh_problem import collect_old_facts, from_when
+from caribou.collectors.bodies import KINDS
+from caribou.collectors.facts import InMemoryFactTable, facts_of, read_facts
+from caribou.collectors.sources.registry import source_of
+
+REGIONS = ("us-east-1", "ca-central-1")
+
+
+@pytest.fixture
+def table():
+    """A table with facts of all kinds, collected a day ago."""
+    return filled(InMemoryFactTable(), timedelta(days=1))
+
+
+def filled(table, age, kinds=KINDS):
+    """The table with facts of some kinds as old as that."""
+    for kind in kinds:
+        table.put(facts_of(source_of(kind, "snapshot", "test"), datetime.now(UTC) - age))
+    return table
+
+
+def collected(table, root, capsys):
+    """The kinds that were collected."""
+    (root / "cdk.json").write_text("{}")
+    collect_old_facts(SimpleNamespace(facts=table), root, REGIONS)
+    return [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()]
+
+
+def test_facts_when_all_are_there_and_of_yesterday_then_none_are_collected(table, tmp_path, capsys):
+    """The control plane does it every day."""
+    assert collected(table, tmp_path, capsys) == []
+
+
+def test_facts_when_a_kind_is_old_or_lacks_a_region_then_that_kind_is_collected(table, tmp_path, capsys):
+    """On the local cloud nothing is collected by a schedule; a manifest may allow a region more."""
+    filled(table, timedelta(days=3), ["provider"])
+    del table.items["carbon", "ca-central-1"]
+    assert collected(table, tmp_path, capsys) == ["carbon", "provider"]
+    assert collected(table, tmp_path, capsys) == []
+
+
+@pytest.mark.parametrize(
+    ("new", "said"), [(2, "2 runs, the newest of 2026-11-28 12:30 UTC; carbon"), (0, "none of them new")]
+)
+def test_data_when_they_are_solved_from_then_it_is_said_from_when_they_are(table, tmp_path, new, said):
+    """A solve without new runs says what the last one said."""
+    workflow = written_workflow(tmp_path)
+    began = datetime(2026, 11, 28, 12, 30, tzinfo=UTC).timestamp()
+    record = record_of(ENTRY, workflow=workflow.name, function="first", region="us-east-1", started_at=began)
+    records = [replace(record, run_id="a"), replace(record, run_id="b", started_at=began - 3600)]
+    text = from_when(read_facts(table), records, workflow, new)
+    assert said in text
+    assert f"performance of {datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}" in text

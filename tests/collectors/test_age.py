@@ -1,0 +1,68 @@
+"""How old the facts are: said while it matters, and never in the way of log collection."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from caribou.collectors import handlers
+from caribou.collectors.age import data_age
+from caribou.collectors.bodies import CarbonBody, PerformanceBody, ProviderBody
+from caribou.collectors.facts import InMemoryFactTable, facts_of
+from caribou.collectors.sources.registry import DEFAULT_SOURCE, source_of
+from caribou.model.health.metrics import DATA_IS_OLD_H, HealthMetric
+
+NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+KINDS = {body.kind: body for body in (CarbonBody, ProviderBody, PerformanceBody)}
+
+
+def collected(**hours_ago):
+    """A table in which each kind was collected so many hours ago."""
+    table = InMemoryFactTable()
+    for kind, hours in hours_ago.items():
+        table.put(facts_of(source_of(kind, DEFAULT_SOURCE, "here"), NOW - timedelta(hours=hours)))
+    return table
+
+
+def test_age_when_all_kinds_are_of_the_last_day_then_there_is_nothing_to_say():
+    """A metric that is sent costs money."""
+    assert data_age(collected(carbon=25, provider=1, performance=20), NOW) == {}
+
+
+def test_age_when_a_kind_is_old_then_it_is_that_ones():
+    """Each has a collector of its own, of which one may have stopped."""
+    assert data_age(collected(carbon=50, provider=1, performance=30), NOW) == {HealthMetric.DATA_AGE: 50.0}
+
+
+def test_age_when_one_region_was_left_by_its_source_then_the_newest_fact_of_the_kind_counts():
+    """It keeps the fact that it had, for good."""
+    table = collected(carbon=1)
+    key = next(iter(table.items))
+    table.items[key]["collected_at"] = (NOW - timedelta(days=300)).isoformat()
+    assert data_age(table, NOW) == {}
+
+
+def test_age_when_nothing_was_ever_collected_then_nothing_is_known():
+    """On the first day."""
+    assert data_age(InMemoryFactTable(), NOW) == {}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_age_when_each_kind_in_turn_is_old_then_it_is_said(kind):
+    """None is left out."""
+    ages = {**dict.fromkeys(KINDS, 1), kind: 40}
+    assert data_age(collected(**ages), NOW) == {HealthMetric.DATA_AGE: 40.0}
+
+
+def test_age_when_log_collection_begins_then_its_line_is_one_that_cloudwatch_reads(capsys):
+    """Of the stage, without a dimension; the logger's words in front would hide it."""
+    handlers._say_age(collected(carbon=1), "dev")
+    assert json.loads(capsys.readouterr().out)["DataAgeHours"][0] > DATA_IS_OLD_H
+
+
+def test_age_when_a_fact_is_damaged_then_logs_are_collected_all_the_same(caplog):
+    """It is in the log, and no error of the function."""
+    table = collected(carbon=1)
+    next(iter(table.items.values()))["body"] = "{"
+    handlers._say_age(table, "dev")
+    assert "the age of facts is not known" in caplog.text
