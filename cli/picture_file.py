@@ -19,14 +19,14 @@ class PictureFile(OutputFile):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ANN401 - click's
         """The path. Raises InvalidInputError."""
-        path = Path(value)
+        path = super().convert(value, param, ctx)
         if path.suffix.lower() not in ENDINGS:
             raise InvalidInputError(
                 "has no ending of a picture", where="--picture", found=path, fix=f"end it in {' or '.join(ENDINGS)}"
             )
         if path.suffix.lower() == ".png":
             _check_png(path)
-        return super().convert(value, param, ctx)
+        return path
 
 
 def write_picture(path: Path, svg: str) -> None:
