@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aws_cdk import App
+from constructs import Construct
 
 from caribou.collectors.bodies import KINDS, Kind
 from caribou.collectors.sources.registry import DEFAULT_SOURCE, source_key, source_of
@@ -38,9 +38,9 @@ class Context:
     sources: Mapping[Kind, str]
 
 
-def read_context(app: App) -> Context:
-    """The app's context. Raises InvalidInputError for a key of ours that does not exist, or for a wrong value."""
-    given = _texts(app.node.get_all_context())
+def read_context(scope: Construct) -> Context:
+    """The context of an app or a part of it. Raises InvalidInputError for an unknown key of ours, or a wrong value."""
+    given = _texts(scope.node.get_all_context())
     stage = checked_stage(given.get(STAGE_KEY, DEFAULT_STAGE), f"context key {STAGE_KEY}")
     chosen = given.get(CONTROL_REGION_KEY, DEFAULT_CONTROL_REGION)
     region = checked_control_region(chosen, f"context key {CONTROL_REGION_KEY}")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from aws_cdk import Aws, CfnOutput, Environment, Stack
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from caribou.constructs.bundle import Bundle, workflow_bundle
@@ -116,7 +118,30 @@ class Deployment:
         return sweeper_props(replace(props, environment={STAGE_VARIABLE: self.stage}))
 
 
-class WorkflowStack(Stack):
+class _FunctionsStack(Stack):
+    """A stack with functions of a workflow: what they are made of, by their names. `made` are our constructs."""
+
+    def __init__(self, scope: Construct, construct_id: str, **props: Any) -> None:  # noqa: ANN401 - those of Stack
+        super().__init__(scope, construct_id, **props)
+        self.made = dict[str, WorkflowFunction]()
+
+    @property
+    def functions(self) -> Mapping[str, lambda_.Function]:
+        """The Lambda functions."""
+        return {name: made.function for name, made in self.made.items()}
+
+    @property
+    def topics(self) -> Mapping[str, sns.Topic]:
+        """The internal topics, to which the workflow's own roles publish alone."""
+        return {name: made.topic for name, made in self.made.items()}
+
+    @property
+    def failures(self) -> Mapping[str, sqs.Queue]:
+        """The queues of what no attempt could process."""
+        return {name: made.failures for name, made in self.made.items()}
+
+
+class WorkflowStack(_FunctionsStack):
     """`Workflow-<name>`: every function at home, the entry with its placement, the topic of starts, and runs' state."""
 
     def __init__(self, scope: Construct, deployment: Deployment) -> None:
@@ -131,7 +156,7 @@ class WorkflowStack(Stack):
         self.runs = RunState(self, "Runs", names=deployment.names)
         self.syncs = SyncState(self, "Syncs", names=deployment.names, keep=True)
         code = deployment.bundle.code(self)
-        entry, made = deployment.workflow.graph.entry.function, dict[str, WorkflowFunction]()
+        entry, made = deployment.workflow.graph.entry.function, self.made
         for function in deployment.workflow.graph.functions:
             layers = (placement.layer,) if function.name == entry else ()
             props = deployment.function_props(function.name, code, layers)
@@ -156,7 +181,7 @@ class WorkflowStack(Stack):
         self.template_options.metadata = {METADATA_KEY: placement.to_json()}
 
 
-class RegionStack(Stack):
+class RegionStack(_FunctionsStack):
     """`Workflow-<name>-<region>`: every function that may run in a region, and that region's state.
 
     Of the placement it depends only whether the stack is there: what is in it follows from the manifest, so that no
@@ -174,7 +199,8 @@ class RegionStack(Stack):
         SyncState(self, "Syncs", names=deployment.names, keep=False)
         code = deployment.bundle.code(self)
         for function in deployment.workflow.functions_in(region):
-            WorkflowFunction(self, _function_id(function), deployment.function_props(function, code))
+            props = deployment.function_props(function, code)
+            self.made[function] = WorkflowFunction(self, _function_id(function), props)
         CfnOutput(self, Output.HOME_REGION, value=deployment.workflow.manifest.home_region)
 
 
@@ -192,15 +218,6 @@ class RegistrationStack(Stack):
         workflow = deployment.workflow
         graph, manifest = workflow.graph, workflow.manifest
         RegistrationParameter(self, "Registration", names=deployment.names, graph=graph, manifest=manifest)
-
-
-def add_workflow(scope: Construct, deployment: Deployment) -> WorkflowStack:
-    """Add all stacks of a workflow. Home comes after the others: make before break."""
-    home = WorkflowStack(scope, deployment)
-    home.add_stack_dependency(RegistrationStack(scope, deployment))
-    for region in deployment.other_regions:
-        home.add_stack_dependency(RegionStack(scope, deployment, region))
-    return home
 
 
 def _function_id(function: str) -> str:

@@ -166,8 +166,9 @@ def now():
 def new_app(tmp_path_factory):
     """Make an app with a context; nothing is bundled."""
 
-    def new(**context):
+    def new(synthesizer=None, **context):
         return App(
+            default_stack_synthesizer=synthesizer,
             outdir=str(tmp_path_factory.mktemp("cdk.out")),
             builtin_cloud_formation_validation=False,  # slow; the app that is run as a program has it
             context={

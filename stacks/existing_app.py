@@ -1,0 +1,104 @@
+"""Workflows in an app that somebody has already: `add_workflows`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from aws_cdk import Stack
+from constructs import Construct, IConstruct
+
+from caribou.model.errors import CaribouError, InvalidInputError
+from caribou.model.names import checked_control_region, checked_stage
+from caribou.model.project.placement_choice import committed
+from caribou.model.project.workflow import read_workflow
+from caribou.stacks.app import add_placed, asked_workflow, checked_folders, end_with, placement_of
+from caribou.stacks.context import Context, read_context
+from caribou.stacks.control_plane import ControlPlaneStack
+from caribou.stacks.workflows import WorkflowStacks
+
+
+def add_workflows(
+    scope: Construct,
+    root: Path | str,
+    *,
+    now: datetime,
+    stage: str | None = None,
+    control_region: str | None = None,
+    control_plane: bool = True,
+) -> Mapping[str, WorkflowStacks]:
+    """Add the workflows of a project's folder to an app or a `cdk.Stage`, by their names, and the control plane.
+
+    `stage` and `control_region` stand over the context's. `control_plane` is whether the control plane's stack is
+    added: False where another app has it. All workflows are added, whatever `-c workflow` asks for, since the app may
+    build on any; `-c placement` is for the workflow that it is for, the others have their committed placement.
+
+    A user's mistake is printed as one message on standard error, with exit code 2, as `synthesise` does.
+    """
+    try:
+        context = _context(scope, stage, control_region)
+        return _Adding(scope, Path(root), now, context).all(control_plane=control_plane)
+    except CaribouError as error:
+        end_with(error)
+
+
+class _Adding:
+    """Adds stacks, of which none may be there already."""
+
+    def __init__(self, scope: Construct, root: Path, now: datetime, context: Context) -> None:
+        self._scope, self._root, self._now, self._context = scope, root, now, context
+        self._there = {_identity(stack): stack.node.path for stack in _stacks_below(scope.node.root)}
+
+    def all(self, *, control_plane: bool) -> dict[str, WorkflowStacks]:
+        context = self._context
+        folders = checked_folders(self._root)
+        if control_plane:
+            self._refuse_twice(
+                ControlPlaneStack(
+                    self._scope, stage=context.stage, control_region=context.control_region, sources=context.sources
+                )
+            )
+        asked = asked_workflow(self._root, context)
+        added = {}
+        for name, folder in folders.items():
+            workflow = read_workflow(folder)
+            is_asked = asked in {None, name}
+            placement = placement_of(workflow, context, self._root, self._now) if is_asked else committed(workflow)
+            added[name] = add_placed(self._scope, workflow, placement, context, self._now)
+            self._refuse_twice(added[name].home)
+        return added
+
+    def _refuse_twice(self, stack: Stack) -> None:
+        """Raise InvalidInputError if the app had a stack of that name for that account and region: one would win."""
+        if (other := self._there.get(_identity(stack))) is not None:
+            raise InvalidInputError(
+                f"is a second stack of the name {stack.stack_name} in one account and region",
+                where=stack.node.path,
+                found=f"the other is {other}",
+                fix='give each call of add_workflows a stage of its own, as in stage="beta", or each cdk.Stage an '
+                "account; where it is the control plane alone, say control_plane=False in one of them",
+            )
+
+
+def _context(scope: Construct, stage: str | None, control_region: str | None) -> Context:
+    context = read_context(scope)
+    if stage is not None:
+        context = replace(context, stage=checked_stage(stage, "add_workflows: stage"))
+    if control_region is not None:
+        region = checked_control_region(control_region, "add_workflows: control_region")
+        context = replace(context, control_region=region)
+    return context
+
+
+def _identity(stack: Stack) -> tuple[str, str, str]:
+    return stack.stack_name, stack.account, stack.region
+
+
+def _stacks_below(construct: IConstruct) -> Iterator[Stack]:
+    for child in construct.node.children:
+        if isinstance(child, Stack):
+            yield child
+        else:
+            yield from _stacks_below(child)
