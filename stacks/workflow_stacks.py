@@ -21,6 +21,7 @@ from caribou.constructs.registration_parameter import RegistrationParameter
 from caribou.constructs.run_state import RunState
 from caribou.constructs.scheduled_function import ScheduledFunction, ScheduledProps
 from caribou.constructs.start_topic import StartTopic
+from caribou.constructs.surroundings import Surroundings
 from caribou.constructs.sweeper import sweeper_props
 from caribou.constructs.sync_state import SyncState
 from caribou.constructs.workflow_function import FunctionProps, WorkflowFunction
@@ -41,6 +42,7 @@ from caribou.model.template_contract import (
     StackRole,
 )
 from caribou.runtime.settings import bundle_text
+from caribou.stacks.surroundings import surroundings_in
 from caribou.stacks.tags import stack_tags
 
 
@@ -87,9 +89,9 @@ class Deployment:
         return filled
 
     def function_props(
-        self, function: str, code: lambda_.Code, layers: Sequence[lambda_.ILayerVersion] = ()
+        self, function: str, code: lambda_.Code, around: Surroundings, layers: Sequence[lambda_.ILayerVersion] = ()
     ) -> FunctionProps:
-        """What decides one function, the same in every region but for the layers."""
+        """What decides one function, the same in every region but for the layers and what is around it there."""
         manifest = self.workflow.manifest
         settings = manifest.functions[function]
         ours = {FUNCTION_VARIABLE: function, STAGE_VARIABLE: self.stage}
@@ -101,6 +103,7 @@ class Deployment:
                 home_region=manifest.home_region,
                 regions=self.workflow.regions,
                 user_policy=self.user_policy,
+                around=around,
             ),
             code=code,
             python_version=manifest.python_version,
@@ -112,9 +115,9 @@ class Deployment:
             layers=layers,
         )
 
-    def sweeper_props(self, code: lambda_.Code) -> ScheduledProps:
+    def sweeper_props(self, code: lambda_.Code, around: Surroundings) -> ScheduledProps:
         """What decides the sweeper: the entry's, without user code's environment."""
-        props = self.function_props(self.workflow.graph.entry.function, code)
+        props = self.function_props(self.workflow.graph.entry.function, code, around)
         return sweeper_props(replace(props, environment={STAGE_VARIABLE: self.stage}))
 
 
@@ -153,16 +156,17 @@ class WorkflowStack(_FunctionsStack):
             description=f"Caribou workflow {name}, at home",
         )
         placement = PlacementLayer(self, "Placement", deployment.placement)
-        self.runs = RunState(self, "Runs", names=deployment.names)
-        self.syncs = SyncState(self, "Syncs", names=deployment.names, keep=True)
+        around = surroundings_in(self, manifest, manifest.home_region)
+        self.runs = RunState(self, "Runs", names=deployment.names, key=around.key)
+        self.syncs = SyncState(self, "Syncs", names=deployment.names, keep=True, key=around.key)
         code = deployment.bundle.code(self)
         entry, made = deployment.workflow.graph.entry.function, self.made
         for function in deployment.workflow.graph.functions:
             layers = (placement.layer,) if function.name == entry else ()
-            props = deployment.function_props(function.name, code, layers)
+            props = deployment.function_props(function.name, code, around, layers)
             made[function.name] = WorkflowFunction(self, _function_id(function.name), props)
-        self.start = StartTopic(self, "Start", deployment.names, made[entry])
-        sweeper = ScheduledFunction(self, "Sweeper", deployment.sweeper_props(code))
+        self.start = StartTopic(self, "Start", deployment.names, made[entry], around.key)
+        sweeper = ScheduledFunction(self, "Sweeper", deployment.sweeper_props(code, around))
         CfnOutput(self, Output.SWEEPER, value=sweeper.function.function_name)
         self._publish(deployment.placement, deployment.workflow.graph)
 
@@ -196,10 +200,11 @@ class RegionStack(_FunctionsStack):
             **_stack_props(deployment, region, region, StackRole.REGION),
             description=f"Caribou workflow {name}, in {region}",
         )
-        SyncState(self, "Syncs", names=deployment.names, keep=False)
+        around = surroundings_in(self, deployment.workflow.manifest, region)
+        SyncState(self, "Syncs", names=deployment.names, keep=False, key=around.key)
         code = deployment.bundle.code(self)
         for function in deployment.workflow.functions_in(region):
-            props = deployment.function_props(function, code)
+            props = deployment.function_props(function, code, around)
             self.made[function] = WorkflowFunction(self, _function_id(function), props)
         CfnOutput(self, Output.HOME_REGION, value=deployment.workflow.manifest.home_region)
 
@@ -227,7 +232,7 @@ def _function_id(function: str) -> str:
 
 def _stack_props(deployment: Deployment, part: str | None, region: str, role: StackRole) -> dict[str, Any]:
     return {
-        "tags": stack_tags(deployment.stage, role, deployment.workflow.name),
+        "tags": {**deployment.workflow.manifest.tags, **stack_tags(deployment.stage, role, deployment.workflow.name)},
         "stack_name": stack_name(workflow_stack_id(deployment.workflow.name, part), deployment.stage),
         "env": Environment(region=region),
         "cross_region_references": False,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
@@ -28,8 +29,12 @@ class WorkflowStacks:
 
     @property
     def entry(self) -> sns.Topic:
-        """The topic that starts a run with what is published to it: `entry.grant_publish(…)`, or a rule's target."""
+        """The topic that starts a run with what is published to it. Who may publish: see `grant_start`."""
         return self.home.start.topic
+
+    def grant_start(self, grantee: iam.IGrantable) -> None:
+        """Let a role, or what has one, start runs: publish to `entry`, with the workflow's key if it has one."""
+        self.home.start.grant_start(grantee)
 
     @property
     def functions(self) -> Mapping[str, lambda_.Function]:

@@ -183,6 +183,12 @@ def new_app(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def assembly_of():
+    """Synthesise an app."""
+    return lambda app: Assembly(Path(app.synth().directory))
+
+
+@pytest.fixture(scope="session")
 def synthesised(new_app, project, now):
     """Synthesise a project, the shared one by default; keys of context with `__` for `:`, as in `caribou__stage`."""
     cache = {}

@@ -62,7 +62,7 @@ class Theirs:
             handler="index.handle",
             runtime=lambda_.Runtime.PYTHON_3_13,
         )
-        self.tour.entry.grant_publish(self.starter)
+        self.tour.grant_start(self.starter)
         for function, queue in self.tour.failures.items():
             waiting = queue.metric_approximate_number_of_messages_visible()
             cloudwatch.Alarm(self.tour.home, f"Failures-{function}", metric=waiting, threshold=1, evaluation_periods=1)
