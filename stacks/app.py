@@ -59,9 +59,14 @@ def add_stacks(app: App, root: Path, now: datetime) -> None:
     """Add the control plane and the workflows that the context asks for: one, or all."""
     context = read_context(app)
     folders = checked_folders(root)
-    ControlPlaneStack(app, stage=context.stage, control_region=context.control_region, sources=context.sources)
-    for workflow in _workflows(folders, asked_workflow(root, context)):
+    add_control_plane(app, context)
+    for workflow in read_workflows(folders, asked_workflow(root, context)):
         add_placed(app, workflow, placement_of(workflow, context, root, now), context, now)
+
+
+def add_control_plane(scope: Construct, context: Context) -> ControlPlaneStack:
+    """Add the stack of the control plane."""
+    return ControlPlaneStack(scope, stage=context.stage, control_region=context.control_region, sources=context.sources)
 
 
 def checked_folders(root: Path) -> dict[str, Path]:
@@ -109,7 +114,8 @@ def _warn(stack: Stack, workflow: Workflow, placement: Placement, now: datetime)
         )
 
 
-def _workflows(folders: Mapping[str, Path], only: str | None) -> Iterable[Workflow]:
+def read_workflows(folders: Mapping[str, Path], only: str | None) -> Iterable[Workflow]:
+    """The workflows in some folders, or only the one of a name. Raises InvalidInputError if there is none."""
     if only is None:
         return [read_workflow(folder) for folder in folders.values()]
     if only not in folders:

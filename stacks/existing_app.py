@@ -13,10 +13,16 @@ from constructs import Construct, IConstruct
 from caribou.model.errors import CaribouError, InvalidInputError
 from caribou.model.names import checked_control_region, checked_stage
 from caribou.model.project.placement_choice import committed
-from caribou.model.project.workflow import read_workflow
-from caribou.stacks.app import add_placed, asked_workflow, checked_folders, end_with, placement_of
+from caribou.stacks.app import (
+    add_control_plane,
+    add_placed,
+    asked_workflow,
+    checked_folders,
+    end_with,
+    placement_of,
+    read_workflows,
+)
 from caribou.stacks.context import Context, read_context
-from caribou.stacks.control_plane import ControlPlaneStack
 from caribou.stacks.workflows import WorkflowStacks
 
 
@@ -52,22 +58,15 @@ class _Adding:
         self._there = {_identity(stack): stack.node.path for stack in _stacks_below(scope.node.root)}
 
     def all(self, *, control_plane: bool) -> dict[str, WorkflowStacks]:
-        context = self._context
-        folders = checked_folders(self._root)
+        context, added = self._context, dict[str, WorkflowStacks]()
         if control_plane:
-            self._refuse_twice(
-                ControlPlaneStack(
-                    self._scope, stage=context.stage, control_region=context.control_region, sources=context.sources
-                )
-            )
+            self._refuse_twice(add_control_plane(self._scope, context))
         asked = asked_workflow(self._root, context)
-        added = {}
-        for name, folder in folders.items():
-            workflow = read_workflow(folder)
-            is_asked = asked in {None, name}
+        for workflow in read_workflows(checked_folders(self._root), None):
+            is_asked = asked in {None, workflow.name}
             placement = placement_of(workflow, context, self._root, self._now) if is_asked else committed(workflow)
-            added[name] = add_placed(self._scope, workflow, placement, context, self._now)
-            self._refuse_twice(added[name].home)
+            stacks = added[workflow.name] = add_placed(self._scope, workflow, placement, context, self._now)
+            self._refuse_twice(stacks.home)
         return added
 
     def _refuse_twice(self, stack: Stack) -> None:
