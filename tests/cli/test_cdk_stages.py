@@ -79,7 +79,7 @@ def test_deploy_when_the_app_has_the_stack_in_a_stage_then_it_is_deployed_by_its
     assert any("Stage" in line for line in said) == (deployed != [HOME])
 
 
-def test_deploy_when_the_app_has_no_such_stack_then_the_clis_failure_is_told(tmp_path, monkeypatch):
+def test_deploy_when_the_app_has_no_such_stack_then_the_clis_failure_is_raised(tmp_path, monkeypatch):
     """In a Stage of another name of Caribou's, for instance."""
     (tmp_path / "cdk.json").write_text(json.dumps({"context": {"caribou:stage": "ops"}}))
     monkeypatch.setattr("caribou.cli.cdk_deployer.run_cdk", Cli("Prod"))

@@ -184,8 +184,13 @@ def new_app(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def assembly_of():
-    """Synthesise an app."""
-    return lambda app: Assembly(Path(app.synth().directory))
+    """Synthesise an app: its assembly, or that of a Stage of it."""
+
+    def synthesised(app, stage=None):
+        folder = Path(app.synth().directory)
+        return Assembly(folder if stage is None else folder / f"assembly-{stage}")
+
+    return synthesised
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """Workflows in somebody's own app: in a `cdk.Stage`, under its tags, boundary, aspects and synthesizer."""
 
 import json
-from pathlib import Path
 
 import jsii
 import pytest
@@ -45,7 +44,7 @@ class LongRetention:
 class Theirs:
     """An app of somebody's, with one Stage in which a workflow is, and a stack of theirs that starts it."""
 
-    def __init__(self, app, project, now):
+    def __init__(self, app, assembly_of, project, now):
         self.app = app
         prod = Stage(app, "Prod", env=Environment(account=ACCOUNT, region="eu-west-1"))
         limits = iam.ManagedPolicy.from_managed_policy_name(Stack(app, "Names"), "Limits", "limits")
@@ -66,12 +65,10 @@ class Theirs:
         for function, queue in self.tour.failures.items():
             waiting = queue.metric_approximate_number_of_messages_visible()
             cloudwatch.Alarm(self.tour.home, f"Failures-{function}", metric=waiting, threshold=1, evaluation_periods=1)
-        folder = Path(app.synth().directory) / "assembly-Prod"
-        artifacts = json.loads((folder / "manifest.json").read_text())["artifacts"].values()
-        self.stacks = {a["properties"]["stackName"]: a for a in artifacts if a["type"] == "aws:cloudformation:stack"}
+        self.assembly = assembly_of(app, "Prod")
+        self.stacks = {a["properties"]["stackName"]: a for a in self.assembly.stacks.values()}
         self.templates = {
-            name: json.loads((folder / artifact["properties"]["templateFile"]).read_text())
-            for name, artifact in self.stacks.items()
+            a["properties"]["stackName"]: self.assembly.template(key) for key, a in self.assembly.stacks.items()
         }
 
     def properties(self, kind, stack="Workflow-city-tour"):
@@ -80,10 +77,10 @@ class Theirs:
 
 
 @pytest.fixture(scope="module")
-def theirs(new_app, project, now):
+def theirs(new_app, assembly_of, project, now):
     """Such an app, synthesised."""
     app = new_app(synthesizer=DefaultStackSynthesizer(qualifier="tours1"), placement="west.json")
-    return Theirs(app, project, now)
+    return Theirs(app, assembly_of, project, now)
 
 
 def test_stacks_when_they_are_in_a_stage_then_the_tools_find_them_by_their_names(theirs):

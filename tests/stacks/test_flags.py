@@ -6,8 +6,10 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from aws_cdk import Stage
 
 from caribou.model.template_contract import StackRole
+from caribou.stacks import add_workflows
 
 FLAGS_FILE = "package/recommended-feature-flags.json"
 
@@ -39,6 +41,34 @@ def test_templates_when_every_recommended_flag_is_on_then_they_have_the_same_res
     """No flag adds, drops or replaces anything."""
     for stack in moved.stacks:
         assert kinds(flagged, stack) == kinds(moved, stack)
+
+
+@pytest.fixture
+def staged(new_app, assembly_of, project, now, flags):
+    """The shared project in a Stage of an app that `cdk init` made."""
+    app = new_app(**flags, placement="moved.json")
+    add_workflows(Stage(app, "Prod"), project, now=now)
+    return assembly_of(app, "Prod")
+
+
+def test_stacks_when_they_are_in_a_stage_under_every_flag_then_they_are_the_same(staged, moved):
+    """Names, tags and resources; the right of a topic to invoke is called by the topic's path, which has the Stage."""
+    assert set(named(staged)) == set(named(moved))
+    for name, (stack, tags) in named(staged).items():
+        other, others_tags = named(moved)[name]
+        assert tags == others_tags
+        assert sorted(kinds(staged, stack).values()) == sorted(kinds(moved, other).values())
+        assert without_permissions(staged, stack) == without_permissions(moved, other)
+
+
+def named(assembly):
+    """The stacks by their names in CloudFormation: artifact and tags."""
+    return {a["properties"].get("stackName", key): (key, a["properties"]["tags"]) for key, a in assembly.stacks.items()}
+
+
+def without_permissions(assembly, stack):
+    """Logical ids to types, of all but rights to invoke."""
+    return {key: kind for key, kind in kinds(assembly, stack).items() if kind != "AWS::Lambda::Permission"}
 
 
 def kinds(assembly, stack):

@@ -3,10 +3,14 @@
 import json
 
 import pytest
-from aws_cdk import Environment, Stack
-from aws_cdk import aws_lambda as lambda_
+from aws_cdk import Environment, Stack, Validations
+from aws_cdk import aws_iam as iam
+from builders import ROOT
+from cdk_nag import AwsSolutionsChecks
+from cfnlint.api import ManualArgs, lint
 from policies import Request, is_allowed, text_of
 
+from caribou.constructs.acknowledge import acknowledge
 from caribou.model.project.workflow import MANIFEST
 from caribou.model.template_contract import Tag
 from caribou.stacks import add_workflows
@@ -45,19 +49,16 @@ class Shop:
         manifest = root / "workflows" / "city_tour" / MANIFEST
         manifest.write_text(manifest.read_text() + SETTINGS)
         self.tour = add_workflows(app, root, now=now)["city_tour"]
-        self.starter = lambda_.Function(
-            Stack(app, "Shop", env=Environment(region="eu-west-1")),
-            "Starter",
-            code=lambda_.Code.from_inline("def handle(event, context): ..."),
-            handler="index.handle",
-            runtime=lambda_.Runtime.PYTHON_3_13,
-        )
-        self.tour.grant_start(self.starter)
+        shop = Stack(app, "Shop", env=Environment(region="eu-west-1"))
+        starter = iam.Role(shop, "Starter", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        self.tour.grant_start(starter)
+        acknowledge(starter, {"AwsSolutions-IAM5[Action::kms:GenerateDataKey*]": "as SNS asks for it"})
+        Validations.of(app).add_plugins(AwsSolutionsChecks(app))
 
 
 @pytest.fixture(scope="module")
 def shop(new_app, new_project, now, solved, assembly_of):
-    """Such an app, synthesised with a node in us-west-2."""
+    """Such an app, synthesised with a node in us-west-2, at which cdk-nag finds nothing."""
     root = new_project("city_tour")
     placement = root / "workflows" / "city_tour" / ".caribou" / "placement.json"
     app = new_app(**{"@aws-cdk/core:permissionsBoundary": {"name": "theirs"}})
@@ -170,3 +171,34 @@ def test_stacks_when_the_manifest_has_tags_then_they_stand_beside_ours(shop):
         assert set(tags[stack]) == {*Tag, "team", "caribou-like"}
         assert (tags[stack]["team"], tags[stack][Tag.WORKFLOW]) == ("tours", "city_tour")
     assert "team" not in tags["CaribouControlPlane"]
+
+
+@pytest.mark.slow
+def test_templates_when_the_manifest_has_all_of_it_then_nothing_is_found_in_them(shop):
+    """By cfn-lint; cdk-nag, which looked while they were made, would have stopped them."""
+    for stack in (HOME_STACK, WEST_STACK):
+        found = lint(shop.text(stack), config=ManualArgs(regions=[*REGIONS]))
+        assert {match.rule.id for match in found} <= {"W3005"}  # test_lint.py says why
+
+
+def test_key_policy_when_the_page_shows_one_then_it_lets_in_every_service_that_the_templates_do(shop):
+    """Those that may publish to topics and send to queues, and CloudWatch Logs."""
+    page = (ROOT / "docs" / "existing-cdk-app.md").read_text()
+    policy = json.loads(page.partition("```json key-policy.json\n")[2].partition("```")[0])
+    let_in = {service for s in policy["Statement"] for service in services_of(s)}
+    writers = {
+        service
+        for stack in (HOME_STACK, WEST_STACK)
+        for kind in ("AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy")
+        for properties in shop.properties(stack, kind)
+        for statement in properties["PolicyDocument"]["Statement"]
+        for service in services_of(statement)
+    }
+    assert writers == {"sns.amazonaws.com", "events.amazonaws.com", "s3.amazonaws.com"}
+    assert let_in == writers | {"logs.us-east-1.amazonaws.com"}
+
+
+def services_of(statement):
+    """The services that a statement lets in."""
+    principal = statement["Principal"]
+    return listed(principal.get("Service", [])) if isinstance(principal, dict) else []
