@@ -11,7 +11,7 @@ from aws_cdk import Stack
 from constructs import Construct, IConstruct
 
 from caribou.model.errors import CaribouError, InvalidInputError
-from caribou.model.names import checked_control_region, checked_stage
+from caribou.model.names import CONTROL_PLANE_STACK_ID, checked_control_region, checked_stage, workflow_stack_id
 from caribou.model.project.placement_choice import committed
 from caribou.stacks.app import (
     add_control_plane,
@@ -60,25 +60,36 @@ class _Adding:
     def all(self, *, control_plane: bool) -> dict[str, WorkflowStacks]:
         context, added = self._context, dict[str, WorkflowStacks]()
         if control_plane:
-            self._refuse_twice(add_control_plane(self._scope, context))
+            self._refuse_same_id(CONTROL_PLANE_STACK_ID)
+            self._refuse_same_name(add_control_plane(self._scope, context))
         asked = asked_workflow(self._root, context)
         for workflow in read_workflows(checked_folders(self._root), None):
             is_asked = asked in {None, workflow.name}
             placement = placement_of(workflow, context, self._root, self._now) if is_asked else committed(workflow)
+            self._refuse_same_id(workflow_stack_id(workflow.name))
             stacks = added[workflow.name] = add_placed(self._scope, workflow, placement, context, self._now)
-            self._refuse_twice(stacks.home)
+            self._refuse_same_name(stacks.home)
         return added
 
-    def _refuse_twice(self, stack: Stack) -> None:
+    def _refuse_same_id(self, construct_id: str) -> None:
+        """Raise InvalidInputError if the scope has such a construct: it was given to `add_workflows` before."""
+        if (there := self._scope.node.try_find_child(construct_id)) is not None:
+            raise _second(there.node.path, "added before")
+
+    def _refuse_same_name(self, stack: Stack) -> None:
         """Raise InvalidInputError if the app had a stack of that name for that account and region: one would win."""
         if (other := self._there.get(_identity(stack))) is not None:
-            raise InvalidInputError(
-                f"is a second stack of the name {stack.stack_name} in one account and region",
-                where=stack.node.path,
-                found=f"the other is {other}",
-                fix='give each call of add_workflows a stage of its own, as in stage="beta", or each cdk.Stage an '
-                "account; where it is the control plane alone, say control_plane=False in one of them",
-            )
+            raise _second(stack.node.path, f"{other} is called {stack.stack_name} too")
+
+
+def _second(path: str, found: str) -> InvalidInputError:
+    return InvalidInputError(
+        "is a second stack of its name in one account and region",
+        where=path,
+        found=found,
+        fix='give each call of add_workflows a stage of its own, as in stage="beta", or each cdk.Stage an account; '
+        "where it is the control plane alone, say control_plane=False in one of them",
+    )
 
 
 def _context(scope: Construct, stage: str | None, control_region: str | None) -> Context:

@@ -8,6 +8,7 @@ from aws_cdk import aws_kms as kms
 
 from caribou.constructs.surroundings import Surroundings
 from caribou.model.manifest import Manifest
+from caribou.model.regions import KNOWN_REGIONS
 
 
 def surroundings_in(stack: Stack, manifest: Manifest, region: str) -> Surroundings:
@@ -15,7 +16,9 @@ def surroundings_in(stack: Stack, manifest: Manifest, region: str) -> Surroundin
     _limit(stack, manifest.permissions_boundary)
     arn = manifest.kms_key.get(region)
     key = None if arn is None else kms.Key.from_key_arn(stack, "CustomerKey", arn)
-    return Surroundings(key, manifest.vpc.get(region), tuple(manifest.kms_key.values()))
+    allowed = manifest.allowed_regions(KNOWN_REGIONS)
+    all_keys = tuple(arn for of_region, arn in manifest.kms_key.items() if of_region in allowed)
+    return Surroundings(key, manifest.vpc.get(region), all_keys)
 
 
 def _limit(stack: Stack, boundary: str | None) -> None:

@@ -140,9 +140,21 @@ def test_workflows_when_two_stages_would_have_the_same_stacks_then_one_message_s
         add_workflows(Stage(app, "Second"), project, now=now, stage="beta")
     assert ended.value.code == 2
     said = capsys.readouterr().err
-    assert "Second/CaribouControlPlane: is a second stack of the name beta-CaribouControlPlane" in said
-    assert "the other is Beta/CaribouControlPlane" in said
+    assert "Second/CaribouControlPlane: is a second stack of its name in one account and region" in said
+    assert "found: Beta/CaribouControlPlane is called beta-CaribouControlPlane too" in said
     assert "To fix: give each call of add_workflows a stage of its own" in said
+
+
+def test_workflows_when_they_are_added_twice_then_one_message_says_so(new_app, project, now, capsys):
+    """Before the CDK has a say, which would be a traceback; without the control plane it is the workflow."""
+    app = new_app()
+    add_workflows(app, project, now=now)
+    for control_plane in (True, False):
+        with pytest.raises(SystemExit):
+            add_workflows(app, project, now=now, control_plane=control_plane)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("CaribouControlPlane: is a second stack")
+    assert second.startswith("Workflow-city_tour: is a second stack")
 
 
 def test_workflows_when_the_stage_is_no_name_for_one_then_one_message_says_so(new_app, project, now, capsys):

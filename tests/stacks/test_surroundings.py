@@ -18,12 +18,14 @@ from caribou.stacks import add_workflows
 ACCOUNT, HOME, WEST = "111122223333", "us-east-1", "us-west-2"
 REGIONS = (HOME, WEST, "ca-central-1", "eu-west-1")
 KEYS = {r: f"arn:aws:kms:{r}:{ACCOUNT}:key/1234abcd-0000-4000-8000-00000000000{i}" for i, r in enumerate(REGIONS)}
+UNUSED = {"eu-west-3": f"arn:aws:kms:eu-west-3:{ACCOUNT}:key/1234abcd-0000-4000-8000-000000000009"}
+"""The key of a region in which no function may run: nobody gets it."""
 VPC = "".join(
     f"    {r}: {{subnet_ids: [subnet-0000000{i}, subnet-1000000{i}], security_group_ids: [sg-0000000{i}]}}\n"
     for i, r in enumerate(REGIONS)
 )
 SETTINGS = f"""  kms_key:
-{"".join(f"    {region}: {arn}" + chr(10) for region, arn in KEYS.items())}  vpc:
+{"".join(f"    {region}: {arn}" + chr(10) for region, arn in {**KEYS, **UNUSED}.items())}  vpc:
 {VPC}  permissions_boundary: team/limits
   tags: {{team: tours, caribou-like: "no"}}
 """
