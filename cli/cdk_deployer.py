@@ -11,10 +11,10 @@ from pathlib import Path
 
 from caribou.cli.cdk_run import run_cdk
 from caribou.cli.cdk_stages import paths_in_stages
-from caribou.cli.project import stage
+from caribou.cli.project import asked_stage, stage
 from caribou.control.deploy.planning import DeployRequest
 from caribou.model.errors import OperationFailedError
-from caribou.model.names import CONTROL_PLANE_STACK_ID, stack_name, workflow_stack_id
+from caribou.model.names import CONTROL_PLANE_STACK_ID, STAGE_KEY, stack_name, workflow_stack_id
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class CdkDeployer:
 
     def deploy(self, request: DeployRequest) -> None:
         """Run `cdk deploy` to its end. Raises OperationFailedError with the end of its output."""
-        arguments = arguments_of(request)
+        arguments = [*arguments_of(request), *stage_arguments()]
         log = _log(self.root, request.workflow or "all")
         self.notify(f"cdk {' '.join(arguments)}\n  its output: {log}")
         with tempfile.TemporaryDirectory(prefix="caribou-cdk-") as assembly:  # cdk.out may be in use by another cdk
@@ -46,6 +46,12 @@ class CdkDeployer:
             run_cdk([paths.get(word, word) for word in arguments], root=self.root, log=log)
         elif failure is not None:
             raise failure
+
+
+def stage_arguments() -> list[str]:
+    """What hands the CDK's app the stage that this command was asked for; none if that is the one in `cdk.json`."""
+    asked = asked_stage()
+    return [] if asked is None else ["-c", f"{STAGE_KEY}={asked.name}"]
 
 
 def _log(root: Path, what: str) -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 from caribou.local.processes import end_group
 from caribou.local.tools import cdk_command, cdk_env
 from caribou.model.errors import OperationFailedError
+from caribou.model.template_contract import STAGE_VARIABLE
 
 _TAIL_LINES = 15
 _END_LIMIT_S = 5.0
@@ -35,7 +36,7 @@ def run_cdk(arguments: Sequence[str], *, root: Path, log: Path) -> None:
         process = subprocess.Popen(
             [*cdk_command(), *arguments],
             cwd=root,
-            env=cdk_env(os.environ),
+            env={name: value for name, value in cdk_env(os.environ).items() if name != STAGE_VARIABLE},  # said by -c
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

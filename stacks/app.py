@@ -60,13 +60,20 @@ def add_stacks(app: App, root: Path, now: datetime) -> None:
     context = read_context(app)
     folders = checked_folders(root)
     add_control_plane(app, context)
-    for workflow in read_workflows(folders, asked_workflow(root, context)):
+    for workflow in read_workflows(folders, asked_workflow(root, context), context.settings.stage):
         add_placed(app, workflow, placement_of(workflow, context, root, now), context, now)
 
 
 def add_control_plane(scope: Construct, context: Context) -> ControlPlaneStack:
     """Add the stack of the control plane."""
-    return ControlPlaneStack(scope, stage=context.stage, control_region=context.control_region, sources=context.sources)
+    settings = context.settings
+    return ControlPlaneStack(
+        scope,
+        stage=settings.stage,
+        control_region=settings.control_region,
+        sources=context.sources,
+        account=settings.account,
+    )
 
 
 def checked_folders(root: Path) -> dict[str, Path]:
@@ -81,8 +88,8 @@ def add_placed(
 ) -> WorkflowStacks:
     """Add the stacks of a workflow with a placement, and warnings of both."""
     refuse_reserved_name(workflow.name, f"workflows/{workflow.name}")
-    refuse_long_names(workflow, context.stage)
-    stacks = add_workflow(scope, Deployment(workflow, placement, context.stage, context.control_region))
+    refuse_long_names(workflow, context.settings.stage)
+    stacks = add_workflow(scope, _deployment(workflow, placement, context))
     _warn(stacks.home, workflow, placement, now)
     return stacks
 
@@ -114,15 +121,22 @@ def _warn(stack: Stack, workflow: Workflow, placement: Placement, now: datetime)
         )
 
 
-def read_workflows(folders: Mapping[str, Path], only: str | None) -> Iterable[Workflow]:
-    """The workflows in some folders, or only the one of a name. Raises InvalidInputError if there is none."""
+def _deployment(workflow: Workflow, placement: Placement, context: Context) -> Deployment:
+    settings = context.settings
+    return Deployment(
+        workflow, placement, settings.stage, settings.control_region, settings.project_id, settings.account
+    )
+
+
+def read_workflows(folders: Mapping[str, Path], only: str | None, stage: str) -> Iterable[Workflow]:
+    """The workflows in some folders at a stage, or only the one of a name. InvalidInputError if there is none."""
     if only is None:
-        return [read_workflow(folder) for folder in folders.values()]
+        return [read_workflow(folder, stage) for folder in folders.values()]
     if only not in folders:
         raise InvalidInputError(
             "is no workflow of this project", where=only, fix=f"use one of {', '.join(folders) or 'workflows/<name>/'}"
         )
-    return [read_workflow(folders[only])]
+    return [read_workflow(folders[only], stage)]
 
 
 def asked_workflow(root: Path, context: Context) -> str | None:

@@ -11,8 +11,9 @@ from aws_cdk import Stack
 from constructs import Construct, IConstruct
 
 from caribou.model.errors import CaribouError, InvalidInputError
-from caribou.model.names import CONTROL_PLANE_STACK_ID, checked_control_region, checked_stage, workflow_stack_id
+from caribou.model.names import CONTROL_PLANE_STACK_ID, checked_control_region, workflow_stack_id
 from caribou.model.project.placement_choice import committed
+from caribou.model.project.settings import AskedStage
 from caribou.stacks.app import (
     add_control_plane,
     add_placed,
@@ -63,7 +64,7 @@ class _Adding:
             self._refuse_same_id(CONTROL_PLANE_STACK_ID)
             self._refuse_same_name(add_control_plane(self._scope, context))
         asked = asked_workflow(self._root, context)
-        for workflow in read_workflows(checked_folders(self._root), None):
+        for workflow in read_workflows(checked_folders(self._root), None, context.settings.stage):
             is_asked = asked in {None, workflow.name}
             placement = placement_of(workflow, context, self._root, self._now) if is_asked else committed(workflow)
             self._refuse_same_id(workflow_stack_id(workflow.name))
@@ -93,13 +94,11 @@ def _second(path: str, found: str) -> InvalidInputError:
 
 
 def _context(scope: Construct, stage: str | None, control_region: str | None) -> Context:
-    context = read_context(scope)
-    if stage is not None:
-        context = replace(context, stage=checked_stage(stage, "add_workflows: stage"))
-    if control_region is not None:
-        region = checked_control_region(control_region, "add_workflows: control_region")
-        context = replace(context, control_region=region)
-    return context
+    context = read_context(scope, None if stage is None else AskedStage(stage, "add_workflows: stage"))
+    if control_region is None:
+        return context
+    region = checked_control_region(control_region, "add_workflows: control_region")
+    return replace(context, settings=replace(context.settings, control_region=region))
 
 
 def _identity(stack: Stack) -> tuple[str, str, str]:

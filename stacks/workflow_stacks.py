@@ -43,17 +43,22 @@ from caribou.model.template_contract import (
 )
 from caribou.runtime.settings import bundle_text
 from caribou.stacks.surroundings import surroundings_in
-from caribou.stacks.tags import stack_tags
+from caribou.stacks.tags import mark, stack_tags
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """A workflow with the placement that it is deployed with, at a stage."""
+    """A workflow with the placement that it is deployed with, at a stage.
+
+    The project's id, and the account that it may be deployed to, are None where `cdk.json` does not name them.
+    """
 
     workflow: Workflow
     placement: Placement
     stage: str
     control_region: str
+    project_id: str | None = None
+    account: str | None = None
 
     @property
     def names(self) -> WorkflowNames:
@@ -169,6 +174,7 @@ class WorkflowStack(_FunctionsStack):
         sweeper = ScheduledFunction(self, "Sweeper", deployment.sweeper_props(code, around))
         CfnOutput(self, Output.SWEEPER, value=sweeper.function.function_name)
         self._publish(deployment.placement, deployment.workflow.graph)
+        _mark(self, deployment, StackRole.HOME)
 
     def _publish(self, placement: Placement, graph: Graph) -> None:
         """Say in outputs where runs start, and in outputs and metadata which placement is deployed.
@@ -207,6 +213,7 @@ class RegionStack(_FunctionsStack):
             props = deployment.function_props(function, code, around)
             self.made[function] = WorkflowFunction(self, _function_id(function), props)
         CfnOutput(self, Output.HOME_REGION, value=deployment.workflow.manifest.home_region)
+        _mark(self, deployment, StackRole.REGION)
 
 
 class RegistrationStack(Stack):
@@ -223,6 +230,11 @@ class RegistrationStack(Stack):
         workflow = deployment.workflow
         graph, manifest = workflow.graph, workflow.manifest
         RegistrationParameter(self, "Registration", names=deployment.names, graph=graph, manifest=manifest)
+        _mark(self, deployment, StackRole.REGISTRATION)
+
+
+def _mark(stack: Stack, deployment: Deployment, role: StackRole) -> None:
+    mark(stack, deployment.stage, role, deployment.workflow.name, deployment.project_id)
 
 
 def _function_id(function: str) -> str:
@@ -234,7 +246,7 @@ def _stack_props(deployment: Deployment, part: str | None, region: str, role: St
     return {
         "tags": {**deployment.workflow.manifest.tags, **stack_tags(deployment.stage, role, deployment.workflow.name)},
         "stack_name": stack_name(workflow_stack_id(deployment.workflow.name, part), deployment.stage),
-        "env": Environment(region=region),
+        "env": Environment(account=deployment.account, region=region),
         "cross_region_references": False,
         "suppress_template_indentation": True,
     }
