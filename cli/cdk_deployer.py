@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from caribou.cli.cdk_run import run_cdk
-from caribou.cli.project import asked_stage
+from caribou.cli.cdk_stages import paths_in_stages
+from caribou.cli.project import asked_stage, stage
 from caribou.control.deploy.planning import DeployRequest
-from caribou.model.names import CONTROL_PLANE_STACK_ID, STAGE_KEY, workflow_stack_id
+from caribou.model.errors import OperationFailedError
+from caribou.model.names import CONTROL_PLANE_STACK_ID, STAGE_KEY, stack_name, workflow_stack_id
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,22 @@ class CdkDeployer:
         log = _log(self.root, request.workflow or "all")
         self.notify(f"cdk {' '.join(arguments)}\n  its output: {log}")
         with tempfile.TemporaryDirectory(prefix="caribou-cdk-") as assembly:  # cdk.out may be in use by another cdk
-            run_cdk([*arguments, "--output", assembly], root=self.root, log=log)
+            self._run([*arguments, "--output", assembly], request, Path(assembly), log)
+
+    def _run(self, arguments: list[str], request: DeployRequest, assembly: Path, log: Path) -> None:
+        """Run the CLI; and again, by paths, for stacks that the app has in a Stage, where their ids select nothing."""
+        failure: OperationFailedError | None = None
+        try:
+            run_cdk(arguments, root=self.root, log=log)
+        except OperationFailedError as error:
+            failure = error
+        names = {construct_id: stack_name(construct_id, stage(self.root)) for construct_id in stacks_of(request)}
+        paths = paths_in_stages(assembly, names)
+        if paths:
+            self.notify(f"cdk deploy {' '.join(paths.values())}: the app has them in a Stage")
+            run_cdk([paths.get(word, word) for word in arguments], root=self.root, log=log)
+        elif failure is not None:
+            raise failure
 
     def check(self, request: DeployRequest) -> None:
         """Build and synthesise what `deploy` would deploy. Raises CaribouError for what is refused, or fails."""
@@ -53,13 +70,17 @@ def _log(root: Path, what: str) -> Path:
     return root / "cdk.out" / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{what}-{os.getpid()}.log"
 
 
+def stacks_of(request: DeployRequest) -> list[str]:
+    """The construct ids of the stacks that are requested; none if that is everything."""
+    if request.workflow is None:
+        return []
+    control = [CONTROL_PLANE_STACK_ID] if request.control_plane else []
+    return [*control, workflow_stack_id(request.workflow)]
+
+
 def arguments_of(request: DeployRequest) -> list[str]:
     """The CDK CLI's arguments."""
-    if request.workflow is None:
-        stacks = ["--all"]
-    else:
-        control = [CONTROL_PLANE_STACK_ID] if request.control_plane else []
-        stacks = [*control, workflow_stack_id(request.workflow)]
+    stacks = stacks_of(request) or ["--all"]
     adopt = ["--import-existing-resources"] if request.adopt else []
     return ["deploy", *stacks, *context_of(request), "--require-approval", "never", "--concurrency", "4", *adopt]
 
