@@ -11,9 +11,11 @@ from pathlib import Path
 
 from caribou.cli.cdk_progress import changed_nothing, shown_progress
 from caribou.cli.cdk_run import run_cdk
-from caribou.cli.project import asked_stage
+from caribou.cli.cdk_stages import paths_in_stages
+from caribou.cli.project import asked_stage, stage
 from caribou.control.deploy.planning import DeployRequest
-from caribou.model.names import CONTROL_PLANE_STACK_ID, STAGE_KEY, workflow_stack_id
+from caribou.model.errors import OperationFailedError
+from caribou.model.names import CONTROL_PLANE_STACK_ID, STAGE_KEY, stack_name, workflow_stack_id
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,29 @@ class CdkDeployer:
         arguments = [*arguments_of(request), *stage_arguments()]
         log = _log(self.root, request.workflow or "all")
         self.notify(f"cdk {' '.join(arguments)}\n  its output: {log}")
-        with tempfile.TemporaryDirectory(prefix="caribou-cdk-") as assembly, shown_progress(log, "Synthesising"):
-            run_cdk([*arguments, "--output", assembly], root=self.root, log=log)  # cdk.out may be in use by another cdk
+        with tempfile.TemporaryDirectory(prefix="caribou-cdk-") as assembly:  # cdk.out may be in use by another cdk
+            self._run([*arguments, "--output", assembly], request, Path(assembly), log)
         if changed_nothing(log):
             self.notify("nothing to change: every stack is as it should be")
+
+    def _run(self, arguments: list[str], request: DeployRequest, assembly: Path, log: Path) -> None:
+        """Run the CLI; and again, by paths, for stacks that the app has in a Stage, where their ids select nothing."""
+        failure: OperationFailedError | None = None
+        try:
+            self._cdk(arguments, log)
+        except OperationFailedError as error:
+            failure = error
+        names = {construct_id: stack_name(construct_id, stage(self.root)) for construct_id in stacks_of(request)}
+        paths = paths_in_stages(assembly, names)
+        if paths:
+            self.notify(f"cdk deploy {' '.join(paths.values())}: the app has them in a Stage")
+            self._cdk([paths.get(word, word) for word in arguments], log)
+        elif failure is not None:
+            raise failure
+
+    def _cdk(self, arguments: list[str], log: Path) -> None:
+        with shown_progress(log, "Synthesising"):
+            run_cdk(arguments, root=self.root, log=log)
 
     def check(self, request: DeployRequest) -> None:
         """Build and synthesise what `deploy` would deploy. Raises CaribouError for what is refused, or fails."""
@@ -56,13 +77,17 @@ def _log(root: Path, what: str) -> Path:
     return root / "cdk.out" / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{what}-{os.getpid()}.log"
 
 
+def stacks_of(request: DeployRequest) -> list[str]:
+    """The construct ids of the stacks that are requested; none if that is everything."""
+    if request.workflow is None:
+        return []
+    control = [CONTROL_PLANE_STACK_ID] if request.control_plane else []
+    return [*control, workflow_stack_id(request.workflow)]
+
+
 def arguments_of(request: DeployRequest) -> list[str]:
     """The CDK CLI's arguments."""
-    if request.workflow is None:
-        stacks = ["--all"]
-    else:
-        control = [CONTROL_PLANE_STACK_ID] if request.control_plane else []
-        stacks = [*control, workflow_stack_id(request.workflow)]
+    stacks = stacks_of(request) or ["--all"]
     adopt = ["--import-existing-resources"] if request.adopt else []
     return ["deploy", *stacks, *context_of(request), "--require-approval", "never", "--concurrency", "4", *adopt]
 

@@ -14,8 +14,11 @@ from aws_cdk import aws_scheduler_targets as targets
 from constructs import Construct
 
 from caribou.constructs.acknowledge import acknowledge, acknowledge_wildcards
+from caribou.constructs.customer_key import allow_use
 from caribou.constructs.naming import allow_logging
+from caribou.constructs.network import allow_attaching, attach
 from caribou.constructs.own_roles import tag
+from caribou.constructs.surroundings import NOTHING, Surroundings
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class ScheduledProps:
     name: str | None = None
     description: str | None = None
     role_tags: Mapping[str, str] = field(default_factory=dict)
+    around: Surroundings = NOTHING
 
 
 class ScheduledFunction(Construct):
@@ -67,13 +71,16 @@ class ScheduledFunction(Construct):
             "Log",
             log_group_name=None if name is None else f"/aws/lambda/{name}",
             retention=self._props.retention,
+            encryption_key=self._props.around.key,
             removal_policy=RemovalPolicy.DESTROY,
         )
 
     def _role(self) -> iam.Role:
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         tag(role, self._props.role_tags)
-        statements = [allow_logging(self.log_group), *self._props.statements]
+        around = self._props.around
+        attaching = allow_attaching() if around.network else []
+        statements = [allow_logging(self.log_group), *self._props.statements, *allow_use(around.all_keys), *attaching]
         for statement in statements:
             role.add_to_policy(statement)
         acknowledge_wildcards(role, statements, self._props.why_wildcards)
@@ -92,10 +99,12 @@ class ScheduledFunction(Construct):
             timeout=props.timeout,
             memory_size=props.memory_mb,
             environment=dict(props.environment),
+            environment_encryption=props.around.key,
             log_group=self.log_group,
             role=self.role,
             description=props.description,
         )
+        attach(function, props.around.network)
         acknowledge(function, {"AwsSolutions-L1": props.why_runtime})
         if props.retries is not None or props.max_age is not None:
             function.configure_async_invoke(retry_attempts=props.retries, max_event_age=props.max_age)

@@ -38,6 +38,7 @@ def sweeper_props(props: FunctionProps) -> ScheduledProps:
         max_age=Duration.minutes(1),
         description="Sends again or parks what Lambda gave up, and ends runs that are past their deadline",
         role_tags=tags_of_roles(props.role.names),
+        around=props.role.around,
     )
 
 

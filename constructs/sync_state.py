@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from aws_cdk import Aws, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from caribou.constructs.acknowledge import acknowledge
+from caribou.constructs.customer_key import of_bucket, of_table
 from caribou.model.names import WorkflowNames
 
 _PAYLOAD_DAYS = 14  # as long as claims and sync state live (caribou.runtime.aws)
@@ -19,7 +21,9 @@ class SyncState(Construct):
     `keep` says whether they outlive their stack: home's do, a region's go when it is retired.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, names: WorkflowNames, keep: bool) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, names: WorkflowNames, keep: bool, key: kms.IKey | None = None
+    ) -> None:
         super().__init__(scope, construct_id)
         removal = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if keep else RemovalPolicy.DESTROY
         self.table = dynamodb.Table(
@@ -31,6 +35,7 @@ class SyncState(Construct):
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             time_to_live_attribute="expires",
             removal_policy=removal,
+            **of_table(key),
         )
         acknowledge(self.table, {"AwsSolutions-DDB3": "an older state of running runs would fire sync nodes again"})
         self.bucket = s3.Bucket(
@@ -39,7 +44,7 @@ class SyncState(Construct):
             bucket_name=names.payload_bucket(Aws.ACCOUNT_ID, Stack.of(self).region),
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             enforce_ssl=True,
-            encryption=s3.BucketEncryption.S3_MANAGED,
+            **of_bucket(key),
             lifecycle_rules=[
                 s3.LifecycleRule(
                     expiration=Duration.days(_PAYLOAD_DAYS), abort_incomplete_multipart_upload_after=Duration.days(1)

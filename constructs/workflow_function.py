@@ -16,6 +16,8 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from caribou.constructs.acknowledge import acknowledge
+from caribou.constructs.customer_key import encrypt_queue
+from caribou.constructs.network import attach
 from caribou.constructs.own_roles import deny_all_others
 from caribou.constructs.workflow_role import RoleProps, WorkflowRole
 from caribou.model.graph import Graph
@@ -90,6 +92,7 @@ class WorkflowFunction(Construct):
             "Log",
             log_group_name=self._props.role.names.log_group(self._props.role.function),
             retention=RETENTIONS[self._props.log_retention_days],
+            encryption_key=self._props.role.around.key,
             removal_policy=RemovalPolicy.DESTROY,
         )
 
@@ -104,6 +107,7 @@ class WorkflowFunction(Construct):
             retention_period=Duration.days(14),
             max_message_size_bytes=_MAX_MESSAGE_BYTES,
         )
+        encrypt_queue(queue, self._props.role.around.key)
         acknowledge(queue, {"AwsSolutions-SQS3": "it is itself where a function's and a subscription's failures end"})
         return queue
 
@@ -120,11 +124,13 @@ class WorkflowFunction(Construct):
             timeout=Duration.seconds(props.timeout_s),
             memory_size=props.memory_mb,
             environment=dict(props.environment),
+            environment_encryption=props.role.around.key,
             layers=list(props.layers),
             log_group=self.log_group,
             role=WorkflowRole(self, "Permissions", props.role, self.log_group).role,
             recursive_loop=_recursive_loop(props.role.graph, props.role.function),
         )
+        attach(function, props.role.around.network)
         acknowledge(function, {"AwsSolutions-L1": "the manifest chooses the Python that its requirements are for"})
         function.configure_async_invoke(
             retry_attempts=RETRIES,
@@ -136,7 +142,13 @@ class WorkflowFunction(Construct):
     def _topic(self) -> sns.Topic:
         """The topic, to which the workflow's own roles publish, and nobody else: what comes through it is believed."""
         names = self._props.role.names
-        topic = sns.Topic(self, "Topic", topic_name=names.topic(self._props.role.function), enforce_ssl=True)
+        topic = sns.Topic(
+            self,
+            "Topic",
+            topic_name=names.topic(self._props.role.function),
+            enforce_ssl=True,
+            master_key=self._props.role.around.key,
+        )
         allow_account(topic)
         for statement in deny_all_others(names, ["sns:Publish"], topic.topic_arn):
             topic.add_to_resource_policy(statement)

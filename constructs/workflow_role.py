@@ -12,6 +12,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from caribou.constructs.acknowledge import WILDCARD_RULE, acknowledge, acknowledge_wildcards
+from caribou.constructs.customer_key import allow_use
 from caribou.constructs.naming import (
     OF_THIS_ACCOUNT,
     allow_in_regions,
@@ -20,7 +21,9 @@ from caribou.constructs.naming import (
     with_attributes,
     with_leading_keys,
 )
+from caribou.constructs.network import allow_attaching
 from caribou.constructs.own_roles import tag, tags_of_roles
+from caribou.constructs.surroundings import NOTHING, Surroundings
 from caribou.model.graph import Graph
 from caribou.model.names import WorkflowNames
 from caribou.model.template_contract import NODES_WRITE, RESULT_ATTRIBUTE
@@ -42,6 +45,7 @@ class RoleProps:
     home_region: str
     regions: tuple[str, ...]
     user_policy: dict[str, Any] | None = None
+    around: Surroundings = NOTHING
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -56,7 +60,7 @@ class WorkflowRole(Construct):
         super().__init__(scope, construct_id)
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         tag(self.role, tags_of_roles(props.names))
-        ours = (allow_logging(log_group), *_publish(props), *_state(props))
+        ours = (allow_logging(log_group), *_publish(props), *_state(props), *_around(props))
         theirs = [iam.PolicyStatement.from_json(s) for s in (props.user_policy or {}).get("Statement", ())]
         for statement in (*ours, *theirs):
             self.role.add_to_policy(statement)
@@ -84,6 +88,12 @@ def functions_started_by(function: str, graph: Graph) -> tuple[str, ...]:
 def _publish(props: RoleProps) -> list[iam.PolicyStatement]:
     topics = [arn("sns", props.names.topic(f)) for f in functions_started_by(props.function, props.graph)]
     return [allow_in_regions(["sns:Publish"], topics, props.regions)] if topics else []
+
+
+def _around(props: RoleProps) -> list[iam.PolicyStatement]:
+    """The customer's keys, of every region that the function sends to, and its network, if the manifest names any."""
+    own_arn = arn("lambda", f"function:{props.names.function(props.function)}")
+    return [*allow_use(props.around.all_keys), *(allow_attaching(own_arn) if props.around.network else ())]
 
 
 def _state(props: RoleProps) -> list[iam.PolicyStatement]:

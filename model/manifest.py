@@ -72,12 +72,21 @@ class ExternalData:
 
 
 @dataclass(frozen=True, slots=True)
+class Network:
+    """Where functions are attached to a VPC of a region: ids of its subnets and security groups."""
+
+    subnet_ids: tuple[str, ...]
+    security_group_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """A workflow's manifest. `functions` has the settings of each registered function, overrides applied.
 
     `hard` limits bound the tail, `soft` ones the mean, by metric. `placement_days` is how long a solved placement is
     valid. `robust`: carbon counts as in the worst corner of what is assumed. `alarm_topic` is the ARN of the topic, at
-    home, that alarms go to. The defaults here are those of the file.
+    home, that alarms go to. `vpc` and `kms_key` are by region: they are empty, or name every region that is allowed.
+    The defaults here are those of the file.
     """
 
     workflow_name: str
@@ -97,6 +106,10 @@ class Manifest:
     placement_days: int = 7
     log_retention_days: int = 30
     alarm_topic: str | None = None
+    vpc: Mapping[str, Network] = field(default_factory=dict)
+    kms_key: Mapping[str, str] = field(default_factory=dict)
+    permissions_boundary: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def regions_of(self, function: str, known: Iterable[str]) -> tuple[str, ...]:
         """The regions that a function may run in, among the known ones; home is always one of them."""

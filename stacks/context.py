@@ -35,13 +35,13 @@ class Context:
     alarm_topics: Mapping[str, str]
 
 
-def read_context(scope: Construct) -> Context:
-    """The context of a construct, such as the app.
+def read_context(scope: Construct, asked: AskedStage | None = None) -> Context:
+    """The context of a construct, such as the app; at the stage that is asked for, if the app itself asks for one.
 
     Raises InvalidInputError for a key of ours that does not exist, or for a wrong value.
     """
     given = scope.node.get_all_context()
-    settings = settings_of(given, _WHERE, _asked_stage(given))
+    settings = settings_of(given, _WHERE, asked or _asked_stage(given))
     sources = {kind: _source(kind, given) for kind in KINDS}
     named = _text(given, ALARM_TOPIC_KEY)
     topics = {} if named is None else topics_by_region(named, f"{_WHERE}{ALARM_TOPIC_KEY}")

@@ -140,6 +140,7 @@ class ControlPlaneStack(Stack):
             iam.PolicyStatement(actions=["dynamodb:Query"], resources=[self.facts.table_arn]),
             iam.PolicyStatement(actions=["logs:DescribeLogGroups"], resources=[any_log]),
             iam.PolicyStatement(actions=["logs:FilterLogEvents"], resources=[logs, f"{logs}:*"]),
+            _read_encrypted(logs),
             iam.PolicyStatement(actions=["ssm:GetParametersByPath"], resources=[parameters]),
         )
 
@@ -155,6 +156,17 @@ def collector_bundle() -> Bundle:
 
 def _handler(collector: str) -> str:
     return f"caribou.collectors.handlers.{collector}_handler"
+
+
+def _read_encrypted(logs: str) -> iam.PolicyStatement:
+    """Logs under a key of a workflow's owner: any key of the account, by way of CloudWatch Logs, for these alone."""
+    return iam.PolicyStatement(
+        actions=["kms:Decrypt"],
+        resources=[arn("kms", "key/*")],
+        conditions={
+            "StringLike": {"kms:ViaService": "logs.*.amazonaws.com", "kms:EncryptionContext:aws:logs:arn": logs}
+        },
+    )
 
 
 def _write_facts(table: dynamodb.Table, kind: str) -> iam.PolicyStatement:

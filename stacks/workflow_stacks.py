@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from aws_cdk import Aws, CfnOutput, Environment, Stack
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from caribou.constructs.alarms import Alarms, workflow_alarms
@@ -21,6 +23,7 @@ from caribou.constructs.run_starts import count_starts
 from caribou.constructs.run_state import RunState
 from caribou.constructs.scheduled_function import ScheduledFunction, ScheduledProps
 from caribou.constructs.start_topic import StartTopic
+from caribou.constructs.surroundings import Surroundings
 from caribou.constructs.sweeper import sweeper_props
 from caribou.constructs.sync_state import SyncState
 from caribou.constructs.workflow_function import FunctionProps, WorkflowFunction
@@ -42,6 +45,7 @@ from caribou.model.template_contract import (
     StackRole,
 )
 from caribou.runtime.settings import bundle_text
+from caribou.stacks.surroundings import surroundings_in
 from caribou.stacks.tags import mark, stack_tags
 
 
@@ -95,9 +99,9 @@ class Deployment:
         return filled
 
     def function_props(
-        self, function: str, code: lambda_.Code, layers: Sequence[lambda_.ILayerVersion] = ()
+        self, function: str, code: lambda_.Code, around: Surroundings, layers: Sequence[lambda_.ILayerVersion] = ()
     ) -> FunctionProps:
-        """What decides one function, the same in every region but for the layers."""
+        """What decides one function, the same in every region but for the layers and what is around it there."""
         manifest = self.workflow.manifest
         settings = manifest.functions[function]
         ours = {FUNCTION_VARIABLE: function, STAGE_VARIABLE: self.stage}
@@ -109,6 +113,7 @@ class Deployment:
                 home_region=manifest.home_region,
                 regions=self.workflow.regions,
                 user_policy=self.user_policy,
+                around=around,
             ),
             code=code,
             python_version=manifest.python_version,
@@ -120,14 +125,38 @@ class Deployment:
             layers=layers,
         )
 
-    def sweeper_props(self, code: lambda_.Code) -> ScheduledProps:
+    def sweeper_props(self, code: lambda_.Code, around: Surroundings) -> ScheduledProps:
         """What decides the sweeper: the entry's, without user code's environment, and the placement's expiry."""
-        props, expires_at = self.function_props(self.workflow.graph.entry.function, code), self.placement.expires_at
+        props = self.function_props(self.workflow.graph.entry.function, code, around)
+        expires_at = self.placement.expires_at
         expiry = {EXPIRY_VARIABLE: expires_at.isoformat()} if expires_at else {}
         return sweeper_props(replace(props, environment={STAGE_VARIABLE: self.stage, **expiry}))
 
 
-class WorkflowStack(Stack):
+class _FunctionsStack(Stack):
+    """A stack with functions of a workflow: what they are made of, by their names. `made` are our constructs."""
+
+    def __init__(self, scope: Construct, construct_id: str, **props: Any) -> None:  # noqa: ANN401 - those of Stack
+        super().__init__(scope, construct_id, **props)
+        self.made = dict[str, WorkflowFunction]()
+
+    @property
+    def functions(self) -> Mapping[str, lambda_.Function]:
+        """The Lambda functions."""
+        return {name: made.function for name, made in self.made.items()}
+
+    @property
+    def topics(self) -> Mapping[str, sns.Topic]:
+        """The internal topics, to which the workflow's own roles publish alone."""
+        return {name: made.topic for name, made in self.made.items()}
+
+    @property
+    def failures(self) -> Mapping[str, sqs.Queue]:
+        """The queues of what no attempt could process."""
+        return {name: made.failures for name, made in self.made.items()}
+
+
+class WorkflowStack(_FunctionsStack):
     """`Workflow-<name>`: every function at home, the entry with its placement, the topic of starts, and runs' state."""
 
     def __init__(self, scope: Construct, deployment: Deployment) -> None:
@@ -139,16 +168,17 @@ class WorkflowStack(Stack):
             description=f"Caribou workflow {name}, at home",
         )
         placement = PlacementLayer(self, "Placement", deployment.placement)
-        self.runs = RunState(self, "Runs", names=deployment.names)
-        self.syncs = SyncState(self, "Syncs", names=deployment.names, keep=True)
+        around = surroundings_in(self, manifest, manifest.home_region)
+        self.runs = RunState(self, "Runs", names=deployment.names, key=around.key)
+        self.syncs = SyncState(self, "Syncs", names=deployment.names, keep=True, key=around.key)
         code = deployment.bundle.code(self)
-        entry, made = deployment.workflow.graph.entry.function, dict[str, WorkflowFunction]()
+        entry, made = deployment.workflow.graph.entry.function, self.made
         for function in deployment.workflow.graph.functions:
             layers = (placement.layer,) if function.name == entry else ()
-            props = deployment.function_props(function.name, code, layers)
+            props = deployment.function_props(function.name, code, around, layers)
             made[function.name] = WorkflowFunction(self, _function_id(function.name), props)
-        self.start = StartTopic(self, "Start", deployment.names, made[entry])
-        sweeper = ScheduledFunction(self, "Sweeper", deployment.sweeper_props(code))
+        self.start = StartTopic(self, "Start", deployment.names, made[entry], around.key)
+        sweeper = ScheduledFunction(self, "Sweeper", deployment.sweeper_props(code, around))
         count_starts(made[entry].log_group, deployment.names, deployment.workflow.graph.entry.name)
         if deployment.alarm_topic is not None:
             each = workflow_alarms(deployment.names, sweeper=sweeper.function, entry_failures=made[entry].failures)
@@ -172,7 +202,7 @@ class WorkflowStack(Stack):
         self.template_options.metadata = {METADATA_KEY: placement.to_json()}
 
 
-class RegionStack(Stack):
+class RegionStack(_FunctionsStack):
     """`Workflow-<name>-<region>`: every function that may run in a region, and that region's state.
 
     Of the placement it depends only whether the stack is there: what is in it follows from the manifest, so that no
@@ -187,10 +217,12 @@ class RegionStack(Stack):
             **_stack_props(deployment, region, region, StackRole.REGION),
             description=f"Caribou workflow {name}, in {region}",
         )
-        SyncState(self, "Syncs", names=deployment.names, keep=False)
+        around = surroundings_in(self, deployment.workflow.manifest, region)
+        SyncState(self, "Syncs", names=deployment.names, keep=False, key=around.key)
         code = deployment.bundle.code(self)
         for function in deployment.workflow.functions_in(region):
-            WorkflowFunction(self, _function_id(function), deployment.function_props(function, code))
+            props = deployment.function_props(function, code, around)
+            self.made[function] = WorkflowFunction(self, _function_id(function), props)
         CfnOutput(self, Output.HOME_REGION, value=deployment.workflow.manifest.home_region)
         _mark(self, deployment, StackRole.REGION)
 
@@ -212,15 +244,6 @@ class RegistrationStack(Stack):
         _mark(self, deployment, StackRole.REGISTRATION)
 
 
-def add_workflow(scope: Construct, deployment: Deployment) -> WorkflowStack:
-    """Add all stacks of a workflow. Home comes after the others: make before break."""
-    home = WorkflowStack(scope, deployment)
-    home.add_stack_dependency(RegistrationStack(scope, deployment))
-    for region in deployment.other_regions:
-        home.add_stack_dependency(RegionStack(scope, deployment, region))
-    return home
-
-
 def _mark(stack: Stack, deployment: Deployment, role: StackRole) -> None:
     mark(stack, deployment.stage, role, deployment.workflow.name, deployment.project_id)
 
@@ -232,7 +255,7 @@ def _function_id(function: str) -> str:
 
 def _stack_props(deployment: Deployment, part: str | None, region: str, role: StackRole) -> dict[str, Any]:
     return {
-        "tags": stack_tags(deployment.stage, role, deployment.workflow.name),
+        "tags": {**deployment.workflow.manifest.tags, **stack_tags(deployment.stage, role, deployment.workflow.name)},
         "stack_name": stack_name(workflow_stack_id(deployment.workflow.name, part), deployment.stage),
         "env": Environment(account=deployment.account, region=region),
         "cross_region_references": False,

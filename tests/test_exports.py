@@ -16,7 +16,7 @@ EXPORTED = {
         *("Disorder", "InMemoryClock", "InMemoryCloud", "LocalRunner", "RunItem", "RunResult", "RunState"),
         *("load_functions", "run_folder", "run_workflow"),
     },
-    "caribou.stacks": {"synthesise"},
+    "caribou.stacks": {"WorkflowStacks", "add_workflows", "synthesise"},
     "caribou.local": {"DEFAULT_REGIONS", "LocalCloud"},
 }
 CONSTRUCTS = {

@@ -77,11 +77,11 @@ def settings_of(context: Mapping[str, object], where: str, asked: AskedStage | N
         raise InvalidInputError("there is no such stage", where=asked.where, found=stage, fix=fix)
     there = stages.get(stage, Environment())
     chosen = _text(context, CONTROL_REGION_KEY, where) or DEFAULT_CONTROL_REGION
-    region = there.control_region or _control_region(chosen, f"{where}{CONTROL_REGION_KEY}")
+    region = there.control_region or checked_control_region(chosen, f"{where}{CONTROL_REGION_KEY}")
     return ProjectSettings(stage, region, there.account, there.profile, _project_id(context, where))
 
 
-def _control_region(region: str, where: str) -> str:
+def checked_control_region(region: str, where: str) -> str:
     """The region, if it is one that we know."""
     if region in KNOWN_REGIONS:
         return region
@@ -121,7 +121,7 @@ def _environment(value: object, place: str) -> Environment:
             "is no account of AWS", where=f"{place}.account", found=texts["account"], fix="write its 12 digits"
         )
     if texts["control_region"] is not None:
-        _control_region(texts["control_region"], f"{place}.control_region")
+        checked_control_region(texts["control_region"], f"{place}.control_region")
     return Environment(**texts)
 
 

@@ -72,7 +72,7 @@ def parse_manifest(data: object, where: Where, graph: Graph) -> Manifest:
     _check_topic(file, at)
     settings = file.caribou
     estimate = file.estimated_invocations_per_month
-    return Manifest(
+    manifest = Manifest(
         workflow_name=file.workflow_name,
         workflow_version=file.workflow_version,
         home_region=file.home_region.region,
@@ -90,7 +90,27 @@ def parse_manifest(data: object, where: Where, graph: Graph) -> Manifest:
         placement_days=settings.placement_days,
         log_retention_days=settings.log_retention_days,
         alarm_topic=settings.alarm_topic,
+        vpc={region: network.network() for region, network in (settings.vpc or {}).items()},
+        kms_key=settings.kms_key or {},
+        permissions_boundary=settings.permissions_boundary,
+        tags=settings.tags or {},
     )
+    _check_every_region(manifest, at)
+    return manifest
+
+
+def _check_every_region(manifest: Manifest, at: Place) -> None:
+    """What is said by region is said of every region in which a function may run: none runs outside of it."""
+    allowed = manifest.allowed_regions(KNOWN_REGIONS)
+    for key, by_region in (("vpc", manifest.vpc), ("kms_key", manifest.kms_key)):
+        missing = [region for region in allowed if region not in by_region]
+        if by_region and missing:
+            raise InvalidManifestError(
+                "lacks regions in which functions may run",
+                where=at(("caribou", key)),
+                found=", ".join(missing),
+                fix="add them there, or leave them out of allowed_regions",
+            )
 
 
 def _external_data(file: ManifestFile, at: Place, graph: Graph) -> dict[str, ExternalData]:

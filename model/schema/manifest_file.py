@@ -14,10 +14,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from caribou.model.health.alarm_topic import WHAT_IT_IS, region_of_topic
 from caribou.model.manifest import Limit, Manifest
 from caribou.model.metric import LimitType, Metric
-from caribou.model.regions import KNOWN_REGIONS, why_unknown
+from caribou.model.regions import KNOWN_REGIONS
 from caribou.model.schema.findings import finding
-from caribou.model.schema.nearest import near
 from caribou.model.schema.parsing import Word
+from caribou.model.schema.surroundings import Boundary, Keys, NetworkFile, Region, Tags, known_region
 
 SMALLEST_RELATIVE_LIMIT = 10
 LOG_RETENTION_DAYS = (
@@ -58,14 +58,6 @@ def _none_as_empty(value: object) -> object:
 def _section(kind: type[BaseModel]) -> BeforeValidator:
     """A section may be null, which is as if it were empty."""
     return BeforeValidator(_none_as_empty, json_schema_input_type=kind | None)
-
-
-def _known_region(region: str) -> str:
-    if region not in KNOWN_REGIONS:
-        if why := why_unknown(region):
-            raise finding(why, f"use any of {', '.join(KNOWN_REGIONS)}")
-        raise finding("is not a known AWS region", near(region, KNOWN_REGIONS))
-    return region
 
 
 def _only_aws(provider: str) -> str:
@@ -119,7 +111,7 @@ class ProviderRegion(_Section):
 
     provider: Annotated[str, AfterValidator(_only_aws), Field(json_schema_extra={"const": "aws"})]
     """The cloud; only `aws`."""
-    region: Annotated[str, AfterValidator(_known_region), Field(json_schema_extra={"enum": [*KNOWN_REGIONS]})]
+    region: Annotated[str, AfterValidator(known_region), Field(json_schema_extra={"enum": [*KNOWN_REGIONS]})]
     """The region's code, such as `us-east-1`."""
 
 
@@ -238,7 +230,7 @@ class ExternalDataFile(_Section):
 
     service: Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME)]
     """What it is, for people: `rds`, `s3`, `postgres`."""
-    region: Annotated[str, AfterValidator(_known_region), Field(json_schema_extra={"enum": [*KNOWN_REGIONS]})]
+    region: Annotated[str, AfterValidator(known_region), Field(json_schema_extra={"enum": [*KNOWN_REGIONS]})]
     """The region that it is in, or the nearest one."""
     functions: Annotated[list[str], Field(min_length=1)]
     """The functions that call it, by their names."""
@@ -293,6 +285,14 @@ class CaribouSettings(_Section):
     """The ARN of an SNS topic in the home region: alarms are made, and go there. None are, if it is not given."""
     external_data: dict[Annotated[str, AfterValidator(_endpoint_name)], ExternalDataFile] | None = None
     """By a name of yours, data that functions exchange with services and that the meter does not see."""
+    vpc: dict[Region, NetworkFile] | None = None
+    """By region, the VPC that the functions are attached to; each region in which one may run must be there."""
+    kms_key: Keys | None = None
+    """By region, the ARN of your KMS key for what rests there; each region in which one may run must be there."""
+    permissions_boundary: Boundary | None = None
+    """An IAM policy, by its name or ARN, beyond which no role of the workflow's stacks has rights."""
+    tags: Tags | None = None
+    """Tags of the workflow's stacks, and so of their resources, beside Caribou's own."""
 
 
 class ManifestFile(_Section):

@@ -53,6 +53,7 @@ def test_nothing_when_every_stack_was_unchanged_then_it_is_said(said, nothing, t
 def test_deploy_when_there_is_nothing_to_change_then_it_says_so(tmp_path, monkeypatch):
     """After the command that was given."""
     said = []
+    (tmp_path / "cdk.json").write_text("{}")
 
     def ran(_arguments, *, root, log):
         assert root == tmp_path

@@ -60,6 +60,7 @@ _REFUSED = "python app.py: Subprocess exited with error 2"
 def test_deploys_when_there_are_several_then_each_has_a_log_of_its_own(tmp_path, monkeypatch):
     """Two at once mixed in one file, and the end of the other's success was said of a failure."""
     logs = []
+    (tmp_path / "cdk.json").write_text("{}")
     monkeypatch.setattr("caribou.cli.cdk_deployer.run_cdk", lambda _arguments, *, root, log: logs.append((root, log)))
     for process in (1, 2):
         monkeypatch.setattr("os.getpid", lambda process=process: process)

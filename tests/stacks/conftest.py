@@ -167,8 +167,9 @@ def now():
 def new_app(tmp_path_factory):
     """Make an app with a context; nothing is bundled."""
 
-    def new(**context):
+    def new(synthesizer=None, **context):
         return App(
+            default_stack_synthesizer=synthesizer,
             outdir=str(tmp_path_factory.mktemp("cdk.out")),
             builtin_cloud_formation_validation=False,  # slow; the app that is run as a program has it
             context={
@@ -180,6 +181,17 @@ def new_app(tmp_path_factory):
         )
 
     return new
+
+
+@pytest.fixture(scope="session")
+def assembly_of():
+    """Synthesise an app: its assembly, or that of a Stage of it."""
+
+    def synthesised(app, stage=None):
+        folder = Path(app.synth().directory)
+        return Assembly(folder if stage is None else folder / f"assembly-{stage}")
+
+    return synthesised
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from aws_cdk import Stack
+from aws_cdk import Stack, Stage
 from cdk_flags import recommended_flags
 from deployed_world import written_workflow
 
 from caribou.model.template_contract import StackRole
+from caribou.stacks import add_workflows
 from caribou.stacks.app import add_stacks
 
 
@@ -53,6 +54,34 @@ def test_templates_when_any_one_recommended_flag_is_on_then_they_have_the_same_r
     plain, flags = synthesised({}), recommended_flags()
     assert len(flags) > 80
     assert [flag for flag, value in flags.items() if synthesised({flag: value}) != plain] == []
+
+
+@pytest.fixture
+def staged(new_app, assembly_of, project, now):
+    """The shared project in a Stage of an app that `cdk init` made."""
+    app = new_app(**recommended_flags(), placement="moved.json")
+    add_workflows(Stage(app, "Prod"), project, now=now)
+    return assembly_of(app, "Prod")
+
+
+def test_stacks_when_they_are_in_a_stage_under_every_flag_then_they_are_the_same(staged, moved):
+    """Names, tags and resources; the right of a topic to invoke is called by the topic's path, which has the Stage."""
+    assert set(named(staged)) == set(named(moved))
+    for name, (stack, tags) in named(staged).items():
+        other, others_tags = named(moved)[name]
+        assert tags == others_tags
+        assert sorted(kinds(staged, stack).values()) == sorted(kinds(moved, other).values())
+        assert without_permissions(staged, stack) == without_permissions(moved, other)
+
+
+def named(assembly):
+    """The stacks by their names in CloudFormation: artifact and tags."""
+    return {a["properties"].get("stackName", key): (key, a["properties"]["tags"]) for key, a in assembly.stacks.items()}
+
+
+def without_permissions(assembly, stack):
+    """Logical ids to types, of all but rights to invoke."""
+    return {key: kind for key, kind in kinds(assembly, stack).items() if kind != "AWS::Lambda::Permission"}
 
 
 def kinds(assembly, stack):
