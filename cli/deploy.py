@@ -24,7 +24,7 @@ from caribou.control.deploy.planning import plan_deploy
 from caribou.control.deploy.removal import Removal, plan_removal
 from caribou.control.deploy.removal import remove as remove_workflow
 from caribou.control.inventory import LOOKED_AT_RECORDS, LOOKED_AT_RUN_ITEMS, Entry, inventory
-from caribou.control.stacks.deployed import deployed_workflow, home_stack
+from caribou.control.stacks.deployed import deployed_workflow, home_stack, said_of
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.names import refuse_reserved_name
 from caribou.model.placement import Placement
@@ -83,12 +83,13 @@ def deploy(
 def list_(*, as_json: bool) -> None:
     """List the workflows: of this project, registered, or with stacks left."""
     with session() as here:
-        check = here.record_check(LOOKED_AT_RECORDS, LOOKED_AT_RUN_ITEMS)
-        entries = inventory(here.aws, here.known_workflows(), here.target, time.time(), check)
+        known = here.known_workflows()
+        check = here.record_check(LOOKED_AT_RECORDS, LOOKED_AT_RUN_ITEMS) if here.control_answers else None
+        entries = inventory(here.aws, known, here.target, time.time(), check)
     for trouble in filter(None, (entry.trouble for entry in entries)):
         notify(f"warning: {trouble}")
     if unseen := {region: code for entry in entries for region, code in entry.unseen.items()}:
-        notify(f"warning: stacks in these regions can't be listed, so none are shown: {unseen}")
+        notify(f"warning: not known what stands in {said_of(unseen)}")
     if as_json:
         say(json.dumps([entry.to_json() for entry in entries], indent=1))
         return
@@ -113,10 +114,10 @@ def remove(workflow: str, *, delete_data: bool, yes: bool, dry_run: bool, as_jso
             _consent(removal.workflow, delete_data=delete_data)
         remove_workflow(here.aws, removal, here.target, notify)
     if removal.unseen:
+        again = f"caribou remove {removal.workflow}{' --delete-data' if delete_data else ''}"
         raise OperationFailedError(
-            f"{removal.workflow} is removed, but for what may be in regions whose stacks can't be listed: "
-            f"{dict(removal.unseen)}. Look at the credentials, and at whether the account has enabled these regions, "
-            f"and remove it again; a region in which it never was can be left"
+            f"What was seen of {removal.workflow} is removed; not known what is left in {said_of(removal.unseen)}. To "
+            f"repeat when that answers: `{again}`. A region in which it never was can be left"
         )
     say(f"{removal.workflow} is removed")
 

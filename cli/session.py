@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -69,6 +70,11 @@ class Session:
     root: Path
     target: Target
     aws: Aws
+
+    @property
+    def control_answers(self) -> bool:
+        """Whether the control region says what is registered."""
+        return self._registered is not None
 
     def runs_of(self, workflow: Workflow) -> Runs:
         """The runs of a workflow of the project."""
@@ -138,15 +144,20 @@ class Session:
 
     def _registrations(self) -> Sequence[Registration]:
         """The registrations. A broken one is a warning, and so is a control region that does not answer."""
+        return self._registered or ()
+
+    @cached_property
+    def _registered(self) -> Sequence[Registration] | None:
+        """What the control region says, which is asked once; None if it does not answer."""
         region = self.target.control_region
         with aws_errors_as(f"Reading the registrations in {region}"):
             try:
-                registrations, wrong = registered(SsmRegistry(self.target.stage, region))
+                registrations, wrong = registered(SsmRegistry(self.target.stage, region, self.aws.ssm(region)))
             except (ClientError, BotoCoreError) as error:
-                if out_of_reach(error) is None:
+                if (why := out_of_reach(error)) is None:
                     raise
-                notify(f"warning: it is not known which workflows are registered, as {region} does not answer: {error}")
-                return ()
+                notify(f"warning: not known which workflows are registered: {region} ({why.partition(' (')[0]})")
+                return None
         for message in wrong:
             notify(f"warning: {message}")
         return registrations

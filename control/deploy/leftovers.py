@@ -11,13 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from caribou.control.aws import Aws, aws_errors_as
+from botocore.exceptions import BotoCoreError, ClientError
+
+from caribou.control.aws import Aws, aws_errors_as, out_of_reach
 from caribou.control.deploy.checks import Leftovers, PlacedWorkflow
 from caribou.control.stacks.deletion import has_objects
 from caribou.control.stacks.stateful import home_tables
+from caribou.model.errors import OperationFailedError
 from caribou.model.names import WorkflowNames
 
-_THREADS = 16
+_THREADS = 32
 
 
 def left_for(aws: Aws, placed: PlacedWorkflow, names: WorkflowNames, region: str) -> Leftovers:
@@ -43,16 +46,33 @@ def leftovers(
     )
 
 
-def former_homes(aws: Aws, names: WorkflowNames, regions: Iterable[str]) -> tuple[Leftovers, ...]:
-    """What earlier homes left in some regions, where the workflow has no stack; regions in parallel."""
+def former_homes(
+    aws: Aws, names: WorkflowNames, regions: Iterable[str]
+) -> tuple[tuple[Leftovers, ...], dict[str, str]]:
+    """What earlier homes left in some regions, where the workflow has no stack; and why others could not be asked.
+
+    Regions are asked in parallel. Raises OperationFailedError for what fails in another way than not to answer.
+    """
     regions = sorted(regions)
     for region in regions:  # made here: sessions are slow at making clients on many threads
         aws.account(region)
         aws.dynamodb(region)
         aws.s3(region)
     with ThreadPoolExecutor(max_workers=_THREADS) as threads:
-        found = threads.map(lambda region: leftovers(aws, names, region, home_tables(names)), regions)
-        return tuple(left for left in found if left.tables or left.bucket is not None)
+        found = list(threads.map(lambda region: _left_at_home(aws, names, region), regions))
+    left = tuple(one for one in found if isinstance(one, Leftovers) and (one.tables or one.bucket is not None))
+    return left, {region: one for region, one in zip(regions, found, strict=True) if isinstance(one, str)}
+
+
+def _left_at_home(aws: Aws, names: WorkflowNames, region: str) -> Leftovers | str:
+    """What an earlier home left in a region, or why the region can't be asked."""
+    try:
+        return leftovers(aws, names, region, home_tables(names))
+    except OperationFailedError as error:
+        cause = error.__cause__
+        if isinstance(cause, (ClientError, BotoCoreError)) and (why := out_of_reach(cause)):
+            return why
+        raise
 
 
 def _has_streams(aws: Aws, group: str, region: str) -> bool | None:
