@@ -107,9 +107,9 @@ class Session:
 
         It may be `broken`.
         """
-        folders = [folder for folder in workflow_folders(self.root) if folder.name in _spellings(name)]
+        folders = [folder for folder in workflow_folders(self.root) if folder.name in spellings(name)]
         workflows, broken = read_each(folders)
-        registrations = [one for one in self._registrations() if one.workflow in _spellings(name)]
+        registrations = [one for one in self._registrations() if one.workflow in spellings(name)]
         return named(name, known_workflows(workflows, registrations, broken))
 
     def chosen(self, name: str | None) -> Sequence[KnownWorkflow]:
@@ -169,10 +169,10 @@ class Session:
 
 def named(name: str, known: Sequence[KnownWorkflow]) -> KnownWorkflow | None:
     """The workflow of that name, in which hyphens stand for underscores; None if there is none."""
-    return next((one for one in known if one.name in _spellings(name)), None)
+    return next((one for one in known if one.name in spellings(name)), None)
 
 
-def _spellings(name: str) -> tuple[str, ...]:
+def spellings(name: str) -> tuple[str, ...]:
     """A name, and the one that it means if its hyphens stand for underscores."""
     return name, name.replace("-", "_")
 

@@ -57,7 +57,7 @@ class Aws(Clients):
     def __init__(self, session: boto3.Session | None = None) -> None:
         with _settings_checked():
             super().__init__(session, _CONFIG)
-        self._account: str | None = None
+        self._who: GetCallerIdentityResponseTypeDef | None = None
 
     def _client(self, service: str, region: str, config: Config | None = None) -> Any:  # noqa: ANN401 - made by boto3
         with _settings_checked():
@@ -89,25 +89,26 @@ class Aws(Clients):
 
     def account(self, region: str) -> str:
         """The account of the credentials at hand. Raises OperationFailedError if AWS, or the local cloud, is silent."""
-        if self._account is None:
-            self._account = self._identity(region)["Account"]
-        return self._account
+        return self._identity(region)["Account"]
 
     def caller(self, region: str) -> str:
         """The ARN of whose credentials are at hand. Raises OperationFailedError as `account`."""
         return self._identity(region)["Arn"]
 
     def _identity(self, region: str) -> GetCallerIdentityResponseTypeDef:
-        """Who we are, as the region says it, or another one if it is silent."""
-        *most, last = dict.fromkeys((region, *_ASKED_ELSEWHERE))
-        with aws_errors_as(
-            "Asking AWS which account this is",
-            'the credentials; or use the local cloud: caribou local up, then eval "$(caribou local env)"',
-        ):
-            for one in most:
-                with suppress(*_NO_ANSWER):
-                    return self._sts(one).get_caller_identity()
-            return self._sts(last).get_caller_identity()
+        """Who we are, as the region says it, or another one if it is silent; asked once."""
+        if self._who is None:
+            *most, last = dict.fromkeys((region, *_ASKED_ELSEWHERE))
+            with aws_errors_as(
+                "Asking AWS which account this is",
+                'the credentials; or use the local cloud: caribou local up, then eval "$(caribou local env)"',
+            ):
+                for one in most:
+                    with suppress(*_NO_ANSWER):
+                        self._who = self._sts(one).get_caller_identity()
+                        return self._who
+                self._who = self._sts(last).get_caller_identity()
+        return self._who
 
     def _sts(self, region: str) -> STSClient:
         client: STSClient = self._client("sts", region)

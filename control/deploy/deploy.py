@@ -50,7 +50,7 @@ class Rollout:
                 locks.enter_context(alone_here(self.aws, self.target, workflow_stack_id(placed.name), "deploying"))
             locks.enter_context(self._making_control_plane(everything=everything))
             for placed in workflows:
-                locks.enter_context(deploy_lock(self.aws, self.target, placed.name, "deploying"))
+                locks.enter_context(deploy_lock(self.aws, self.target, placed.name, "deploying", self.notify))
             plan = plan_deploy(self.aws, workflows, self.target, force=force, everything=everything)
             self.execute(plan)
         return plan

@@ -173,7 +173,7 @@ def remove(aws: Aws, removal: Removal, target: Target, notify: Callable[[str], N
     """Carry a removal out, under the workflow's lock. Raises OperationFailedError at the first step that fails."""
     with (
         alone_here(aws, target, workflow_stack_id(removal.workflow), "removing"),
-        deploy_lock(aws, target, removal.workflow, "removing") as lock,
+        deploy_lock(aws, target, removal.workflow, "removing", notify) as lock,
     ):
         for step in removal.steps:
             if step.action is Action.DELETE:

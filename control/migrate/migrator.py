@@ -59,7 +59,7 @@ class Migrator:
 
         Without consent nothing is done, and what it raises goes on.
         """
-        with deploy_lock(self.planner.aws, self.planner.target, known.name, "migrating") as lock:
+        with deploy_lock(self.planner.aws, self.planner.target, known.name, "migrating", self.notify) as lock:
             try:
                 plan = self.planner.plan(known, deploy=deploy)
             except CaribouError as error:
