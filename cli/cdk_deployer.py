@@ -41,7 +41,9 @@ def arguments_of(request: DeployRequest) -> list[str]:
         stacks = ["--all"]
     else:
         control = [CONTROL_PLANE_STACK_ID] if request.control_plane else []
-        stacks = [*control, workflow_stack_id(request.workflow), "-c", f"workflow={request.workflow}"]
+        asked = [*request.only, "--exclusively"] if request.only else [*control, workflow_stack_id(request.workflow)]
+        stacks = [*asked, "-c", f"workflow={request.workflow}"]
     placement = [] if request.placement is None else ["-c", f"placement={request.placement}"]
     adopt = ["--import-existing-resources"] if request.adopt else []
+    adopt += [] if request.account is None else ["-c", f"account={request.account}"]
     return ["deploy", *stacks, *placement, "--require-approval", "never", "--concurrency", "4", *adopt]

@@ -156,7 +156,7 @@ class Session:
             except (ClientError, BotoCoreError) as error:
                 if (why := out_of_reach(error)) is None:
                     raise
-                notify(f"warning: not known which workflows are registered: {region} ({why.partition(' (')[0]})")
+                notify(f"warning: not known which workflows are registered: {region} ({why})")
                 return None
         for message in wrong:
             notify(f"warning: {message}")

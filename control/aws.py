@@ -147,8 +147,14 @@ def aws_errors_as(doing: str, look_at: str = "the credentials, their permissions
 def out_of_reach(error: ClientError | BotoCoreError) -> str | None:
     """In a few words, how a region is out of reach: it is silent, or out of order. None if it has answered."""
     if isinstance(error, _NO_ANSWER):
-        return f"no answer ({type(error).__name__})"
+        return "no answer"
     return error_code(error) if isinstance(error, ClientError) and is_busy(error) else None
+
+
+def why_out_of_reach(error: OperationFailedError) -> str | None:
+    """As `out_of_reach`, of the failure that an error of ours was raised from."""
+    cause = error.__cause__
+    return out_of_reach(cause) if isinstance(cause, (ClientError, BotoCoreError)) else None
 
 
 def error_code(error: ClientError) -> str:

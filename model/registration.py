@@ -18,6 +18,7 @@ from caribou.model.names import DEFAULT_STAGE, TABLE_GENERATION, WorkflowNames
 from caribou.model.regions import KNOWN_REGIONS
 
 REGISTRATION_SCHEMA = "caribou.registration/1"
+COLLECTORS = ("carbon", "provider", "performance", "workflow")
 _NAME = re.compile(r"[\w.+-]{1,128}", re.ASCII)
 _LONGEST_RETENTION_DAYS = 3653
 """Ten years, which is CloudWatch's longest."""
@@ -43,6 +44,16 @@ class ControlNames:
     def lock_table(self) -> str:
         """Table of the locks of workflows: partition key `workflow`."""
         return f"caribou-{self.stage}-locks-{TABLE_GENERATION}"
+
+    @property
+    def lasting_tables(self) -> tuple[str, ...]:
+        """The tables that outlive the control plane's stack."""
+        return self.fact_table, self.record_table
+
+    @property
+    def log_groups(self) -> tuple[str, ...]:
+        """Names of the collectors' log groups."""
+        return tuple(f"/aws/lambda/{self.collector(collector)}" for collector in COLLECTORS)
 
     def placement_bucket(self, account: str, region: str) -> str:
         """Bucket of solved placements: `<workflow>/solved.json`."""

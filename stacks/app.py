@@ -52,7 +52,13 @@ def add_stacks(app: App, root: Path, now: datetime) -> None:
     context = read_context(app)
     folders = {folder.name: folder for folder in workflow_folders(root)}
     refuse_equal_names(folders)
-    ControlPlaneStack(app, stage=context.stage, control_region=context.control_region, sources=context.sources)
+    ControlPlaneStack(
+        app,
+        stage=context.stage,
+        control_region=context.control_region,
+        sources=context.sources,
+        account=context.account,
+    )
     for workflow in _workflows(folders, _only(root, context)):
         refuse_reserved_name(workflow.name, f"workflows/{workflow.name}")
         refuse_long_names(workflow, context.stage)

@@ -19,8 +19,8 @@ from caribou.model.names import (
     checked_stage,
 )
 
-PLACEMENT, WORKFLOW = "placement", "workflow"
-_KEYS = (PLACEMENT, WORKFLOW, STAGE_KEY, CONTROL_REGION_KEY, *(source_key(kind) for kind in KINDS))
+PLACEMENT, WORKFLOW, ACCOUNT = "placement", "workflow", "account"
+_KEYS = (PLACEMENT, WORKFLOW, ACCOUNT, STAGE_KEY, CONTROL_REGION_KEY, *(source_key(kind) for kind in KINDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ class Context:
     """What was asked for.
 
     A placement (`home`, or a file) and a workflow, or None; the stage and the control region; and for each kind of
-    facts the name of its source.
+    facts the name of its source. `account` stands in the name of the control plane's bucket if it is given, so that
+    CloudFormation can adopt one that is there; else CloudFormation puts its own there, which is the same.
     """
 
     placement: str | None
@@ -36,6 +37,7 @@ class Context:
     stage: str
     control_region: str
     sources: Mapping[Kind, str]
+    account: str | None = None
 
 
 def read_context(app: App) -> Context:
@@ -45,7 +47,7 @@ def read_context(app: App) -> Context:
     chosen = given.get(CONTROL_REGION_KEY, DEFAULT_CONTROL_REGION)
     region = checked_control_region(chosen, f"context key {CONTROL_REGION_KEY}")
     sources = {kind: _source(kind, given) for kind in KINDS}
-    return Context(given.get(PLACEMENT), given.get(WORKFLOW), stage, region, sources)
+    return Context(given.get(PLACEMENT), given.get(WORKFLOW), stage, region, sources, given.get(ACCOUNT))
 
 
 def _source(kind: Kind, given: Mapping[str, str]) -> str:

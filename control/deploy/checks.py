@@ -60,7 +60,8 @@ class Situation:
     are to have, region by region.
     `leaving` are functions, by their names in Lambda, that stand in a region whose stack will not have them any more,
     each with the region. `busy` are stacks of its placement on which CloudFormation is at work,
-    `unready` the regions that can't be deployed to; then nothing else is known.
+    `unready` the regions that can't be deployed to; then nothing else is known. `control_silent` says how the control
+    region does not answer, so that the workflow can't be registered now; empty if it does.
     """
 
     deployed: DeployedWorkflow | None
@@ -71,6 +72,7 @@ class Situation:
     leaving: tuple[tuple[str, str], ...] = ()
     busy: tuple[DeployedStack, ...] = ()
     unready: tuple[Unready, ...] = ()
+    control_silent: str = ""
 
 
 def refuse(placed: PlacedWorkflow, situation: Situation, *, force: bool) -> None:
@@ -81,11 +83,13 @@ def refuse(placed: PlacedWorkflow, situation: Situation, *, force: bool) -> None
     OperationFailedError for runs, or another deployment, to wait for.
     """
     for region in situation.unready:
-        _refuse_unready(placed.name, region)
+        _refuse_unready(placed, region)
     refuse_busy(situation.busy)
     _refuse_other_home(placed, situation.registered_home)
     for left in situation.left:
         _refuse_left(placed, left)
+    if situation.control_silent:
+        _refuse_new_regions(placed, situation)
     if situation.deployed is None:
         return
     _refuse_unasked_move(placed, situation.deployed)
@@ -127,8 +131,15 @@ def kept(workflow: Workflow, placement: Placement, where: str = "placement") -> 
     return placement
 
 
-def _refuse_unready(name: str, unready: Unready) -> None:
-    region, account = unready.region, unready.account
+def _refuse_unready(placed: PlacedWorkflow, unready: Unready) -> None:
+    name, region, account = placed.name, unready.region, unready.account
+    if unready.silent:
+        home = (
+            "its home: nothing of it can be deployed until that answers"
+            if region == placed.home_region
+            else f"where the placement has nodes. To bring them home: `caribou deploy {name} --placement home`"
+        )
+        raise OperationFailedError(f"{name}: {region} does not answer ({unready.silent}), {home}")
     if not unready.is_enabled:
         raise InvalidInputError(
             "the account has not enabled the region, or it refuses these credentials, so nothing can be deployed there",
@@ -156,6 +167,17 @@ def _refuse_other_home(placed: PlacedWorkflow, registered_home: str | None) -> N
         )
 
 
+def _refuse_new_regions(placed: PlacedWorkflow, situation: Situation) -> None:
+    """Raise for a move while the control region is silent: what goes on is the way home, and new code in its place."""
+    there = frozenset() if situation.deployed is None else situation.deployed.placement.regions
+    if new := sorted(placed.placement.regions - there - {placed.home_region}):
+        raise OperationFailedError(
+            f"{placed.name}: the control region does not answer ({situation.control_silent}), so nothing is moved to "
+            f"{', '.join(new)} now. What goes on: `caribou deploy {placed.name} --placement home`, or `--placement "
+            f"deployed`, which keeps what is deployed"
+        )
+
+
 def _refuse_left(placed: PlacedWorkflow, left: Leftovers) -> None:
     """Raise for what can neither be taken over nor be made anew: only home's tables outlive a stack, so are adopted."""
     at_home = left.region == placed.home_region
@@ -176,11 +198,16 @@ def _refuse_left(placed: PlacedWorkflow, left: Leftovers) -> None:
             found=", ".join(left.tables),
             fix=_fix(", ".join(f"`{command}`" for command in commands)),
         )
+    refuse_logs(placed.name, left)
+
+
+def refuse_logs(name: str, left: Leftovers) -> None:
+    """Raise InvalidInputError for log groups into which something was logged, where a stack is to make its own."""
     if left.log_groups:
         group = left.log_groups[0]
         raise InvalidInputError(
-            "a log group that is not this workflow's has the name of its function's",
-            where=where,
+            "a log group that is in none of its stacks has the name of its function's",
+            where=f"{name} in {left.region}",
             found=", ".join(left.log_groups),
             fix=_fix(f"`aws logs delete-log-group --region {left.region} --log-group-name {group}`"),
         )

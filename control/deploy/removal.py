@@ -175,6 +175,8 @@ def remove(aws: Aws, removal: Removal, target: Target, notify: Callable[[str], N
         alone_here(aws, target, workflow_stack_id(removal.workflow), "removing"),
         deploy_lock(aws, target, removal.workflow, "removing", notify) as lock,
     ):
+        if lock.warning:
+            notify(lock.warning)
         for step in removal.steps:
             if step.action is Action.DELETE:
                 notify(step.text)

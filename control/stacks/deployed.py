@@ -109,7 +109,7 @@ def said_of(unseen: Mapping[str, str]) -> str:
     """In a few words, which regions were not seen, and why: `il-central-1 (no answer)`; of many, some."""
     by_reason: dict[str, list[str]] = {}
     for region, why in sorted(unseen.items()):
-        by_reason.setdefault(why.partition(" (")[0], []).append(region)
+        by_reason.setdefault(why, []).append(region)
     return "; ".join(f"{_some(regions)} ({why})" for why, regions in by_reason.items())
 
 

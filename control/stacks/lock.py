@@ -44,8 +44,8 @@ _TRIES = 3
 class DeployLock:
     """A lock on a workflow. `is_held` is False where there is nothing to hold it in.
 
-    That is where there is no control plane yet, or its region does not answer. `notify` is told of a lock that is
-    taken over, and of one that can't be held.
+    That is where there is no control plane yet, or where its region is `silent`, which says how. `notify` is told of
+    a lock that is taken over.
     """
 
     aws: Aws
@@ -56,6 +56,17 @@ class DeployLock:
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     is_held: bool = True
+    silent: str = ""
+
+    @property
+    def warning(self) -> str | None:
+        """What is to be said before something is done without a lock; None if there is one, or none is needed."""
+        if not self.silent:
+            return None
+        return (
+            f"warning: the control region {self.target.control_region} does not answer ({self.silent}), so "
+            f"{self.workflow} is not locked: see that nobody else deploys, migrates or removes it now"
+        )
 
     @property
     def table(self) -> str:
@@ -75,7 +86,7 @@ class DeployLock:
             except (ClientError, BotoCoreError) as error:
                 if (why := out_of_reach(error)) is None:
                     raise
-                return self._out_of_reach(why)
+                return replace(self, is_held=False, silent=why)
 
     def renew(self) -> None:
         """Hold it anew, before a step that must not meet another's. Raises OperationFailedError if it was lost."""
@@ -189,14 +200,6 @@ class DeployLock:
             f"The control plane has no table of locks ({self.table} in {region}): it is of an earlier version, or just "
             f"being deployed. To bring it up to date: cdk deploy {CONTROL_PLANE_STACK_ID}"
         )
-
-    def _out_of_reach(self, why: str) -> DeployLock:
-        region = self.target.control_region
-        self.notify(
-            f"warning: the control region {region} does not answer ({why}), so {self.workflow} is not locked: see that "
-            f"nobody else deploys, migrates or removes it now"
-        )
-        return replace(self, is_held=False)
 
     def _held_by_another(self) -> OperationFailedError:
         held = self.found()
