@@ -14,6 +14,7 @@ from rich.table import Table
 from caribou.cli.cdk_deployer import CdkDeployer
 from caribou.cli.consent import asker, consent
 from caribou.cli.console import console
+from caribou.cli.control_removal import remove_control
 from caribou.cli.output import notify, say
 from caribou.cli.plan_view import check_json, show_plan
 from caribou.cli.project import workflow_folder
@@ -97,15 +98,25 @@ def list_(*, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("workflow")
-@click.option("--delete-data", is_flag=True, help="Delete home's tables and bucket too: runs and payloads are lost.")
+@click.argument("workflow", required=False)
+@click.option("--control-plane", is_flag=True, help="Delete the control plane, once no workflow needs it.")
+@click.option("--delete-data", is_flag=True, help="Delete tables and bucket too: runs and payloads are lost.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Only show the plan; nothing is changed.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON.")
-def remove(workflow: str, *, delete_data: bool, yes: bool, dry_run: bool, as_json: bool) -> None:
+def remove(
+    workflow: str | None, *, control_plane: bool, delete_data: bool, yes: bool, dry_run: bool, as_json: bool
+) -> None:
     """Delete the stacks of WORKFLOW in all regions. Its tables and bucket at home stay without --delete-data."""
     check_json(as_json=as_json, dry_run=dry_run)
+    if (workflow is None) is not control_plane:
+        raise InvalidInputError(
+            "what to remove is not said, or twice", where="caribou remove", fix="name a workflow, or --control-plane"
+        )
     with session() as here:
+        if workflow is None:
+            remove_control(here, delete_data=delete_data, yes=yes, dry_run=dry_run, as_json=as_json)
+            return
         removal = _removal(here, workflow, delete_data=delete_data)
         show_plan("remove", removal.steps, as_json=as_json)
         if dry_run:

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from importlib import import_module
 from typing import Any
 
+_DEPLOY = "_deploy_stack_async"
 _adopted: ContextVar[frozenset[str]] = ContextVar("caribou_adopted", default=frozenset())
 """Names of the buckets that the operation at hand adopts."""
 
@@ -20,7 +21,7 @@ def close_import_gaps() -> None:
     """
     changesets: Any = import_module("ministack.services.cloudformation.changesets")
     provisioners: Any = import_module("ministack.services.cloudformation.provisioners")
-    deploy = getattr(changesets, "_deploy_stack_async", None)
+    deploy = getattr(changesets, _DEPLOY, None)
     conflict = getattr(provisioners, "s3_bucket_name_conflict", None)
     if deploy is None or conflict is None:
         raise RuntimeError("MiniStack's CloudFormation has changed: local/import_gaps.py was written for another")
@@ -33,5 +34,5 @@ def close_import_gaps() -> None:
         found: str | None = None if name in _adopted.get() else conflict(name)
         return found
 
-    changesets._deploy_stack_async = deploy_stack
+    setattr(changesets, _DEPLOY, deploy_stack)
     provisioners.s3_bucket_name_conflict = bucket_name_conflict

@@ -44,8 +44,8 @@ _TRIES = 3
 class DeployLock:
     """A lock on a workflow. `is_held` is False where there is nothing to hold it in.
 
-    That is where there is no control plane yet, or where its region is `silent`, which says how. `notify` is told of
-    a lock that is taken over.
+    That is where there is no control plane yet, or where its region is `silent`, which says how. `notify` is given
+    what is said of a lock that is taken over.
     """
 
     aws: Aws

@@ -63,6 +63,8 @@ def is_our_template(template: Mapping[str, Any], workflow: str, role: str) -> bo
         resources = _part(template, "Resources").values()
         names = [_part(r, "Properties").get("Name") for r in resources if isinstance(r, dict)]
         return any(str(name).endswith(f"/workflows/{workflow}") for name in names)
+    if role == StackRole.CONTROL:
+        return Output.PLACEMENT_BUCKET in _part(template, "Outputs")
     return False
 
 

@@ -217,6 +217,9 @@ def _end(scene):
     DeployLock(scene.world.aws, scene.world.target, NAME, lambda _: None).take("testing")
     scene.give("unlock", NAME, "--force", "--yes")
     scene.give("remove", NAME, "--delete-data", "--yes")
+    registration = scene.world.names.registration
+    scene.world.aws.ssm(WEST).delete_parameter(Name=registration)  # what its stack would have taken along
+    scene.give("remove", "--control-plane", "--delete-data", "--yes")
 
 
 def policies():

@@ -18,7 +18,7 @@ from caribou.model.registration import ControlNames
 
 pytestmark = pytest.mark.local_cloud
 WEST = "us-west-2"
-SILENT = lambda _: None  # noqa: E731 - nobody is told
+SILENT = lambda _: None  # noqa: E731 - nobody hears it
 
 
 @pytest.fixture
@@ -161,10 +161,7 @@ def test_lock_when_the_control_region_does_not_answer_then_none_is_held_and_that
     taken.renew()
     taken.release()
     assert not taken.is_held
-    assert (
-        f"the control region {WEST} does not answer (no answer), so {world.name} is not"
-        in said[0]
-    )
+    assert f"the control region {WEST} does not answer (no answer), so {world.name} is not" in said[0]
 
 
 class Unanswering:
