@@ -239,6 +239,8 @@ SELDOM = {
         "sts:AssumeRole": "the CDK asks for it",
         "dynamodb:GetItem": "somebody else has the lock",
         "dynamodb:UpdateItem": "it takes longer than a heartbeat of the lock",
+        "cloudformation:ListStacks": "the control region does not answer, and home does not stand",
+        "s3:ListAllMyBuckets": "the control region does not answer, and home does not stand",
     },
     "manage_deployments": {
         "cloudformation:GetTemplate": "there are runs enough for a solve",

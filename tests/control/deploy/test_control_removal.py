@@ -51,11 +51,13 @@ def test_removal_when_a_workflow_is_registered_or_has_a_stack_then_it_is_refused
     )
 
 
-def test_removal_when_a_region_can_not_be_searched_then_nothing_is_planned(control, monkeypatch):
+def test_removal_when_a_region_can_not_be_searched_then_nothing_is_planned(control):
     """A workflow may be there that needs it."""
-    _silence(control, HOME, monkeypatch)
-    with pytest.raises(OperationFailedError, match=rf"{HOME} \(no answer\), so the control plane stays"):
-        _planned(control, data=False, known=[_unregistered(control)])
+    known = [_unregistered(control)]
+    with pytest.MonkeyPatch.context() as patch:
+        _silence(control, HOME, patch)
+        with pytest.raises(OperationFailedError, match=rf"{HOME} \(no answer\), so the control plane stays"):
+            _planned(control, data=False, known=known)
 
 
 def test_removal_when_data_is_to_stay_then_the_stack_goes_and_the_next_deployment_takes_the_rest_over(control):

@@ -156,12 +156,11 @@ def test_lock_when_it_is_held_then_its_heart_beats(guarded, monkeypatch):
 def test_lock_when_the_control_region_does_not_answer_then_none_is_held_and_that_is_said(world, monkeypatch):
     """What is done then is done without: the machine's lock and CloudFormation are left."""
     monkeypatch.setattr(world.aws, "dynamodb", lambda _: Unanswering(world.aws.ssm(WEST)))
-    said = []
-    taken = lock_of(world, said=said).take("deploying")
+    taken = lock_of(world).take("deploying")
     taken.renew()
     taken.release()
     assert not taken.is_held
-    assert f"the control region {WEST} does not answer (no answer), so {world.name} is not" in said[0]
+    assert f"the control region {WEST} does not answer (no answer), so {world.name} is not locked" in taken.warning
 
 
 class Unanswering:
