@@ -218,16 +218,18 @@ def _show(entries: Sequence[Entry]) -> None:
     for entry in entries:
         table.add_row(
             f"{entry.name}\n{entry.version if entry.broken is None else 'broken'}",
-            _shown(None if entry.deployed is None else entry.deployed.placement),
+            _shown(entry),
             "\n".join(_stacks(entry)),
             f"{entry.deployed.home.changed_at:%Y-%m-%d\n%H:%MZ}" if entry.deployed else "",
         )
     console().print(table)
 
 
-def _shown(placement: Placement | None) -> str:
-    if placement is None:
-        return "not deployed"
+def _shown(entry: Entry) -> str:
+    """The deployed placement; of a home that was not seen it is not known whether there is one."""
+    if entry.deployed is None:
+        return "not known" if entry.home_region in entry.unseen else "not deployed"
+    placement = entry.deployed.placement
     lines = (placement.digest[:_DIGITS], *sorted(placement.regions), _expiry(placement))
     return "\n".join(lines)
 

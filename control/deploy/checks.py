@@ -134,12 +134,12 @@ def kept(workflow: Workflow, placement: Placement, where: str = "placement") -> 
 def _refuse_unready(placed: PlacedWorkflow, unready: Unready) -> None:
     name, region, account = placed.name, unready.region, unready.account
     if unready.silent:
-        home = (
-            "its home: nothing of it can be deployed until that answers"
-            if region == placed.home_region
-            else f"where the placement has nodes. To bring them home: `caribou deploy {name} --placement home`"
+        out = f"{name}: {region} is out of reach ({unready.silent})"
+        if region == placed.home_region:
+            raise OperationFailedError(f"{out}, its home: nothing of it can be deployed until that answers")
+        raise OperationFailedError(
+            f"{out}, where the placement has nodes. To bring them home: `caribou deploy {name} --placement home`"
         )
-        raise OperationFailedError(f"{name}: {region} does not answer ({unready.silent}), {home}")
     if not unready.is_enabled:
         raise InvalidInputError(
             "the account has not enabled the region, or it refuses these credentials, so nothing can be deployed there",
@@ -172,7 +172,7 @@ def _refuse_new_regions(placed: PlacedWorkflow, situation: Situation) -> None:
     there = frozenset() if situation.deployed is None else situation.deployed.placement.regions
     if new := sorted(placed.placement.regions - there - {placed.home_region}):
         raise OperationFailedError(
-            f"{placed.name}: the control region does not answer ({situation.control_silent}), so nothing is moved to "
+            f"{placed.name}: the control region is out of reach ({situation.control_silent}), so nothing is moved to "
             f"{', '.join(new)} now. What goes on: `caribou deploy {placed.name} --placement home`, or `--placement "
             f"deployed`, which keeps what is deployed"
         )

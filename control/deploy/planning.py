@@ -87,7 +87,7 @@ def plan_deploy(
     silent = next((situation.control_silent for situation in situations if situation.control_silent), "")
     if silent and everything:
         raise OperationFailedError(
-            f"The control region {target.control_region} does not answer ({silent}), so not everything can be "
+            f"The control region {target.control_region} is out of reach ({silent}), so not everything can be "
             f"deployed: name one workflow, which goes on"
         )
     steps = [] if silent else control_steps(aws, target, everything=everything)

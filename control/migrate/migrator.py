@@ -73,7 +73,7 @@ class Migrator:
 
     def _blind(self, workflow: str, why: str) -> str:
         return (
-            f"{workflow}: the control region {self.planner.target.control_region} does not answer ({why}), where what "
+            f"{workflow}: the control region {self.planner.target.control_region} is out of reach ({why}), where what "
             f"waits and what was logged is known: nothing is applied or retired. To repeat: `caribou "
             f"run_deployment_migrator {workflow}`"
         )

@@ -64,7 +64,7 @@ class DeployLock:
         if not self.silent:
             return None
         return (
-            f"warning: the control region {self.target.control_region} does not answer ({self.silent}), so "
+            f"warning: the control region {self.target.control_region} is out of reach ({self.silent}), so "
             f"{self.workflow} is not locked: see that nobody else deploys, migrates or removes it now"
         )
 

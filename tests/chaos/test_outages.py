@@ -115,6 +115,7 @@ def _the_control_region_is_cut_off(scene, tmp_path):
     said = scene.caribou("list", cut=[WEST])
     assert f"not known which workflows are registered: {WEST} (no answer)" in said
     assert f"{HOME}, home" in said
+    assert "not deployed" not in scene.caribou("list", cut=[HOME])
     moved = tmp_path / "moved.json"
     moved.write_text(json.dumps(placed(CANADA, name=NAME).to_json()))
     said = scene.caribou("deploy", NAME, "--placement", str(moved), cut=[WEST], code=1)

@@ -325,7 +325,8 @@ def test_app_when_run_as_a_program_then_a_mistake_is_one_message_and_exit_code_2
     if own_fault:
         assert (done.returncode, done.stdout) == (2, "")
         keys = (
-            "caribou:carbon_source, caribou:control_region, caribou:performance_source, caribou:provider_source, "
+            "account, caribou:carbon_source, caribou:control_region, caribou:performance_source, "
+            "caribou:provider_source, "
             "caribou:stage, placement, workflow"
         )
         assert done.stderr == f"caribou:x: is no context key. To fix: use one of {keys}.\n"

@@ -223,7 +223,7 @@ def test_deploy_when_a_region_of_its_placement_is_silent_then_the_way_home_is_sa
 ):
     """It is no mistake of the user's."""
     unready = (Unready(region, "1", is_enabled=True, silent="no answer"),)
-    with pytest.raises(OperationFailedError, match=rf"{region} does not answer \(no answer\).*{said}"):
+    with pytest.raises(OperationFailedError, match=rf"{region} is out of reach \(no answer\).*{said}"):
         refuse(PlacedWorkflow(workflow, placed(WEST)), Situation(None, unready=unready), force=False)
 
 

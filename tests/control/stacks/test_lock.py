@@ -160,7 +160,7 @@ def test_lock_when_the_control_region_does_not_answer_then_none_is_held_and_that
     taken.renew()
     taken.release()
     assert not taken.is_held
-    assert f"the control region {WEST} does not answer (no answer), so {world.name} is not locked" in taken.warning
+    assert f"the control region {WEST} is out of reach (no answer), so {world.name} is not locked" in taken.warning
 
 
 class Unanswering:
