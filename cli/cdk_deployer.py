@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from caribou.cli.cdk_run import run_cdk
+from caribou.cli.project import asked_stage
 from caribou.control.deploy.planning import DeployRequest
-from caribou.model.names import CONTROL_PLANE_STACK_ID, workflow_stack_id
+from caribou.model.names import CONTROL_PLANE_STACK_ID, STAGE_KEY, workflow_stack_id
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,17 @@ class CdkDeployer:
 
     def deploy(self, request: DeployRequest) -> None:
         """Run `cdk deploy` to its end. Raises OperationFailedError with the end of its output."""
-        arguments = arguments_of(request)
+        arguments = [*arguments_of(request), *stage_arguments()]
         log = _log(self.root, request.workflow or "all")
         self.notify(f"cdk {' '.join(arguments)}\n  its output: {log}")
         with tempfile.TemporaryDirectory(prefix="caribou-cdk-") as assembly:  # cdk.out may be in use by another cdk
             run_cdk([*arguments, "--output", assembly], root=self.root, log=log)
+
+
+def stage_arguments() -> list[str]:
+    """What hands the CDK's app the stage that this command was asked for; none if that is the one in `cdk.json`."""
+    asked = asked_stage()
+    return [] if asked is None else ["-c", f"{STAGE_KEY}={asked.name}"]
 
 
 def _log(root: Path, what: str) -> Path:

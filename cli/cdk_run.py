@@ -13,6 +13,7 @@ from caribou.local import leash
 from caribou.local.processes import end_group
 from caribou.local.tools import cdk_command, cdk_env
 from caribou.model.errors import OperationFailedError
+from caribou.model.template_contract import STAGE_VARIABLE
 
 _TAIL_LINES = 15
 _END_LIMIT_S = 5.0
@@ -37,7 +38,7 @@ def run_cdk(arguments: Sequence[str], *, root: Path, log: Path) -> None:
         process = subprocess.Popen(
             [sys.executable, "-I", leash.__file__, *cdk_command(), *arguments],
             cwd=root,
-            env=cdk_env(os.environ),
+            env={name: value for name, value in cdk_env(os.environ).items() if name != STAGE_VARIABLE},  # said by -c
             stdin=subprocess.PIPE,  # closed when this process ends, in any way
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -31,7 +33,7 @@ from caribou.model.names import refuse_reserved_name
 from caribou.model.placement import Placement
 from caribou.model.printable import printable
 from caribou.model.project.placement_choice import HOME, asked_for, committed
-from caribou.model.project.workflow import COMMITTED_PLACEMENT, Workflow, read_workflow, workflow_folders
+from caribou.model.project.workflow import Workflow, read_workflow, workflow_folders
 from caribou.model.verdict import moves_anything
 
 DEPLOYED = "deployed"
@@ -43,6 +45,7 @@ _DIGITS = 12
 @click.option("--placement", help="The placement: a file, `home`, or `deployed` to keep and commit what is deployed.")
 @click.option("--all", "everything", is_flag=True, help="Deploy the control plane and all workflows of the project.")
 @click.option("--force", is_flag=True, help="Deploy a changed graph even while runs are open.")
+@click.option("--take-over", is_flag=True, help="Overwrite a workflow of this name that another project has deployed.")
 @click.option("--yes", is_flag=True, help="Do not ask about a placement that is not known to save.")
 @click.option("--dry-run", is_flag=True, help="Only show the plan; nothing is changed.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON.")
@@ -52,6 +55,7 @@ def deploy(
     *,
     everything: bool,
     force: bool,
+    take_over: bool,
     yes: bool,
     dry_run: bool,
     as_json: bool,
@@ -65,7 +69,8 @@ def deploy(
         folders = _folders(workflow, here.root, placement, everything=everything)
         for folder in folders:
             refuse_reserved_name(folder.name, str(folder))
-        placed = [_placed(here, read_workflow(folder), placement) for folder in folders]
+        chosen = (_placed(here, read_workflow(folder, here.target.stage), placement) for folder in folders)
+        placed = [replace(one, takes_over=take_over) for one in chosen]
         if dry_run:
             plan = plan_deploy(here.aws, placed, here.target, force=force, everything=everything)
             show_plan("deploy", plan.steps, as_json=as_json)
@@ -101,11 +106,19 @@ def list_(*, as_json: bool) -> None:
 @click.argument("workflow", required=False)
 @click.option("--control-plane", is_flag=True, help="Delete the control plane, once no workflow needs it.")
 @click.option("--delete-data", is_flag=True, help="Delete tables and bucket too: runs and payloads are lost.")
+@click.option("--take-over", is_flag=True, help="Remove it even if another project has deployed it.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Only show the plan; nothing is changed.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON.")
 def remove(
-    workflow: str | None, *, control_plane: bool, delete_data: bool, yes: bool, dry_run: bool, as_json: bool
+    workflow: str | None,
+    *,
+    control_plane: bool,
+    delete_data: bool,
+    take_over: bool,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Delete the stacks of WORKFLOW in all regions. Its tables and bucket at home stay without --delete-data."""
     check_json(as_json=as_json, dry_run=dry_run)
@@ -117,7 +130,7 @@ def remove(
         if workflow is None:
             remove_control(here, delete_data=delete_data, yes=yes, dry_run=dry_run, as_json=as_json)
             return
-        removal = _removal(here, workflow, delete_data=delete_data)
+        removal = _removal(here, workflow, delete_data=delete_data, take_over=take_over)
         show_plan("remove", removal.steps, as_json=as_json)
         if dry_run:
             return
@@ -133,15 +146,14 @@ def remove(
     say(f"{removal.workflow} is removed")
 
 
-def _removal(here: Session, workflow: str, *, delete_data: bool) -> Removal:
+def _removal(here: Session, workflow: str, *, delete_data: bool, take_over: bool) -> Removal:
     known = here.named(workflow)
-    now_s = time.time()
+    plan = partial(plan_removal, here.aws, delete_data=delete_data, now_s=time.time(), take_over=take_over)
     if known is None:
-        return plan_removal(here.aws, workflow, None, here.target, delete_data=delete_data, now_s=now_s)
+        return plan(workflow, None, here.target)
     if known.broken is not None:
         notify(f"warning: {known.name} can't be read, and is removed all the same: {known.broken}")
-    home, regions = known.home_region or None, known.regions
-    return plan_removal(here.aws, known.name, home, here.target, delete_data=delete_data, now_s=now_s, regions=regions)
+    return plan(known.name, known.home_region or None, here.target, regions=known.regions)
 
 
 def _folders(workflow: str | None, root: Path, placement: str | None, *, everything: bool) -> Sequence[Path]:
@@ -195,7 +207,7 @@ def _deployed(here: Session, workflow: Workflow) -> Placement:
 
 def _say_how_to_commit(placed: PlacedWorkflow, root: Path) -> None:
     """A placement that was asked for is deployed; what the next plain deploy needs to keep it."""
-    committed = placed.workflow.folder / COMMITTED_PLACEMENT
+    committed = placed.workflow.committed_placement
     shown = committed.relative_to(root) if committed.is_relative_to(root) else committed
     if placed.argument == HOME:
         if committed.is_file():

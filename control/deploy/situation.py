@@ -16,6 +16,7 @@ from caribou.control.stacks.deployed import (
     find_stack,
     find_stacks,
     home_stack,
+    is_foreign,
     resources,
 )
 from caribou.control.stacks.whereabouts import whereabouts
@@ -40,10 +41,11 @@ def situation_of(aws: Aws, placed: PlacedWorkflow, target: Target, clock: Callab
     standing = frozenset(there.name for there in found)
     registered = registered_home(aws, names, target) if not silent else _home_that_stands(aws, placed, stack, target)
     new = [*([home] if stack is None else []), *(region for name, region in regions if name not in standing)]
+    foreign = next((there for there in (stack, *found) if there is not None and is_foreign(there, target)), None)
     left = tuple(left_for(aws, placed, names, region) for region in new)
     busy = tuple(there for there in (stack, *found) if there is not None and there.is_busy)
     if stack is None:
-        return Situation(None, 0, registered, standing, left, busy=busy, control_silent=silent)
+        return Situation(None, 0, registered, standing, left, busy=busy, foreign=foreign, control_silent=silent)
     return Situation(
         deployed_workflow(aws, stack),
         open_runs(aws, names, home, clock()),
@@ -53,6 +55,7 @@ def situation_of(aws: Aws, placed: PlacedWorkflow, target: Target, clock: Callab
         leaving=tuple(gone for there in found for gone in _leaving(aws, placed, there, names)),
         busy=busy,
         control_silent=silent,
+        foreign=foreign,
     )
 
 
