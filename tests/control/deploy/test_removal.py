@@ -156,7 +156,7 @@ def test_removal_when_stacks_have_lost_their_tags_then_they_are_found_by_their_n
     """A live workflow is never taken for one of which only data is left."""
     for stack in (world.home(placed(WEST)), world.region(WEST)):
         assert world.without_tags(stack).workflow == ""
-    found = find_stacks(world.aws, "dev")  # whoever asks
+    found = find_stacks(world.aws, "dev", (), (HOME, WEST))  # whoever asks
     assert [(stack.role, stack.region) for stack in in_order(found, world.name)] == [("home", HOME), ("region", WEST)]
     removal = planned(world, delete_data=True)
     assert [(stack.role, stack.region) for stack in removal.stacks] == [("home", HOME), ("region", WEST)]
