@@ -177,7 +177,7 @@ class World:
         """Deploy a control plane's stack, with a bucket alone in it."""
         template = {
             "Resources": {"Placements": {"Type": "AWS::S3::Bucket"}},
-            "Outputs": {"PlacementBucket": {"Value": "any"}},
+            "Outputs": {"CaribouStack": {"Value": f"{self.target.stage}/control"}, "PlacementBucket": {"Value": "any"}},
         }
         return self._deploy(CONTROL_PLANE_STACK_ID, WEST, "control", template)
 

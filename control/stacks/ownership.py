@@ -83,7 +83,7 @@ def is_our_template(template: Mapping[str, Any], workflow: str, role: str) -> bo
     """Whether a template is what ours of this role are: it says so, or carries what the tools read there."""
     said = _part(_part(template, "Outputs"), Output.STACK).get("Value")
     if isinstance(said, str):
-        return said.split("/")[1:] == [workflow, role]
+        return said.split("/")[1:] == [part for part in (workflow, role) if part]  # the control plane has no workflow
     if role == StackRole.HOME:
         placement = _part(template, "Metadata").get(METADATA_KEY)
         return isinstance(placement, dict) and placement.get("workflow") == workflow
