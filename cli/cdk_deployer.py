@@ -81,18 +81,20 @@ def stacks_of(request: DeployRequest) -> list[str]:
     """The construct ids of the stacks that are requested; none if that is everything."""
     if request.workflow is None:
         return []
+    if request.only:
+        return [*request.only]
     control = [CONTROL_PLANE_STACK_ID] if request.control_plane else []
     return [*control, workflow_stack_id(request.workflow)]
 
 
 def arguments_of(request: DeployRequest) -> list[str]:
     """The CDK CLI's arguments."""
-    stacks = stacks_of(request) or ["--all"]
+    stacks = [*(stacks_of(request) or ["--all"]), *(["--exclusively"] if request.only else [])]
     adopt = ["--import-existing-resources"] if request.adopt else []
     return ["deploy", *stacks, *context_of(request), "--require-approval", "never", "--concurrency", "4", *adopt]
 
 
 def context_of(request: DeployRequest) -> list[str]:
     """The context in which the app makes what is requested, as arguments."""
-    given = {"workflow": request.workflow, "placement": request.placement}
+    given = {"workflow": request.workflow, "placement": request.placement, "account": request.account}
     return [word for key, value in given.items() if value is not None for word in ("-c", f"{key}={value}")]

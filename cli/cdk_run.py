@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from caribou.local import leash
 from caribou.local.processes import end_group
 from caribou.local.tools import cdk_command, cdk_env
 from caribou.model.errors import AppRefusedError, CaribouError, OperationFailedError
@@ -31,16 +33,17 @@ def run_cdk(arguments: Sequence[str], *, root: Path, log: Path) -> None:
     """Run `cdk` in a project's folder; its output goes to the end of a log file.
 
     Raises OperationFailedError, with the end of the output, if it fails, and AppRefusedError if its app refuses the
-    project. Interrupted, it ends the CLI and the app that the CLI runs before it raises.
+    project. Interrupted, it ends the CLI and the app that the CLI runs before it raises. If this process is killed,
+    they end too; what CloudFormation has begun goes on.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         begin = output.tell()
         process = subprocess.Popen(
-            [*cdk_command(), *arguments],
+            [sys.executable, "-I", leash.__file__, *cdk_command(), *arguments],
             cwd=root,
             env={name: value for name, value in cdk_env(os.environ).items() if name != STAGE_VARIABLE},  # said by -c
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # closed when this process ends, in any way
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # so that all of its processes can be ended together
@@ -50,6 +53,9 @@ def run_cdk(arguments: Sequence[str], *, root: Path, log: Path) -> None:
         except BaseException:
             end_group(process.pid, lambda: process.poll() is None, _END_LIMIT_S)
             raise
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
     if code != 0:
         said = log.read_bytes()[begin:].decode(errors="replace").strip().splitlines()
         raise failure(f"cdk {' '.join(arguments)}", said, log)

@@ -16,6 +16,7 @@ from rich.table import Table
 from caribou.cli.cdk_deployer import CdkDeployer
 from caribou.cli.consent import asker, consent
 from caribou.cli.console import console
+from caribou.cli.control_removal import remove_control
 from caribou.cli.next_step import after_deploy
 from caribou.cli.output import notify, say
 from caribou.cli.plan_view import check_json, show_plan
@@ -27,7 +28,7 @@ from caribou.control.deploy.planning import plan_deploy
 from caribou.control.deploy.removal import Removal, plan_removal
 from caribou.control.deploy.removal import remove as remove_workflow
 from caribou.control.inventory import LOOKED_AT_RECORDS, LOOKED_AT_RUN_ITEMS, Entry, inventory
-from caribou.control.stacks.deployed import deployed_workflow, home_stack
+from caribou.control.stacks.deployed import deployed_workflow, home_stack, said_of
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.names import refuse_reserved_name
 from caribou.model.placement import Placement
@@ -96,12 +97,13 @@ def deploy(
 def list_(*, as_json: bool) -> None:
     """List the workflows: of this project, registered, or with stacks left."""
     with session() as here:
-        check = here.record_check(LOOKED_AT_RECORDS, LOOKED_AT_RUN_ITEMS)
-        entries = inventory(here.aws, here.known_workflows(), here.target, time.time(), check)
+        known = here.known_workflows()
+        check = here.record_check(LOOKED_AT_RECORDS, LOOKED_AT_RUN_ITEMS) if here.control_answers else None
+        entries = inventory(here.aws, known, here.target, time.time(), check)
     for trouble in filter(None, (entry.trouble for entry in entries)):
         notify(f"warning: {trouble}")
     if unseen := {region: code for entry in entries for region, code in entry.unseen.items()}:
-        notify(f"warning: stacks in these regions can't be listed, so none are shown: {unseen}")
+        notify(f"warning: not known what stands in {said_of(unseen)}")
     if as_json:
         say(json.dumps([entry.to_json() for entry in entries], indent=1))
         return
@@ -109,16 +111,33 @@ def list_(*, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("workflow")
-@click.option("--delete-data", is_flag=True, help="Delete home's tables and bucket too: runs and payloads are lost.")
+@click.argument("workflow", required=False)
+@click.option("--control-plane", is_flag=True, help="Delete the control plane, once no workflow needs it.")
+@click.option("--delete-data", is_flag=True, help="Delete tables and bucket too: runs and payloads are lost.")
 @click.option("--take-over", is_flag=True, help="Remove it even if another project has deployed it.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Only show the plan; nothing is changed.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON.")
-def remove(workflow: str, *, delete_data: bool, take_over: bool, yes: bool, dry_run: bool, as_json: bool) -> None:
+def remove(
+    workflow: str | None,
+    *,
+    control_plane: bool,
+    delete_data: bool,
+    take_over: bool,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
     """Delete the stacks of WORKFLOW in all regions. Its tables and bucket at home stay without --delete-data."""
     check_json(as_json=as_json, dry_run=dry_run)
+    if (workflow is None) is not control_plane:
+        raise InvalidInputError(
+            "what to remove is not said, or twice", where="caribou remove", fix="name a workflow, or --control-plane"
+        )
     with session() as here:
+        if workflow is None:
+            remove_control(here, delete_data=delete_data, yes=yes, dry_run=dry_run, as_json=as_json)
+            return
         removal = _removal(here, workflow, delete_data=delete_data, take_over=take_over)
         show_plan("remove", removal.steps, as_json=as_json)
         if dry_run:
@@ -127,10 +146,10 @@ def remove(workflow: str, *, delete_data: bool, take_over: bool, yes: bool, dry_
             _consent(removal.workflow, delete_data=delete_data)
         remove_workflow(here.aws, removal, here.target, notify)
     if removal.unseen:
+        again = f"caribou remove {removal.workflow}{' --delete-data' if delete_data else ''}"
         raise OperationFailedError(
-            f"{removal.workflow} is removed, but for what may be in regions whose stacks can't be listed: "
-            f"{dict(removal.unseen)}. Look at the credentials, and at whether the account has enabled these regions, "
-            f"and remove it again; a region in which it never was can be left"
+            f"What was seen of {removal.workflow} is removed; not known what is left in {said_of(removal.unseen)}. To "
+            f"repeat when that answers: `{again}`. A region in which it never was can be left"
         )
     say(f"{removal.workflow} is removed")
 
@@ -219,16 +238,18 @@ def _show(entries: Sequence[Entry]) -> None:
     for entry in entries:
         table.add_row(
             f"{entry.name}\n{entry.version if entry.broken is None else 'broken'}",
-            _shown(None if entry.deployed is None else entry.deployed.placement),
+            _shown(entry),
             "\n".join(_stacks(entry)),
             f"{entry.deployed.home.changed_at:%Y-%m-%d\n%H:%MZ}" if entry.deployed else "",
         )
     console().print(table)
 
 
-def _shown(placement: Placement | None) -> str:
-    if placement is None:
-        return "not deployed"
+def _shown(entry: Entry) -> str:
+    """The deployed placement; of a home that was not seen it is not known whether there is one."""
+    if entry.deployed is None:
+        return "not known" if entry.home_region in entry.unseen else "not deployed"
+    placement = entry.deployed.placement
     lines = (placement.digest[:_DIGITS], *sorted(placement.regions), _expiry(placement))
     return "\n".join(lines)
 

@@ -50,6 +50,9 @@ VERBS = {
     ),
     "list": Verb("deploy", "list_", "List the workflows: of this project, registered, or with stacks left."),
     "remove": Verb("deploy", "remove", "Delete the stacks of WORKFLOW in all regions."),
+    "unlock": Verb(
+        "unlock", "unlock", "Say who holds the lock of WORKFLOW, and take it away from a process that has died."
+    ),
     "upload_samples": Verb(
         "upload_samples",
         "upload_samples",

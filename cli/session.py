@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -73,6 +74,11 @@ class Session:
     target: Target
     aws: Aws
 
+    @property
+    def control_answers(self) -> bool:
+        """Whether the control region says what is registered."""
+        return self._registered is not None
+
     def workflow(self, name: str) -> Workflow:
         """A workflow of the project, as it is at this stage. Raises CaribouError if there is none, or it is broken."""
         return read_workflow(workflow_folder(name, self.root), self.target.stage)
@@ -110,9 +116,9 @@ class Session:
 
         It may be `broken`.
         """
-        folders = [folder for folder in workflow_folders(self.root) if folder.name in _spellings(name)]
+        folders = [folder for folder in workflow_folders(self.root) if folder.name in spellings(name)]
         workflows, broken = read_each(folders, self.target.stage)
-        registrations = [one for one in self._registrations() if one.workflow in _spellings(name)]
+        registrations = [one for one in self._registrations() if one.workflow in spellings(name)]
         return named(name, known_workflows(workflows, registrations, broken))
 
     def chosen(self, name: str | None) -> Sequence[KnownWorkflow]:
@@ -147,15 +153,20 @@ class Session:
 
     def _registrations(self) -> Sequence[Registration]:
         """The registrations. A broken one is a warning, and so is a control region that does not answer."""
+        return self._registered or ()
+
+    @cached_property
+    def _registered(self) -> Sequence[Registration] | None:
+        """What the control region says, which is asked once; None if it does not answer."""
         region = self.target.control_region
         with aws_errors_as(f"Reading the registrations in {region}"):
             try:
-                registrations, wrong = registered(SsmRegistry(self.target.stage, region))
+                registrations, wrong = registered(SsmRegistry(self.target.stage, region, self.aws.ssm(region)))
             except (ClientError, BotoCoreError) as error:
-                if out_of_reach(error) is None:
+                if (why := out_of_reach(error)) is None:
                     raise
-                notify(f"warning: it is not known which workflows are registered, as {region} does not answer: {error}")
-                return ()
+                notify(f"warning: not known which workflows are registered: {region} ({why})")
+                return None
         for message in wrong:
             notify(f"warning: {message}")
         return registrations
@@ -167,10 +178,10 @@ class Session:
 
 def named(name: str, known: Sequence[KnownWorkflow]) -> KnownWorkflow | None:
     """The workflow of that name, in which hyphens stand for underscores; None if there is none."""
-    return next((one for one in known if one.name in _spellings(name)), None)
+    return next((one for one in known if one.name in spellings(name)), None)
 
 
-def _spellings(name: str) -> tuple[str, ...]:
+def spellings(name: str) -> tuple[str, ...]:
     """A name, and the one that it means if its hyphens stand for underscores."""
     return name, name.replace("-", "_")
 

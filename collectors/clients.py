@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
 
+_CONTROL = Config(connect_timeout=3, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 4})
+"""botocore's own patience with a table that takes no connection is ten minutes."""
 _LOGS = Config(connect_timeout=2, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 2})
 """A region that takes no connection is given up after 4 s, one that does not answer after half a minute."""
 
 
 def table_of(name: str, region: str) -> Table:
     """A DynamoDB table of a region."""
-    return boto3.resource("dynamodb", region_name=region).Table(name)
+    return boto3.resource("dynamodb", region_name=region, config=_CONTROL).Table(name)
 
 
 def logs_of(region: str) -> CloudWatchLogsClient:
@@ -34,4 +36,4 @@ def logs_of(region: str) -> CloudWatchLogsClient:
 
 def parameters_of(region: str) -> SSMClient:
     """A region's Parameter Store."""
-    return boto3.client("ssm", region_name=region)
+    return boto3.client("ssm", region_name=region, config=_CONTROL)

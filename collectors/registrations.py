@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from caribou.collectors.clients import parameters_of
 from caribou.model.errors import InvalidInputError
 from caribou.model.names import registrations_path
 from caribou.model.registration import Registration, parse_registration
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm import SSMClient
 
 
 class Registry(Protocol):
@@ -33,9 +36,9 @@ class InMemoryRegistry:
 class SsmRegistry:
     """Registrations in the control region's Parameter Store."""
 
-    def __init__(self, stage: str, region: str) -> None:
+    def __init__(self, stage: str, region: str, client: SSMClient | None = None) -> None:
         self._path = registrations_path(stage)
-        self._client = parameters_of(region)
+        self._client = parameters_of(region) if client is None else client
 
     def values(self) -> Mapping[str, str]:
         """Parameter name to its value, read page by page."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
@@ -15,9 +17,11 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectTimeoutError,
     EndpointConnectionError,
     HTTPClientError,
     NoCredentialsError,
+    ReadTimeoutError,
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
@@ -30,11 +34,18 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_sts import STSClient
+    from mypy_boto3_sts.type_defs import GetCallerIdentityResponseTypeDef
 
-_CONFIG = Config(connect_timeout=3, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 2})
-"""A region that is silent is given up within a minute: a person waits for it, beside those that answer."""
+_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
+"""A region that is silent is given up within half a minute: a person waits for it, beside those that answer."""
 _INVOKING = Config(connect_timeout=3, read_timeout=90, retries={"mode": "standard", "total_max_attempts": 1})
 """A function answers when it has ended, within its time limit; one that is asked again does its work twice."""
+_NO_ANSWER = (BotoConnectionError, HTTPClientError)
+_SILENT_S = 30.0
+"""How long a region that did not answer in time is not asked again, by any of the clients of a command."""
+_ASKED_ELSEWHERE = ("us-east-1", "eu-west-1")
+"""Regions that are asked whose the credentials are if the one at hand is silent: each knows it."""
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost"})
 _HTTP_PORT = 80
@@ -89,7 +100,7 @@ class Aws(Clients):
     def __init__(self, session: boto3.Session | None = None) -> None:
         with _settings_checked():
             super().__init__(session, _CONFIG)
-        self._account: str | None = None
+        self._who: GetCallerIdentityResponseTypeDef | None = None
         self._is_checked = False
 
     def _client(self, service: str, region: str, config: Config | None = None) -> Any:  # noqa: ANN401 - made by boto3
@@ -100,7 +111,19 @@ class Aws(Clients):
             if not self._is_checked and (ended := _ended_local_cloud()):
                 raise ended
             self._is_checked = True
-            return client
+        events = client.meta.events
+        events.register("before-call", partial(self._pass_by, region), unique_id="caribou-pass-by")
+        events.register("after-call-error", partial(self._note, region), unique_id="caribou-note")
+        return client
+
+    def _pass_by(self, region: str, **_: object) -> None:
+        """Raise botocore's ConnectionError for a region that is silent: nobody waits for it twice."""
+        if time.monotonic() < self._silent_until.get(region, 0.0):
+            raise BotoConnectionError(error=TimeoutError(f"{region} did not answer a moment ago"))
+
+    def _note(self, region: str, exception: Exception, **_: object) -> None:
+        if isinstance(exception, (ConnectTimeoutError, ReadTimeoutError)):
+            self._silent_until[region] = time.monotonic() + _SILENT_S
 
     def __enter__(self) -> Self:
         return self
@@ -120,10 +143,30 @@ class Aws(Clients):
 
     def account(self, region: str) -> str:
         """The account of the credentials at hand. Raises OperationFailedError if AWS, or the local cloud, is silent."""
-        if self._account is None:
-            with aws_errors_as("Asking AWS which account this is"):
-                self._account = str(self._client("sts", region).get_caller_identity()["Account"])
-        return self._account
+        return self._identity(region)["Account"]
+
+    def caller(self, region: str) -> str:
+        """The ARN of whose credentials are at hand. Raises OperationFailedError as `account`."""
+        return self._identity(region)["Arn"]
+
+    def _identity(self, region: str) -> GetCallerIdentityResponseTypeDef:
+        """Who we are, as the region says it, or another one if it is silent; asked once."""
+        if self._who is None:
+            *most, last = dict.fromkeys((region, *_ASKED_ELSEWHERE))
+            with aws_errors_as(
+                "Asking AWS which account this is",
+                'the credentials; or use the local cloud: caribou local up, then eval "$(caribou local env)"',
+            ):
+                for one in most:
+                    with suppress(*_NO_ANSWER):
+                        self._who = self._sts(one).get_caller_identity()
+                        return self._who
+                self._who = self._sts(last).get_caller_identity()
+        return self._who
+
+    def _sts(self, region: str) -> STSClient:
+        client: STSClient = self._client("sts", region)
+        return client
 
     def cloudformation(self, region: str) -> CloudFormationClient:
         """The region's CloudFormation."""
@@ -168,9 +211,15 @@ def _failed(doing: str, error: Exception, look_at: str) -> OperationFailedError:
 
 def out_of_reach(error: ClientError | BotoCoreError) -> str | None:
     """In a few words, how a region is out of reach: it is silent, or out of order. None if it has answered."""
-    if isinstance(error, (BotoConnectionError, HTTPClientError)):
-        return f"no answer ({type(error).__name__})"
+    if isinstance(error, _NO_ANSWER):
+        return "no answer"
     return error_code(error) if isinstance(error, ClientError) and is_busy(error) else None
+
+
+def why_out_of_reach(error: OperationFailedError) -> str | None:
+    """As `out_of_reach`, of the failure that an error of ours was raised from."""
+    cause = error.__cause__
+    return out_of_reach(cause) if isinstance(cause, (ClientError, BotoCoreError)) else None
 
 
 def error_code(error: ClientError) -> str:

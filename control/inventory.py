@@ -16,6 +16,7 @@ from caribou.control.stacks.deployed import (
     deployed_workflow,
     find_stacks,
 )
+from caribou.control.stacks.whereabouts import whereabouts
 from caribou.control.target import Target
 from caribou.control.workflows import KnownWorkflow
 from caribou.model.errors import CaribouError
@@ -80,13 +81,14 @@ def inventory(
 ) -> tuple[Entry, ...]:
     """An entry a workflow, also one that only has stacks left; with `check`, what of its runs left no record."""
     known = {workflow.name: workflow for workflow in workflows}
-    found = find_stacks(aws, target.stage, known)
+    where = whereabouts(aws, target, (region for one in workflows for region in one.regions))
+    found = find_stacks(aws, target.stage, known, where.regions)
     entries: list[Entry] = []
     for name in sorted({*known, *found.workflows}):
         home = next((stack for stack in found.of(name, StackRole.HOME) if stack.is_there), None)
         deployed, trouble = _deployed(aws, home)
         entry = _entry(name, known.get(name), deployed, found.of(name, StackRole.REGION))
-        unseen = found.unseen(known[name].regions) if name in known else {}
+        unseen = found.unseen({*where.of(name), *(known[name].regions if name in known else ())})
         entry = replace(entry, trouble=trouble, unseen=unseen)
         entries.append(entry if home is None else _with_runs(entry, aws, target, home.region, now_s))
     if check is None:

@@ -131,6 +131,7 @@ def _serve(listener: socket.socket, doors: dict[str, socket.socket], round_trip_
     """Serve until SIGTERM. In place of `ministack.app.main`, which binds a port by number, free when it was asked."""
     app = _beside("guard").guarded(_beside("gaps").close_gaps(import_module("ministack.app").app))
     _beside("iam_gaps").close_iam_gaps()
+    _beside("import_gaps").close_import_gaps()
     _beside("log_ends").end_logs_by_a_mark(import_module("ministack.core.lambda_runtime"))
     _beside("shared_code").share_code()
     _beside("caller_tags").show_tags_of_callers()

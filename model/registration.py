@@ -18,6 +18,7 @@ from caribou.model.names import DEFAULT_STAGE, TABLE_GENERATION, WorkflowNames
 from caribou.model.regions import KNOWN_REGIONS
 
 REGISTRATION_SCHEMA = "caribou.registration/1"
+COLLECTORS = ("carbon", "provider", "performance", "workflow")
 _NAME = re.compile(r"[\w.+-]{1,128}", re.ASCII)
 _LONGEST_RETENTION_DAYS = 3653
 """Ten years, which is CloudWatch's longest."""
@@ -48,6 +49,16 @@ class ControlNames:
     def alarm(self) -> str:
         """Name of the alarm that notifies somebody. No workflow is called `collector`, so none has the same."""
         return f"caribou-{self.stage}-collector"
+
+    @property
+    def lasting_tables(self) -> tuple[str, ...]:
+        """The tables that outlive the control plane's stack."""
+        return self.fact_table, self.record_table
+
+    @property
+    def log_groups(self) -> tuple[str, ...]:
+        """Names of the collectors' log groups."""
+        return tuple(f"/aws/lambda/{self.collector(collector)}" for collector in COLLECTORS)
 
     def placement_bucket(self, account: str, region: str) -> str:
         """Bucket of solved placements: `<workflow>/solved.json`."""

@@ -16,7 +16,7 @@ from caribou.model.names import ALARM_TOPIC_KEY, STAGE_KEY
 from caribou.model.project.settings import AskedStage, ProjectSettings, settings_of
 from caribou.model.template_contract import STAGE_VARIABLE
 
-PLACEMENT, WORKFLOW = "placement", "workflow"
+PLACEMENT, WORKFLOW, ACCOUNT = "placement", "workflow", "account"
 _WHERE = "context key "
 
 
@@ -25,7 +25,8 @@ class Context:
     """What was asked for.
 
     A placement (`home`, or a file) and a workflow, or None; what counts at the stage; for each kind of facts the name
-    of its source; and region to the topic that its alarms go to.
+    of its source; and region to the topic that its alarms go to. `account` is given where CloudFormation is to adopt
+    the control plane's bucket: its name has to stand in the template, and has the account in it.
     """
 
     placement: str | None
@@ -33,6 +34,7 @@ class Context:
     settings: ProjectSettings
     sources: Mapping[Kind, str]
     alarm_topics: Mapping[str, str]
+    account: str | None = None
 
 
 def read_context(scope: Construct, asked: AskedStage | None = None) -> Context:
@@ -45,7 +47,7 @@ def read_context(scope: Construct, asked: AskedStage | None = None) -> Context:
     sources = {kind: _source(kind, given) for kind in KINDS}
     named = _text(given, ALARM_TOPIC_KEY)
     topics = {} if named is None else topics_by_region(named, f"{_WHERE}{ALARM_TOPIC_KEY}")
-    return Context(_text(given, PLACEMENT), _text(given, WORKFLOW), settings, sources, topics)
+    return Context(_text(given, PLACEMENT), _text(given, WORKFLOW), settings, sources, topics, _text(given, ACCOUNT))
 
 
 def _asked_stage(given: Mapping[str, object]) -> AskedStage | None:

@@ -63,7 +63,7 @@ class ControlPlaneStack(Stack):
         self.facts = self._table("Facts", self._names.fact_table, "kind", "region")
         self.records = self._table("Records", self._names.record_table, "workflow", "id")
         self._table("Locks", self._names.lock_table, "workflow", outlives=False)
-        self.placements = self._placement_bucket()
+        self.placements = self._placement_bucket(account or Aws.ACCOUNT_ID)
         collectors = self._add_collectors({kind: {SOURCE_VARIABLE: source} for kind, source in sources.items()})
         if alarm_topic is not None:
             each = control_plane_alarms(stage, collectors, hourly="workflow")
@@ -87,11 +87,12 @@ class ControlPlaneStack(Stack):
         acknowledge(table, {"AwsSolutions-DDB3": "facts and records are collected again, locks live for hours"})
         return table
 
-    def _placement_bucket(self) -> s3.Bucket:
+    def _placement_bucket(self, account: str) -> s3.Bucket:
+        """The bucket. CloudFormation adopts one that is there only by a name that it need not put together."""
         bucket = s3.Bucket(
             self,
             "Placements",
-            bucket_name=self._names.placement_bucket(Aws.ACCOUNT_ID, self.region),
+            bucket_name=self._names.placement_bucket(account, self.region),
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             enforce_ssl=True,
             encryption=s3.BucketEncryption.S3_MANAGED,

@@ -175,7 +175,10 @@ class World:
 
     def control_plane(self):
         """Deploy a control plane's stack, with a bucket alone in it."""
-        template = {"Resources": {"Placements": {"Type": "AWS::S3::Bucket"}}}
+        template = {
+            "Resources": {"Placements": {"Type": "AWS::S3::Bucket"}},
+            "Outputs": {"CaribouStack": {"Value": f"{self.target.stage}/control"}, "PlacementBucket": {"Value": "any"}},
+        }
         return self._deploy(CONTROL_PLANE_STACK_ID, WEST, "control", template)
 
     def lock_table(self):

@@ -67,6 +67,8 @@ class Situation:
     `leaving` are functions, by their names in Lambda, that stand in a region whose stack will not have them any more,
     each with the region. `busy` are stacks of its placement on which CloudFormation is at work, `foreign` is one that
     another project has deployed; `unready` are the regions that can't be deployed to: then nothing else is known.
+    `control_silent` says how the control region does not answer, so that the workflow can't be registered now; empty if
+    it does.
     """
 
     deployed: DeployedWorkflow | None
@@ -78,6 +80,7 @@ class Situation:
     busy: tuple[DeployedStack, ...] = ()
     foreign: DeployedStack | None = None
     unready: tuple[Unready, ...] = ()
+    control_silent: str = ""
 
 
 def refuse(placed: PlacedWorkflow, situation: Situation, *, force: bool) -> None:
@@ -88,6 +91,7 @@ def refuse(placed: PlacedWorkflow, situation: Situation, *, force: bool) -> None
     OperationFailedError for runs, or another deployment, to wait for.
     """
     if situation.unready:
+        _refuse_silent(placed, situation.unready)
         _refuse_unready(placed.name, situation.unready)
     if situation.foreign is not None and not placed.takes_over:
         raise foreign_workflow(placed.name, situation.foreign, "overwritten", f"caribou deploy {placed.name}")
@@ -95,6 +99,8 @@ def refuse(placed: PlacedWorkflow, situation: Situation, *, force: bool) -> None
     _refuse_other_home(placed, situation.registered_home)
     for left in situation.left:
         _refuse_left(placed, left)
+    if situation.control_silent:
+        _refuse_new_regions(placed, situation)
     if situation.deployed is None:
         return
     _refuse_unasked_move(placed, situation.deployed)
@@ -149,6 +155,18 @@ def kept(workflow: Workflow, placement: Placement, where: str = "placement") -> 
     return placement
 
 
+def _refuse_silent(placed: PlacedWorkflow, unready: Sequence[Unready]) -> None:
+    """Raise for a region that does not answer; where the placement has nodes, with what brings them home."""
+    for one in unready:
+        if not one.silent:
+            continue
+        out = f"{placed.name}: {one.region} is out of reach ({one.silent})"
+        if one.region == placed.home_region:
+            raise OperationFailedError(f"{out}, its home: nothing of it can be deployed until that answers")
+        home = f"`caribou deploy {placed.name} --placement home`"
+        raise OperationFailedError(f"{out}, where the placement has nodes. To bring them home: {home}")
+
+
 def _refuse_unready(name: str, unready: Sequence[Unready]) -> None:
     """Raise with the one command that bootstraps all that lack it; regions that are not enabled come first."""
     account = unready[0].account
@@ -180,6 +198,17 @@ def _refuse_other_home(placed: PlacedWorkflow, registered_home: str | None) -> N
         )
 
 
+def _refuse_new_regions(placed: PlacedWorkflow, situation: Situation) -> None:
+    """Raise for a move while the control region is silent: what goes on is the way home, and new code in its place."""
+    there = frozenset() if situation.deployed is None else situation.deployed.placement.regions
+    if new := sorted(placed.placement.regions - there - {placed.home_region}):
+        raise OperationFailedError(
+            f"{placed.name}: the control region is out of reach ({situation.control_silent}), so nothing is moved to "
+            f"{', '.join(new)} now. What goes on: `caribou deploy {placed.name} --placement home`, or `--placement "
+            f"deployed`, which keeps what is deployed"
+        )
+
+
 def _refuse_left(placed: PlacedWorkflow, left: Leftovers) -> None:
     """Raise for what can neither be taken over nor be made anew: only home's tables outlive a stack, so are adopted."""
     at_home = left.region == placed.home_region
@@ -200,11 +229,16 @@ def _refuse_left(placed: PlacedWorkflow, left: Leftovers) -> None:
             found=", ".join(left.tables),
             fix=_fix(", ".join(f"`{command}`" for command in commands)),
         )
+    refuse_logs(placed.name, left)
+
+
+def refuse_logs(name: str, left: Leftovers) -> None:
+    """Raise InvalidInputError for log groups into which something was logged, where a stack is to make its own."""
     if left.log_groups:
         group = left.log_groups[0]
         raise InvalidInputError(
-            "a log group that is not this workflow's has the name of its function's",
-            where=where,
+            "a log group that is in none of its stacks has the name of its function's",
+            where=f"{name} in {left.region}",
             found=", ".join(left.log_groups),
             fix=_fix(f"`aws logs delete-log-group --region {left.region} --log-group-name {group}`"),
         )

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
-from caribou.control.aws import Aws
+from caribou.control.aws import Aws, why_out_of_reach
 from caribou.control.deploy.checks import PlacedWorkflow
 from caribou.control.deploy.committing import commit_placed
 from caribou.control.deploy.planning import DeployPlan, DeployRequest, plan_deploy
@@ -50,14 +50,22 @@ class Rollout:
                 locks.enter_context(alone_here(self.aws, self.target, workflow_stack_id(placed.name), "deploying"))
             locks.enter_context(self._making_control_plane(everything=everything))
             for placed in workflows:
-                locks.enter_context(deploy_lock(self.aws, self.target, placed.name, "deploying"))
+                held = deploy_lock(self.aws, self.target, placed.name, "deploying", self.notify)
+                if warning := locks.enter_context(held).warning:
+                    self.notify(warning)
             plan = plan_deploy(self.aws, workflows, self.target, force=force, everything=everything)
             self.execute(plan)
         return plan
 
     def _making_control_plane(self, *, everything: bool) -> AbstractContextManager[None]:
         """Within it, nobody else on this machine makes the control plane: who comes second waits, and finds it."""
-        stack = find_stack(self.aws, stack_name(CONTROL_PLANE_STACK_ID, self.target.stage), self.target.control_region)
+        name = stack_name(CONTROL_PLANE_STACK_ID, self.target.stage)
+        try:
+            stack = find_stack(self.aws, name, self.target.control_region)
+        except OperationFailedError as error:
+            if why_out_of_reach(error) is None:
+                raise
+            return nullcontext()  # nobody makes it now
         if stack is not None and not stack.is_busy and not everything:
             return nullcontext()
         return alone_here(self.aws, self.target, CONTROL_PLANE_STACK_ID, "deploying it", wait=self.notify)
@@ -68,6 +76,8 @@ class Rollout:
             if placed.commits:
                 commit_placed(placed)
         for step in plan.steps:
+            if step.action is Action.SKIP:
+                self.notify(f"warning: {step.text}: {step.why}")
             if step.action is Action.DELETE and step.thing in _MAKING_WAY:
                 self.notify(f"{step.text}: {step.why}")
                 _MAKING_WAY[step.thing](self.aws, step.region, step.name)

@@ -3,7 +3,8 @@
 CloudFormation adopts tables that outlive their stack on request (`--import-existing-resources`), but no bucket whose
 name it has to put together first, as ours from account and region, and nothing that goes with its stack. So what is
 empty is deleted before it is made anew; a bucket with payloads, a log group with streams and, elsewhere than at home,
-the table of a former home are the user's to give up.
+the table of a former home are the user's to give up. The control plane's bucket is adopted like its tables: its name is
+put into the template for that.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from caribou.control.aws import Aws, aws_errors_as
+from caribou.control.aws import Aws, aws_errors_as, why_out_of_reach
 from caribou.control.deploy.checks import Leftovers, PlacedWorkflow
 from caribou.control.stacks.deletion import has_objects
 from caribou.control.stacks.stateful import home_tables
+from caribou.control.target import Target
+from caribou.model.errors import OperationFailedError
 from caribou.model.names import WorkflowNames
+from caribou.model.registration import ControlNames
 
-_THREADS = 16
+_THREADS = 32
 
 
 def left_for(aws: Aws, placed: PlacedWorkflow, names: WorkflowNames, region: str) -> Leftovers:
@@ -31,8 +35,19 @@ def leftovers(
 ) -> Leftovers:
     """What is there of some tables, of the payload bucket and of functions' log groups in a region."""
     bucket = names.payload_bucket(aws.account(region), region)
+    return _left(aws, region, bucket, tables, map(names.log_group, functions))
+
+
+def control_leftovers(aws: Aws, target: Target) -> Leftovers:
+    """What is there of a control plane whose stack is not."""
+    names, region = ControlNames(target.stage), target.control_region
+    bucket = names.placement_bucket(aws.account(region), region)
+    return _left(aws, region, bucket, names.lasting_tables, names.log_groups)
+
+
+def _left(aws: Aws, region: str, bucket: str, tables: Iterable[str], log_groups: Iterable[str]) -> Leftovers:
     objects = _objects_in(aws, bucket, region)
-    groups = {group: _has_streams(aws, group, region) for group in map(names.log_group, functions)}
+    groups = {group: _has_streams(aws, group, region) for group in log_groups}
     return Leftovers(
         region,
         tables=tuple(table for table in tables if _has_table(aws, table, region)),
@@ -43,16 +58,32 @@ def leftovers(
     )
 
 
-def former_homes(aws: Aws, names: WorkflowNames, regions: Iterable[str]) -> tuple[Leftovers, ...]:
-    """What earlier homes left in some regions, where the workflow has no stack; regions in parallel."""
+def former_homes(
+    aws: Aws, names: WorkflowNames, regions: Iterable[str]
+) -> tuple[tuple[Leftovers, ...], dict[str, str]]:
+    """What earlier homes left in some regions, where the workflow has no stack; and why others could not be asked.
+
+    Regions are asked in parallel. Raises OperationFailedError for what fails in another way than not to answer.
+    """
     regions = sorted(regions)
     for region in regions:  # made here: sessions are slow at making clients on many threads
         aws.account(region)
         aws.dynamodb(region)
         aws.s3(region)
     with ThreadPoolExecutor(max_workers=_THREADS) as threads:
-        found = threads.map(lambda region: leftovers(aws, names, region, home_tables(names)), regions)
-        return tuple(left for left in found if left.tables or left.bucket is not None)
+        found = list(threads.map(lambda region: _left_at_home(aws, names, region), regions))
+    left = tuple(one for one in found if isinstance(one, Leftovers) and (one.tables or one.bucket is not None))
+    return left, {region: one for region, one in zip(regions, found, strict=True) if isinstance(one, str)}
+
+
+def _left_at_home(aws: Aws, names: WorkflowNames, region: str) -> Leftovers | str:
+    """What an earlier home left in a region, or why the region can't be asked."""
+    try:
+        return leftovers(aws, names, region, home_tables(names))
+    except OperationFailedError as error:
+        if why := why_out_of_reach(error):
+            return why
+        raise
 
 
 def _has_streams(aws: Aws, group: str, region: str) -> bool | None:

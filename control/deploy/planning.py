@@ -12,15 +12,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from caribou.control.aws import Aws
-from caribou.control.deploy.checks import PlacedWorkflow, Situation, refuse, refuse_busy
+from caribou.control.deploy.checks import Leftovers, PlacedWorkflow, Situation, refuse, refuse_busy, refuse_logs
+from caribou.control.deploy.leftovers import control_leftovers
 from caribou.control.deploy.situation import other_stacks, situation_of
 from caribou.control.deploy.steps import Action, Step, Thing
 from caribou.control.stacks.deployed import find_stack
 from caribou.control.target import Target
+from caribou.model.errors import OperationFailedError
 from caribou.model.names import CONTROL_PLANE_STACK_ID, stack_name, workflow_stack_id
 from caribou.model.placement import ALL_HOURS, Placement
 from caribou.model.project.workflow import placement_file
 
+_ANEW = "left empty; it is made anew"
 _FIRST_TIME = frozenset({"CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"})
 """States of a control plane that somebody is just making: it may still come to nothing."""
 
@@ -30,13 +33,16 @@ class DeployRequest:
     """What the CDK is to deploy: one workflow, or everything if `workflow` is None.
 
     `placement` is what `-c placement=` says (a file, or `home`), None for the committed one. `control_plane`: deploy
-    that too. `adopt`: take over tables that an earlier deployment left behind.
+    that too. `adopt`: take over tables that an earlier deployment left behind; with `account`, the control plane's
+    bucket too. `only`: deploy just the stacks with these construct ids, whatever else they depend on.
     """
 
     workflow: str | None
     placement: str | None = None
     control_plane: bool = False
     adopt: bool = False
+    account: str | None = None
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +52,29 @@ class DeployPlan:
     workflows: tuple[PlacedWorkflow, ...]
     everything: bool
     steps: tuple[Step, ...]
+    account: str | None = None
 
     @property
     def request(self) -> DeployRequest:
         """What the CDK is to do of it."""
         adopt = any(step.action is Action.ADOPT for step in self.steps)
         if self.everything:
-            return DeployRequest(None, control_plane=True, adopt=adopt)
+            return DeployRequest(None, control_plane=True, adopt=adopt, account=self._adopting)
         [placed] = self.workflows
-        with_control_plane = any(step.thing is Thing.STACK and not step.workflow for step in self.steps)
-        return DeployRequest(placed.name, placed.argument, control_plane=with_control_plane, adopt=adopt)
+        return DeployRequest(
+            placed.name,
+            placed.argument,
+            control_plane=any(step.thing is Thing.STACK and not step.workflow for step in self.steps),
+            adopt=adopt,
+            account=self._adopting,
+            only=_without_registration(placed) if any(step.action is Action.SKIP for step in self.steps) else (),
+        )
+
+    @property
+    def _adopting(self) -> str | None:
+        """The account, if a bucket of it is adopted."""
+        adopts = any((step.action, step.thing) == (Action.ADOPT, Thing.BUCKET) for step in self.steps)
+        return self.account if adopts else None
 
 
 def plan_deploy(
@@ -65,15 +84,40 @@ def plan_deploy(
     situations = [situation_of(aws, placed, target) for placed in workflows]
     for placed, situation in zip(workflows, situations, strict=True):
         refuse(placed, situation, force=force)
-    stack = stack_name(CONTROL_PLANE_STACK_ID, target.stage)
-    standing = find_stack(aws, stack, target.control_region)
-    stands = standing is not None
-    if standing is not None and (everything or standing.status in _FIRST_TIME):
-        refuse_busy([standing])
-    steps = [*_control_plane(stack, target, stands=stands)] if everything or not stands else []
+    silent = next((situation.control_silent for situation in situations if situation.control_silent), "")
+    if silent and everything:
+        raise OperationFailedError(
+            f"The control region {target.control_region} is out of reach ({silent}), so not everything can be "
+            f"deployed: name one workflow, which goes on"
+        )
+    steps = [] if silent else control_steps(aws, target, everything=everything)
     for placed, situation in zip(workflows, situations, strict=True):
         steps += steps_of(placed, situation, target)
-    return DeployPlan(tuple(workflows), everything, tuple(steps))
+    return DeployPlan(tuple(workflows), everything, tuple(steps), aws.account(target.control_region))
+
+
+def control_steps(aws: Aws, target: Target, *, everything: bool) -> list[Step]:
+    """The steps of the control plane's deployment: none if it stands, unless everything is deployed.
+
+    Raises CaribouError for somebody else at work on it, and for a log group with streams that has the name of its own.
+    """
+    stack = stack_name(CONTROL_PLANE_STACK_ID, target.stage)
+    standing = find_stack(aws, stack, target.control_region)
+    if standing is None:
+        left = control_leftovers(aws, target)
+        refuse_logs(CONTROL_PLANE_STACK_ID, left)
+        why = "a control plane was deleted, and left this with its data"
+        adopted = [(Thing.TABLE, name) for name in left.tables]
+        adopted += [] if left.bucket is None else [(Thing.BUCKET, left.bucket)]
+        return [
+            *(_emptied(left, group, "") for group in left.empty_log_groups),
+            *(Step(Action.ADOPT, thing, name, left.region, why) for thing, name in adopted),
+            Step(Action.CREATE, Thing.STACK, stack, left.region, "there is none"),
+        ]
+    if everything or standing.status in _FIRST_TIME:
+        refuse_busy([standing])
+    why = "everything is deployed"
+    return [Step(Action.UPDATE, Thing.STACK, stack, target.control_region, why)] if everything else []
 
 
 def steps_of(placed: PlacedWorkflow, situation: Situation, target: Target) -> tuple[Step, ...]:
@@ -85,11 +129,6 @@ def steps_of(placed: PlacedWorkflow, situation: Situation, target: Target) -> tu
         *_moves(placed, situation),
         *_left_standing(placed, situation, target),
     )
-
-
-def _control_plane(stack: str, target: Target, *, stands: bool) -> Iterator[Step]:
-    action, why = (Action.UPDATE, "everything is deployed") if stands else (Action.CREATE, "there is none yet")
-    yield Step(action, Thing.STACK, stack, target.control_region, why)
 
 
 def _committing(placed: PlacedWorkflow) -> Iterator[Step]:
@@ -107,25 +146,38 @@ def _committing(placed: PlacedWorkflow) -> Iterator[Step]:
 
 def _making_way(placed: PlacedWorkflow, situation: Situation) -> Iterator[Step]:
     for left in situation.left:
-        why = "left empty; it is made anew"
         if left.bucket is not None:
-            yield Step(Action.DELETE, Thing.BUCKET, left.bucket, left.region, why, placed.name)
+            yield Step(Action.DELETE, Thing.BUCKET, left.bucket, left.region, _ANEW, placed.name)
         for group in left.empty_log_groups:
-            yield Step(Action.DELETE, Thing.LOGS, group, left.region, why, placed.name)
+            yield _emptied(left, group, placed.name)
         for table in left.tables:
             adopted = "left by an earlier deployment, with its data"
             yield Step(Action.ADOPT, Thing.TABLE, table, left.region, adopted, placed.name)
 
 
+def _emptied(left: Leftovers, group: str, workflow: str) -> Step:
+    return Step(Action.DELETE, Thing.LOGS, group, left.region, _ANEW, workflow)
+
+
 def _stacks(placed: PlacedWorkflow, situation: Situation, target: Target) -> Iterator[Step]:
     registration, *regions = other_stacks(placed, target)
     reasons = {registration: "makes it known to the control plane"} | dict.fromkeys(regions, "nodes are placed there")
+    if situation.control_silent:
+        later = f"no answer there: `caribou deploy {placed.name}` registers it later"
+        yield Step(Action.SKIP, Thing.STACK, registration[0], registration[1], later, placed.name)
+        del reasons[registration]
     for (name, region), why in reasons.items():
         yield _deployed(name, region, why, placed.name, stands=name in situation.stacks)
     for function, region in situation.leaving:
         yield Step(Action.DELETE, Thing.FUNCTION, function, region, "may run there no longer", placed.name)
     home, stands = stack_name(workflow_stack_id(placed.name), target.stage), situation.deployed is not None
     yield _deployed(home, placed.home_region, f"home, with {placed.placement.summary}", placed.name, stands=stands)
+
+
+def _without_registration(placed: PlacedWorkflow) -> tuple[str, ...]:
+    """The construct ids of the workflow's stacks but its registration, home last."""
+    regions = sorted(placed.placement.regions - {placed.home_region})
+    return *(workflow_stack_id(placed.name, region) for region in regions), workflow_stack_id(placed.name)
 
 
 def _deployed(name: str, region: str, why: str, workflow: str, *, stands: bool) -> Step:

@@ -6,12 +6,13 @@ Asked before anything changes: the CDK finds it out in the middle, stack by stac
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from shlex import quote
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from caribou.control.aws import Aws, aws_errors_as, error_code
+from caribou.control.aws import Aws, aws_errors_as, error_code, out_of_reach
 from caribou.control.target import DEFAULT_QUALIFIER
 
 _NOT_ENABLED = frozenset(
@@ -19,19 +20,24 @@ _NOT_ENABLED = frozenset(
     | {"UnrecognizedClientException"}
 )
 """What a region answers that does not know our credentials, which others know."""
+_THREADS = 32
 _HIDDEN = frozenset({"AccessDenied", "AccessDeniedException"})
 """We may not look; whether the CDK's roles can deploy is seen when they do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unready:
-    """A region to which an account can't deploy: it is not enabled there, or the CDK is not bootstrapped."""
+    """A region to which an account can't deploy: it is not enabled there, or the CDK is not bootstrapped.
+
+    Or it is not known, as it does not answer: `silent` says how.
+    """
 
     region: str
     account: str
     is_enabled: bool
     qualifier: str = DEFAULT_QUALIFIER
     profile: str | None = None
+    silent: str = ""
 
 
 def bootstrap_command(regions: Sequence[Unready]) -> str:
@@ -53,22 +59,40 @@ def bootstrap_command(regions: Sequence[Unready]) -> str:
 def unready(aws: Aws, regions: Iterable[str], qualifier: str) -> tuple[Unready, ...]:
     """Those of some regions that can't be deployed to. `qualifier` is that of the CDK's bootstrap stack.
 
-    Raises OperationFailedError for a region that does not answer.
+    Raises OperationFailedError for an answer that says nothing of that.
     """
-    states = {region: _is_bootstrapped(aws, region, qualifier) for region in sorted(set(regions))}
+    names = sorted(set(regions))
+    for region in names:
+        aws.ssm(region)  # made here: sessions are slow at making clients on many threads
+    with ThreadPoolExecutor(max_workers=_THREADS) as threads:
+        states = list(threads.map(lambda region: _is_bootstrapped(aws, region, qualifier), names))
     return tuple(
-        Unready(region, aws.account(region), state is not None, qualifier, aws.profile)
-        for region, state in states.items()
-        if not state
+        Unready(
+            region,
+            aws.account(region),
+            is_enabled=state is not None,
+            qualifier=qualifier,
+            profile=aws.profile,
+            silent=state if isinstance(state, str) else "",
+        )
+        for region, state in zip(names, states, strict=True)
+        if state is not True
     )
 
 
-def _is_bootstrapped(aws: Aws, region: str, qualifier: str) -> bool | None:
-    """Whether the CDK's bootstrap stack of that qualifier is in a region; None if the region is not enabled."""
+def _is_bootstrapped(aws: Aws, region: str, qualifier: str) -> bool | str | None:
+    """Whether the CDK's bootstrap stack of that qualifier is in a region.
+
+    None if the region is not enabled; if it does not answer, in a few words how.
+    """
     with aws_errors_as(f"Looking whether the CDK is bootstrapped in {region}"):
         try:
             aws.ssm(region).get_parameter(Name=f"/cdk-bootstrap/{qualifier}/version")
-        except ClientError as error:
+        except (ClientError, BotoCoreError) as error:
+            if why := out_of_reach(error):
+                return why
+            if isinstance(error, BotoCoreError):
+                raise
             if error_code(error) in _NOT_ENABLED:
                 return None
             if error_code(error) == "ParameterNotFound":

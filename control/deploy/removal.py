@@ -21,10 +21,10 @@ from caribou.control.stacks.deployed import DeployedStack, Found, find_stacks, i
 from caribou.control.stacks.lock import DeployLock, deploy_lock
 from caribou.control.stacks.machine_lock import alone_here
 from caribou.control.stacks.stateful import home_tables
+from caribou.control.stacks.whereabouts import whereabouts
 from caribou.control.target import Target
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.names import workflow_stack_id
-from caribou.model.regions import KNOWN_REGIONS
 from caribou.model.template_contract import StackRole
 
 _ORDER = (StackRole.HOME, StackRole.REGION, StackRole.REGISTRATION)
@@ -41,7 +41,8 @@ class Removal:
 
     `tables` and `bucket` are those that home has. `earlier` is what former homes left, `control` what the control
     plane keeps of it: with `delete_data`, both go. In the regions `unseen`, each with AWS's error code, it can't be
-    seen whether there are stacks.
+    seen what there is; if one of them may come back, or has a bucket of the workflow, it `stays_registered`, so that
+    whoever removes the rest later finds it.
     """
 
     workflow: str
@@ -52,6 +53,7 @@ class Removal:
     delete_data: bool
     open_runs: int = 0
     unseen: Mapping[str, str] = field(default_factory=dict)
+    stays_registered: bool = False
     earlier: tuple[Leftovers, ...] = ()
     control_region: str = ""
     control: ControlData = field(default_factory=ControlData)
@@ -66,12 +68,16 @@ class Removal:
             runs = f"{self.open_runs} open run{'' if self.open_runs == 1 else 's'}"
             yield Step(Action.ABANDON, Thing.RUNS, runs, self.home_region, "will never end", self.workflow)
         for region, code in self.unseen.items():
-            why = f"its stacks can't be listed: {code}; any there stay"
+            what = "registration, records and placements there" if region == self.control_region else "any there"
+            why = f"its stacks can't be listed: {code}; {what} stay"
             yield Step(Action.SKIP, Thing.REGION, region, region, why, self.workflow)
 
     def _stacks(self) -> Iterator[Step]:
         for stack in self.stacks:
-            yield Step(Action.DELETE, Thing.STACK, stack.name, stack.region, _WHY[StackRole(stack.role)], self.workflow)
+            action, why = Action.DELETE, _WHY[StackRole(stack.role)]
+            if stack.role == StackRole.REGISTRATION and self.stays_registered:
+                action, why = Action.KEEP, "it may be in a region that was not seen, and is found by this"
+            yield Step(action, Thing.STACK, stack.name, stack.region, why, self.workflow)
 
     def _data(self) -> Iterator[Step]:
         action = Action.DELETE if self.delete_data else Action.KEEP
@@ -112,7 +118,7 @@ def plan_removal(
     delete_data: bool,
     now_s: float,
     take_over: bool = False,
-    regions: Iterable[str] = KNOWN_REGIONS,
+    regions: Iterable[str] = (),
 ) -> Removal:
     """What removing a workflow means: what there is of it.
 
@@ -120,21 +126,27 @@ def plan_removal(
     earlier removal kept. `regions` are those that it may be in. Raises InvalidInputError if nothing of it is there, or,
     without `take_over`, if another project has deployed it; OperationFailedError if its home can't be seen.
     """
-    found = find_stacks(aws, target.stage, [workflow])
+    regions = {*regions, *([] if home_region is None else [home_region])}
+    where = whereabouts(aws, target, regions)
+    regions |= where.of(workflow)
+    found = find_stacks(aws, target.stage, [workflow], where.regions)
     home = next((stack.region for stack in found.of(workflow, StackRole.HOME)), home_region)
     if home is None:
         raise _nothing(workflow, found)
     if home in found.unsearched:
         raise OperationFailedError(
             f"{workflow}: it can't be seen whether its home stack is in {home}: {found.unsearched[home]}. Nothing is "
-            f"removed. Look at the credentials, and at whether the account has enabled the region"
+            f"removed. Look at the credentials, and at whether the account has enabled the region. To repeat: "
+            f"`caribou remove {workflow}`"
         )
     stacks, names = in_order(found, workflow), target.names(workflow)
     foreign = next((stack for stack in stacks if is_foreign(stack, target)), None)
     if foreign is not None and not take_over:
         raise foreign_workflow(workflow, foreign, "removed", f"caribou remove {workflow}")
-    others = set(KNOWN_REGIONS) - {home, *found.unsearched, *(s.region for s in found.of(workflow, StackRole.REGION))}
+    others = where.regions - {home, *found.unsearched, *(s.region for s in found.of(workflow, StackRole.REGION))}
     left = leftovers(aws, names, home, home_tables(names))
+    earlier, silent = former_homes(aws, names, others) if delete_data else ((), {})
+    unseen = found.unseen({*regions, target.control_region}) | silent
     removal = Removal(
         workflow=workflow,
         home_region=home,
@@ -143,8 +155,9 @@ def plan_removal(
         bucket=left.bucket,
         delete_data=delete_data,
         open_runs=open_runs(aws, names, home, now_s),
-        unseen=found.unseen({*regions, target.control_region}),
-        earlier=former_homes(aws, names, others) if delete_data else (),
+        unseen=unseen,
+        stays_registered=any(found.may_come_back(r) or r in silent or r in where.of(workflow) for r in unseen),
+        earlier=earlier,
         control_region=target.control_region,
         control=ControlData() if target.control_region in found.unsearched else control_data(aws, workflow, target),
     )
@@ -164,8 +177,10 @@ def remove(aws: Aws, removal: Removal, target: Target, notify: Callable[[str], N
     """Carry a removal out, under the workflow's lock. Raises OperationFailedError at the first step that fails."""
     with (
         alone_here(aws, target, workflow_stack_id(removal.workflow), "removing"),
-        deploy_lock(aws, target, removal.workflow, "removing") as lock,
+        deploy_lock(aws, target, removal.workflow, "removing", notify) as lock,
     ):
+        if lock.warning:
+            notify(lock.warning)
         for step in removal.steps:
             if step.action is Action.DELETE:
                 notify(step.text)

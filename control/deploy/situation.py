@@ -14,10 +14,12 @@ from caribou.control.stacks.deployed import (
     DeployedStack,
     deployed_workflow,
     find_stack,
+    find_stacks,
     home_stack,
     is_foreign,
     resources,
 )
+from caribou.control.stacks.whereabouts import whereabouts
 from caribou.control.target import Target
 from caribou.model.names import WorkflowNames, stack_name, workflow_stack_id
 from caribou.model.registration import parse_registration
@@ -27,20 +29,23 @@ from caribou.model.template_contract import StackRole
 def situation_of(aws: Aws, placed: PlacedWorkflow, target: Target, clock: Callable[[], float] = time.time) -> Situation:
     """What a deployment of the workflow meets."""
     names, home = target.names(placed.name), placed.home_region
-    cant = unready(aws, {home, target.control_region, *placed.placement.regions}, target.qualifier)
-    if cant:
+    needed = {home, *placed.placement.regions}
+    cant = unready(aws, {*needed, target.control_region}, target.qualifier)
+    silent = next((one.silent for one in cant if one.region == target.control_region), "")
+    if cant := tuple(one for one in cant if one.region in needed or not one.silent):
         return Situation(None, unready=cant)
     stack = home_stack(aws, placed.name, target.stage, home)
     registration, *regions = other_stacks(placed, target)
-    found = [there for name, region in (registration, *regions) if (there := find_stack(aws, name, region)) is not None]
+    asked = regions if silent else [registration, *regions]
+    found = [there for name, region in asked if (there := find_stack(aws, name, region)) is not None]
     standing = frozenset(there.name for there in found)
-    registered = registered_home(aws, names, target)
+    registered = registered_home(aws, names, target) if not silent else _home_that_stands(aws, placed, stack, target)
     new = [*([home] if stack is None else []), *(region for name, region in regions if name not in standing)]
     foreign = next((there for there in (stack, *found) if there is not None and is_foreign(there, target)), None)
     left = tuple(left_for(aws, placed, names, region) for region in new)
     busy = tuple(there for there in (stack, *found) if there is not None and there.is_busy)
     if stack is None:
-        return Situation(None, 0, registered, standing, left, busy=busy, foreign=foreign)
+        return Situation(None, 0, registered, standing, left, busy=busy, foreign=foreign, control_silent=silent)
     return Situation(
         deployed_workflow(aws, stack),
         open_runs(aws, names, home, clock()),
@@ -49,8 +54,18 @@ def situation_of(aws: Aws, placed: PlacedWorkflow, target: Target, clock: Callab
         left,
         leaving=tuple(gone for there in found for gone in _leaving(aws, placed, there, names)),
         busy=busy,
+        control_silent=silent,
         foreign=foreign,
     )
+
+
+def _home_that_stands(aws: Aws, placed: PlacedWorkflow, stack: DeployedStack | None, target: Target) -> str | None:
+    """The region of the workflow's home stack, `stack` or one elsewhere; None if no region that answers has any."""
+    if stack is not None:
+        return stack.region
+    regions = whereabouts(aws, target, placed.workflow.regions).regions - {target.control_region}
+    homes = find_stacks(aws, target.stage, [placed.name], regions).of(placed.name, StackRole.HOME)
+    return next((home.region for home in homes if home.is_there), None)
 
 
 def _leaving(aws: Aws, placed: PlacedWorkflow, stack: DeployedStack, names: WorkflowNames) -> Iterator[tuple[str, str]]:

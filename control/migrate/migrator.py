@@ -59,7 +59,9 @@ class Migrator:
 
         Without consent nothing is done, and what it raises goes on.
         """
-        with deploy_lock(self.planner.aws, self.planner.target, known.name, "migrating") as lock:
+        with deploy_lock(self.planner.aws, self.planner.target, known.name, "migrating", self.notify) as lock:
+            if lock.silent:
+                return Report(known.name, failures=(self._blind(known.name, lock.silent),))
             try:
                 plan = self.planner.plan(known, deploy=deploy)
             except CaribouError as error:
@@ -68,6 +70,13 @@ class Migrator:
                 self.consent(known.name, plan.applied.placement)
                 lock.renew()  # whoever was asked may have taken long to answer
             return self.execute(plan, lock)
+
+    def _blind(self, workflow: str, why: str) -> str:
+        return (
+            f"{workflow}: the control region {self.planner.target.control_region} is out of reach ({why}), where what "
+            f"waits and what was logged is known: nothing is applied or retired. To repeat: `caribou "
+            f"run_deployment_migrator {workflow}`"
+        )
 
     def execute(self, plan: MigrationPlan, lock: DeployLock) -> Report:
         """Carry a plan out under the workflow's lock. If the deployment fails, nothing is committed or retired."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -24,11 +24,12 @@ from caribou.control.runs.run_table import redrivable, run_uses
 from caribou.control.stacks.deployed import (
     DeployedStack,
     DeployedWorkflow,
-    Found,
     deployed_workflow,
     find_stacks,
     home_stack,
+    said_of,
 )
+from caribou.control.stacks.whereabouts import whereabouts
 from caribou.control.target import Target
 from caribou.control.workflows import KnownWorkflow
 from caribou.model.errors import CaribouError, OperationFailedError
@@ -171,9 +172,13 @@ class MigrationPlanner:
         if plan.applied is not None:
             home = replace(home, placement=plan.applied.placement, flip_s=self.clock(), is_settled=True)
         try:
-            stacks = _region_stacks(find_stacks(self.aws, self.target.stage, [known.name]), known)
+            where = whereabouts(self.aws, self.target, known.regions)
+            found = find_stacks(self.aws, self.target.stage, [known.name], where.regions)
         except OperationFailedError as error:  # what waits is deployed all the same
             return replace(plan, failures=(str(error),))
+        stacks = found.of(known.name, StackRole.REGION)
+        unseen = found.unseen({*known.regions, *where.of(known.name)} - home.placement.regions)
+        plan = replace(plan, failures=tuple(_unseen(known.name, unseen)))
         plan = replace(plan, idle=tuple(stack for stack in stacks if stack.region not in home.placement.regions))
         for stack in stacks:
             plan = self._with_region(plan, stack, home)
@@ -194,12 +199,11 @@ def _all_collected(log_groups: Sequence[str]) -> float:
     return math.inf
 
 
-def _region_stacks(found: Found, known: KnownWorkflow) -> tuple[DeployedStack, ...]:
-    """The workflow's stacks but home's. Raises OperationFailedError if a region of it could not be searched."""
-    if unseen := found.unseen(known.regions):
-        said = ", ".join(f"{region}: {why}" for region, why in unseen.items())
-        raise OperationFailedError(
-            f"{known.name}: these regions' stacks can't be listed, so none is retired: {said}. Look at the "
-            f"permissions, and at whether the account has enabled the regions, or let the manifest not allow them"
+def _unseen(name: str, unseen: Mapping[str, str]) -> Iterator[str]:
+    """What is said of regions that could not be searched: if a stack is there, nothing becomes of it."""
+    if unseen:
+        yield (
+            f"{name}: not known whether a stack waits to be retired in {said_of(unseen)}. To repeat: "
+            f"`caribou run_deployment_migrator {name}`. If the account has not enabled a region, let the manifest not "
+            f"allow it"
         )
-    return found.of(known.name, StackRole.REGION)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,14 +17,15 @@ from caribou.control.target import Target
 from caribou.model.errors import OperationFailedError
 from caribou.model.names import stack_name, workflow_stack_id
 from caribou.model.placement import Placement
-from caribou.model.regions import KNOWN_REGIONS
 from caribou.model.template_contract import METADATA_KEY, Output, Tag
 
 _NOT_THERE = frozenset(
     {"DELETE_COMPLETE", "REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"}
 )
 """States of a stack that is gone, or that never came up."""
-_THREADS = 16
+_THREADS = 32
+_SHOWN = 3
+"""How many regions are named in a line."""
 _NOT_ENABLED = frozenset(
     {"AuthFailure", "InvalidClientTokenId", "OptInRequired", "UnrecognizedClientException", "AccessDenied"}
     | {"AccessDeniedException", "SignatureDoesNotMatch"}
@@ -96,6 +97,10 @@ class Found:
         """Those of some regions of which it is not known what is there, each with the error code."""
         return {region: self.unsearched[region] for region in sorted(regions) if region in self.unsearched}
 
+    def may_come_back(self, region: str) -> bool:
+        """Whether a region that was not searched is out of order; one that refuses us may be off for good."""
+        return region in self.unsearched and self.unsearched[region] not in _NOT_ENABLED
+
     def of(self, workflow: str, role: str) -> tuple[DeployedStack, ...]:
         """The stacks of a role of a workflow, by region."""
         return tuple(stack for stack in self.stacks if (stack.workflow, stack.role) == (workflow, role))
@@ -106,7 +111,20 @@ class Found:
         return tuple(sorted({stack.workflow for stack in self.stacks if stack.workflow}))
 
 
-def find_stacks(aws: Aws, stage: str, workflows: Iterable[str] = (), regions: Iterable[str] = KNOWN_REGIONS) -> Found:
+def said_of(unseen: Mapping[str, str]) -> str:
+    """In a few words, which regions were not seen, and why: `il-central-1 (no answer)`; of many, some."""
+    by_reason: dict[str, list[str]] = {}
+    for region, why in sorted(unseen.items()):
+        by_reason.setdefault(why, []).append(region)
+    return "; ".join(f"{_some(regions)} ({why})" for why, regions in by_reason.items())
+
+
+def _some(regions: Sequence[str]) -> str:
+    shown = ", ".join(regions[:_SHOWN])
+    return shown if len(regions) <= _SHOWN else f"{shown} and {len(regions) - _SHOWN} more"
+
+
+def find_stacks(aws: Aws, stage: str, workflows: Iterable[str], regions: Iterable[str]) -> Found:
     """Every stack of a stage in these regions, one listing a region, regions in parallel.
 
     They are found by their names, with the output or the tags that say what they are; those of the workflows named by
@@ -123,7 +141,9 @@ def find_stacks(aws: Aws, stage: str, workflows: Iterable[str] = (), regions: It
     stacks = [stack for answer in answers if isinstance(answer, list) for stack in answer]
     unsearched = {region: a for region, a in zip(names, answers, strict=True) if isinstance(a, str)}
     if names and len(unsearched) == len(names):
-        raise OperationFailedError(f"No region can be searched for stacks: {unsearched}. Look at your credentials")
+        raise OperationFailedError(
+            f"No region can be searched for stacks: {said_of(unsearched)}. Look at the network and your credentials"
+        )
     return Found(tuple(sorted(stacks, key=lambda s: (s.workflow, s.role, s.region))), unsearched)
 
 

@@ -83,7 +83,7 @@ def is_our_template(template: Mapping[str, Any], workflow: str, role: str) -> bo
     """Whether a template is what ours of this role are: it says so, or carries what the tools read there."""
     said = _part(_part(template, "Outputs"), Output.STACK).get("Value")
     if isinstance(said, str):
-        return said.split("/")[1:] == [workflow, role]
+        return said.split("/")[1:] == [part for part in (workflow, role) if part]  # the control plane has no workflow
     if role == StackRole.HOME:
         placement = _part(template, "Metadata").get(METADATA_KEY)
         return isinstance(placement, dict) and placement.get("workflow") == workflow
@@ -93,6 +93,8 @@ def is_our_template(template: Mapping[str, Any], workflow: str, role: str) -> bo
         resources = _part(template, "Resources").values()
         names = [_part(r, "Properties").get("Name") for r in resources if isinstance(r, dict)]
         return any(str(name).endswith(f"/workflows/{workflow}") for name in names)
+    if role == StackRole.CONTROL:
+        return Output.PLACEMENT_BUCKET in _part(template, "Outputs")
     return False
 
 

@@ -39,7 +39,7 @@ class Stateful:
     parts: tuple[str, ...]
     holds: str
     outlives: bool
-    removal: str | None
+    removal: str
     again: str | None = None
     retirement: str | None = None
 
@@ -131,7 +131,8 @@ STATEFUL: tuple[Stateful, ...] = (
         ("Facts", "Records"),
         "facts and run records of all workflows",
         outlives=True,
-        removal=None,
+        removal="stays; deleted with --delete-data",
+        again="adopted",
     ),
     Stateful(
         StackRole.CONTROL,
@@ -139,7 +140,7 @@ STATEFUL: tuple[Stateful, ...] = (
         ("Locks",),
         "locks, while a workflow is deployed, moved or removed",
         outlives=False,
-        removal=None,
+        removal=_GOES,
     ),
     Stateful(
         StackRole.CONTROL,
@@ -147,7 +148,8 @@ STATEFUL: tuple[Stateful, ...] = (
         ("Placements",),
         "placements that wait, and those applied last, of all workflows",
         outlives=True,
-        removal=None,
+        removal="stays; deleted with --delete-data",
+        again="adopted",
     ),
     Stateful(
         StackRole.CONTROL,
@@ -155,11 +157,11 @@ STATEFUL: tuple[Stateful, ...] = (
         ("*CollectorLog",),
         "logs of the collectors",
         outlives=False,
-        removal=None,
+        removal=_GOES,
     ),
 )
-"""Every stateful type of every stack. No verb removes the control plane: it is deleted by hand, and its data stays, but
-for the records and placements of a workflow, which `remove --delete-data` takes out of it."""
+"""Every stateful type of every stack. The control plane's are removed by `remove --control-plane`; the records and
+placements of a workflow `remove --delete-data` takes out of it."""
 
 
 def home_tables(names: WorkflowNames) -> tuple[str, ...]:

@@ -1,12 +1,16 @@
 """What is said of a CDK CLI that failed, and where its output is."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from waiting import eventually
 
 from caribou.cli.cdk_deployer import CdkDeployer
 from caribou.cli.cdk_run import failure
 from caribou.control.deploy.planning import DeployRequest
+from caribou.local.processes import members
 
 MET = [
     "❌ Workflow-two failed: ValidationError: Stack:arn is in CREATE_IN_PROGRESS state and can not be updated.",
@@ -67,3 +71,19 @@ def test_deploys_when_there_are_several_then_each_has_a_log_of_its_own(tmp_path,
         CdkDeployer(tmp_path, lambda _: None).deploy(DeployRequest("two"))
     assert len({log for _, log in logs}) == 2
     assert {log.parent for _, log in logs} == {tmp_path / "cdk.out" / "logs"}
+
+
+def test_cdk_when_its_command_is_killed_then_it_ends_with_all_that_it_has_started(tmp_path):
+    """Else it would go on, and nobody would see it."""
+    note, program = tmp_path / "pids", "import os, subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+    inner = f"import os, time; open({str(note)!r}, 'w').write(f'{{os.getpgid(0)}}\\n'); time.sleep(1000)"
+    started = (
+        "import sys; from pathlib import Path; from caribou.cli import cdk_run; "
+        f"cdk_run.cdk_command = lambda: [sys.executable, '-c', {program!r}, {inner!r}]; "
+        f"cdk_run.run_cdk([], root=Path({str(tmp_path)!r}), log=Path({str(tmp_path / 'log')!r}))"
+    )
+    with subprocess.Popen([sys.executable, "-c", started]) as command:
+        group = int(eventually(lambda: note.is_file() and note.read_text().strip(), "what the CDK runs"))
+        assert len(members(group)) == 3
+        command.kill()
+    eventually(lambda: not members(group), "the end of them")

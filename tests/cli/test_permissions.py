@@ -25,6 +25,7 @@ from caribou.constructs.workflow_role import RoleProps, WorkflowRole
 from caribou.control.aws import Aws
 from caribou.control.placement_bucket import PlacementBox
 from caribou.control.stacks.deployed import resources
+from caribou.control.stacks.lock import DeployLock
 from caribou.local.tools import cdk_command, cdk_env
 from caribou.model.names import WorkflowNames
 from caribou.model.regions import KNOWN_REGIONS
@@ -219,8 +220,13 @@ def _move(scene):
 
 
 def _end(scene):
-    """All of it goes."""
+    """A lock that was forgotten is taken away, and all of it goes."""
+    DeployLock(scene.world.aws, scene.world.target, NAME, lambda _: None).take("testing")
+    scene.give("unlock", NAME, "--force", "--yes")
     scene.give("remove", NAME, "--delete-data", "--yes")
+    registration = scene.world.names.registration
+    scene.world.aws.ssm(WEST).delete_parameter(Name=registration)  # what its stack would have taken along
+    scene.give("remove", "--control-plane", "--delete-data", "--yes")
 
 
 def policies():
@@ -239,6 +245,9 @@ SELDOM = {
     "deploy": {
         "sts:AssumeRole": "the CDK asks for it",
         "dynamodb:GetItem": "somebody else has the lock",
+        "dynamodb:UpdateItem": "it takes longer than a heartbeat of the lock",
+        "cloudformation:ListStacks": "the control region does not answer, and home does not stand",
+        "s3:ListAllMyBuckets": "the control region does not answer, and home does not stand",
     },
     "manage_deployments": {
         "cloudformation:GetTemplate": "there are runs enough for a solve",

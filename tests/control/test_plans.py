@@ -204,16 +204,19 @@ def test_migration_when_the_plan_leaves_a_region_then_it_stays_even_if_it_could_
     assert actions(planner.plan(world.known, deploy=False), Action.RETIRE) == [(Action.RETIRE, WEST)]
 
 
-def test_migration_when_regions_can_not_be_judged_then_what_waits_is_planned_all_the_same(world, waiting):
-    """A region that is down must not keep nodes from moving away from it."""
+def test_migration_when_a_region_can_not_be_searched_then_what_waits_and_other_regions_are_planned_all_the_same(
+    world, waiting
+):
+    """A region that is down must not keep nodes from moving away from it, nor another one from being retired."""
     known, _ = waiting
     elsewhere = replace(known.registration, regions=(*known.registration.regions, "eu-west-1"))
     known = replace(known, registration=elsewhere)
     with Unlisted() as aws:
         plan = MigrationPlanner(aws, world.target, wait_s=0.0).plan(known, deploy=True)
     assert actions(plan, Action.MOVE) == [(Action.MOVE, CANADA)]
-    assert not plan.regions
-    assert "these regions' stacks can't be listed, so none is retired: eu-west-1" in plan.failures[0]
+    assert actions(plan, Action.RETIRE) == [(Action.RETIRE, WEST)]
+    assert "not known whether a stack waits to be retired in eu-west-1" in plan.failures[0]
+    assert f"`caribou run_deployment_migrator {known.name}`" in plan.failures[0]
 
 
 class NoLock:

@@ -1,25 +1,31 @@
 """What the tools say while a region, home or the control region is silent or out of order: they answer, in time."""
 
+import socket
+
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
+from botocore.exceptions import ConnectionError as BotoConnectionError
 from builders import graph_of
 
 from caribou.cli import session as sessions
 from caribou.collectors.logs import InMemoryLogReader
 from caribou.collectors.registrations import Registration
+from caribou.control import aws as control_aws
 from caribou.control import inventory as listing
 from caribou.control.aws import Aws
 from caribou.control.deploy import removal
 from caribou.control.deploy.checks import Leftovers
 from caribou.control.inventory import inventory
-from caribou.control.migrate.planning import MigrationPlanner, _region_stacks
+from caribou.control.migrate.planning import MigrationPlanner
 from caribou.control.runs.evidence import RunFacts
 from caribou.control.runs.trace import trace_of
-from caribou.control.stacks.deployed import find_stacks
+from caribou.control.stacks.deployed import find_stacks, said_of
 from caribou.control.target import Target
 from caribou.control.workflows import KnownWorkflow
 from caribou.model.errors import OperationFailedError
 from caribou.model.names import WorkflowNames
+from caribou.model.regions import KNOWN_REGIONS
 from caribou.model.run.envelope import Run
 from caribou.model.run.item import RunItem, RunState
 
@@ -37,10 +43,10 @@ FAILURES = [
 
 
 class Silent:
-    """Control's clients of an account in which nothing is deployed, and in which some regions fail."""
+    """Control's clients of an account in which nothing is deployed but buckets, and in which some regions fail."""
 
-    def __init__(self, error, *regions):
-        self.error, self.regions = error, regions
+    def __init__(self, error, *regions, buckets=()):
+        self.error, self.regions, self.buckets, self.asked = error, regions, buckets, set()
 
     def account(self, _):
         """The account's number."""
@@ -48,25 +54,26 @@ class Silent:
 
     def cloudformation(self, region):
         """A client of a region."""
-        return _Client(self.error if region in self.regions else None)
+        self.asked.add(region)
+        return _Client(self.error if region in self.regions else None, self.buckets)
 
-    dynamodb = cloudformation
+    dynamodb = s3 = cloudformation
 
 
 class _Client:
     exceptions = type("Exceptions", (), {"ResourceNotFoundException": KeyError})
 
-    def __init__(self, error):
-        self._error = error
+    def __init__(self, error, buckets):
+        self._error, self._buckets = error, buckets
 
     def get_paginator(self, _):
-        """One page with nothing in it."""
+        """One page, with no stack in it."""
         return self
 
     def paginate(self, **_):
         """The page, or the error."""
         self._fail()
-        return [{"Stacks": []}]
+        return [{"Stacks": [], "Buckets": [{"Name": name} for name in self._buckets]}]
 
     def get_item(self, **_):
         """No item, or the error."""
@@ -87,7 +94,7 @@ class _Client:
 def nothing_else(monkeypatch):
     """What is not asked here: data of home and of former homes, and runs that are open."""
     monkeypatch.setattr(removal, "leftovers", lambda *_: Leftovers(HOME))
-    monkeypatch.setattr(removal, "former_homes", lambda *_: ())
+    monkeypatch.setattr(removal, "former_homes", lambda *_: ((), {}))
     monkeypatch.setattr(removal, "open_runs", lambda *_: 0)
     monkeypatch.setattr(listing, "open_runs", lambda *_: 0)
 
@@ -96,21 +103,63 @@ def nothing_else(monkeypatch):
 @pytest.mark.parametrize("region", [WEST, HOME, CONTROL])
 def test_stacks_when_a_region_is_silent_then_it_is_listed_as_not_searched_and_the_others_are_searched(region, error):
     """One of thirty that no workflow uses must not keep anybody from listing, removing and moving."""
-    found = find_stacks(Silent(error, region), "dev")
+    found = find_stacks(Silent(error, region), "dev", (), (HOME, WEST, CONTROL))
     assert list(found.unsearched) == [region]
 
 
 def test_stacks_when_no_region_answers_then_it_is_one_error():
     """It is the network, or the credentials."""
     with pytest.raises(OperationFailedError, match="No region can be searched"):
-        find_stacks(Silent(FAILURES[0], WEST, HOME), "dev", regions=(WEST, HOME))
+        find_stacks(Silent(FAILURES[0], WEST, HOME), "dev", (), (WEST, HOME))
+
+
+def test_list_when_nothing_names_a_region_then_it_is_not_asked_and_a_bucket_names_one():
+    """Of thirty, most are none of the project's; one that the manifest has lost may still have a stack."""
+    aws = Silent(FAILURES[0], "il-central-1")
+    (entry,) = inventory(aws, [KNOWN], TARGET, 1.0)
+    assert (aws.asked, entry.unseen) == ({HOME, WEST, CONTROL}, {})
+    left = Silent(FAILURES[0], "il-central-1", buckets=["caribou-dev-w-111122223333-il-central-1", "caribou-ops-w-1-2"])
+    (entry,) = inventory(left, [KNOWN], TARGET, 1.0)
+    assert left.asked == {HOME, WEST, CONTROL, "il-central-1"}
+    assert entry.unseen == {"il-central-1": "no answer"}
+
+
+def test_list_when_the_buckets_may_not_be_listed_then_every_region_is_asked():
+    """Else a stack would be overlooked."""
+    aws = Silent(ClientError({"Error": {"Code": "AccessDenied"}}, "ListBuckets"), CONTROL)
+    inventory(aws, [KNOWN], TARGET, 1.0)
+    assert aws.asked == set(KNOWN_REGIONS)
+
+
+def test_regions_when_many_are_not_seen_then_they_are_said_in_one_short_line():
+    """Some of them, and how many more."""
+    unseen = dict.fromkeys(KNOWN_REGIONS[:29], "no answer") | {"il-central-1": "OptInRequired"}
+    said = said_of(unseen)
+    assert said.startswith(
+        "af-south-1, ap-east-1, ap-northeast-1 and 25 more (no answer); il-central-1 (OptInRequired)"
+    )
+    assert len(said) < 100
+
+
+def test_region_when_it_did_not_answer_in_time_then_no_client_of_the_command_asks_it_again(monkeypatch):
+    """Nobody waits for it twice, whatever the service."""
+    monkeypatch.setattr(control_aws, "_CONFIG", Config(read_timeout=0.1, retries={"total_max_attempts": 1}))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+    with socket.create_server(("127.0.0.1", 0)) as server:  # it takes connections, and says nothing
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.getsockname()[1]}")
+        with Aws() as aws:
+            with pytest.raises(ReadTimeoutError):
+                aws.ssm(WEST).get_parameter(Name="p")
+            with pytest.raises(BotoConnectionError, match=f"{WEST} did not answer a moment ago"):
+                aws.cloudformation(WEST).describe_stacks()
 
 
 @pytest.mark.parametrize("region", [WEST, HOME])
 def test_list_when_a_region_of_a_workflow_is_silent_then_it_says_that_what_is_there_is_not_known(region):
     """Home too."""
     (entry,) = inventory(Silent(FAILURES[1], region, "me-south-1"), [KNOWN], TARGET, 1.0)
-    assert entry.to_json()["unseen_regions"] == {region: "no answer (ReadTimeoutError)"}
+    assert entry.to_json()["unseen_regions"] == {region: "no answer"}
 
 
 def _removal(*regions):
@@ -121,8 +170,9 @@ def _removal(*regions):
 def test_removal_when_a_region_or_the_control_region_is_silent_then_the_plan_says_what_may_stay():
     """The registration's stack stands in the control region, whether the workflow may run there or not."""
     plan = _removal(WEST, CONTROL, "me-south-1")
-    assert dict(plan.unseen) == dict.fromkeys((CONTROL, WEST), "no answer (ConnectTimeoutError)")
+    assert dict(plan.unseen) == dict.fromkeys((CONTROL, WEST), "no answer")
     assert [step.name for step in plan.steps][:2] == [CONTROL, WEST]
+    assert plan.stays_registered
 
 
 def test_removal_when_home_is_silent_then_nothing_is_removed():
@@ -131,10 +181,8 @@ def test_removal_when_home_is_silent_then_nothing_is_removed():
         _removal(HOME)
 
 
-def test_migrator_when_a_region_is_silent_then_none_is_retired_and_when_home_is_then_it_says_so():
-    """A region that is not seen may be in use."""
-    with pytest.raises(OperationFailedError, match="none is retired"):
-        _region_stacks(find_stacks(Silent(FAILURES[0], WEST), "dev"), KNOWN)
+def test_migrator_when_home_is_silent_then_it_says_so():
+    """What it serves is not known."""
     with pytest.raises(OperationFailedError, match=f"in {HOME} failed"):
         MigrationPlanner(Silent(FAILURES[0], HOME), TARGET).plan(KNOWN, deploy=False)
 
@@ -171,9 +219,12 @@ def test_registrations_when_the_control_region_is_silent_then_the_projects_own_w
         raise ConnectTimeoutError(endpoint_url="u")
 
     written_workflow(tmp_path)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
     monkeypatch.setattr(sessions, "registered", silent)
     monkeypatch.setattr(sessions, "SsmRegistry", lambda *_: None)
     with Aws() as aws:
         here = sessions.Session(tmp_path, TARGET, aws)
         assert [known.name for known in here.known_workflows()] == ["example"]
-    assert f"{CONTROL} does not answer" in capsys.readouterr().err
+        assert not here.control_answers
+    assert f"not known which workflows are registered: {CONTROL} (no answer)" in capsys.readouterr().err

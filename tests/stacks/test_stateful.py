@@ -85,10 +85,10 @@ def test_resources_when_they_outlive_their_stack_then_their_row_says_so(resource
 
 @pytest.mark.parametrize("row", STATEFUL, ids=lambda row: f"{row.role}-{row.type}")
 def test_rows_when_read_then_each_says_what_comes_to_it(row):
-    """Removal is of workflows, retirement of regions, and a new deployment meets what outlived the last one."""
-    assert (row.removal is not None) == (row.role is not StackRole.CONTROL)
+    """Removal comes to all, retirement to regions, and a new deployment meets what outlived the last one."""
+    assert row.removal
     assert (row.retirement is not None) == (row.role is StackRole.REGION)
-    assert (row.again is not None) == (row.outlives and row.role is StackRole.HOME)
+    assert (row.again is not None) == row.outlives
 
 
 def test_home_when_its_stack_goes_then_what_stays_is_what_removal_and_leftovers_name(moved):

@@ -245,3 +245,34 @@ def test_cdk_when_a_deployment_is_requested_then_its_arguments_say_it(request_, 
 def test_cdk_when_tables_are_to_be_adopted_then_its_arguments_say_so():
     """What an earlier deployment left behind is taken over."""
     assert "--import-existing-resources" in arguments_of(DeployRequest("w", adopt=True))
+
+
+def test_deploy_when_the_control_region_is_silent_then_home_and_what_is_deployed_go_on_and_a_move_does_not(
+    workflow, placed
+):
+    """Where nobody registers the workflow, it goes to no new place."""
+    blind = situation(workflow, placed(WEST), control_silent="no answer")
+    for same in (placed(), placed(WEST)):
+        refuse(PlacedWorkflow(workflow, same, "x.json"), blind, force=False)
+    refuse(PlacedWorkflow(workflow, placed()), Situation(None, control_silent="no answer"), force=False)
+    with pytest.raises(OperationFailedError, match=r"nothing is moved to ca-central-1 now.*--placement home"):
+        refuse(PlacedWorkflow(workflow, placed(CANADA), "x.json"), blind, force=False)
+
+
+@pytest.mark.parametrize(("region", "said"), [(WEST, "--placement home"), (HOME, "nothing of it can be deployed")])
+def test_deploy_when_a_region_of_its_placement_is_silent_then_the_way_home_is_said_if_there_is_one(
+    workflow, placed, region, said
+):
+    """It is no mistake of the user's."""
+    unready = (Unready(region, "1", is_enabled=True, silent="no answer"),)
+    with pytest.raises(OperationFailedError, match=rf"{region} is out of reach \(no answer\).*{said}"):
+        refuse(PlacedWorkflow(workflow, placed(WEST)), Situation(None, unready=unready), force=False)
+
+
+def test_request_when_only_some_stacks_are_asked_for_or_a_bucket_is_adopted_then_the_cdk_gets_that():
+    """What a stack depends on is left out; a bucket's name needs the account."""
+    said = arguments_of(DeployRequest("w", only=("Workflow-w-us-west-2", "Workflow-w")))
+    assert said[1:4] == ["Workflow-w-us-west-2", "Workflow-w", "--exclusively"]
+    said = arguments_of(DeployRequest("w", control_plane=True, adopt=True, account="123456789012"))
+    assert said[-1] == "--import-existing-resources"
+    assert "account=123456789012" in said

@@ -88,6 +88,18 @@ def test_plan_when_what_is_deployed_is_kept_then_the_committed_placement_changes
     assert first == (Action.DELETE, Thing.PLACEMENT, ".caribou/placement.json", HOME)
 
 
+def test_plan_when_the_control_region_is_silent_then_the_registration_waits_and_the_cdk_gets_the_other_stacks_alone(
+    workflow, placed
+):
+    """Else the CDK would deploy what home depends on, and fail there."""
+    asked = PlacedWorkflow(workflow, placed(CANADA))
+    steps = steps_of(asked, met(placed(CANADA), control_silent="no answer"), TARGET)
+    assert (steps[0].action, steps[0].name) == (Action.SKIP, "Workflow-example-registration")
+    request = DeployPlan((asked,), everything=False, steps=steps).request
+    assert request.only == ("Workflow-example-ca-central-1", "Workflow-example")
+    assert not DeployPlan((asked,), everything=False, steps=steps[1:]).request.only
+
+
 def test_request_when_the_control_plane_is_a_step_then_the_cdk_deploys_it_too(workflow, placed):
     """What is asked of the CDK comes out of the steps that are shown."""
     placed_workflow = PlacedWorkflow(workflow, placed(), "home")

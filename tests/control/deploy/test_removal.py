@@ -26,8 +26,8 @@ HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"
 
 def planned(world, *, delete_data=False, **options):
     """What removing the test's workflow means."""
-    now_s = time.time()
-    return plan_removal(world.aws, world.name, HOME, world.target, delete_data=delete_data, now_s=now_s, **options)
+    given = {"delete_data": delete_data, "now_s": time.time(), "regions": world.known.regions, **options}
+    return plan_removal(world.aws, world.name, HOME, world.target, **given)
 
 
 def bucket_at_home(world, *keys):
@@ -144,7 +144,7 @@ def test_removal_when_its_home_was_elsewhere_once_then_data_of_that_home_goes_to
     bucket_at_home(world, "a")
     remove(world.aws, planned(world), world.target, lambda _: None)
     world.region(CANADA)
-    again = {"home_region": WEST, "target": world.target, "now_s": 0.0}
+    again = {"home_region": WEST, "target": world.target, "now_s": 0.0, "regions": world.known.regions}
     assert plan_removal(world.aws, world.name, delete_data=False, **again).earlier == ()
     removal = plan_removal(world.aws, world.name, delete_data=True, **again)
     assert [left.region for left in removal.earlier] == [HOME]
@@ -156,7 +156,7 @@ def test_removal_when_stacks_have_lost_their_tags_then_they_are_found_by_their_n
     """A live workflow is never taken for one of which only data is left."""
     for stack in (world.home(placed(WEST)), world.region(WEST)):
         assert world.without_tags(stack).workflow == ""
-    found = find_stacks(world.aws, "dev")  # whoever asks
+    found = find_stacks(world.aws, "dev", (), (HOME, WEST))  # whoever asks
     assert [(stack.role, stack.region) for stack in in_order(found, world.name)] == [("home", HOME), ("region", WEST)]
     removal = planned(world, delete_data=True)
     assert [(stack.role, stack.region) for stack in removal.stacks] == [("home", HOME), ("region", WEST)]
@@ -204,7 +204,7 @@ def test_removal_when_a_region_refuses_the_credentials_then_it_is_not_known_what
     world.home(placed(WEST))
     refused(CANADA, "InvalidClientTokenId")
     removal = planned(world)
-    assert removal.unseen == {CANADA: "InvalidClientTokenId"}
+    assert (removal.unseen, removal.stays_registered) == ({CANADA: "InvalidClientTokenId"}, False)
     [step] = [step for step in removal.steps if step.thing is Thing.REGION]
     assert (step.action, step.why) == (
         Action.SKIP,

@@ -152,7 +152,7 @@ def test_migrator_when_the_lock_is_held_then_nothing_happens(world, placed):
     before = left_behind(world, placed)
     world.lock_table()
     with (
-        deploy_lock(world.aws, world.target, world.name, "deploying"),
+        deploy_lock(world.aws, world.target, world.name, "deploying", lambda _: None),
         pytest.raises(OperationFailedError, match="held the lock"),
     ):
         migrator(world).migrate(world.known, deploy=False)

@@ -18,7 +18,7 @@ from caribou.model.run.envelope import Run
 from caribou.runtime.clients import Clients
 from caribou.runtime.run_items import DynamoRunStore, use_in
 
-HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"
+HOME, WEST, CANADA = REGIONS = "us-east-1", "us-west-2", "ca-central-1"
 
 
 def stack(status="UPDATE_COMPLETE"):
@@ -32,11 +32,11 @@ def test_stacks_when_they_carry_our_tags_then_they_are_found_by_workflow_and_rol
     world.home(placed(WEST))
     world.region(WEST)
     world.region(CANADA)
-    found = find_stacks(world.aws, "dev")
+    found = find_stacks(world.aws, "dev", (), REGIONS)
     assert [stack.region for stack in found.of(world.name, "region")] == [CANADA, WEST]
     assert [stack.region for stack in found.of(world.name, "home")] == [HOME]
     assert world.name in found.workflows
-    assert not find_stacks(world.aws, "other").stacks
+    assert not find_stacks(world.aws, "other", (), REGIONS).stacks
 
 
 @pytest.mark.local_cloud
