@@ -17,7 +17,7 @@ from caribou.model.names import CONTROL_PLANE_STACK_ID, WorkflowNames, stack_nam
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.project.workflow import read_workflow
 from caribou.model.registration import ControlNames
-from caribou.model.template_contract import OPEN_INDEX
+from caribou.model.template_contract import OPEN_INDEX, metadata_of
 
 HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"
 
@@ -126,7 +126,7 @@ class World:
         """Deploy home with a placement, anew or again; its stack."""
         placement = replace(placement, workflow=self.name)
         template = {
-            "Metadata": {"CaribouPlacement": placement.to_json()},
+            "Metadata": metadata_of(placement.to_json()),
             "Resources": {"Runs": _table(self.names.run_table, "run_id"), "Syncs": _sync_table(self.names.sync_table)},
             "Outputs": {
                 "PlacementDigest": {"Value": placement.digest},

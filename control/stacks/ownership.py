@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from caribou.model.names import CONTROL_PLANE_STACK_ID, stack_name, workflow_stack_id
-from caribou.model.template_contract import METADATA_KEY, PROJECT, REGISTRATION_PART, Output, StackRole, Tag
+from caribou.model.template_contract import PROJECT, REGISTRATION_PART, Output, StackRole, Tag, placement_data
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def _name(owner: Owner, stage: str, region: str) -> str:
 def is_our_template(template: Mapping[str, Any], workflow: str, role: str) -> bool:
     """Whether a template is what ours of this role are: it carries what the tools read there."""
     if role == StackRole.HOME:
-        placement = _part(template, "Metadata").get(METADATA_KEY)
+        placement = placement_data(template)
         return isinstance(placement, dict) and placement.get("workflow") == workflow
     if role == StackRole.REGION:
         return Output.HOME_REGION in _part(template, "Outputs")

@@ -3,9 +3,10 @@
 import pytest
 
 from caribou.control.stacks.ownership import Owner, is_our_template, owner_of
-from caribou.model.template_contract import StackRole
+from caribou.model.template_contract import StackRole, metadata_of
 
 WEST = "us-west-2"
+PLACEMENT = {"workflow": "city_tour"}
 
 
 def tags(role, workflow="city_tour", stage="dev", project="caribou"):
@@ -53,9 +54,10 @@ def test_owner_when_the_name_is_not_what_the_tags_say_then_the_stack_is_not_ours
     assert owner_of(name, found, "dev", WEST, ["city_tour"]) is None
 
 
-def test_template_when_it_is_another_workflows_or_anybodys_then_it_is_not_ours():
-    """What the tools read in it must be there."""
-    home = {"Metadata": {"CaribouPlacement": {"workflow": "city_tour"}}}
+@pytest.mark.parametrize("metadata", [{"CaribouPlacement": {"workflow": "city_tour"}}, metadata_of(PLACEMENT)])
+def test_template_when_it_is_another_workflows_or_anybodys_then_it_is_not_ours(metadata):
+    """What the tools read in it must be there, as templates of before had it or packed."""
+    home = {"Metadata": metadata}
     region = {"Outputs": {"HomeRegion": {"Value": "us-east-1"}}}
     parameter = {"Type": "AWS::SSM::Parameter", "Properties": {"Name": "/caribou/dev/workflows/city_tour"}}
     ours = {"home": home, "region": region, "registration": {"Resources": {"R": parameter}}}
