@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-from caribou.cli.cdk_run import run_cdk
+from caribou.cli.cdk_run import log_of, run_cdk
 from caribou.control.deploy.planning import DeployRequest
 from caribou.model.names import CONTROL_PLANE_STACK_ID, workflow_stack_id
 
@@ -24,15 +22,10 @@ class CdkDeployer:
     def deploy(self, request: DeployRequest) -> None:
         """Run `cdk deploy` to its end. Raises OperationFailedError with the end of its output."""
         arguments = arguments_of(request)
-        log = _log(self.root, request.workflow or "all")
+        log = log_of(self.root, request.workflow or "all")
         self.notify(f"cdk {' '.join(arguments)}\n  its output: {log}")
         with tempfile.TemporaryDirectory(prefix="caribou-cdk-") as assembly:  # cdk.out may be in use by another cdk
             run_cdk([*arguments, "--output", assembly], root=self.root, log=log)
-
-
-def _log(root: Path, what: str) -> Path:
-    """A log of this deploy's own: two at once would mix in one."""
-    return root / "cdk.out" / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{what}-{os.getpid()}.log"
 
 
 def arguments_of(request: DeployRequest) -> list[str]:
@@ -41,7 +34,12 @@ def arguments_of(request: DeployRequest) -> list[str]:
         stacks = ["--all"]
     else:
         control = [CONTROL_PLANE_STACK_ID] if request.control_plane else []
-        stacks = [*control, workflow_stack_id(request.workflow), "-c", f"workflow={request.workflow}"]
-    placement = [] if request.placement is None else ["-c", f"placement={request.placement}"]
+        stacks = [*control, workflow_stack_id(request.workflow)]
     adopt = ["--import-existing-resources"] if request.adopt else []
-    return ["deploy", *stacks, *placement, "--require-approval", "never", "--concurrency", "4", *adopt]
+    return ["deploy", *stacks, *context_of(request), "--require-approval", "never", "--concurrency", "4", *adopt]
+
+
+def context_of(request: DeployRequest) -> list[str]:
+    """The context in which the app makes what is requested, as arguments."""
+    given = {"workflow": request.workflow, "placement": request.placement}
+    return [word for key, value in given.items() if value is not None for word in ("-c", f"{key}={value}")]

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from caribou.local.processes import end_group
@@ -23,8 +24,13 @@ _MET_ANOTHER = re.compile(
 """What CloudFormation answers who comes second: to a stack that is being worked on, or with the same change set."""
 
 
-def run_cdk(arguments: Sequence[str], *, root: Path, log: Path) -> None:
-    """Run `cdk` in a project's folder; its output goes to the end of a log file.
+def log_of(root: Path, what: str) -> Path:
+    """A log of this command's own in a project's folder: two at once would mix in one."""
+    return root / "cdk.out" / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{what}-{os.getpid()}.log"
+
+
+def run_cdk(arguments: Sequence[str], *, root: Path, log: Path, **variables: str) -> None:
+    """Run `cdk` in a project's folder, with some variables more; its output goes to the end of a log file.
 
     Raises OperationFailedError, with the end of the output, if it fails. Interrupted, it ends the CLI and the app that
     the CLI runs before it raises.
@@ -35,7 +41,7 @@ def run_cdk(arguments: Sequence[str], *, root: Path, log: Path) -> None:
         process = subprocess.Popen(
             [*cdk_command(), *arguments],
             cwd=root,
-            env=cdk_env(os.environ),
+            env={**cdk_env(os.environ), **variables},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

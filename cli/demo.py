@@ -245,7 +245,7 @@ def _shown(path: Path, root: Path) -> str:
 
 def _look_around(workflow: Workflow, cloud: LocalCloud, *, moved: bool) -> str:
     name = workflow.name
-    placed = f"  cdk diff Workflow-{name} -c placement={SOLVED}\n" if moved else ""
+    placed = f"  caribou plan {name} --placement home\n" if moved else ""
     return (
         f"\nThe local cloud is still running at {cloud.endpoint}. Look around, in this folder:\n"
         '  eval "$(uv run caribou local env)"; source .venv/bin/activate\n'

@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 from rich.table import Table
 
 from caribou.cli.cdk_deployer import CdkDeployer
-from caribou.cli.consent import asker, consent
+from caribou.cli.cdk_synthesiser import CdkSynthesiser
+from caribou.cli.consent import Ask, asker, consent
 from caribou.cli.console import console
 from caribou.cli.output import notify, say
+from caribou.cli.placing import placed_as_asked
 from caribou.cli.plan_view import check_json, show_plan
 from caribou.cli.project import workflow_folder
+from caribou.cli.review_view import reviews, reviews_json, show_reviews
 from caribou.cli.session import Session, session
-from caribou.control.deploy.checks import PlacedWorkflow, kept
+from caribou.control.deploy.checks import PlacedWorkflow
 from caribou.control.deploy.deploy import Rollout
-from caribou.control.deploy.planning import plan_deploy
+from caribou.control.deploy.difference import stack_changes
+from caribou.control.deploy.planning import DeployPlan, moves, plan_deploy
 from caribou.control.deploy.removal import Removal, plan_removal
 from caribou.control.deploy.removal import remove as remove_workflow
 from caribou.control.inventory import LOOKED_AT_RECORDS, LOOKED_AT_RUN_ITEMS, Entry, inventory
@@ -29,11 +32,10 @@ from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.names import refuse_reserved_name
 from caribou.model.placement import Placement
 from caribou.model.printable import printable
-from caribou.model.project.placement_choice import HOME, asked_for, committed
-from caribou.model.project.workflow import COMMITTED_PLACEMENT, Workflow, read_workflow, workflow_folders
-from caribou.model.verdict import moves_anything
+from caribou.model.project.placement_choice import HOME
+from caribou.model.project.workflow import COMMITTED_PLACEMENT, read_workflow, workflow_folders
+from caribou.model.verdict import doubt_of, moves_anything
 
-DEPLOYED = "deployed"
 _DIGITS = 12
 
 
@@ -42,7 +44,7 @@ _DIGITS = 12
 @click.option("--placement", help="The placement: a file, `home`, or `deployed` to keep and commit what is deployed.")
 @click.option("--all", "everything", is_flag=True, help="Deploy the control plane and all workflows of the project.")
 @click.option("--force", is_flag=True, help="Deploy a changed graph even while runs are open.")
-@click.option("--yes", is_flag=True, help="Do not ask about a placement that is not known to save.")
+@click.option("--yes", is_flag=True, help="Do not ask: about a move, or a placement that is not known to save.")
 @click.option("--dry-run", is_flag=True, help="Only show the plan; nothing is changed.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON.")
 def deploy(
@@ -64,15 +66,16 @@ def deploy(
         folders = _folders(workflow, here.root, placement, everything=everything)
         for folder in folders:
             refuse_reserved_name(folder.name, str(folder))
-        placed = [_placed(here, read_workflow(folder), placement) for folder in folders]
-        if dry_run:
-            plan = plan_deploy(here.aws, placed, here.target, force=force, everything=everything)
-            show_plan("deploy", plan.steps, as_json=as_json)
-        consent(_applied(here, placed), asker(yes=yes or dry_run))
+        placed = [placed_as_asked(here, read_workflow(folder), placement) for folder in folders]
+        shown = None
+        if dry_run or _would_move(here, placed):
+            shown = plan_deploy(here.aws, placed, here.target, force=force, everything=everything)
+            _show_review(here, shown, as_json=as_json)
+        _ask(here, placed, asker(yes=yes or dry_run), moves=shown is not None)
         if dry_run:
             return
         rollout = Rollout(here.aws, here.target, CdkDeployer(here.root, notify), notify)
-        rollout.deploy(placed, force=force, everything=everything)
+        rollout.deploy(placed, force=force, everything=everything, shown=shown)
     for one in placed:
         say(f"{one.name} is deployed: {one.placement.summary}")
         _say_how_to_commit(one, here.root)
@@ -148,15 +151,29 @@ def _folders(workflow: str | None, root: Path, placement: str | None, *, everyth
     )
 
 
-def _placed(here: Session, workflow: Workflow, choice: str | None) -> PlacedWorkflow:
-    """The workflow with the placement that it gets, by the rules of the stacks."""
-    if choice is None:
-        return PlacedWorkflow(workflow, committed(workflow))
-    if choice == DEPLOYED:
-        return PlacedWorkflow(workflow, _deployed(here, workflow), commits=True)
-    path = Path(choice).absolute()
-    placement = asked_for(choice, path, workflow, datetime.now(UTC))
-    return PlacedWorkflow(workflow, placement, HOME if choice == HOME else str(path))
+def _would_move(here: Session, placed: Sequence[PlacedWorkflow]) -> bool:
+    """Whether a placement that is asked for moves nodes of what is deployed."""
+    for one in (one for one in placed if one.argument is not None):
+        home = home_stack(here.aws, one.name, here.target.stage, one.home_region)
+        if home is not None and moves(deployed_workflow(here.aws, home).placement, one.placement):
+            return True
+    return False
+
+
+def _show_review(here: Session, plan: DeployPlan, *, as_json: bool) -> None:
+    changes, stage = stack_changes(here.aws, plan, CdkSynthesiser(here.root)), here.target.stage
+    if as_json:
+        say(reviews_json("deploy", plan, changes, stage))
+    else:
+        show_reviews(reviews(plan, changes, stage))
+
+
+def _ask(here: Session, placed: Sequence[PlacedWorkflow], ask: Ask | None, *, moves: bool) -> None:
+    """Ask what is to be asked: once, about placements not known to save, or else about a move, if anybody is there."""
+    applied = _applied(here, placed)
+    consent(applied, ask)
+    if moves and ask is not None and not any(map(doubt_of, applied.values())):
+        ask("Deploy this?")
 
 
 def _applied(here: Session, placed: Sequence[PlacedWorkflow]) -> dict[str, Placement]:
@@ -170,15 +187,6 @@ def _applied(here: Session, placed: Sequence[PlacedWorkflow]) -> dict[str, Place
 
 def _is_new(here: Session, placed: PlacedWorkflow) -> bool:
     return home_stack(here.aws, placed.name, here.target.stage, placed.home_region) is None
-
-
-def _deployed(here: Session, workflow: Workflow) -> Placement:
-    """The deployed placement, which must be one that the workflow of today may have."""
-    home = home_stack(here.aws, workflow.name, here.target.stage, workflow.manifest.home_region)
-    if home is None:
-        raise InvalidInputError("nothing is deployed to keep", where=workflow.name, fix="leave out --placement")
-    placement = deployed_workflow(here.aws, home).placement
-    return kept(workflow, placement, f"the placement deployed with {home.name}")
 
 
 def _say_how_to_commit(placed: PlacedWorkflow, root: Path) -> None:

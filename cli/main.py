@@ -29,6 +29,11 @@ class Verb(NamedTuple):
 VERBS = {
     "new_workflow": Verb("new_workflow", "new_workflow", "Write a new workflow that works, to start from."),
     "lock": Verb("lock", "lock", "Write down which packages the functions of WORKFLOW get, each in one version."),
+    "plan": Verb(
+        "plan",
+        "plan",
+        "Show what deploying WORKFLOW with a placement would move and change, on one screen; nothing is changed.",
+    ),
     "deploy": Verb(
         "deploy",
         "deploy",

@@ -1,6 +1,7 @@
 """Problem -> placement. Pure: no AWS, no clock, no files, no chance but the seed; see docs/model.md."""
 
-from caribou.solver.analysis.day_carbon import ENOUGH_RUNS, Saving, saving_over
+from caribou.model.verdict import ENOUGH_RUNS
+from caribou.solver.analysis.day_carbon import Saving, saving_over
 from caribou.solver.analysis.judgement import Judgement, judge
 from caribou.solver.result import stamped
 from caribou.solver.simulation.evaluation import Bounds, Estimate, Evaluation, Metrics, evaluate

@@ -3,6 +3,7 @@
 import json
 import zlib
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
@@ -74,6 +75,19 @@ def placed_fixture():
 def written_workflow_fixture():
     """`written_workflow(root, name, ...)`: a workflow in a project's folder."""
     return written_workflow
+
+
+def synthesised(*stacks):
+    """In place of running the CDK to synthesise: an assembly of stacks with nothing in them."""
+
+    def run_cdk(arguments, **_):
+        properties = {"templateFile": "template.json"}
+        artifacts = {name: {"type": "aws:cloudformation:stack", "properties": properties} for name in stacks}
+        assembly = Path(arguments[-1])
+        (assembly / "template.json").write_text("{}")
+        (assembly / "manifest.json").write_text(json.dumps({"artifacts": artifacts}))
+
+    return run_cdk
 
 
 @pytest.fixture

@@ -43,8 +43,13 @@ class Rollout:
     deployer: Deployer
     notify: Callable[[str], None]
 
-    def deploy(self, workflows: Sequence[PlacedWorkflow], *, force: bool, everything: bool) -> DeployPlan:
-        """Plan and deploy workflows under their locks, one or everything there is; the plan that was carried out."""
+    def deploy(
+        self, workflows: Sequence[PlacedWorkflow], *, force: bool, everything: bool, shown: DeployPlan | None = None
+    ) -> DeployPlan:
+        """Plan and deploy workflows under their locks, one or everything there is; the plan that was carried out.
+
+        Raises OperationFailedError if other nodes would move than in the plan that was `shown`.
+        """
         with ExitStack() as locks:
             for placed in workflows:
                 locks.enter_context(alone_here(self.aws, self.target, workflow_stack_id(placed.name), "deploying"))
@@ -52,6 +57,11 @@ class Rollout:
             for placed in workflows:
                 locks.enter_context(deploy_lock(self.aws, self.target, placed.name, "deploying"))
             plan = plan_deploy(self.aws, workflows, self.target, force=force, everything=everything)
+            if shown is not None and plan.moves != shown.moves:
+                raise OperationFailedError(
+                    "Somebody else has deployed since the plan was shown, and other nodes would move now. Nothing was "
+                    "changed; deploy again to see the plan as it is"
+                )
             self.execute(plan)
         return plan
 

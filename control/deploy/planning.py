@@ -8,14 +8,14 @@ the migrator retires them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from caribou.control.aws import Aws
 from caribou.control.deploy.checks import PlacedWorkflow, Situation, refuse, refuse_busy
 from caribou.control.deploy.situation import other_stacks, situation_of
 from caribou.control.deploy.steps import Action, Step, Thing
-from caribou.control.stacks.deployed import find_stack
+from caribou.control.stacks.deployed import DeployedWorkflow, find_stack
 from caribou.control.target import Target
 from caribou.model.names import CONTROL_PLANE_STACK_ID, stack_name, workflow_stack_id
 from caribou.model.placement import ALL_HOURS, Placement
@@ -41,11 +41,20 @@ class DeployRequest:
 
 @dataclass(frozen=True, slots=True)
 class DeployPlan:
-    """A deployment that was not refused: workflows with their placements, one or `everything`, and its steps."""
+    """A deployment that was not refused: workflows with their placements, one or `everything`, and its steps.
+
+    `deployed` has what serves now, by workflow, of those that are deployed.
+    """
 
     workflows: tuple[PlacedWorkflow, ...]
     everything: bool
     steps: tuple[Step, ...]
+    deployed: Mapping[str, DeployedWorkflow] = field(default_factory=dict)
+
+    @property
+    def moves(self) -> tuple[Step, ...]:
+        """The steps in which a node moves."""
+        return tuple(step for step in self.steps if step.action is Action.MOVE)
 
     @property
     def request(self) -> DeployRequest:
@@ -73,7 +82,9 @@ def plan_deploy(
     steps = [*_control_plane(stack, target, stands=stands)] if everything or not stands else []
     for placed, situation in zip(workflows, situations, strict=True):
         steps += steps_of(placed, situation, target)
-    return DeployPlan(tuple(workflows), everything, tuple(steps))
+    both = zip(workflows, situations, strict=True)
+    deployed = {placed.name: met.deployed for placed, met in both if met.deployed is not None}
+    return DeployPlan(tuple(workflows), everything, tuple(steps), deployed)
 
 
 def steps_of(placed: PlacedWorkflow, situation: Situation, target: Target) -> tuple[Step, ...]:

@@ -3,7 +3,8 @@
 1. Solve. Each plan is scored out of sample as well, on runs that it was not chosen on.
 2. Stamp it: when it was solved, when it expires, of which problem it is, and how long the solve took.
 3. Account what the solve itself took (`footprint`).
-4. Say what its saving rests on (`sensitivity`).
+4. Say what a run emits, costs and takes over the day, next to home (`day`), and what its saving rests on
+   (`sensitivity`).
 
 The solver is pure: time comes in by `Clocks`. The same problem, options and times give the same bytes.
 """
@@ -23,7 +24,7 @@ from caribou.model.errors import InvalidInputError
 from caribou.model.metric import Metric
 from caribou.model.placement import Placement
 from caribou.model.schema.problem import Problem
-from caribou.solver import solve, stamped
+from caribou.solver import evaluate, solve, stamped
 from caribou.solver.analysis.footprint import footprint, with_footprint
 from caribou.solver.analysis.sensitivity import sensitivity, with_sensitivity
 
@@ -114,6 +115,8 @@ def finished_placement(problem: Problem, options: SolveOptions, *, valid_days: f
         seconds=seconds,
     )
     placement = with_footprint(placement, footprint(problem, placement, cpu_seconds))
+    day = evaluate(problem, placement, seed=options.seed, samples=options.samples)
+    placement = replace(placement, origin={**placement.origin, "day": day.to_json()})
     found = sensitivity(problem, placement, seed=options.seed, samples=options.samples)
     return with_sensitivity(placement, found)
 

@@ -234,6 +234,28 @@ class SensitivityFile(StrictModel):
     runs_needed: Annotated[int, Field(ge=1)] | None = None
 
 
+class ChangeFile(StrictModel):
+    """Between what a mean and a 95th percentile change, 95 % sure, as shares of home's.
+
+    `p95` is null for carbon, which differs by hour.
+    """
+
+    mean: Annotated[tuple[float, float], Field(strict=False)]
+    p95: Annotated[tuple[float, float], Field(strict=False)] | None
+
+
+class ChangesFile(EachMetric[ChangeFile]):
+    """The change of each metric."""
+
+
+class DayFile(StrictModel):
+    """One run, averaged over the day, beside the same runs with all nodes at home; `changes` of observed runs."""
+
+    metrics: MetricsFile
+    home_metrics: MetricsFile
+    changes: ChangesFile | None = None
+
+
 class PlacementFile(StrictModel):
     """The file. Each hour from 0 to 23 is in exactly one plan; `expires_at` null means never.
 
@@ -250,6 +272,7 @@ class PlacementFile(StrictModel):
     problem_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     solver: SolverFile | None = None
     static: StaticFile | None = None
+    day: DayFile | None = None
     sensitivity: SensitivityFile | FourCornersFile | None = None
     plans: Annotated[tuple[PlanFile, ...], Field(strict=False, min_length=1, max_length=24)]
 

@@ -1,0 +1,52 @@
+"""Templates for the control room: the project's own app, synthesised by the CDK CLI, without building any code."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from caribou.cli.cdk_deployer import context_of
+from caribou.cli.cdk_run import log_of, run_cdk
+from caribou.control.deploy.planning import DeployRequest
+from caribou.model.errors import OperationFailedError
+
+
+@dataclass(frozen=True)
+class CdkSynthesiser:
+    """Synthesises the project in a folder."""
+
+    root: Path
+
+    def templates(self, request: DeployRequest) -> Mapping[str, Mapping[str, Any]]:
+        """The templates of every stack of the app, by stack name. Raises OperationFailedError.
+
+        `cdk list` bundles nothing: what is in a function's code decides no resource.
+        """
+        log = log_of(self.root, "plan")
+        with tempfile.TemporaryDirectory(prefix="caribou-plan-") as assembly:
+            arguments = ["list", *context_of(request), "--output", assembly]
+            run_cdk(arguments, root=self.root, log=log, CDK_VALIDATION="false")  # cdk-nag looks when it is deployed
+            log.unlink(missing_ok=True)
+            return dict(_templates(Path(assembly)))
+
+
+def _templates(assembly: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Stack name and template of each stack in an assembly, and in those inside it: a stage of the app has its own."""
+    for name, artifact in _read(assembly / "manifest.json").get("artifacts", {}).items():
+        properties = artifact.get("properties", {})
+        if artifact["type"] == "aws:cloudformation:stack":
+            yield properties.get("stackName", name), _read(assembly / properties["templateFile"])
+        elif artifact["type"] == "cdk:cloud-assembly":
+            yield from _templates(assembly / properties["directoryName"])
+
+
+def _read(path: Path) -> Any:  # noqa: ANN401 - JSON
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise OperationFailedError(f"What the CDK synthesised can't be read: {os.fspath(path)}: {error}") from error

@@ -1,0 +1,54 @@
+"""The templates of a project's app, as a plan reads them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from caribou.cli import cdk_synthesiser
+from caribou.cli.cdk_synthesiser import CdkSynthesiser
+from caribou.control.deploy.planning import DeployRequest
+from caribou.model.errors import OperationFailedError
+
+
+@pytest.fixture
+def synthesised(monkeypatch, tmp_path):
+    """`synthesised(files)`: the templates of an app of which the CDK makes these files; `asked` are its arguments."""
+
+    def synthesise(files, request):
+        def run_cdk(arguments, **_):
+            synthesise.asked = arguments[:-1]
+            for name, content in files.items():
+                path = Path(arguments[-1]) / name
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(json.dumps(content))
+
+        monkeypatch.setattr(cdk_synthesiser, "run_cdk", run_cdk)
+        return CdkSynthesiser(tmp_path).templates(request)
+
+    return synthesise
+
+
+def stack(file, **properties):
+    """A stack's artifact."""
+    return {"type": "aws:cloudformation:stack", "properties": {"templateFile": file, **properties}}
+
+
+def test_templates_when_the_app_has_stages_then_stacks_inside_them_are_found_too(synthesised):
+    """By the name that CloudFormation knows, which is not always the artifact's."""
+    inside = {"type": "cdk:cloud-assembly", "properties": {"directoryName": "assembly-Stage"}}
+    files = {
+        "manifest.json": {"artifacts": {"A": stack("a.json"), "Tree": {"type": "cdk:tree"}, "Stage": inside}},
+        "a.json": {"Resources": {"a": {}}},
+        "assembly-Stage/manifest.json": {"artifacts": {"B": stack("b.json", stackName="Stage-B")}},
+        "assembly-Stage/b.json": {"Resources": {"b": {}}},
+    }
+    request = DeployRequest("shop", "solved.json")
+    assert synthesised(files, request) == {"A": {"Resources": {"a": {}}}, "Stage-B": {"Resources": {"b": {}}}}
+    assert synthesised.asked == ["list", "-c", "workflow=shop", "-c", "placement=solved.json", "--output"]
+
+
+def test_templates_when_what_the_cdk_made_can_not_be_read_then_it_is_an_error(synthesised):
+    """An app may write anything."""
+    with pytest.raises(OperationFailedError, match="What the CDK synthesised can't be read"):
+        synthesised({"manifest.json": {"artifacts": {"A": stack("a.json")}}}, DeployRequest(None))
