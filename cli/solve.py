@@ -10,9 +10,11 @@ from pathlib import Path
 import click
 
 from caribou.cli.console import console
-from caribou.cli.numbers import Finite
+from caribou.cli.numbers import Finite, PerCent
 from caribou.cli.output import notify, say, write_whole
 from caribou.control.plan.finish import Clocks, SolveOptions, finished_placement, placement_text
+from caribou.model.errors import InvalidInputError
+from caribou.model.metric import Metric
 from caribou.model.placement import Placement
 from caribou.model.schema.placement import read_placement
 from caribou.model.schema.problem import Problem
@@ -81,6 +83,17 @@ class _Trade:
     show_default=True,
     help="What moving a node from an hour to the next has to bring: a share of home's objective.",
 )
+@click.option(
+    "--within",
+    type=PerCent(),
+    metavar="PER_CENT",
+    help="Let the metric of first priority be so much above its least, as 5%, and minimise the second.",
+)
+@click.option(
+    "--then",
+    type=click.Choice([metric.value for metric in Metric]),
+    help="With --within: minimise this metric instead of that of second priority.",
+)
 @click.option("--robust", is_flag=True, help="Take the plan that is best in the worst corner of what is assumed.")
 @click.option("--explain", is_flag=True, help="Say in words why each node is where it is.")
 @click.option("--pareto", type=_file, help="Write the frontier of carbon, cost and tail latency too, as JSON.")
@@ -101,6 +114,8 @@ def solve(  # noqa: PLR0917 - one a flag
     time_limit: float | None,
     max_regions: int | None,
     switching_penalty: float,
+    within: float | None,
+    then: str | None,
     robust: bool,  # noqa: FBT001 - a flag
     explain: bool,  # noqa: FBT001 - a flag
     pareto: Path | None,
@@ -109,7 +124,10 @@ def solve(  # noqa: PLR0917 - one a flag
 ) -> None:
     """Find where each node should run, at each hour of the day, and write it as a placement."""
     problem = read_problem(problem_file)
-    options = SolveOptions(seed, samples, max_regions, switching_penalty, time_limit, robust)
+    if then is not None and within is None:
+        raise InvalidInputError("says what is minimised within a share", where="--then", fix="add --within 5%")
+    second = None if then is None else Metric(then)
+    options = SolveOptions(seed, samples, max_regions, switching_penalty, time_limit, robust, within, second)
     placement = finished_placement(problem, options, valid_days=valid_days, clocks=Clocks())
     write_whole(output, placement_text(placement))
     console().print(plan_table(problem, placement))
@@ -119,7 +137,7 @@ def solve(  # noqa: PLR0917 - one a flag
         notify(f"warning: {doubt}")
     if explain:
         _explain(options.asked(problem), placement, seed, samples)
-    _trade_offs(options.asked(problem), replace(options, robust=False), _Trade(pareto, picture, points))
+    _trade_offs(options.asked(problem), replace(options, robust=False, within=None), _Trade(pareto, picture, points))
     say(f"{output} written, valid until {placement.to_json()['expires_at']}")
 
 

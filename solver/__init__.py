@@ -4,6 +4,7 @@ from caribou.model.verdict import ENOUGH_RUNS
 from caribou.solver.analysis.day_carbon import Saving, saving_over
 from caribou.solver.analysis.judgement import Judgement, judge
 from caribou.solver.result import stamped
+from caribou.solver.search.within import Within
 from caribou.solver.simulation.evaluation import Bounds, Estimate, Evaluation, Metrics, evaluate
 from caribou.solver.simulation.worst_corner import regions_left_out
 from caribou.solver.solve import solve
@@ -16,6 +17,7 @@ __all__ = [
     "Judgement",
     "Metrics",
     "Saving",
+    "Within",
     "evaluate",
     "judge",
     "regions_left_out",

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from math import inf
@@ -24,7 +24,7 @@ from caribou.model.errors import InvalidInputError
 from caribou.model.metric import Metric
 from caribou.model.placement import Placement
 from caribou.model.schema.problem import Problem
-from caribou.solver import evaluate, solve, stamped
+from caribou.solver import Within, evaluate, solve, stamped
 from caribou.solver.analysis.footprint import footprint, with_footprint
 from caribou.solver.analysis.sensitivity import sensitivity, with_sensitivity
 
@@ -53,6 +53,8 @@ class SolveOptions:
     """What a placement depends on beside the problem. `time_limit_s`: seconds after which the solve stops.
 
     `robust`: the plan is to be best in its worst corner of what is assumed, though the problem does not ask for it.
+    `within`: by what share the metric of first priority may be above its least, so that another one is least: `then`,
+    or else that of second priority.
     """
 
     seed: int = 0
@@ -61,6 +63,8 @@ class SolveOptions:
     switching_penalty: float = 0.0
     time_limit_s: float | None = None
     robust: bool = False
+    within: float | None = None
+    then: Metric | None = None
 
     def asked(self, problem: Problem) -> Problem:
         """The problem with what the options ask of its objective. Raises InvalidInputError if that makes no sense."""
@@ -86,10 +90,18 @@ class SolveOptions:
             samples=self.samples,
             max_regions=self.max_regions,
             switching_penalty=self.switching_penalty,
+            within=self._near(problem.objective.priority),
             should_stop=lambda: seconds() >= end,
         )
         solver = {**placement.origin["solver"], **self._given()}
         return replace(placement, origin={**placement.origin, "solver": solver})
+
+    def _near(self, priority: Sequence[Metric]) -> Within | None:
+        """What is asked for within a share; where the problem has no second priority, the first other metric."""
+        if self.within is None:
+            return None
+        others = (metric for metric in (*priority, *Metric) if metric != priority[0])
+        return Within(self.within, self.then or next(others))
 
     def _given(self) -> dict[str, Any]:
         """Those that are not as ever, as in a placement's file, part of `solver`."""

@@ -47,6 +47,40 @@ def test_solve_when_run_then_writes_a_valid_placement_and_shows_it(problem_file,
     assert [path.name for path in tmp_path.iterdir()] == ["problem.json", "solved.json"]
 
 
+def test_solve_when_asked_for_the_fastest_within_a_share_then_the_file_and_the_output_say_so(problem_file, tmp_path):
+    """What was minimised, how near to the least carbon it is, and that the file can be read again."""
+    output = tmp_path / "solved.json"
+    asked = ("--problem", problem_file, "-o", output, "--samples", 60, "--within", "20 %", "--then", "runtime")
+    said = run(solve, *asked).output
+    placement = read_placement(output)
+    assert placement.origin["solver"]["within"] == {"share": 0.2, "then": "runtime"}
+    near = [plan.report["near"] for plan in placement.plans]
+    assert all(one["metric"] == "carbon" and one["value"] <= one["limit"] for one in near)
+    assert "the least run time within 20 % of the least carbon: +" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--within", "5"), "is no share in per cent. Write 5% for a twentieth"),
+        (("--within", "nan%"), "is no share in per cent"),
+        (("--within", "-1%"), "is no share in per cent"),
+        (("--within", "5%", "--then", "speed"), "'speed' is not one of"),
+    ],
+)
+def test_solve_when_the_share_is_none_then_says_how_it_is_written(problem_file, options, said):
+    """Five is not five per cent."""
+    result = run(solve, "--problem", problem_file, *options)
+    assert result.exit_code == 2
+    assert said in result.output
+
+
+def test_solve_when_nothing_is_to_be_near_then_then_is_a_mistake(problem_file):
+    """It would be overlooked."""
+    with pytest.raises(InvalidInputError, match="--then: says what is minimised within a share.*add --within 5%"):
+        run(solve, "--problem", problem_file, "--then", "cost")
+
+
 def test_solve_when_the_problem_is_wrong_then_raises_and_writes_nothing(tmp_path):
     """A broken problem is our own error; no output appears."""
     path = tmp_path / "problem.json"
