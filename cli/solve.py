@@ -20,12 +20,13 @@ from caribou.model.schema.placement import read_placement
 from caribou.model.schema.problem import Problem
 from caribou.model.schema.problem_file import read_problem
 from caribou.model.verdict import doubt_of
+from caribou.report.comparison import comparison_json, comparison_table
 from caribou.report.explanation import explanation
 from caribou.report.frontier_picture import frontier_picture
 from caribou.report.frontier_table import frontier_table
-from caribou.report.plan_table import evaluation_table, plan_table
+from caribou.report.plan_table import plan_table
 from caribou.report.solve_notes import solve_notes
-from caribou.solver import evaluate as evaluate_placement
+from caribou.solver import compare
 from caribou.solver.analysis.explanation import explain as explain_placement
 from caribou.solver.analysis.frontier import LEVELS, frontier
 
@@ -143,18 +144,28 @@ def solve(  # noqa: PLR0917 - one a flag
 
 @click.command("evaluate")
 @_problem
-@click.option("--placement", "placement_file", type=_file, required=True, help="The placement: a solved.json.")
+@click.option(
+    "--placement",
+    "placement_files",
+    type=_file,
+    required=True,
+    multiple=True,
+    help="The placement: a solved.json. Several are compared with the first.",
+)
 @_seed
 @_samples
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object instead of a table.")
-def evaluate(problem_file: Path, placement_file: Path, seed: int, samples: int, *, as_json: bool) -> None:
+def evaluate(problem_file: Path, placement_files: tuple[Path, ...], seed: int, samples: int, *, as_json: bool) -> None:
     """Say what a placement emits, costs and takes over a day, next to all nodes at home."""
     problem = read_problem(problem_file)
-    evaluation = evaluate_placement(problem, read_placement(placement_file), seed=seed, samples=samples)
+    comparison = compare(problem, [read_placement(file) for file in placement_files], seed=seed, samples=samples)
+    names = [str(file) for file in placement_files]
     if as_json:
-        say(json.dumps(evaluation.to_json(), indent=1))
+        [first, *others] = comparison.evaluations
+        said = comparison_json(names, comparison) if others else first.to_json()
+        say(json.dumps(said, indent=1))
     else:
-        console().print(evaluation_table(evaluation))
+        console().print(comparison_table(names, comparison))
 
 
 def _explain(problem: Problem, placement: Placement, seed: int, samples: int) -> None:
