@@ -39,6 +39,9 @@ VERBS = {
         "deploy",
         "Deploy WORKFLOW with its committed placement, or at home; the project's only workflow if none is named.",
     ),
+    "history": Verb(
+        "history", "history", "List which placements of WORKFLOW were deployed, when, and by whom, the newest first."
+    ),
     "list": Verb("deploy", "list_", "List the workflows: of this project, registered, or with stacks left."),
     "remove": Verb("deploy", "remove", "Delete the stacks of WORKFLOW in all regions."),
     "upload_samples": Verb(

@@ -48,7 +48,7 @@ class Aws(Clients):
     def __init__(self, session: boto3.Session | None = None) -> None:
         with _settings_checked():
             super().__init__(session, _CONFIG)
-        self._account: str | None = None
+        self._caller: tuple[str, str] | None = None
 
     def _client(self, service: str, region: str, config: Config | None = None) -> Any:  # noqa: ANN401 - made by boto3
         with _settings_checked():
@@ -67,13 +67,22 @@ class Aws(Clients):
 
     def account(self, region: str) -> str:
         """The account of the credentials at hand. Raises OperationFailedError if AWS, or the local cloud, is silent."""
-        if self._account is None:
+        return self._identity(region)[0]
+
+    def caller(self, region: str) -> str:
+        """The ARN of whom the credentials at hand are of. Raises OperationFailedError as `account` does."""
+        return self._identity(region)[1]
+
+    def _identity(self, region: str) -> tuple[str, str]:
+        """Account and ARN, asked once."""
+        if self._caller is None:
             with aws_errors_as(
                 "Asking AWS which account this is",
                 'the credentials; or use the local cloud: caribou local up, then eval "$(caribou local env)"',
             ):
-                self._account = str(self._client("sts", region).get_caller_identity()["Account"])
-        return self._account
+                answer = self._client("sts", region).get_caller_identity()
+                self._caller = str(answer["Account"]), str(answer["Arn"])
+        return self._caller
 
     def cloudformation(self, region: str) -> CloudFormationClient:
         """The region's CloudFormation."""

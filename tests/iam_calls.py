@@ -49,6 +49,8 @@ def _s3(operation, parameters, place):
     match operation:
         case "ListBuckets":
             return [Asked("s3:ListAllMyBuckets", "*")]
+        case "ListObjectsV2":
+            return [Asked("s3:ListBucket", bucket)]
         case "ListObjectVersions":
             return [Asked("s3:ListBucketVersions", bucket)]
         case "GetObject":  # without the second, S3 answers 403 for a key that is not there

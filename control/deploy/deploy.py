@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
 from caribou.control.aws import Aws
@@ -15,6 +16,8 @@ from caribou.control.deploy.checks import PlacedWorkflow
 from caribou.control.deploy.committing import commit_placed
 from caribou.control.deploy.planning import DeployPlan, DeployRequest, plan_deploy
 from caribou.control.deploy.steps import Action, Thing
+from caribou.control.history import Deployment, History
+from caribou.control.placement_bucket import PlacementBox
 from caribou.control.stacks.deletion import delete_empty_bucket, delete_empty_log_group
 from caribou.control.stacks.deployed import deployed_workflow, find_stack, home_stack
 from caribou.control.stacks.lock import deploy_lock
@@ -36,12 +39,13 @@ class Deployer(Protocol):
 
 @dataclass(frozen=True)
 class Rollout:
-    """Rolls plans out to a target. `notify` is given every deletion in words."""
+    """Rolls plans out to a target. `notify` is given every deletion in words; `verb` goes into the history."""
 
     aws: Aws
     target: Target
     deployer: Deployer
     notify: Callable[[str], None]
+    verb: str = "deploy"
 
     def deploy(
         self, workflows: Sequence[PlacedWorkflow], *, force: bool, everything: bool, shown: DeployPlan | None = None
@@ -86,6 +90,18 @@ class Rollout:
         except OperationFailedError as error:
             serving = self._still_serving(plan.workflows)
             raise OperationFailedError("\n".join([str(error), *serving])) from error
+        for placed in plan.workflows:
+            self._remember(placed)
+
+    def _remember(self, placed: PlacedWorkflow) -> None:
+        """Note in the history what was deployed. It is deployed all the same if that can't be."""
+        try:
+            by = self.aws.caller(placed.home_region)
+            History(PlacementBox(self.aws, self.target)).add(
+                Deployment(placed.placement, datetime.now(UTC), by, self.verb)
+            )
+        except OperationFailedError as error:
+            self.notify(f"warning: {placed.name} is deployed, but `caribou history` will not have it: {error}")
 
     def _still_serving(self, workflows: Iterable[PlacedWorkflow]) -> Iterator[str]:
         for placed in workflows:

@@ -119,7 +119,9 @@ def _first_deploy(scene):
     scene.leave_what_is_empty()
     scene.give("plan", NAME, "--placement", scene.file(scene.next))
     scene.give("deploy", "--placement", scene.file(scene.next))
+    scene.world.placement_bucket()
     scene.give("deploy", "--placement", "deployed")
+    scene.give("history", NAME)
     scene.give("plan", NAME, "--placement", scene.file(scene.next))
     scene.give("list")
 

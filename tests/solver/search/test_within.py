@@ -39,7 +39,7 @@ def brute_force(evaluator, places, hour, within):
     return scores.mean(within.then, hour)[near].min()
 
 
-@settings(max_examples=25 * TIMES)
+@settings(max_examples=15 * TIMES)
 @given(
     seed=st.integers(0, 10**6),
     nodes=st.integers(1, 4),
