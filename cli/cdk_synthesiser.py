@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from caribou.cli.cdk_deployer import context_of
 from caribou.cli.cdk_run import log_of, run_cdk
 from caribou.control.deploy.planning import DeployRequest
 from caribou.model.errors import OperationFailedError
+from caribou.model.placement import Placement
 
 
 @dataclass(frozen=True)
@@ -22,17 +23,27 @@ class CdkSynthesiser:
 
     root: Path
 
-    def templates(self, request: DeployRequest) -> Mapping[str, Mapping[str, Any]]:
+    def templates(self, request: DeployRequest, kept: Placement | None = None) -> Mapping[str, Mapping[str, Any]]:
         """The templates of every stack of the app, by stack name. Raises OperationFailedError.
 
         `cdk list` bundles nothing: what is in a function's code decides no resource.
         """
         log = log_of(self.root, "plan")
-        with tempfile.TemporaryDirectory(prefix="caribou-plan-") as assembly:
+        with tempfile.TemporaryDirectory(prefix="caribou-plan-") as folder:
+            assembly = str(Path(folder) / "cdk.out")
+            if kept is not None:
+                request = replace(request, placement=str(_written(kept, Path(folder))))
             arguments = ["list", *context_of(request), "--output", assembly]
             run_cdk(arguments, root=self.root, log=log, CDK_VALIDATION="false")  # cdk-nag looks when it is deployed
             log.unlink(missing_ok=True)
             return dict(_templates(Path(assembly)))
+
+
+def _written(kept: Placement, folder: Path) -> Path:
+    """A file with a placement, which what is deployed may be though it has expired: no resource depends on that."""
+    file = folder / "placement.json"
+    file.write_text(json.dumps(replace(kept, expires_at=None).to_json()), encoding="utf-8")
+    return file
 
 
 def _templates(assembly: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 import click
 
@@ -13,12 +12,11 @@ from caribou.cli.placing import placed_as_asked
 from caribou.cli.project import workflow_folder
 from caribou.cli.review_view import reviews, reviews_json, show_reviews
 from caribou.cli.session import session
-from caribou.control.deploy.checks import PlacedWorkflow
 from caribou.control.deploy.difference import stack_changes
 from caribou.control.deploy.planning import plan_deploy
 from caribou.model.errors import InvalidInputError
 from caribou.model.project.placement_choice import HOME
-from caribou.model.project.workflow import COMMITTED_PLACEMENT, read_workflow
+from caribou.model.project.workflow import COMMITTED_PLACEMENT, Workflow, read_workflow
 
 
 @click.command()
@@ -31,8 +29,8 @@ def plan(workflow: str, placement: str | None, *, markdown: bool, as_json: bool)
     if markdown and as_json:
         raise InvalidInputError("are two forms of the same plan", where="--markdown and --json", fix="leave out one")
     with session() as here:
-        folder = workflow_folder(workflow, here.root)
-        placed = _as_if_asked(placed_as_asked(here, read_workflow(folder), placement))
+        definition = read_workflow(workflow_folder(workflow, here.root))
+        placed = placed_as_asked(here, definition, _asked(definition, placement))
         found = plan_deploy(here.aws, [placed], here.target, force=True, everything=False)  # runs end until then
         changes, stage = stack_changes(here.aws, found, CdkSynthesiser(here.root)), here.target.stage
     if as_json:
@@ -41,9 +39,7 @@ def plan(workflow: str, placement: str | None, *, markdown: bool, as_json: bool)
     show_reviews(reviews(found, changes, stage), markdown=markdown)
 
 
-def _as_if_asked(placed: PlacedWorkflow) -> PlacedWorkflow:
-    """With the committed placement as asked for: `deploy` refuses one that moves something unasked, a plan shows it."""
-    if placed.argument is not None or placed.commits:
-        return placed
-    committed = placed.workflow.folder / COMMITTED_PLACEMENT
-    return replace(placed, argument=str(committed) if os.path.lexists(committed) else HOME)
+def _asked(workflow: Workflow, placement: str | None) -> str:
+    """What is asked for: `deploy` refuses a committed placement that moves something unasked, a plan shows it."""
+    committed = workflow.folder / COMMITTED_PLACEMENT
+    return placement or (str(committed) if os.path.lexists(committed) else HOME)

@@ -84,6 +84,7 @@ def synthesised(*stacks):
         properties = {"templateFile": "template.json"}
         artifacts = {name: {"type": "aws:cloudformation:stack", "properties": properties} for name in stacks}
         assembly = Path(arguments[-1])
+        assembly.mkdir()
         (assembly / "template.json").write_text("{}")
         (assembly / "manifest.json").write_text(json.dumps({"artifacts": artifacts}))
 

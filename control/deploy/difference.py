@@ -15,6 +15,7 @@ from caribou.control.deploy.planning import DeployPlan, DeployRequest
 from caribou.control.deploy.steps import Action, Step, Thing
 from caribou.control.stacks.deployed import find_stack, template_of
 from caribou.model.errors import OperationFailedError
+from caribou.model.placement import Placement
 
 Template = Mapping[str, Any]
 
@@ -22,8 +23,11 @@ Template = Mapping[str, Any]
 class Synthesiser(Protocol):
     """Synthesises with the CDK."""
 
-    def templates(self, request: DeployRequest) -> Mapping[str, Template]:
-        """The templates that a request would deploy, by stack name. Raises OperationFailedError."""
+    def templates(self, request: DeployRequest, kept: Placement | None = None) -> Mapping[str, Template]:
+        """The templates that a request would deploy, by stack name. Raises OperationFailedError.
+
+        `kept` is what is to become the committed placement before, which it is not yet.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,8 @@ class StackChange:
 def stack_changes(aws: Aws, plan: DeployPlan, synthesiser: Synthesiser) -> tuple[StackChange, ...]:
     """What a plan does to its stacks, in the order of its steps. Reads; changes nothing."""
     steps = [step for step in plan.steps if step.thing is Thing.STACK]
-    new = synthesiser.templates(plan.request)
+    kept = next((placed.placement for placed in plan.workflows if placed.commits), None)
+    new = synthesiser.templates(plan.request, kept)
     return tuple(_change(aws, step, new) for step in steps)
 
 

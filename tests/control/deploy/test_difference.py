@@ -49,7 +49,7 @@ def test_changes_when_a_stack_is_made_updated_and_kept_then_each_is_of_what_is_d
         Step(Action.KEEP, Thing.STACK, region.name, WEST),
     )
     new = {"Workflow-new": template(a="AWS::S3::Bucket"), home.name: template(Runs="AWS::DynamoDB::Table")}
-    asked = SimpleNamespace(templates=lambda _: new)
+    asked = SimpleNamespace(templates=lambda *_: new)
     made, updated, kept = stack_changes(world.aws, plan(workflow, create, update, keep), asked)
     assert (made.appear, made.go) == ({"AWS::S3::Bucket": 1}, {})
     assert (updated.appear, updated.go) == ({}, {"AWS::DynamoDB::Table": 1})
@@ -62,5 +62,5 @@ def test_changes_when_the_app_does_not_make_a_stack_then_it_is_an_error(workflow
         stack_changes(
             None,
             plan(workflow, Step(Action.CREATE, Thing.STACK, "Workflow-example", HOME)),
-            SimpleNamespace(templates=lambda _: {}),
+            SimpleNamespace(templates=lambda *_: {}),
         )
