@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,10 @@ from caribou.model.placement import Placement
 
 @dataclass(frozen=True)
 class CdkSynthesiser:
-    """Synthesises the project in a folder."""
+    """Synthesises the project in a folder. `notify` is given the command, which takes some seconds."""
 
     root: Path
+    notify: Callable[[str], None]
 
     def templates(self, request: DeployRequest, kept: Placement | None = None) -> Mapping[str, Mapping[str, Any]]:
         """The templates of every stack of the app, by stack name. Raises OperationFailedError.
@@ -34,6 +35,7 @@ class CdkSynthesiser:
             if kept is not None:
                 request = replace(request, placement=str(_written(kept, Path(folder))))
             arguments = ["list", *context_of(request), "--output", assembly]
+            self.notify(f"cdk {' '.join(arguments)}")
             run_cdk(arguments, root=self.root, log=log, CDK_VALIDATION="false")  # cdk-nag looks when it is deployed
             log.unlink(missing_ok=True)
             return dict(_templates(Path(assembly)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -67,11 +67,14 @@ def deploy(
         for folder in folders:
             refuse_reserved_name(folder.name, str(folder))
         placed = [placed_as_asked(here, read_workflow(folder), placement) for folder in folders]
-        shown = None
+        applied, ask, shown = _applied(here, placed), asker(yes=yes or dry_run), None
+        if ask is None:
+            consent(applied, None)
         if dry_run or _would_move(here, placed):
             shown = plan_deploy(here.aws, placed, here.target, force=force, everything=everything)
             _show_review(here, shown, as_json=as_json)
-        _ask(here, placed, asker(yes=yes or dry_run), moves=shown is not None)
+        if ask is not None:
+            _ask(applied, ask, moved=shown is not None)
         if dry_run:
             return
         rollout = Rollout(here.aws, here.target, CdkDeployer(here.root, notify), notify)
@@ -161,18 +164,19 @@ def _would_move(here: Session, placed: Sequence[PlacedWorkflow]) -> bool:
 
 
 def _show_review(here: Session, plan: DeployPlan, *, as_json: bool) -> None:
-    changes, stage = stack_changes(here.aws, plan, CdkSynthesiser(here.root)), here.target.stage
+    changes, stage = stack_changes(here.aws, plan, CdkSynthesiser(here.root, notify)), here.target.stage
     if as_json:
         say(reviews_json("deploy", plan, changes, stage))
-    else:
+    elif plan.workflows:
         show_reviews(reviews(plan, changes, stage))
+    else:
+        show_plan("deploy", plan.steps)
 
 
-def _ask(here: Session, placed: Sequence[PlacedWorkflow], ask: Ask | None, *, moves: bool) -> None:
-    """Ask what is to be asked: once, about placements not known to save, or else about a move, if anybody is there."""
-    applied = _applied(here, placed)
+def _ask(applied: Mapping[str, Placement], ask: Ask, *, moved: bool) -> None:
+    """Ask once, if there is something to ask: about placements that are not known to save, or else about a move."""
     consent(applied, ask)
-    if moves and ask is not None and not any(map(doubt_of, applied.values())):
+    if moved and not any(map(doubt_of, applied.values())):
         ask("Deploy this?")
 
 

@@ -7,7 +7,7 @@ import os
 import click
 
 from caribou.cli.cdk_synthesiser import CdkSynthesiser
-from caribou.cli.output import say
+from caribou.cli.output import notify, say
 from caribou.cli.placing import placed_as_asked
 from caribou.cli.project import workflow_folder
 from caribou.cli.review_view import reviews, reviews_json, show_reviews
@@ -32,7 +32,7 @@ def plan(workflow: str, placement: str | None, *, markdown: bool, as_json: bool)
         definition = read_workflow(workflow_folder(workflow, here.root))
         placed = placed_as_asked(here, definition, _asked(definition, placement))
         found = plan_deploy(here.aws, [placed], here.target, force=True, everything=False)  # runs end until then
-        changes, stage = stack_changes(here.aws, found, CdkSynthesiser(here.root)), here.target.stage
+        changes, stage = stack_changes(here.aws, found, CdkSynthesiser(here.root, notify)), here.target.stage
     if as_json:
         say(reviews_json("plan", found, changes, stage))
         return

@@ -30,7 +30,7 @@ def synthesised(monkeypatch, tmp_path):
                 path.write_text(json.dumps(content))
 
         monkeypatch.setattr(cdk_synthesiser, "run_cdk", run_cdk)
-        return CdkSynthesiser(tmp_path).templates(request, kept)
+        return CdkSynthesiser(tmp_path, lambda _: None).templates(request, kept)
 
     return synthesise
 
