@@ -18,7 +18,7 @@ from caribou.model.metric import Metric
 from caribou.model.placement import Placement
 from caribou.report.corners_table import CORNERS_HEADER, CORNERS_TITLE, corners_rows, few_runs
 from caribou.report.hours import hours_text
-from caribou.report.solve_notes import verdict_text
+from caribou.report.solve_notes import verdict_text, within_lines
 
 NOT_DEPLOYED = "-"
 """Where a node ran that is not deployed yet."""
@@ -164,7 +164,7 @@ def _figures(placement: Placement) -> Iterator[Section]:
     lines = [verdict_text(sensitivity)] if sensitivity else ["It has no verdict: nobody has checked that it saves."]
     if not day:
         lines.append("The file does not say what a run emits, costs and takes over the day: solve again to see it.")
-    yield Section(lines=lines)
+    yield Section(lines=[*within_lines(placement), *lines])
 
 
 def _figure(day: Mapping[str, Any], metric: Metric, what: str, label: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ def solve_notes(placement: Placement) -> list[str]:
     lines = [line for plan in placement.plans for line in (*_relax(plan), *_out_of_sample(plan))]
     if placement.origin.get("static") and len(placement.plans) > 1:
         lines.append(static_text(placement))
-    lines += list(_within(placement, solver.get("within")))
+    lines += list(within_lines(placement))
     lines += [robust_text(solver)] if solver.get("robust") else []
     lines += [verdict_text(sensitivity)] if sensitivity else []
     lines += [footprint_text(solver)] if solver.get("carbon_g") is not None else []
@@ -39,8 +39,9 @@ def _relax(plan: Plan) -> Iterator[str]:
         yield f"{hours_text(plan.hours)}: to be feasible, relax {limit['name']} to {needed}."
 
 
-def _within(placement: Placement, asked: Mapping[str, Any] | None) -> Iterator[str]:
-    """What was minimised in place of the metric of first priority, and how near to its least that is."""
+def within_lines(placement: Placement) -> Iterator[str]:
+    """What was minimised in place of the metric of first priority, and how near to its least that is; else nothing."""
+    asked = (placement.origin.get("solver") or {}).get("within")
     if asked is None:
         return
     then = Metric(asked["then"])

@@ -1,6 +1,7 @@
 """A move as a person reviews it."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -131,6 +132,17 @@ def test_review_when_everything_goes_home_then_there_are_no_figures():
 def test_review_when_the_file_lacks_something_then_it_is_said(origin, said):
     """A placement written by hand, or by an earlier version, or by few runs."""
     assert said in words(screen(review(after=placed(WEST, **origin))))
+
+
+def test_review_when_the_plan_is_only_near_the_least_carbon_then_it_says_so():
+    """A reviewer does not take it for the least."""
+    plan = replace(SOLVED.plans[0], report={"near": {"metric": "carbon", "limit": 0.00105, "value": 0.00102}})
+    near = replace(
+        SOLVED, plans=(plan,), origin={**SOLVED.origin, "solver": {"within": {"share": 0.05, "then": "cost"}}}
+    )
+    said = "all hours: the least cost within 5 % of the least carbon: +2.00%, 1.02 mg a run instead of 1 mg."
+    assert said in words(screen(review(after=near)))
+    assert said in review_markdown(review(after=near))
 
 
 def test_review_when_runs_are_drawn_then_figures_have_no_intervals():
