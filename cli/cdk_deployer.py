@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from caribou.cli.cdk_run import log_of, run_cdk
+from caribou.cli.project import asked_stage
 from caribou.control.deploy.planning import DeployRequest
-from caribou.model.names import CONTROL_PLANE_STACK_ID, workflow_stack_id
+from caribou.model.names import CONTROL_PLANE_STACK_ID, STAGE_KEY, workflow_stack_id
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class CdkDeployer:
 
     def deploy(self, request: DeployRequest) -> None:
         """Run `cdk deploy` to its end. Raises OperationFailedError with the end of its output."""
-        arguments = arguments_of(request)
+        arguments = [*arguments_of(request), *stage_arguments()]
         log = log_of(self.root, request.workflow or "all")
         self.notify(f"cdk {' '.join(arguments)}\n  its output: {log}")
         with tempfile.TemporaryDirectory(prefix="caribou-cdk-") as assembly:  # cdk.out may be in use by another cdk
@@ -43,3 +44,9 @@ def context_of(request: DeployRequest) -> list[str]:
     """The context in which the app makes what is requested, as arguments."""
     given = {"workflow": request.workflow, "placement": request.placement}
     return [word for key, value in given.items() if value is not None for word in ("-c", f"{key}={value}")]
+
+
+def stage_arguments() -> list[str]:
+    """What hands the CDK's app the stage that this command was asked for; none if that is the one in `cdk.json`."""
+    asked = asked_stage()
+    return [] if asked is None else ["-c", f"{STAGE_KEY}={asked.name}"]

@@ -12,6 +12,7 @@ from pathlib import Path
 from caribou.local.processes import end_group
 from caribou.local.tools import cdk_command, cdk_env
 from caribou.model.errors import OperationFailedError
+from caribou.model.template_contract import STAGE_VARIABLE
 
 _TAIL_LINES = 15
 _END_LIMIT_S = 5.0
@@ -29,6 +30,11 @@ def log_of(root: Path, what: str) -> Path:
     return root / "cdk.out" / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{what}-{os.getpid()}.log"
 
 
+def _environment() -> dict[str, str]:
+    """The CDK's environment, without the stage, which `-c` says."""
+    return {name: value for name, value in cdk_env(os.environ).items() if name != STAGE_VARIABLE}
+
+
 def run_cdk(arguments: Sequence[str], *, root: Path, log: Path, **variables: str) -> None:
     """Run `cdk` in a project's folder, with some variables more; its output goes to the end of a log file.
 
@@ -41,7 +47,7 @@ def run_cdk(arguments: Sequence[str], *, root: Path, log: Path, **variables: str
         process = subprocess.Popen(
             [*cdk_command(), *arguments],
             cwd=root,
-            env={**cdk_env(os.environ), **variables},
+            env={**_environment(), **variables},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from caribou.cli.cdk_deployer import context_of
+from caribou.cli.cdk_deployer import context_of, stage_arguments
 from caribou.cli.cdk_run import log_of, run_cdk
 from caribou.control.deploy.planning import DeployRequest
 from caribou.model.errors import OperationFailedError
@@ -34,7 +34,7 @@ class CdkSynthesiser:
             assembly = str(Path(folder) / "cdk.out")
             if kept is not None:
                 request = replace(request, placement=str(_written(kept, Path(folder))))
-            arguments = ["list", *context_of(request), "--output", assembly]
+            arguments = ["list", *stage_arguments(), *context_of(request), "--output", assembly]
             self.notify(f"cdk {' '.join(arguments)}")
             run_cdk(arguments, root=self.root, log=log, CDK_VALIDATION="false")  # cdk-nag looks when it is deployed
             log.unlink(missing_ok=True)

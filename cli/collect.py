@@ -13,8 +13,8 @@ from pathlib import Path
 import click
 
 from caribou.cli.output import notify, say, write_whole
-from caribou.cli.project import context_text, control_region, project_root, workflow_folder
-from caribou.cli.session import ControlPlane, target_of
+from caribou.cli.project import context_text, control_region, project_root, stage, workflow_folder
+from caribou.cli.session import ControlPlane, control_plane, target_of
 from caribou.collectors.bodies import KINDS, Kind
 from caribou.collectors.collection_report import CollectionReport
 from caribou.collectors.facts import Facts, collect, read_facts
@@ -52,7 +52,7 @@ _NOTED = (
 def data_collect(what: str) -> None:
     """Collect facts of regions, or run records of all workflows, into the control plane's tables, now."""
     root = project_root()
-    plane = ControlPlane(target_of(root))
+    plane = control_plane(root)
     with plane.aws_errors_as("Collecting"):
         for kind in KINDS:
             if what in (kind, "all"):
@@ -67,7 +67,7 @@ def data_collect(what: str) -> None:
 def log_sync(workflow: str, output: Path | None) -> None:
     """Read the run records of WORKFLOW out of its logs, in all its regions, into the control plane's table."""
     root = project_root()
-    name, plane = workflow_folder(workflow, root).name, ControlPlane(target_of(root))
+    name, plane = workflow_folder(workflow, root).name, control_plane(root)
     with plane.aws_errors_as("Collecting logs"):
         report = plane.collect_logs(registration_of(plane.registry, name))
         _show_logs(report)
@@ -89,7 +89,7 @@ def log_sync(workflow: str, output: Path | None) -> None:
 def problem(workflow: str, output: Path, records_file: Path | None) -> None:
     """Write the placement problem of WORKFLOW: what is known of the regions and of its runs, for `caribou solve`."""
     root = project_root()
-    owned = read_workflow(workflow_folder(workflow, root))
+    owned = read_workflow(workflow_folder(workflow, root), stage(root))
     facts, records = _from_file(records_file) if records_file else _from_tables(owned, root)
     built = build_problem(
         graph=owned.graph, manifest=owned.manifest, facts=facts, records=records, control_region=control_region(root)
@@ -129,7 +129,7 @@ def _show_unrecorded_of(name: str, plane: ControlPlane, root: Path) -> None:
     if folder is None:
         return
     try:
-        owned, names = read_workflow(folder), target_of(root).names(name)
+        owned, names = read_workflow(folder, stage(root)), target_of(root).names(name)
         with Aws() as aws:
             found = RecordCheck(aws, plane.records).of(owned.graph, names, owned.manifest.home_region)
     except CaribouError as error:
@@ -152,7 +152,7 @@ def _from_file(path: Path) -> tuple[Facts, list[RunRecord]]:
 
 
 def _from_tables(workflow: Workflow, root: Path) -> tuple[Facts, list[RunRecord]]:
-    plane = ControlPlane(target_of(root))
+    plane = control_plane(root)
     with plane.aws_errors_as("Reading the control plane's tables"):
         facts, stored = read_facts(plane.facts), plane.records.read(workflow.name)
         names = target_of(root).names(workflow.name)

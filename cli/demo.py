@@ -15,6 +15,7 @@ from types import FrameType
 
 import click
 
+from caribou.cli.cdk_deployer import stage_arguments
 from caribou.cli.cdk_run import run_cdk
 from caribou.cli.console import console
 from caribou.cli.main import cli
@@ -61,7 +62,7 @@ _console = console()
 def demo(workflow: str, *, keep: bool) -> None:
     """Deploy a workflow on a local cloud, run it, collect, solve, move it with cdk deploy, and run it again."""
     root = project_root()
-    definition = read_workflow(workflow_folder(workflow, root))
+    definition = read_workflow(workflow_folder(workflow, root), stage(root))
     if not (definition.folder / SAMPLES / SAMPLE).is_file():
         raise InvalidInputError(
             "has no sample input", where=workflow, fix=f"write {SAMPLES}/{SAMPLE} beside its app.py"
@@ -135,7 +136,7 @@ class Demo:
         log = self.cloud.state / "logs" / "cdk.log"
         with _console.status("Deploying"):
             run_cdk(
-                ["deploy", *arguments.split(), "--require-approval", "never", "--concurrency", "4"],
+                ["deploy", *arguments.split(), *stage_arguments(), "--require-approval", "never", "--concurrency", "4"],
                 root=self.root,
                 log=log,
             )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -33,7 +35,7 @@ from caribou.model.names import refuse_reserved_name
 from caribou.model.placement import Placement
 from caribou.model.printable import printable
 from caribou.model.project.placement_choice import HOME
-from caribou.model.project.workflow import COMMITTED_PLACEMENT, read_workflow, workflow_folders
+from caribou.model.project.workflow import read_workflow, workflow_folders
 from caribou.model.verdict import doubt_of, moves_anything
 
 _DIGITS = 12
@@ -44,6 +46,7 @@ _DIGITS = 12
 @click.option("--placement", help="The placement: a file, `home`, or `deployed` to keep and commit what is deployed.")
 @click.option("--all", "everything", is_flag=True, help="Deploy the control plane and all workflows of the project.")
 @click.option("--force", is_flag=True, help="Deploy a changed graph even while runs are open.")
+@click.option("--take-over", is_flag=True, help="Overwrite a workflow of this name that another project has deployed.")
 @click.option("--yes", is_flag=True, help="Do not ask: about a move, or a placement that is not known to save.")
 @click.option("--dry-run", is_flag=True, help="Only show the plan; nothing is changed.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON.")
@@ -53,6 +56,7 @@ def deploy(
     *,
     everything: bool,
     force: bool,
+    take_over: bool,
     yes: bool,
     dry_run: bool,
     as_json: bool,
@@ -66,7 +70,8 @@ def deploy(
         folders = _folders(workflow, here.root, placement, everything=everything)
         for folder in folders:
             refuse_reserved_name(folder.name, str(folder))
-        placed = [placed_as_asked(here, read_workflow(folder), placement) for folder in folders]
+        chosen = (placed_as_asked(here, read_workflow(folder, here.target.stage), placement) for folder in folders)
+        placed = [replace(one, takes_over=take_over) for one in chosen]
         applied, ask, shown = _applied(here, placed), asker(yes=yes or dry_run), None
         if ask is None:
             consent(applied, None)
@@ -104,14 +109,15 @@ def list_(*, as_json: bool) -> None:
 @click.command()
 @click.argument("workflow")
 @click.option("--delete-data", is_flag=True, help="Delete home's tables and bucket too: runs and payloads are lost.")
+@click.option("--take-over", is_flag=True, help="Remove it even if another project has deployed it.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Only show the plan; nothing is changed.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON.")
-def remove(workflow: str, *, delete_data: bool, yes: bool, dry_run: bool, as_json: bool) -> None:
+def remove(workflow: str, *, delete_data: bool, take_over: bool, yes: bool, dry_run: bool, as_json: bool) -> None:
     """Delete the stacks of WORKFLOW in all regions. Its tables and bucket at home stay without --delete-data."""
     check_json(as_json=as_json, dry_run=dry_run)
     with session() as here:
-        removal = _removal(here, workflow, delete_data=delete_data)
+        removal = _removal(here, workflow, delete_data=delete_data, take_over=take_over)
         show_plan("remove", removal.steps, as_json=as_json)
         if dry_run:
             return
@@ -127,15 +133,14 @@ def remove(workflow: str, *, delete_data: bool, yes: bool, dry_run: bool, as_jso
     say(f"{removal.workflow} is removed")
 
 
-def _removal(here: Session, workflow: str, *, delete_data: bool) -> Removal:
+def _removal(here: Session, workflow: str, *, delete_data: bool, take_over: bool) -> Removal:
     known = here.named(workflow)
-    now_s = time.time()
+    plan = partial(plan_removal, here.aws, delete_data=delete_data, now_s=time.time(), take_over=take_over)
     if known is None:
-        return plan_removal(here.aws, workflow, None, here.target, delete_data=delete_data, now_s=now_s)
+        return plan(workflow, None, here.target)
     if known.broken is not None:
         notify(f"warning: {known.name} can't be read, and is removed all the same: {known.broken}")
-    home, regions = known.home_region or None, known.regions
-    return plan_removal(here.aws, known.name, home, here.target, delete_data=delete_data, now_s=now_s, regions=regions)
+    return plan(known.name, known.home_region or None, here.target, regions=known.regions)
 
 
 def _folders(workflow: str | None, root: Path, placement: str | None, *, everything: bool) -> Sequence[Path]:
@@ -195,7 +200,7 @@ def _is_new(here: Session, placed: PlacedWorkflow) -> bool:
 
 def _say_how_to_commit(placed: PlacedWorkflow, root: Path) -> None:
     """A placement that was asked for is deployed; what the next plain deploy needs to keep it."""
-    committed = placed.workflow.folder / COMMITTED_PLACEMENT
+    committed = placed.workflow.committed_placement
     shown = committed.relative_to(root) if committed.is_relative_to(root) else committed
     if placed.argument == HOME:
         if committed.is_file():

@@ -21,14 +21,13 @@ from rich.text import Text
 from caribou.cli.console import console, wide_console
 from caribou.cli.numbers import Finite
 from caribou.cli.output import say, write_whole
-from caribou.cli.project import workflow_folder
 from caribou.cli.samples import Samples, argument_text, json_value
 from caribou.cli.session import session
 from caribou.control.load.arrivals import Replay, poisson, replayed
 from caribou.control.load.driver import DeployedTarget, Load, LoadedRun
 from caribou.control.load.summary import Spread, Summary, summary_of
 from caribou.model.errors import InvalidInputError, OperationFailedError
-from caribou.model.project.workflow import Workflow, read_workflow
+from caribou.model.project.workflow import Workflow
 
 SCHEMA = "caribou.load/1"
 LATE_S = 0.25
@@ -128,7 +127,7 @@ def load(
     """
     plan = Plan(rate, arrivals, row, duration_s, speed, seed)
     with session() as here:
-        definition = read_workflow(workflow_folder(workflow, here.root))
+        definition = here.workflow(workflow)
         times = plan.times()
         texts = [argument_text(argument) for argument in arguments]  # mistakes are reported before AWS is asked
         if output is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from caribou.cli.output import say
-from caribou.cli.project import workflow_folder
+from caribou.cli.project import project_root, stage, workflow_folder
 from caribou.constructs.bundling.lock import LOCK, Packages
 from caribou.constructs.bundling.lock_text import versions
 from caribou.constructs.bundling.requirements import read_requirements
@@ -25,8 +25,9 @@ def lock(workflow: str, *, upgrade: bool) -> None:
     The file is requirements.lock, beside requirements.txt: commit it. Versions that it has already stay, where they
     still can, unless --upgrade.
     """
-    folder = workflow_folder(workflow)
-    manifest = read_workflow(folder).manifest
+    root = project_root()
+    folder = workflow_folder(workflow, root)
+    manifest = read_workflow(folder, stage(root)).manifest
     platform = Platform(manifest.architecture, manifest.python_version, host=False)
     packages = Packages(platform, read_requirements(folder), folder)
     if packages.lock_file is None:

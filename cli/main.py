@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Sequence
+from copy import copy
 from importlib import import_module
 from typing import NamedTuple
 
@@ -101,8 +102,39 @@ VERBS = {
 """Verb to where it is in this room, in the order of the loop: none imports another's module."""
 
 
+STAGE = "--stage"
+"""The option of every verb, and where the command's context keeps what it says."""
+
+
+def _keep_stage(context: click.Context, option: click.Parameter, given: str | None) -> None:
+    """Keep what an option says where `caribou.cli.project` looks for it; beside the verb it counts more than before."""
+    del option
+    if given is not None:
+        context.meta[STAGE] = given
+
+
+def stage_option() -> click.Option:
+    """The option that may stand before the verb and after it."""
+    return click.Option(
+        [STAGE],
+        metavar="STAGE",
+        expose_value=False,
+        callback=_keep_stage,
+        help="The stage to work on; else CARIBOU_STAGE, else what cdk.json says, else dev.",
+    )
+
+
+def _staged(command: click.Command) -> click.Command:
+    """A verb, and each verb in a group, with the option."""
+    staged = copy(command)
+    staged.params = [*command.params, stage_option()]
+    if isinstance(staged, click.Group):
+        staged.commands = {name: _staged(inner) for name, inner in staged.commands.items()}
+    return staged
+
+
 class _Verbs(click.Group):
-    """Verbs by their names, in which a hyphen is as good as an underscore."""
+    """Verbs by their names, in which a hyphen is as good as an underscore. Each has the option `--stage`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -114,7 +146,7 @@ class _Verbs(click.Group):
         if verb is None:
             return None
         command: click.Command = getattr(import_module(f"caribou.cli.{verb.module}"), verb.command)
-        return command
+        return _staged(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what each verb does without importing it."""
@@ -127,6 +159,9 @@ class _Verbs(click.Group):
 @click.version_option(package_name="caribou-cdk")
 def cli() -> None:
     """Run serverless workflows where and when electricity is clean: write, deploy, run, collect, solve, migrate."""
+
+
+cli.params.append(stage_option())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

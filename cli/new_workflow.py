@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ import click
 
 from caribou.cli.output import say, write_whole
 from caribou.model.errors import InvalidInputError, OperationFailedError
-from caribou.model.names import refuse_reserved_name
+from caribou.model.names import PROJECT_ID_KEY, refuse_reserved_name
 
 TEMPLATE = Path(__file__).parent / "template"
 NAME_PLACEHOLDER = "__workflow_name__"
@@ -43,9 +44,9 @@ _PROJECT = {
     "versionReporting": False,
     "pathMetadata": True,
     "assetMetadata": True,
-    "context": {},
 }
-# The same as this repository's own app.py and cdk.json; a test says so.
+# The same as this repository's own app.py and cdk.json, but for the project's id; a test says so.
+_READABLE, _CHANCE_BYTES = 40, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +126,15 @@ def workflow_files(name: str, folder: Path) -> Iterator[NewFile]:
 
 def project_files(root: Path) -> Iterator[NewFile]:
     """What makes a folder a project: cdk.json, and the CDK app that it names; what is there already is left."""
-    texts = {APP_FILE: _APP_TEXT, PROJECT_FILE: json.dumps(_PROJECT, indent=2) + "\n"}
+    project = {**_PROJECT, "context": {PROJECT_ID_KEY: new_project_id(root.name)}}
+    texts = {APP_FILE: _APP_TEXT, PROJECT_FILE: json.dumps(project, indent=2) + "\n"}
     return (NewFile(root / file, text) for file, text in texts.items() if not (root / file).exists())
+
+
+def new_project_id(folder: str) -> str:
+    """An id for a project: what its folder is called, and chance, so that no two projects have the same."""
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", folder).strip("-")[:_READABLE] or "project"
+    return f"{readable}-{secrets.token_hex(_CHANCE_BYTES)}"
 
 
 def write(files: Iterable[NewFile]) -> None:

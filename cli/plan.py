@@ -16,7 +16,7 @@ from caribou.control.deploy.difference import stack_changes
 from caribou.control.deploy.planning import plan_deploy
 from caribou.model.errors import InvalidInputError
 from caribou.model.project.placement_choice import HOME
-from caribou.model.project.workflow import COMMITTED_PLACEMENT, Workflow, read_workflow
+from caribou.model.project.workflow import Workflow, read_workflow
 
 
 @click.command()
@@ -29,7 +29,7 @@ def plan(workflow: str, placement: str | None, *, markdown: bool, as_json: bool)
     if markdown and as_json:
         raise InvalidInputError("are two forms of the same plan", where="--markdown and --json", fix="leave out one")
     with session() as here:
-        definition = read_workflow(workflow_folder(workflow, here.root))
+        definition = read_workflow(workflow_folder(workflow, here.root), here.target.stage)
         placed = placed_as_asked(here, definition, _asked(definition, placement))
         found = plan_deploy(here.aws, [placed], here.target, force=True, everything=False)  # runs end until then
         changes, stage = stack_changes(here.aws, found, CdkSynthesiser(here.root, notify)), here.target.stage
@@ -41,5 +41,5 @@ def plan(workflow: str, placement: str | None, *, markdown: bool, as_json: bool)
 
 def _asked(workflow: Workflow, placement: str | None) -> str:
     """What is asked for: `deploy` refuses a committed placement that moves something unasked, a plan shows it."""
-    committed = workflow.folder / COMMITTED_PLACEMENT
+    committed = workflow.committed_placement
     return placement or (str(committed) if os.path.lexists(committed) else HOME)

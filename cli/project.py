@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
+import click
+
+from caribou.cli.main import STAGE
 from caribou.model.errors import InvalidInputError
-from caribou.model.names import (
-    CONTROL_REGION_KEY,
-    DEFAULT_CONTROL_REGION,
-    DEFAULT_STAGE,
-    STAGE_KEY,
-    checked_control_region,
-    checked_stage,
-)
+from caribou.model.project.settings import AskedStage, ProjectSettings, settings_of
 from caribou.model.project.workflow import workflow_folders
+from caribou.model.template_contract import STAGE_VARIABLE
+
+PROJECT_FILE = "cdk.json"
 
 
 def project_root() -> Path:
-    """The project folder: the nearest folder with a `cdk.json`, from the current one upward."""
+    """The project folder: the nearest folder with a `cdk.json`, from the current one upward.
+
+    What that says to Caribou is checked here, so by every verb that works on a project.
+    """
     here = Path.cwd()
     for folder in (here, *here.parents):
-        if (folder / "cdk.json").is_file():
+        if (folder / PROJECT_FILE).is_file():
+            settings(folder)
             return folder
     raise InvalidInputError(
         "is not inside a project: no cdk.json here or above",
@@ -51,21 +55,41 @@ def workflow_folder(name: str, root: Path | None = None) -> Path:
 
 
 def control_region(root: Path) -> str:
-    """The region of the control plane: context key `caribou:control_region` of `cdk.json`, else us-west-2."""
-    key = CONTROL_REGION_KEY
-    region = context_text(root, key, DEFAULT_CONTROL_REGION)
-    return checked_control_region(region, f"{root / 'cdk.json'}: context {key}")
+    """The region of the control plane at the stage that is worked on."""
+    return settings(root).control_region
 
 
 def stage(root: Path) -> str:
-    """The stage: context key `caribou:stage` of `cdk.json`, else the default one."""
-    key = STAGE_KEY
-    return checked_stage(context_text(root, key, DEFAULT_STAGE), f"{root / 'cdk.json'}: context {key}")
+    """The stage that is worked on: `--stage`, else `CARIBOU_STAGE`, else `caribou:stage` in `cdk.json`, else `dev`."""
+    return settings(root).stage
+
+
+def settings(root: Path) -> ProjectSettings:
+    """What the context of the project's `cdk.json` says, at the stage that is worked on. Raises InvalidInputError."""
+    return settings_of(_context(root), f"{root / PROJECT_FILE}: context ", asked_stage())
+
+
+def asked_stage() -> AskedStage | None:
+    """The stage that this command was asked for, by an option or the environment."""
+    context = click.get_current_context(silent=True)
+    given = None if context is None else context.meta.get(STAGE)
+    if given is not None:
+        return AskedStage(given, STAGE)
+    variable = os.environ.get(STAGE_VARIABLE)
+    return AskedStage(variable, STAGE_VARIABLE) if variable else None
 
 
 def context_text(root: Path, key: str, default: str) -> str:
     """The text at a context key of the project's `cdk.json`, else the default. InvalidInputError if it is no text."""
-    path = root / "cdk.json"
+    value = _context(root).get(key, default)
+    if not isinstance(value, str) or not value:
+        where = f"{root / PROJECT_FILE}: context"
+        raise InvalidInputError(f"has no text at {key}", where=where, found=value, fix=f"write {default}")
+    return value
+
+
+def _context(root: Path) -> dict[str, Any]:
+    path = root / PROJECT_FILE
     try:
         data: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -73,7 +97,4 @@ def context_text(root: Path, key: str, default: str) -> str:
             "can't be read as JSON", where=str(path), found=str(error), fix="mend the file"
         ) from error
     context = data.get("context", {}) if isinstance(data, dict) else {}
-    value = context.get(key, default) if isinstance(context, dict) else default
-    if not isinstance(value, str) or not value:
-        raise InvalidInputError(f"has no text at {key}", where=f"{path}: context", found=value, fix=f"write {default}")
-    return value
+    return context if isinstance(context, dict) else {}

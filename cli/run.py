@@ -8,11 +8,9 @@ import click
 
 from caribou.cli.numbers import Finite
 from caribou.cli.output import say
-from caribou.cli.project import workflow_folder
 from caribou.cli.run_end import end
 from caribou.cli.samples import Samples, argument_text, json_value
 from caribou.cli.session import session
-from caribou.model.project.workflow import read_workflow
 
 
 @click.command()
@@ -29,7 +27,7 @@ from caribou.model.project.workflow import read_workflow
 def run(workflow: str, argument: str, name: str | None, *, wait: bool, limit_s: float, as_json: bool) -> None:
     """Start a run of a deployed WORKFLOW at its home region, and print the run's id."""
     with session() as here:
-        definition = read_workflow(workflow_folder(workflow, here.root))
+        definition = here.workflow(workflow)
         text = argument_text(argument)  # a mistake is reported before AWS is asked which account this is
         runs = here.runs_of(definition)
         payload = json_value(Samples(definition, runs.account).filled(text), where="-a")

@@ -15,7 +15,6 @@ import click
 from caribou.cli.console import wide_console
 from caribou.cli.numbers import Finite
 from caribou.cli.output import notify, say
-from caribou.cli.project import workflow_folder
 from caribou.cli.run_end import SETTLE_S, end, show_trace
 from caribou.cli.session import Session, session
 from caribou.cli.trace_view import runs_table
@@ -23,7 +22,7 @@ from caribou.control.runs.evidence import Wanted
 from caribou.control.runs.redrive import redrive as redrive_run
 from caribou.control.runs.runs import RunItem, Runs, RunState
 from caribou.model.errors import InvalidInputError, OperationFailedError
-from caribou.model.project.workflow import Workflow, read_workflow, workflow_folders
+from caribou.model.project.workflow import Workflow, workflow_folders
 from caribou.model.run.fields import is_run_name
 from caribou.model.run.order import RedriveAnswer
 
@@ -53,7 +52,7 @@ def runs_(workflow: str, state: str | None, since: str | None, limit: int, *, as
     since_s = 0.0 if since is None else time.time() - seconds_of(since)
     wanted = Wanted(None if state is None else RunState(state), since_s, limit)
     with session() as here:
-        runs = here.runs_of(read_workflow(workflow_folder(workflow, here.root)))
+        runs = here.runs_of(here.workflow(workflow))
         listing = runs.recent(wanted)
     if not listing.is_complete:
         notify("warning: the table has too many runs to look at all; these are the newest of some")
@@ -137,7 +136,7 @@ def found_run(run_id: str, workflow: str | None, here: Session) -> Found:
 def _looked_in(workflow: str | None, here: Session) -> tuple[Sequence[Workflow], Sequence[str]]:
     """The workflows in which a run is looked for, and the names of those that are broken: no warning is hidden."""
     if workflow is not None:
-        return [read_workflow(workflow_folder(workflow, here.root))], []
+        return [here.workflow(workflow)], []
     definitions, broken = here.read_each(workflow_folders(here.root))
     return definitions, list(broken)
 

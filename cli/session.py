@@ -17,8 +17,9 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from caribou.cli.environment import environment_of
 from caribou.cli.output import notify
-from caribou.cli.project import context_text, control_region, project_root, stage
+from caribou.cli.project import context_text, project_root, settings, workflow_folder
 from caribou.collectors.collection_report import CollectionReport
 from caribou.collectors.facts import DynamoFactTable
 from caribou.collectors.log_collection import LogCollection, collect_logs
@@ -36,7 +37,7 @@ from caribou.control.stacks.stateful import ResourceType
 from caribou.control.target import DEFAULT_QUALIFIER, QUALIFIER_KEY, Target
 from caribou.control.workflows import KnownWorkflow, known_workflows, read_each
 from caribou.model.errors import CaribouError, InvalidInputError
-from caribou.model.project.workflow import Workflow, workflow_folders
+from caribou.model.project.workflow import Workflow, read_workflow, workflow_folders
 from caribou.model.registration import ControlNames, Registration
 from caribou.model.template_contract import Output
 
@@ -70,6 +71,10 @@ class Session:
     target: Target
     aws: Aws
 
+    def workflow(self, name: str) -> Workflow:
+        """A workflow of the project, as it is at this stage. Raises CaribouError if there is none, or it is broken."""
+        return read_workflow(workflow_folder(name, self.root), self.target.stage)
+
     def runs_of(self, workflow: Workflow) -> Runs:
         """The runs of a workflow of the project."""
         account = self.aws.account(workflow.manifest.home_region)
@@ -91,7 +96,7 @@ class Session:
 
     def read_each(self, folders: Iterable[Path]) -> tuple[list[Workflow], dict[str, CaribouError]]:
         """The workflows in these folders, and which of them are broken, with a warning for each."""
-        workflows, broken = read_each(folders)
+        workflows, broken = read_each(folders, self.target.stage)
         for name, error in broken.items():
             notify(f"warning: {name} is passed over, since it can't be read: {error}")
         return workflows, broken
@@ -102,7 +107,7 @@ class Session:
         It may be `broken`.
         """
         folders = [folder for folder in workflow_folders(self.root) if folder.name in _spellings(name)]
-        workflows, broken = read_each(folders)
+        workflows, broken = read_each(folders, self.target.stage)
         registrations = [one for one in self._registrations() if one.workflow in _spellings(name)]
         return named(name, known_workflows(workflows, registrations, broken))
 
@@ -168,12 +173,22 @@ def _spellings(name: str) -> tuple[str, ...]:
 
 def target_of(root: Path) -> Target:
     """Where the project in a folder is deployed."""
-    return Target(stage(root), control_region(root), context_text(root, QUALIFIER_KEY, DEFAULT_QUALIFIER))
+    said, qualifier = settings(root), context_text(root, QUALIFIER_KEY, DEFAULT_QUALIFIER)
+    return Target(said.stage, said.control_region, qualifier, said.project_id)
 
 
 @contextmanager
 def session(root: Path | None = None) -> Iterator[Session]:
-    """A session in a project, by default the one that the user is in; its clients are closed at its end."""
+    """A session in a project, by default the one that the user is in; its clients are closed at its end.
+
+    Raises InvalidInputError if the credentials are of another account than the stage's.
+    """
     root = project_root() if root is None else root
-    with Aws() as aws:
+    with environment_of(settings(root)) as aws:
         yield Session(root, target_of(root), aws)
+
+
+def control_plane(root: Path) -> ControlPlane:
+    """The control plane of the project in a folder. Raises InvalidInputError as `session` does."""
+    with environment_of(settings(root)):
+        return ControlPlane(target_of(root))

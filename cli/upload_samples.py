@@ -5,11 +5,9 @@ from __future__ import annotations
 import click
 
 from caribou.cli.output import say
-from caribou.cli.project import workflow_folder
 from caribou.cli.samples import Samples
 from caribou.cli.session import session
 from caribou.control.aws import aws_errors_as
-from caribou.model.project.workflow import read_workflow
 
 
 @click.command("upload_samples")
@@ -17,7 +15,7 @@ from caribou.model.project.workflow import read_workflow
 def upload_samples(workflow: str) -> None:
     """Put what the samples of WORKFLOW need into S3 at its home region; buckets that are missing are made."""
     with session() as here:
-        definition = read_workflow(workflow_folder(workflow, here.root))
+        definition = here.workflow(workflow)
         home = definition.manifest.home_region
         samples = Samples(definition, here.aws.account(home))
         look_at = "whether the bucket's name is taken by another account, and the credentials"

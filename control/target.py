@@ -14,12 +14,14 @@ QUALIFIER_KEY, DEFAULT_QUALIFIER = "@aws-cdk/core:bootstrapQualifier", "hnb659fd
 class Target:
     """Where things are deployed: at a stage, with the control plane in a region.
 
-    `qualifier` is that of the CDK's bootstrap stacks.
+    `qualifier` is that of the CDK's bootstrap stacks. `project_id` is what the project's stacks are stamped with; None
+    if it has no id.
     """
 
     stage: str
     control_region: str
     qualifier: str = DEFAULT_QUALIFIER
+    project_id: str | None = None
 
     def names(self, workflow: str) -> WorkflowNames:
         """The fixed names of a workflow's resources."""

@@ -60,13 +60,16 @@ def known_workflows(
     return tuple(KnownWorkflow(name, ours.get(name), registered.get(name), unread.get(name)) for name in names)
 
 
-def read_each(folders: Iterable[Path]) -> tuple[list[Workflow], dict[str, CaribouError]]:
-    """The workflows in some folders, and by its name why one of them can't be read, which does not keep the others."""
+def read_each(folders: Iterable[Path], stage: str) -> tuple[list[Workflow], dict[str, CaribouError]]:
+    """The workflows in some folders, as they are at a stage, and by its name why one of them can't be read.
+
+    That does not keep the others.
+    """
     found: list[Workflow] = []
     broken: dict[str, CaribouError] = {}
     for folder in folders:
         try:
-            found.append(read_workflow(folder))
+            found.append(read_workflow(folder, stage))
         except CaribouError as error:
             broken[folder.name] = error
     return found, broken

@@ -13,7 +13,9 @@ from caribou.model.errors import InvalidInputError
 from caribou.model.regions import KNOWN_REGIONS, why_unknown
 
 STAGE_KEY, CONTROL_REGION_KEY = "caribou:stage", "caribou:control_region"
-"""Context keys of `cdk.json`: the stage, and the region of the control plane."""
+STAGES_KEY, PROJECT_ID_KEY = "caribou:stages", "caribou:project"
+"""Context keys of `cdk.json`: the stage, the region of the control plane, the stages that there are, each with its
+environment, and the project's id, with which its stacks are stamped."""
 DEFAULT_STAGE = "dev"
 DEFAULT_CONTROL_REGION = "us-west-2"
 CONTROL_PLANE_STACK_ID = "CaribouControlPlane"

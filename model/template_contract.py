@@ -39,8 +39,14 @@ PROJECT = "caribou"
 
 
 class Output(StrEnum):
-    """The outputs of stacks: of home's, of a region's (`HOME_REGION`), of the control plane's (`PLACEMENT_BUCKET`)."""
+    """The outputs of stacks: of each one, of home's, of a region's (`HOME_REGION`), of control's (`PLACEMENT_BUCKET`).
 
+    What a stack is (`STACK`, see `stack_mark`) and of which project (`PROJECT_ID`) stands in its outputs, since users'
+    tags can replace all of a stack's own (`tags` in `cdk.json`, `cdk deploy --tags`).
+    """
+
+    STACK = "CaribouStack"
+    PROJECT_ID = "CaribouProject"
     START_TOPIC = "StartTopic"
     PLACEMENT_DIGEST = "PlacementDigest"
     PLACEMENT_REGIONS = "PlacementRegions"
@@ -50,6 +56,11 @@ class Output(StrEnum):
     SWEEPER = "SweeperFunction"
     HOME_REGION = "HomeRegion"
     PLACEMENT_BUCKET = "PlacementBucket"
+
+
+def stack_mark(stage: str, role: StackRole, workflow: str = "") -> str:
+    """What a stack's output `STACK` says: `dev/city_tour/home`; `dev/control` of the control plane."""
+    return "/".join(part for part in (stage, workflow, role) if part)
 
 
 METADATA_KEY = "CaribouPlacement"

@@ -52,12 +52,19 @@ def add_stacks(app: App, root: Path, now: datetime) -> None:
     context = read_context(app)
     folders = {folder.name: folder for folder in workflow_folders(root)}
     refuse_equal_names(folders)
-    ControlPlaneStack(app, stage=context.stage, control_region=context.control_region, sources=context.sources)
-    for workflow in _workflows(folders, _only(root, context)):
+    settings = context.settings
+    ControlPlaneStack(
+        app,
+        stage=settings.stage,
+        control_region=settings.control_region,
+        sources=context.sources,
+        account=settings.account,
+    )
+    for workflow in _workflows(folders, _only(root, context), context.settings.stage):
         refuse_reserved_name(workflow.name, f"workflows/{workflow.name}")
-        refuse_long_names(workflow, context.stage)
+        refuse_long_names(workflow, context.settings.stage)
         placement = _placement(workflow, context, root, now)
-        stack = add_workflow(app, Deployment(workflow, placement, context.stage, context.control_region))
+        stack = add_workflow(app, _deployment(workflow, placement, context))
         if placement.is_expired(now):
             Annotations.of(stack).add_warning_v2(
                 "caribou:placementExpired",
@@ -84,14 +91,21 @@ def add_stacks(app: App, root: Path, now: datetime) -> None:
             )
 
 
-def _workflows(folders: Mapping[str, Path], only: str | None) -> Iterable[Workflow]:
+def _deployment(workflow: Workflow, placement: Placement, context: Context) -> Deployment:
+    settings = context.settings
+    return Deployment(
+        workflow, placement, settings.stage, settings.control_region, settings.project_id, settings.account
+    )
+
+
+def _workflows(folders: Mapping[str, Path], only: str | None, stage: str) -> Iterable[Workflow]:
     if only is None:
-        return [read_workflow(folder) for folder in folders.values()]
+        return [read_workflow(folder, stage) for folder in folders.values()]
     if only not in folders:
         raise InvalidInputError(
             "is no workflow of this project", where=only, fix=f"use one of {', '.join(folders) or 'workflows/<name>/'}"
         )
-    return [read_workflow(folders[only])]
+    return [read_workflow(folders[only], stage)]
 
 
 def _only(root: Path, context: Context) -> str | None:

@@ -27,7 +27,7 @@ from caribou.model.template_contract import (
     Output,
     StackRole,
 )
-from caribou.stacks.tags import stack_tags
+from caribou.stacks.tags import mark, stack_tags
 
 _EVERY_H = {"carbon": 24, "provider": 24, "performance": 24, "workflow": 1}
 """The collectors, and how many hours lie between two of their runs."""
@@ -38,12 +38,20 @@ _RECORD_ACTIONS = ["dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutI
 class ControlPlaneStack(Stack):
     """Tables of facts, run records and locks, the bucket of solved placements, and collectors on schedules."""
 
-    def __init__(self, scope: Construct, *, stage: str, control_region: str, sources: Mapping[Kind, str]) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        stage: str,
+        control_region: str,
+        sources: Mapping[Kind, str],
+        account: str | None = None,
+    ) -> None:
         super().__init__(
             scope,
             CONTROL_PLANE_STACK_ID,
             stack_name=stack_name(CONTROL_PLANE_STACK_ID, stage),
-            env=Environment(region=control_region),
+            env=Environment(account=account, region=control_region),
             description="Caribou's control plane",
             suppress_template_indentation=True,
             tags=stack_tags(stage, StackRole.CONTROL),
@@ -55,6 +63,7 @@ class ControlPlaneStack(Stack):
         self.placements = self._placement_bucket()
         self._add_collectors({kind: {SOURCE_VARIABLE: source} for kind, source in sources.items()})
         CfnOutput(self, Output.PLACEMENT_BUCKET, value=self.placements.bucket_name)
+        mark(self, stage, StackRole.CONTROL)
 
     def _table(
         self, construct_id: str, name: str, partition: str, sort: str | None = None, *, outlives: bool = True

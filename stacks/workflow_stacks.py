@@ -39,17 +39,22 @@ from caribou.model.template_contract import (
     metadata_of,
 )
 from caribou.runtime.settings import bundle_text
-from caribou.stacks.tags import stack_tags
+from caribou.stacks.tags import mark, stack_tags
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """A workflow with the placement that it is deployed with, at a stage."""
+    """A workflow with the placement that it is deployed with, at a stage.
+
+    The project's id, and the account that it may be deployed to, are None where `cdk.json` does not name them.
+    """
 
     workflow: Workflow
     placement: Placement
     stage: str
     control_region: str
+    project_id: str | None = None
+    account: str | None = None
 
     @property
     def names(self) -> WorkflowNames:
@@ -140,6 +145,7 @@ class WorkflowStack(Stack):
         sweeper = ScheduledFunction(self, "Sweeper", deployment.sweeper_props(code))
         CfnOutput(self, Output.SWEEPER, value=sweeper.function.function_name)
         self._publish(deployment.placement, deployment.workflow.graph)
+        _mark(self, deployment, StackRole.HOME)
 
     def _publish(self, placement: Placement, graph: Graph) -> None:
         """Say in outputs where runs start, and in outputs and metadata which placement is deployed.
@@ -176,6 +182,7 @@ class RegionStack(Stack):
         for function in deployment.workflow.functions_in(region):
             WorkflowFunction(self, _function_id(function), deployment.function_props(function, code))
         CfnOutput(self, Output.HOME_REGION, value=deployment.workflow.manifest.home_region)
+        _mark(self, deployment, StackRole.REGION)
 
 
 class RegistrationStack(Stack):
@@ -192,6 +199,7 @@ class RegistrationStack(Stack):
         workflow = deployment.workflow
         graph, manifest = workflow.graph, workflow.manifest
         RegistrationParameter(self, "Registration", names=deployment.names, graph=graph, manifest=manifest)
+        _mark(self, deployment, StackRole.REGISTRATION)
 
 
 def add_workflow(scope: Construct, deployment: Deployment) -> WorkflowStack:
@@ -203,6 +211,10 @@ def add_workflow(scope: Construct, deployment: Deployment) -> WorkflowStack:
     return home
 
 
+def _mark(stack: Stack, deployment: Deployment, role: StackRole) -> None:
+    mark(stack, deployment.stage, role, deployment.workflow.name, deployment.project_id)
+
+
 def _function_id(function: str) -> str:
     """The construct id of a function, which may be called like another part of the stack."""
     return f"Function-{function}"
@@ -212,7 +224,7 @@ def _stack_props(deployment: Deployment, part: str | None, region: str, role: St
     return {
         "tags": stack_tags(deployment.stage, role, deployment.workflow.name),
         "stack_name": stack_name(workflow_stack_id(deployment.workflow.name, part), deployment.stage),
-        "env": Environment(region=region),
+        "env": Environment(account=deployment.account, region=region),
         "cross_region_references": False,
         "suppress_template_indentation": True,
     }

@@ -18,7 +18,7 @@ from caribou.model.names import CONTROL_PLANE_STACK_ID, WorkflowNames, stack_nam
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.project.workflow import read_workflow
 from caribou.model.registration import ControlNames
-from caribou.model.template_contract import OPEN_INDEX, metadata_of
+from caribou.model.template_contract import OPEN_INDEX, Output, metadata_of, stack_mark
 
 HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"
 
@@ -125,6 +125,7 @@ class World:
     aws: Aws
     name: str
     target: Target = field(default_factory=lambda: Target("dev", WEST))
+    project_id: str | None = None
 
     @property
     def names(self):
@@ -147,6 +148,7 @@ class World:
                 "PlacementDigest": {"Value": placement.digest},
                 "GraphDigest": {"Value": "g"},
                 "SweeperFunction": {"Value": f"{workflow_stack_id(self.name)}-Sweeper"},
+                **self._mark("home"),
             },
         }
         return self._deploy(workflow_stack_id(self.name), HOME, "home", template)
@@ -163,7 +165,7 @@ class World:
                 },
                 **{f"Function{name}": _function(self.names.function(name)) for name in functions},
             },
-            "Outputs": {"HomeRegion": {"Value": HOME}},
+            "Outputs": {"HomeRegion": {"Value": HOME}, **self._mark("region")},
         }
         return self._deploy(workflow_stack_id(self.name, region), region, "region", template)
 
@@ -211,10 +213,16 @@ class World:
         self.aws.s3(region).put_object(Bucket=bucket, Key="theirs", Body=b"")
         return bucket
 
+    def _mark(self, role):
+        """The outputs by which a stack says what it is, and whose."""
+        mark = {Output.STACK: {"Value": stack_mark(self.target.stage, role, self.name)}}
+        return mark | ({} if self.project_id is None else {Output.PROJECT_ID: {"Value": self.project_id}})
+
     def without_tags(self, stack):
-        """The stack, once it has lost its tags."""
+        """The stack, once a user's tags have replaced its own."""
         client = self.aws.cloudformation(stack.region)
-        client.update_stack(StackName=stack.name, UsePreviousTemplate=True, Tags=[])
+        tags = [{"Key": "team", "Value": "toys"}]
+        client.update_stack(StackName=stack.name, UsePreviousTemplate=True, Tags=tags)
         client.get_waiter("stack_update_complete").wait(StackName=stack.name, WaiterConfig={"Delay": 1})
         return find_stack(self.aws, stack.name, stack.region)
 

@@ -10,21 +10,24 @@ from dataclasses import dataclass
 from caribou.control.deploy.regions import Unready
 from caribou.control.stacks.deployed import DeployedStack, DeployedWorkflow
 from caribou.model.errors import InvalidInputError, InvalidPlacementError, OperationFailedError
+from caribou.model.names import PROJECT_ID_KEY
 from caribou.model.placement import ALL_HOURS, Placement
-from caribou.model.project.workflow import COMMITTED_PLACEMENT, Workflow
+from caribou.model.project.workflow import Workflow
 
 
 @dataclass(frozen=True, slots=True)
 class PlacedWorkflow:
     """A workflow with the placement that it is to have; `argument` is what was asked for, None for the committed.
 
-    With `commits`, it becomes the committed placement before anything is deployed.
+    With `commits`, it becomes the committed placement before anything is deployed; with `takes_over`, another project's
+    workflow of the same name becomes this one.
     """
 
     workflow: Workflow
     placement: Placement
     argument: str | None = None
     commits: bool = False
+    takes_over: bool = False
 
     @property
     def name(self) -> str:
@@ -59,8 +62,8 @@ class Situation:
     `stacks` are the names of those stacks of its placement that stand; `left` is what takes the names that the others
     are to have, region by region.
     `leaving` are functions, by their names in Lambda, that stand in a region whose stack will not have them any more,
-    each with the region. `busy` are stacks of its placement on which CloudFormation is at work,
-    `unready` the regions that can't be deployed to; then nothing else is known.
+    each with the region. `busy` are stacks of its placement on which CloudFormation is at work, `foreign` is one that
+    another project has deployed; `unready` are the regions that can't be deployed to: then nothing else is known.
     """
 
     deployed: DeployedWorkflow | None
@@ -70,6 +73,7 @@ class Situation:
     left: tuple[Leftovers, ...] = ()
     leaving: tuple[tuple[str, str], ...] = ()
     busy: tuple[DeployedStack, ...] = ()
+    foreign: DeployedStack | None = None
     unready: tuple[Unready, ...] = ()
 
 
@@ -82,6 +86,8 @@ def refuse(placed: PlacedWorkflow, situation: Situation, *, force: bool) -> None
     """
     for region in situation.unready:
         _refuse_unready(placed.name, region)
+    if situation.foreign is not None and not placed.takes_over:
+        raise foreign_workflow(placed.name, situation.foreign, "overwritten", f"caribou deploy {placed.name}")
     refuse_busy(situation.busy)
     _refuse_other_home(placed, situation.registered_home)
     for left in situation.left:
@@ -102,6 +108,18 @@ def refuse_busy(stacks: Iterable[DeployedStack]) -> None:
                 f"Somebody else is at work on the stack {stack.name} in {stack.region}: it is {stack.status}, begun at "
                 f"{stack.changed_at:%Y-%m-%d %H:%M} (UTC). Wait until that has ended"
             )
+
+
+def foreign_workflow(name: str, stack: DeployedStack, what: str, command: str) -> InvalidInputError:
+    """The error of a workflow that another project has deployed, as a stack's stamp says, and what can be done."""
+    return InvalidInputError(
+        f"another project has deployed a workflow of this name at this stage, which would be {what}",
+        where=name,
+        found=f"{stack.name} in {stack.region}, of the project {stack.project_id}",
+        fix="give this workflow another name, or use another stage (--stage). If both are one project, write "
+        f'"{PROJECT_ID_KEY}": "{stack.project_id}" into the context of cdk.json; to take it over all the same: '
+        f"`{command} --take-over`",
+    )
 
 
 def is_same_place(one: Placement, other: Placement) -> bool:
@@ -211,7 +229,7 @@ def _remedies(placed: PlacedWorkflow, deployed: DeployedWorkflow) -> Iterator[st
     if placed.placement.regions != {placed.home_region}:  # else there may be no such file, and home is the same
         until = placed.placement.expires_at
         valid = "" if until is None else f" (valid until {until:%Y-%m-%d %H:%M} UTC)"
-        yield f"ask for the committed one: `--placement {placed.workflow.folder / COMMITTED_PLACEMENT}`{valid}"
+        yield f"ask for the committed one: `--placement {placed.workflow.committed_placement}`{valid}"
     yield "ask for home: `--placement home`"
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 from caribou.control.deploy.checks import PlacedWorkflow
-from caribou.model.project.workflow import COMMITTED_PLACEMENT, Workflow
+from caribou.model.project.workflow import Workflow
 
 
 def commit(workflow: Workflow, text: str) -> None:
     """Write the workflow's committed placement, in one step."""
-    path = workflow.folder / COMMITTED_PLACEMENT
+    path = workflow.committed_placement
     draft = path.with_suffix(".draft")
     draft.write_text(text, encoding="utf-8")
     draft.replace(path)
@@ -19,6 +19,6 @@ def commit(workflow: Workflow, text: str) -> None:
 def commit_placed(placed: PlacedWorkflow) -> None:
     """Make its placement the committed one; home is what is deployed where nothing is committed."""
     if placed.placement.regions == {placed.home_region}:
-        (placed.workflow.folder / COMMITTED_PLACEMENT).unlink(missing_ok=True)
+        placed.workflow.committed_placement.unlink(missing_ok=True)
     else:
         commit(placed.workflow, json.dumps(placed.placement.to_json(), indent=1) + "\n")

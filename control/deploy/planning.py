@@ -19,7 +19,7 @@ from caribou.control.stacks.deployed import DeployedWorkflow, find_stack
 from caribou.control.target import Target
 from caribou.model.names import CONTROL_PLANE_STACK_ID, stack_name, workflow_stack_id
 from caribou.model.placement import ALL_HOURS, Placement
-from caribou.model.project.workflow import COMMITTED_PLACEMENT
+from caribou.model.project.workflow import placement_file
 
 _FIRST_TIME = frozenset({"CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"})
 """States of a control plane that somebody is just making: it may still come to nothing."""
@@ -109,7 +109,7 @@ def _committing(placed: PlacedWorkflow) -> Iterator[Step]:
         yield Step(
             Action.DELETE if at_home else Action.UPDATE,
             Thing.PLACEMENT,
-            str(COMMITTED_PLACEMENT),
+            str(placement_file(placed.workflow.stage)),
             placed.home_region,
             "what is deployed is home, which needs none" if at_home else "what is deployed becomes the committed one",
             placed.name,

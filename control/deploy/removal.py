@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from caribou.control.aws import Aws
-from caribou.control.deploy.checks import Leftovers
+from caribou.control.deploy.checks import Leftovers, foreign_workflow
 from caribou.control.deploy.control_data import ControlData, control_data, delete_placements, delete_records
 from caribou.control.deploy.leftovers import former_homes, leftovers
 from caribou.control.deploy.steps import Action, Step, Thing
 from caribou.control.runs.run_table import open_runs
 from caribou.control.stacks.deletion import delete_bucket, delete_stack, delete_table
-from caribou.control.stacks.deployed import DeployedStack, Found, find_stacks
+from caribou.control.stacks.deployed import DeployedStack, Found, find_stacks, is_foreign
 from caribou.control.stacks.lock import DeployLock, deploy_lock
 from caribou.control.stacks.machine_lock import alone_here
 from caribou.control.stacks.stateful import home_tables
@@ -111,13 +111,14 @@ def plan_removal(
     *,
     delete_data: bool,
     now_s: float,
+    take_over: bool = False,
     regions: Iterable[str] = KNOWN_REGIONS,
 ) -> Removal:
     """What removing a workflow means: what there is of it.
 
     The home stack's region counts, if there is one; else `home_region`, None if nobody knows it, for the data that an
-    earlier removal kept. `regions` are those that it may be in. Raises InvalidInputError if nothing of it is there,
-    OperationFailedError if its home can't be seen.
+    earlier removal kept. `regions` are those that it may be in. Raises InvalidInputError if nothing of it is there, or,
+    without `take_over`, if another project has deployed it; OperationFailedError if its home can't be seen.
     """
     found = find_stacks(aws, target.stage, [workflow])
     home = next((stack.region for stack in found.of(workflow, StackRole.HOME)), home_region)
@@ -128,13 +129,16 @@ def plan_removal(
             f"{workflow}: it can't be seen whether its home stack is in {home}: {found.unsearched[home]}. Nothing is "
             f"removed. Look at the credentials, and at whether the account has enabled the region"
         )
-    names = target.names(workflow)
+    stacks, names = in_order(found, workflow), target.names(workflow)
+    foreign = next((stack for stack in stacks if is_foreign(stack, target)), None)
+    if foreign is not None and not take_over:
+        raise foreign_workflow(workflow, foreign, "removed", f"caribou remove {workflow}")
     others = set(KNOWN_REGIONS) - {home, *found.unsearched, *(s.region for s in found.of(workflow, StackRole.REGION))}
     left = leftovers(aws, names, home, home_tables(names))
     removal = Removal(
         workflow=workflow,
         home_region=home,
-        stacks=in_order(found, workflow),
+        stacks=stacks,
         tables=left.tables,
         bucket=left.bucket,
         delete_data=delete_data,

@@ -10,7 +10,14 @@ from caribou.control.deploy.checks import PlacedWorkflow, Situation
 from caribou.control.deploy.leftovers import left_for
 from caribou.control.deploy.regions import unready
 from caribou.control.runs.run_table import open_runs
-from caribou.control.stacks.deployed import DeployedStack, deployed_workflow, find_stack, home_stack, resources
+from caribou.control.stacks.deployed import (
+    DeployedStack,
+    deployed_workflow,
+    find_stack,
+    home_stack,
+    is_foreign,
+    resources,
+)
 from caribou.control.target import Target
 from caribou.model.names import WorkflowNames, stack_name, workflow_stack_id
 from caribou.model.registration import parse_registration
@@ -29,10 +36,11 @@ def situation_of(aws: Aws, placed: PlacedWorkflow, target: Target, clock: Callab
     standing = frozenset(there.name for there in found)
     registered = registered_home(aws, names, target)
     new = [*([home] if stack is None else []), *(region for name, region in regions if name not in standing)]
+    foreign = next((there for there in (stack, *found) if there is not None and is_foreign(there, target)), None)
     left = tuple(left_for(aws, placed, names, region) for region in new)
     busy = tuple(there for there in (stack, *found) if there is not None and there.is_busy)
     if stack is None:
-        return Situation(None, 0, registered, standing, left, busy=busy)
+        return Situation(None, 0, registered, standing, left, busy=busy, foreign=foreign)
     return Situation(
         deployed_workflow(aws, stack),
         open_runs(aws, names, home, clock()),
@@ -41,6 +49,7 @@ def situation_of(aws: Aws, placed: PlacedWorkflow, target: Target, clock: Callab
         left,
         leaving=tuple(gone for there in found for gone in _leaving(aws, placed, there, names)),
         busy=busy,
+        foreign=foreign,
     )
 
 

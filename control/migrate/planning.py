@@ -33,7 +33,7 @@ from caribou.control.target import Target
 from caribou.control.workflows import KnownWorkflow
 from caribou.model.errors import CaribouError, OperationFailedError
 from caribou.model.placement import Placement
-from caribou.model.project.workflow import COMMITTED_PLACEMENT
+from caribou.model.project.workflow import placement_file
 from caribou.model.template_contract import StackRole
 
 ReadTo = Callable[[Sequence[str]], float | None]
@@ -85,9 +85,14 @@ class MigrationPlan:
             solved = f"{name}/{SOLVED}"
             return (Step(Action.SKIP, Thing.PLACEMENT, solved, self.control_region, self.reason, name),)
         why, noted = "what is deployed becomes the committed one", "it is not applied again"
-        committing = Step(Action.UPDATE, Thing.PLACEMENT, str(COMMITTED_PLACEMENT), home, why, name)
+        committing = Step(Action.UPDATE, Thing.PLACEMENT, self._committed, home, why, name)
         noting = Step(Action.UPDATE, Thing.PLACEMENT, f"{name}/{APPLIED}", self.control_region, noted, name)
         return (*self.applied.deploy.steps, committing, noting)
+
+    @property
+    def _committed(self) -> str:
+        workflow = self.known.workflow
+        return str(placement_file() if workflow is None else placement_file(workflow.stage))
 
 
 def _collecting(stack: DeployedStack, workflow: str) -> Step:

@@ -12,7 +12,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from caribou.control.aws import Aws, aws_errors_as, error_code, out_of_reach
-from caribou.control.stacks.ownership import owner_of
+from caribou.control.stacks.ownership import outputs_in, owner_of, tags_in
+from caribou.control.target import Target
 from caribou.model.errors import OperationFailedError
 from caribou.model.names import stack_name, workflow_stack_id
 from caribou.model.placement import Placement
@@ -44,6 +45,11 @@ class DeployedStack:
     status: str
     changed_at: datetime
     outputs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def project_id(self) -> str | None:
+        """The id of the project that deployed it; None if that has none, or it is of an earlier version."""
+        return self.outputs.get(Output.PROJECT_ID)
 
     @property
     def is_there(self) -> bool:
@@ -103,9 +109,10 @@ class Found:
 def find_stacks(aws: Aws, stage: str, workflows: Iterable[str] = (), regions: Iterable[str] = KNOWN_REGIONS) -> Found:
     """Every stack of a stage in these regions, one listing a region, regions in parallel.
 
-    Those of the workflows named are found by name even if they have lost their tags, the others by name and tags. A
-    region that refuses the credentials, does not answer or is out of order is listed, no error; any other failure is
-    OperationFailedError, since a stack that is overlooked would be taken for one that is not there.
+    They are found by their names, with the output or the tags that say what they are; those of the workflows named by
+    their names alone, as a stack of an earlier version must be whose tags a user's have replaced. A region that refuses
+    the credentials, does not answer or is out of order is listed, no error; any other failure is OperationFailedError,
+    since a stack that is overlooked would be taken for one that is not there.
     """
     known = tuple(workflows)
     names = sorted(set(regions))
@@ -159,6 +166,11 @@ def any_stack(aws: Aws, name: str, region: str) -> DeployedStack | None:
     return next((stack for stack in stacks if stack.status != "DELETE_COMPLETE"), None)
 
 
+def is_foreign(stack: DeployedStack, target: Target) -> bool:
+    """Whether a stack is stamped with the id of a project other than the one at hand, be that without any."""
+    return stack.project_id not in (None, target.project_id)
+
+
 def deployed_workflow(aws: Aws, home: DeployedStack) -> DeployedWorkflow:
     """The home stack with the placement out of its template. Raises OperationFailedError if it has none."""
     return DeployedWorkflow(home, placement_in(template_of(aws, home), f"{home.name} in {home.region}"))
@@ -206,7 +218,7 @@ def resources(aws: Aws, stack: DeployedStack, kind: str) -> tuple[str, ...]:
 
 def stack_of(answer: Mapping[str, Any], region: str) -> DeployedStack:
     """The stack in an answer of DescribeStacks."""
-    tags = _tags(answer)
+    tags = tags_in(answer)
     changed: datetime = answer.get("LastUpdatedTime") or answer["CreationTime"]
     return DeployedStack(
         id=answer["StackId"],
@@ -216,15 +228,11 @@ def stack_of(answer: Mapping[str, Any], region: str) -> DeployedStack:
         role=tags.get(Tag.ROLE, ""),
         status=answer["StackStatus"],
         changed_at=changed.astimezone(UTC),
-        outputs={output["OutputKey"]: output["OutputValue"] for output in answer.get("Outputs", ())},
+        outputs=outputs_in(answer),
     )
 
 
 def _ours(answer: Mapping[str, Any], stage: str, region: str, known: tuple[str, ...]) -> DeployedStack | None:
     """The stack in an answer, if it is ours."""
-    owner = owner_of(answer["StackName"], _tags(answer), stage, region, known)
+    owner = owner_of(answer, stage, region, known)
     return None if owner is None else replace(stack_of(answer, region), workflow=owner.workflow, role=owner.role)
-
-
-def _tags(answer: Mapping[str, Any]) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in answer.get("Tags", ())}

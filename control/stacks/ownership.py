@@ -1,17 +1,26 @@
 """Which stacks are ours, and whose. Pure.
 
-Tags can be on any stack, and can be missing, so a stack of ours has the name that its workflow, role and region give
-it, and either our tags or none of them. Before one is deleted, its template must also be what our stacks' are.
+A stack of ours has the name that its workflow, role and region give it, and says so in its output. One that an earlier
+version has made lacks that, and has either our tags or none of them: a user's tags replace a stack's own. All of this
+can be on any stack, so before one is deleted, its template must also be what our stacks' are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from caribou.model.names import CONTROL_PLANE_STACK_ID, stack_name, workflow_stack_id
-from caribou.model.template_contract import PROJECT, REGISTRATION_PART, Output, StackRole, Tag, placement_data
+from caribou.model.template_contract import (
+    PROJECT,
+    REGISTRATION_PART,
+    Output,
+    StackRole,
+    Tag,
+    placement_data,
+    stack_mark,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +31,39 @@ class Owner:
     role: StackRole
 
 
-def owner_of(name: str, tags: Mapping[str, str], stage: str, region: str, known: Iterable[str] = ()) -> Owner | None:
-    """The owner of a stack at a stage, by its name and tags; None if it is not ours.
+def owner_of(answer: Mapping[str, Any], stage: str, region: str, known: Iterable[str] = ()) -> Owner | None:
+    """The owner of a stack in an answer of DescribeStacks, by its name and its output, else its tags; None if not ours.
 
-    One without any tag of ours is that of a `known` workflow whose stack here would have its name.
+    One with neither is that of a `known` workflow whose stack here would have its name.
     """
-    if not any(tag in tags for tag in Tag):
-        candidates = (
-            Owner(workflow, role) for workflow in known for role in StackRole if role is not StackRole.CONTROL
-        )
+    candidates = _candidates(outputs_in(answer), tags_in(answer), stage, known)
+    return next((owner for owner in candidates if _name(owner, stage, region) == answer["StackName"]), None)
+
+
+def outputs_in(answer: Mapping[str, Any]) -> dict[str, str]:
+    """The outputs of a stack; one that is still being made has none."""
+    return {output["OutputKey"]: output.get("OutputValue", "") for output in answer.get("Outputs", ())}
+
+
+def tags_in(answer: Mapping[str, Any]) -> dict[str, str]:
+    """The tags of a stack."""
+    return {tag["Key"]: tag["Value"] for tag in answer.get("Tags", ())}
+
+
+def _candidates(
+    outputs: Mapping[str, str], tags: Mapping[str, str], stage: str, known: Iterable[str]
+) -> Iterator[Owner]:
+    """Whose a stack may be, if its name says the same."""
+    if (mark := outputs.get(Output.STACK)) is not None:
+        workflows = mark.split("/")[1:-1]
+        for role in StackRole:
+            if mark == stack_mark(stage, role, *workflows[:1]):
+                yield Owner("".join(workflows), role)
+    elif not any(tag in tags for tag in Tag):
+        for workflow in known:
+            yield from (Owner(workflow, role) for role in StackRole if role is not StackRole.CONTROL)
     elif tags.get(Tag.PROJECT) == PROJECT and tags.get(Tag.STAGE) == stage:
-        roles = (role for role in StackRole if role == tags.get(Tag.ROLE))
-        candidates = (Owner(tags.get(Tag.WORKFLOW, ""), role) for role in roles)
-    else:
-        return None
-    return next((owner for owner in candidates if _name(owner, stage, region) == name), None)
+        yield from (Owner(tags.get(Tag.WORKFLOW, ""), role) for role in StackRole if role == tags.get(Tag.ROLE))
 
 
 def _name(owner: Owner, stage: str, region: str) -> str:
@@ -53,7 +80,10 @@ def _name(owner: Owner, stage: str, region: str) -> str:
 
 
 def is_our_template(template: Mapping[str, Any], workflow: str, role: str) -> bool:
-    """Whether a template is what ours of this role are: it carries what the tools read there."""
+    """Whether a template is what ours of this role are: it says so, or carries what the tools read there."""
+    said = _part(_part(template, "Outputs"), Output.STACK).get("Value")
+    if isinstance(said, str):
+        return said.split("/")[1:] == [workflow, role]
     if role == StackRole.HOME:
         placement = placement_data(template)
         return isinstance(placement, dict) and placement.get("workflow") == workflow

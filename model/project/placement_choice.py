@@ -7,8 +7,9 @@ from datetime import datetime
 from pathlib import Path
 
 from caribou.model.errors import InvalidPlacementError
+from caribou.model.names import DEFAULT_STAGE
 from caribou.model.placement import Placement
-from caribou.model.project.workflow import COMMITTED_PLACEMENT, Workflow
+from caribou.model.project.workflow import Workflow
 from caribou.model.schema.placement import read_placement
 
 HOME = "home"
@@ -30,7 +31,10 @@ def asked_for(choice: str, path: Path, workflow: Workflow, now: datetime) -> Pla
 
 def committed(workflow: Workflow) -> Placement:
     """The workflow's committed placement, or home if it has none. An expired one counts: its runs stay home."""
-    path = workflow.folder / COMMITTED_PLACEMENT
+    path, unread = workflow.committed_placement, workflow.folder / f".caribou/placement.{DEFAULT_STAGE}.json"
+    if workflow.stage == DEFAULT_STAGE and os.path.lexists(unread):
+        fix = f"call it {path.name}, or remove it"
+        raise InvalidPlacementError(f"is not where the placement of {DEFAULT_STAGE} is", where=str(unread), fix=fix)
     if not os.path.lexists(path):
         return workflow.home
     if not path.is_file():  # it would be waited for, or never end; home must not be taken for what was committed

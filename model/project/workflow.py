@@ -9,27 +9,38 @@ from pathlib import Path
 from caribou.model.errors import InvalidPlacementError, InvalidWorkflowError
 from caribou.model.graph import Graph
 from caribou.model.manifest import Manifest
+from caribou.model.names import DEFAULT_STAGE
 from caribou.model.placement import Placement
 from caribou.model.regions import KNOWN_REGIONS
 from caribou.model.schema.manifest import read_manifest
 from caribou.model.source.derive import check_grammar, derive_graph
 
 MANIFEST = Path(".caribou", "config.yml")
-COMMITTED_PLACEMENT = Path(".caribou", "placement.json")
+
+
+def placement_file(stage: str = DEFAULT_STAGE) -> Path:
+    """Where in a workflow's folder the committed placement of a stage is: each stage has a file of its own."""
+    return Path(".caribou", "placement.json" if stage == DEFAULT_STAGE else f"placement.{stage}.json")
 
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """A workflow as its owner wrote it."""
+    """A workflow as its owner wrote it, with the manifest that it has at a stage."""
 
     folder: Path
     graph: Graph
     manifest: Manifest
+    stage: str = DEFAULT_STAGE
 
     @property
     def name(self) -> str:
         """The workflow's name, which is its folder's too."""
         return self.graph.workflow
+
+    @property
+    def committed_placement(self) -> Path:
+        """Where its committed placement is, if it has one."""
+        return self.folder / placement_file(self.stage)
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -61,8 +72,8 @@ class Workflow:
                     )
 
 
-def read_workflow(folder: Path) -> Workflow:
-    """The workflow in a folder. Raises InvalidWorkflowError or InvalidManifestError."""
+def read_workflow(folder: Path, stage: str = DEFAULT_STAGE) -> Workflow:
+    """The workflow in a folder, as it is at a stage. Raises InvalidWorkflowError or InvalidManifestError."""
     graph = derive_graph(folder)
     if graph.workflow != folder.name:
         raise InvalidWorkflowError(
@@ -71,9 +82,9 @@ def read_workflow(folder: Path) -> Workflow:
             found=graph.workflow,
             fix=f"call the folder {graph.workflow}, or the workflow {folder.name}",
         )
-    manifest = read_manifest(folder, graph)
+    manifest = read_manifest(folder, graph, stage)
     check_grammar(folder, manifest.python_version)
-    return Workflow(folder, graph, manifest)
+    return Workflow(folder, graph, manifest, stage)
 
 
 def workflow_folders(root: Path) -> tuple[Path, ...]:

@@ -23,7 +23,7 @@ def checked_environment(variables: Mapping[str, str], function: str, where: str)
         raise InvalidManifestError(
             f"the variables of the function {function} take {size:,} bytes as JSON, with Caribou's own, "
             f"and Lambda takes {LARGEST_BYTES:,}",
-            where=f"{where}: environment_variables",
+            where=where,
             found=f"{largest}, the largest, has {len(variables[largest].encode()):,}",
             fix="shorten them, or let the function read them out of a file of its own or a parameter",
         )

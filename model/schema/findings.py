@@ -6,7 +6,7 @@ A model's own checks raise `finding(...)`, which carries the remedy; for pydanti
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -36,6 +36,14 @@ _TYPES = {
 }
 
 
+Keys = Sequence[int | str]
+"""Where something is inside of data: names in mappings and positions in lists, from the top."""
+Place = Callable[[Keys], str]
+"""Says where a key stands, for messages: the file, perhaps the line, and the key."""
+Where = str | Place
+"""A file, or what knows the places of its keys."""
+
+
 def finding(what: str, fix: str) -> PydanticCustomError:
     """An error for a validator to raise, with its remedy."""
     return PydanticCustomError("caribou", "{what}", {"what": what, "fix": fix})
@@ -48,8 +56,15 @@ def near(word: str, known: Iterable[str]) -> str:
     return f"perhaps {' or '.join(matches)} is meant" if matches else f"use one of {', '.join(known)}"
 
 
+def placed(where: Where) -> Place:
+    """The places of keys in a file, or in what is named in its stead."""
+    if callable(where):
+        return where
+    return lambda keys: f"{where}: {key_path(keys)}" if keys else where
+
+
 def as_one_error(
-    error: ValidationError, kind: type[InvalidInputError], model: type[BaseModel], where: str
+    error: ValidationError, kind: type[InvalidInputError], model: type[BaseModel], where: Where
 ) -> InvalidInputError:
     """The first few findings in one error of the given kind; `where` is the file, or what stands for it.
 
@@ -57,21 +72,26 @@ def as_one_error(
     """
     details = sorted(error.errors(include_url=False), key=lambda found: _RANKS.get(found["type"], 1))
     findings = [_read(found, model) for found in details]
-    place, what, found, fix = findings[0]
+    keys, what, found, fix = findings[0]
     for more in findings[1:SHOWN]:
-        fix += f". Also {more[0]}: {more[1]}{_found(more[2])}; to fix: {more[3]}"
+        fix += f". Also {_other_place(more[0], where)}: {more[1]}{_found(more[2])}; to fix: {more[3]}"
     if len(findings) > SHOWN:
         fix += f". And {len(findings) - SHOWN} more"
-    return kind(what, where=f"{where}: {place}" if place else where, found=found, fix=fix)
+    return kind(what, where=placed(where)(keys), found=found, fix=fix)
+
+
+def _other_place(keys: Keys, where: Where) -> str:
+    """Where another finding is: its key, and its file if there are several."""
+    return where(keys) if callable(where) else key_path(keys)
 
 
 def _found(value: object) -> str:
     return "" if value is None else f" (found: {value})"
 
 
-def _read(details: ErrorDetails, model: type[BaseModel]) -> tuple[str, str, object, str]:
+def _read(details: ErrorDetails, model: type[BaseModel]) -> tuple[Keys, str, object, str]:
     """Place, what, the value found, remedy."""
-    place = _path(details["loc"])
+    place = details["loc"]
     kind, context = details["type"], details.get("ctx", {})
     found = None if kind == "missing" else _shown(details["input"])
     if kind == "extra_forbidden":
@@ -98,7 +118,7 @@ def _cut(text: str) -> str:
     return text if more <= 0 else f"{text[:SHOWN_LETTERS]} … and {more} more letters"
 
 
-def _path(location: Iterable[int | str]) -> str:
+def key_path(location: Keys) -> str:
     """`a.b[0].c`, as it would be written in code."""
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{_cut(part)}" for part in location)
     return path.removeprefix(".")

@@ -14,10 +14,12 @@ from caribou.model.errors import InvalidManifestError
 from caribou.model.graph import Function, Graph
 from caribou.model.manifest import ExternalData, FunctionSettings, Manifest, RegionRules
 from caribou.model.metric import Metric
+from caribou.model.names import DEFAULT_STAGE
 from caribou.model.paths import is_file
 from caribou.model.regions import KNOWN_REGIONS
 from caribou.model.schema.environment import checked_environment
-from caribou.model.schema.findings import near
+from caribou.model.schema.findings import Place, Where, near, placed
+from caribou.model.schema.layers import read_layers
 from caribou.model.schema.manifest_file import (
     DEFAULT,
     EnvironmentVariable,
@@ -26,10 +28,9 @@ from caribou.model.schema.manifest_file import (
     RegionsAndProviders,
 )
 from caribou.model.schema.parsing import json_schema, validated
-from caribou.model.schema.text_files import read_text_file
-from caribou.model.schema.yaml_text import LARGEST_BYTES, load_yaml
 
 MANIFEST_FILE = Path(".caribou", "config.yml")
+_REGIONS, _VARIABLES = ("regions_and_providers",), ("environment_variables",)
 DEFAULT_TIMEOUT_S = 60
 DEFAULT_MEMORY_MB = 1024
 
@@ -39,41 +40,45 @@ def manifest_json_schema() -> dict[str, Any]:
     return json_schema(ManifestFile)
 
 
-def read_manifest(workflow_folder: Path, graph: Graph) -> Manifest:
-    """The manifest in a workflow's folder, checked against the workflow's graph. Raises InvalidManifestError."""
+def read_manifest(workflow_folder: Path, graph: Graph, stage: str = DEFAULT_STAGE) -> Manifest:
+    """The manifest in a workflow's folder at a stage, checked against the graph. Raises InvalidManifestError.
+
+    The stage's own file, `config.<stage>.yml`, is laid over it, if there is one.
+    """
     path = workflow_folder / MANIFEST_FILE
     if not os.path.lexists(path):
         raise InvalidManifestError(
             "the workflow has no manifest", where=str(path), fix="write one, see docs/writing-workflows.md"
         )
-    text = read_text_file(path, InvalidManifestError, largest_bytes=LARGEST_BYTES, regular=True)
-    manifest = parse_manifest(load_yaml(text, str(path), InvalidManifestError), str(path), graph)
+    layers = read_layers((path, path.with_suffix(f".{stage}{path.suffix}")))
+    manifest = parse_manifest(layers.data, layers.where, graph)
     if manifest.iam_policy_file is not None and not is_file(path.parent / manifest.iam_policy_file):
         raise InvalidManifestError(
             "the file is not there",
-            where=f"{path}: iam_policy_file",
+            where=layers.where(("iam_policy_file",)),
             found=manifest.iam_policy_file,
             fix=f"put it in {path.parent}, or set iam_policy_file to null",
         )
     return manifest
 
 
-def parse_manifest(data: object, where: str, graph: Graph) -> Manifest:
+def parse_manifest(data: object, where: Where, graph: Graph) -> Manifest:
     """The manifest in a file's data, with the settings of each function of the graph. Raises InvalidManifestError."""
     file = validated(ManifestFile, data, where, InvalidManifestError)
-    _check_identity(file, where, graph)
+    at = placed(where)
+    _check_identity(file, at, graph)
     settings = file.caribou
     estimate = file.estimated_invocations_per_month
     return Manifest(
         workflow_name=file.workflow_name,
         workflow_version=file.workflow_version,
         home_region=file.home_region.region,
-        functions={function.name: _function_settings(function, file, where) for function in graph.functions},
+        functions={function.name: _function_settings(function, file, at) for function in graph.functions},
         hard=file.constraints.hard_resource_constraints.by_metric(),
         soft=file.constraints.soft_resource_constraints.by_metric(),
         priority=tuple(file.constraints.priority_order or Metric),
         robust=settings.robust,
-        external_data=_external_data(file, where, graph),
+        external_data=_external_data(file, at, graph),
         iam_policy_file=file.iam_policy_file,
         estimated_invocations_per_month=file.num_calls_in_one_month if estimate is None else estimate,
         runs=replace(DEFAULT.runs, **{field.name: getattr(settings, field.name) for field in fields(DEFAULT.runs)}),
@@ -84,7 +89,7 @@ def parse_manifest(data: object, where: str, graph: Graph) -> Manifest:
     )
 
 
-def _external_data(file: ManifestFile, where: str, graph: Graph) -> dict[str, ExternalData]:
+def _external_data(file: ManifestFile, at: Place, graph: Graph) -> dict[str, ExternalData]:
     """What the owner says of data that the meter does not see; each of its functions must be one of the workflow."""
     known = [function.name for function in graph.functions]
     for name, data in (file.caribou.external_data or {}).items():
@@ -92,7 +97,7 @@ def _external_data(file: ManifestFile, where: str, graph: Graph) -> dict[str, Ex
             if function not in known:
                 raise InvalidManifestError(
                     "is no function of the workflow",
-                    where=f"{where}: caribou.external_data.{name}.functions[{i}]",
+                    where=at(("caribou", "external_data", name, "functions", i)),
                     found=function,
                     fix=near(function, known),
                 )
@@ -102,7 +107,7 @@ def _external_data(file: ManifestFile, where: str, graph: Graph) -> dict[str, Ex
     }
 
 
-def _check_identity(file: ManifestFile, where: str, graph: Graph) -> None:
+def _check_identity(file: ManifestFile, at: Place, graph: Graph) -> None:
     for key, found, expected in (
         ("workflow_name", file.workflow_name, graph.workflow),
         ("workflow_version", file.workflow_version, graph.version),
@@ -110,13 +115,13 @@ def _check_identity(file: ManifestFile, where: str, graph: Graph) -> None:
         if found != expected:
             raise InvalidManifestError(
                 f"it is not the one in the workflow's source, {expected}",
-                where=f"{where}: {key}",
+                where=at((key,)),
                 found=found,
                 fix="write the same in both",
             )
 
 
-def _function_settings(function: Function, file: ManifestFile, where: str) -> FunctionSettings:
+def _function_settings(function: Function, file: ManifestFile, at: Place) -> FunctionSettings:
     """The manifest's settings with the decorator's over them."""
     decorator = f"{function.module}.py, decorator of {function.handler}"
     override = validated(
@@ -130,17 +135,18 @@ def _function_settings(function: Function, file: ManifestFile, where: str) -> Fu
         allowed=_codes(override.allowed_regions or file.regions_and_providers.allowed_regions) or None,
         disallowed=_codes(override.disallowed_regions or file.regions_and_providers.disallowed_regions),
     )
-    written_in = decorator if function.regions_and_providers else where
-    _check_home(file.home_region.region, rules, written_in)
+    own_rules = f"{decorator}: regions_and_providers"
+    _check_home(file.home_region.region, rules, own_rules if function.regions_and_providers else at(_REGIONS))
     if (near_to := override.keep_near or file.regions_and_providers.keep_near) is not None:
-        rules = _kept_near(near_to, rules, file, decorator if override.keep_near else where)
+        rules = _kept_near(near_to, rules, file, own_rules if override.keep_near else at(_REGIONS))
     variables = [{"key": key, "value": value} for key, value in function.environment_variables.items()]
     own_variables = [
         validated(EnvironmentVariable, v, f"{decorator}: environment_variables", InvalidManifestError)
         for v in variables
     ]
     environment = {v.key: v.value for v in (*(file.environment_variables or []), *own_variables)}
-    checked_environment(environment, function.name, f"{decorator}, and {where}" if own_variables else where)
+    written = at(_VARIABLES)
+    checked_environment(environment, function.name, f"{decorator}, and {written}" if own_variables else written)
     return FunctionSettings(
         timeout_s=own.timeout or general.timeout or DEFAULT_TIMEOUT_S,
         memory_mb=own.memory or general.memory or DEFAULT_MEMORY_MB,
@@ -157,14 +163,14 @@ def _kept_near(near_to: str, rules: RegionRules, file: ManifestFile, where: str)
     if region not in KNOWN_REGIONS:
         raise InvalidManifestError(
             "is neither an endpoint of caribou.external_data nor a region that Caribou knows",
-            where=f"{where}: regions_and_providers.keep_near",
+            where=f"{where}.keep_near",
             found=near_to,
             fix=near(near_to, [*endpoints, *KNOWN_REGIONS]),
         )
     if not rules.of([region]):
         raise InvalidManifestError(
             f"it is in {region}, where the function may not run",
-            where=f"{where}: regions_and_providers.keep_near",
+            where=f"{where}.keep_near",
             found=near_to,
             fix=f"allow {region}, or keep it near {file.home_region.region}, which is home",
         )
@@ -179,7 +185,7 @@ def _check_home(home: str, rules: RegionRules, where: str) -> None:
     if not rules.of([home]):
         raise InvalidManifestError(
             "the home region is not allowed, but every function always exists there",
-            where=f"{where}: regions_and_providers",
+            where=where,
             found=home,
             fix=f"add {home} to allowed_regions, take it out of disallowed_regions, or choose another home_region",
         )

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from caribou.model.errors import InvalidInputError
-from caribou.model.schema.findings import as_one_error
+from caribou.model.schema.findings import Where, as_one_error
 from caribou.model.schema.text_files import read_text_file
 
 M = TypeVar("M", bound=BaseModel)
@@ -36,7 +36,7 @@ def read_json(path: Path, error: type[InvalidInputError]) -> Any:  # noqa: ANN40
         raise error("is not JSON", where=str(path), found=cause, fix="correct the file at that place") from cause
 
 
-def validated(model: type[M], data: object, where: str, error: type[InvalidInputError]) -> M:
+def validated(model: type[M], data: object, where: Where, error: type[InvalidInputError]) -> M:
     """The data as a model. Raises `error`, with the path of what is wrong inside the data."""
     try:
         return model.model_validate(data)

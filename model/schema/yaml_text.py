@@ -7,7 +7,7 @@ another) and `1:30` (90) are errors.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import yaml
@@ -40,6 +40,22 @@ def load_yaml(text: str, where: str, kind: type[InvalidInputError]) -> object:
             where=where if line is None else f"{where}:{line}",
             fix="correct that line",
         ) from None
+
+
+def line_of(text: str, keys: Sequence[int | str]) -> int | None:
+    """The line, from 1, of a key in a text that `load_yaml` takes, or of what is nearest above; None if nothing is."""
+    node, line = yaml.compose(text, Loader=yaml.SafeLoader), None
+    for key in keys:
+        if isinstance(node, yaml.MappingNode):
+            found = next((pair for pair in node.value if pair[0].value == str(key)), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+            found = (node.value[key],) * 2
+        else:
+            break
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line
 
 
 class _Loader(yaml.SafeLoader):

@@ -103,7 +103,7 @@ def test_remove_when_the_workflow_is_broken_then_home_is_found_by_its_stack(proj
 
 def test_known_workflows_when_one_is_broken_but_registered_then_home_is_the_registered_one(project):
     """So that it can be removed, its data included, when its home stack has gone."""
-    workflows, broken = read_each(sorted((project / "workflows").iterdir()))
+    workflows, broken = read_each(sorted((project / "workflows").iterdir()), "dev")
     registration = Registration("broken", "1", WEST, (WEST,), ("f",), 30)
     mine, good = known_workflows(workflows, [registration], broken)
     assert (mine.home_region, mine.workflow, good.broken) == (WEST, None, None)

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import pytest
 
-from caribou.cli.main import cli
+from caribou.cli.main import cli, stage_option
 
 DOCS = Path(__file__).parents[2] / "docs"
 COMMAND = re.compile(r"## `caribou (?P<words>[a-z_ ]*[a-z_])")
@@ -37,6 +37,8 @@ def headings():
     return found
 
 
+SHARED = set(stage_option().opts)
+"""What every verb has stands in one place, docs/commands.md."""
 COMMANDS = dict(commands(cli, click.Context(cli)))
 
 
@@ -47,7 +49,15 @@ def test_docs_when_a_command_exists_then_it_and_each_of_its_options_has_a_headin
     assert words in described, f"write `## caribou {words}` into docs/commands.md"
     lines = "\n".join(line for line in described[words] if line.startswith("### "))
     options = [name for parameter in COMMANDS[words].params for name in parameter.opts if name.startswith("-")]
-    assert [name for name in options if f"`{name}`" not in lines] == []
+    assert [name for name in options if f"`{name}`" not in lines and name not in SHARED] == []
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_stage_when_it_is_any_verb_then_it_may_be_chosen_there_and_before_it(words):
+    """And one section says so for all."""
+    assert set(stage_option().opts) <= {name for parameter in COMMANDS[words].params for name in parameter.opts}
+    assert set(stage_option().opts) <= {name for parameter in cli.params for name in parameter.opts}
+    assert "\n## Options of every verb\n\n### `--stage`\n" in (DOCS / "commands.md").read_text(encoding="utf-8")
 
 
 def test_docs_when_they_describe_a_command_then_it_exists():

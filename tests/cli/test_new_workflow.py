@@ -1,6 +1,7 @@
 """`caribou new_workflow`: what it writes, where, and what it refuses."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from caribou.cli.new_workflow import MAX_NAME, TEMPLATE, new_workflow
+from caribou.cli.new_workflow import MAX_NAME, TEMPLATE, new_project_id, new_workflow
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.names import MAX_FUNCTION_NAME, WorkflowNames
+from caribou.model.project.settings import settings_of
 from caribou.model.schema.manifest import read_manifest
 from caribou.model.source.derive import derive_graph
 
@@ -67,7 +69,21 @@ def test_new_workflow_when_it_makes_a_project_then_it_is_one_like_ours(here):
     """A user's project has the same CDK app and settings as this repository, so that both synthesise the same."""
     call("flow")
     assert (here / "app.py").read_text() == (ROOT / "app.py").read_text()
-    assert json.loads((here / "cdk.json").read_text()) == json.loads((ROOT / "cdk.json").read_text())
+    written, ours = (json.loads((root / "cdk.json").read_text()) for root in (here, ROOT))
+    assert re.fullmatch(
+        rf"{here.name.replace('_', '-')[:40].strip('-')}-[0-9a-f]{{8}}",
+        new_id := written["context"].pop("caribou:project"),
+    )
+    assert written == ours
+    assert settings_of({"caribou:project": new_id}, "").project_id == new_id
+
+
+@pytest.mark.parametrize("folder", ["", "...", "Ein Haus", "x" * 300, "\N{SNOWMAN}"])
+def test_project_id_when_the_folder_has_any_name_then_it_is_a_right_one_and_never_twice_the_same(folder):
+    """It is the name as far as that can be read, and chance."""
+    one, other = new_project_id(folder), new_project_id(folder)
+    assert one != other
+    assert settings_of({"caribou:project": one}, "").project_id == one
 
 
 def test_new_workflow_when_below_a_project_then_writes_into_the_project(here, monkeypatch):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cdk_flags import recommended_flags
 
 from caribou.cli.deploy import deploy, list_, remove
 from caribou.cli.manage import manage_deployments
@@ -47,6 +48,14 @@ class Project:
         done, _ = json.JSONDecoder().raw_decode(self.caribou(*arguments, "--dry-run", "--json"))  # warnings follow
         return [(step["action"], step["thing"], step["region"]) for step in done["steps"]]
 
+    def another(self, project_id):
+        """Another repository, with a workflow of the same name."""
+        root = self.root / "another"
+        shutil.copytree(self.root, root, ignore=shutil.ignore_patterns("cdk.out", "another"))
+        text = (root / "cdk.json").read_text()
+        (root / "cdk.json").write_text(text.replace("toys-1", project_id))
+        return Project(root, self.environment)
+
     def listed(self):
         """The workflow's entry of `caribou list --json`."""
         return next(e for e in json.loads(self.caribou("list", "--json")) if e["workflow"] == NAME)
@@ -54,28 +63,32 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path, local_cloud, written_workflow):
-    """The project; what it deploys is of stage `ops`."""
+    """The project, made as by `cdk init`, with tags of its own; what it deploys is of stage `ops`."""
     shutil.copy(REPOSITORY / "app.py", tmp_path)
     settings = json.loads((REPOSITORY / "cdk.json").read_text())
-    settings["context"] |= {"caribou:stage": STAGE}
+    settings["context"] |= {**recommended_flags(), "caribou:stages": {STAGE: {}}, "caribou:project": "toys-1"}
+    settings["tags"] = [{"Key": "team", "Value": "toys"}]  # which replace our stacks' own
     (tmp_path / "cdk.json").write_text(json.dumps(settings))
     folder = written_workflow(tmp_path, NAME).folder
     (folder / "requirements.txt").write_text("")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_"))}
-    return Project(tmp_path, {**kept, **local_cloud.variables()})
+    return Project(tmp_path, {**kept, **local_cloud.variables(), "CARIBOU_STAGE": STAGE})
 
 
 @pytest.mark.slow
 def test_workflow_when_it_is_deployed_moved_and_removed_then_each_step_needs_its_asking(project, placed):
-    """A life: an asked move done, an unasked one back refused, kept, removed, deployed again at home, destroyed."""
+    """A life: an asked move done, an unasked one back refused, kept, removed, deployed again at home, destroyed.
+
+    Another repository's workflow of the same name does not overwrite it.
+    """
     solved = project.root / "solved.json"
     solved.write_text(json.dumps(placed(WEST, name=NAME).to_json()))
-    committed = project.root / "workflows" / NAME / ".caribou" / "placement.json"
+    committed = project.root / "workflows" / NAME / ".caribou" / f"placement.{STAGE}.json"
     planned = project.planned("deploy", "--placement", "solved.json")
     assert ("create", "stack", WEST) in planned
     assert project.listed()["placement"] is None
     said = project.caribou("deploy", NAME, "--placement", "solved.json")
-    assert f"cp {solved} workflows/{NAME}/.caribou/placement.json" in said
+    assert f"cp {solved} workflows/{NAME}/.caribou/placement.{STAGE}.json" in said
     assert "nobody has checked that it saves" in said
     assert "not asked for" in project.caribou("deploy", code=2)
     assert ("update", "placement", HOME) in project.planned("deploy", "--placement", "deployed")
@@ -89,6 +102,10 @@ def test_workflow_when_it_is_deployed_moved_and_removed_then_each_step_needs_its
     noted = json.loads(project.caribou("history", NAME, "--json"))
     assert [one["digest"] for one in noted["deployments"]] == [noted["serving"]["digest"]] * 2
     assert all(one["by"].startswith("arn:aws:") for one in noted["deployments"])
+    other = project.another("puppets-2")
+    for verb in (("deploy",), ("remove", NAME, "--yes")):
+        assert "of the project toys-1" in other.caribou(*verb, code=2)
+    assert ("update", "stack", HOME) in other.planned("deploy", "--placement", "solved.json", "--take-over")
 
     assert ("keep", "stack", WEST) in project.planned("run_deployment_migrator")
     assert "in use" in project.caribou("run-deployment-migrator", "--wait-seconds", "0")
@@ -137,7 +154,7 @@ def test_deploy_when_the_placement_does_not_save_then_nothing_is_done_unless_yes
     assert "it emits more carbon than home, whatever is assumed" in said
     assert "add --yes" in said
     assert "Traceback" not in said
-    committed = project.root / "workflows" / NAME / ".caribou" / "placement.json"
+    committed = project.root / "workflows" / NAME / ".caribou" / f"placement.{STAGE}.json"
     committed.write_text(text)
     assert "add --yes" in project.caribou("deploy", code=2)
     assert project.listed()["placement"] is None

@@ -13,7 +13,7 @@ from hostile import fuzzed, hostile_json, value_or_error
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from caribou.cli.project import context_text
+from caribou.cli.project import context_text, settings
 from caribou.cli.samples import Samples
 from caribou.control.load.arrivals import Replay, replayed
 from caribou.control.migrate.pending import judge
@@ -21,7 +21,7 @@ from caribou.control.placement_bucket import Pending
 from caribou.control.stacks.deployed import placement_in, template_in
 from caribou.control.stacks.ownership import is_our_template
 from caribou.model.errors import InvalidPlacementError, OperationFailedError
-from caribou.model.names import STAGE_KEY
+from caribou.model.names import PROJECT_ID_KEY, STAGE_KEY, STAGES_KEY
 from caribou.model.schema.manifest import read_manifest
 from caribou.model.schema.placement import read_placement
 from caribou.model.schema.problem_file import read_problem
@@ -32,6 +32,8 @@ NOW = datetime(2026, 7, 1, tzinfo=UTC)
 VARIABLES = [{"key": "LIMIT", "value": "1"}, {"key": "BUCKET", "value": "pictures"}]
 OUR_KEYS = {"schema": "caribou.manifest/1", "home_share": 0.2, "run_deadline_s": 60, "log_retention_days": 30}
 PLACEMENT = placed(WEST, expires_at=NOW, solved_at="2026-01-01T00:00:00Z").to_json()
+PROD = {"account": "111122223333", "profile": "prod", "control_region": "eu-west-1"}
+CONTEXT = {STAGE_KEY: "dev", STAGES_KEY: {"dev": {}, "prod": PROD}, PROJECT_ID_KEY: "shop-1"}
 SAMPLES = [{"file": "a.txt", "bucket": "caribou-${account}", "key": "input/a.txt"}] * 2
 lines = st.lists(st.text(st.sampled_from("0123456789,.e-+#nfai \0\ud800\r\"'"), max_size=30), max_size=5)
 
@@ -56,9 +58,13 @@ def manifest():
 @fuzzed
 @given(text=hostile_json(manifest()))
 def test_manifest_when_it_is_hostile_then_it_is_a_value_or_one_error(workflow, text):
-    """JSON is YAML."""
-    (workflow.folder / ".caribou" / "config.yml").write_text(text)
+    """JSON is YAML; so is a stage's own, over a right one."""
+    files = workflow.folder / ".caribou"
+    (files / "config.yml").write_text(text)
     value_or_error(lambda: read_manifest(workflow.folder, workflow.graph))
+    (files / "config.yml").write_text(yaml.safe_dump(manifest()))
+    (files / "config.prod.yml").write_text(text)
+    value_or_error(lambda: read_manifest(workflow.folder, workflow.graph, "prod"))
 
 
 @fuzzed
@@ -93,11 +99,12 @@ def test_samples_when_their_listing_is_hostile_then_it_is_a_value_or_one_error(w
 
 
 @fuzzed
-@given(text=hostile_json({"app": "python app.py", "context": {STAGE_KEY: "dev"}}))
+@given(text=hostile_json({"app": "python app.py", "context": CONTEXT}))
 def test_settings_when_the_projects_file_is_hostile_then_it_is_a_value_or_one_error(workflow, text):
     """`cdk.json` is the user's too."""
     (workflow.folder / "cdk.json").write_text(text)
     value_or_error(lambda: context_text(workflow.folder, STAGE_KEY, "dev"))
+    value_or_error(lambda: settings(workflow.folder))
 
 
 @fuzzed

@@ -16,7 +16,9 @@ from cdk_nag import AwsSolutionsChecks
 
 from caribou.local.tools import cdk_env
 from caribou.model.errors import CaribouError
+from caribou.model.project.settings import CONTEXT_KEYS
 from caribou.stacks.app import add_stacks
+from caribou.stacks.context import read_context
 
 HOME_STACK = "Workflow-city_tour"
 WEST, CANADA = "us-west-2", "ca-central-1"
@@ -52,7 +54,16 @@ def regions_of(assembly):
 @pytest.mark.parametrize(
     ("context", "said"),
     [
-        ({"caribou__stagee": "beta"}, "caribou:stagee: is no context key"),
+        ({"caribou__stagee": "beta"}, "key caribou:stagee: is unknown to Caribou. To fix: did you mean caribou:stage?"),
+        ({"caribou__stages": "prod"}, "caribou:stages: is not a mapping (found: prod)"),
+        ({"caribou__stages": {"prod": {}}}, "stage: there is no such stage (found: dev). To fix: use one of prod"),
+        ({"caribou__stages": {"prod": {}}, "caribou__stage": "prd"}, "(found: prd). To fix: did you mean prod?"),
+        ({"caribou__stages": {"dev": {"acount": "1"}}}, "stages.dev.acount: is not a known key. To fix: did you"),
+        ({"caribou__stages": {"dev": {"account": "12"}}}, "stages.dev.account: is no account of AWS (found: 12)"),
+        ({"caribou__stages": {"dev": {"account": 111122223333}}}, "account: is not a text (found: 111122223333)"),
+        ({"caribou__stages": {"dev": {"control_region": "moon-1"}}}, "stages.dev.control_region: is not a region that"),
+        ({"caribou__stages": {"my-stage": {}}}, "caribou:stages: is no name for a stage (found: my-stage)"),
+        ({"caribou__project": "my project"}, "caribou:project: is no id for a project (found: my project)"),
         ({"caribou__stage": 3}, "caribou:stage: is not a text (found: 3)"),
         ({"caribou__stage": "My stage"}, "caribou:stage: is no name for a stage (found: My stage)"),
         ({"caribou__stage": "under_score"}, "is no name for a stage"),
@@ -130,6 +141,26 @@ def test_committed_placement_when_nothing_is_asked_for_then_it_is_used(new_proje
     assert regions_of(plain) == "us-east-1,us-west-2"
     assert not plain.messages(HOME_STACK)
     assert regions_of(synthesised(root, placement="home")) == "us-east-1"
+
+
+def test_committed_placement_when_it_is_another_stages_then_it_is_not_used(new_project, solved, synthesised, refusal):
+    """Each stage has a file of its own; one that nobody would read is refused."""
+    root = new_project("city_tour")
+    files = root / "workflows" / "city_tour" / ".caribou"
+    (files / "placement.beta.json").write_text(json.dumps(solved(root, {"far": ["us-west-2"] * 24})))
+    assert regions_of(synthesised(root, caribou__stage="beta")) == "us-east-1,us-west-2"
+    assert regions_of(synthesised(root)) == "us-east-1"
+    (files / "placement.beta.json").rename(files / "placement.dev.json")
+    assert "placement.dev.json: is not where the placement of dev is. To fix: call it placement.json" in refusal(root)
+
+
+def test_stage_when_the_environment_says_it_then_it_counts_unless_the_context_contradicts(new_app, monkeypatch):
+    """Synth can't see what stands in a file and what was given with the command."""
+    monkeypatch.setenv("CARIBOU_STAGE", "beta")
+    assert read_context(new_app()).settings.stage == "beta"
+    assert read_context(new_app(**{"caribou:stage": "beta"})).settings.stage == "beta"
+    with pytest.raises(CaribouError, match=r"CARIBOU_STAGE: is another .*\(found: beta, caribou:stage: prod\)"):
+        read_context(new_app(**{"caribou:stage": "prod"}))
 
 
 def test_committed_placement_when_it_has_expired_then_it_is_used_with_a_warning(new_project, solved, synthesised, now):
@@ -324,11 +355,8 @@ def test_app_when_run_as_a_program_then_a_mistake_is_one_message_and_exit_code_2
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     if own_fault:
         assert (done.returncode, done.stdout) == (2, "")
-        keys = (
-            "caribou:carbon_source, caribou:control_region, caribou:performance_source, caribou:provider_source, "
-            "caribou:stage, placement, workflow"
-        )
-        assert done.stderr == f"caribou:x: is no context key. To fix: use one of {keys}.\n"
+        keys = ", ".join(sorted(CONTEXT_KEYS))
+        assert done.stderr == f"context key caribou:x: is unknown to Caribou. To fix: use one of {keys}.\n"
     else:
         assert (done.returncode, done.stderr) == (0, "")
         assert (tmp_path / "out" / "Workflow-city_tour-us-west-2.template.json").is_file()

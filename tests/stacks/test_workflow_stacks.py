@@ -60,6 +60,27 @@ def test_stack_names_when_there_is_a_stage_then_it_stands_in_front_of_each(synth
     assert all(name.startswith("caribou-beta-city_tour-") for name in names)
 
 
+def test_stages_when_there_are_two_then_no_template_names_anything_of_the_other(synthesised, moved):
+    """Side by side in one account and region: names, policies, variables and tags have the stage, control's too."""
+    staged = synthesised(placement="moved.json", caribou__stage="beta")
+    assert set(staged.stacks) == set(moved.stacks)
+    for stack, other, stage in ((s, a, n) for a, n in ((staged, "dev"), (moved, "beta")) for s in a.stacks):
+        text = other.text(stack) + json.dumps(other.stacks[stack]["properties"])
+        assert not re.findall(rf"caribou[-/]{stage}\b|\b{stage}-Workflow|\"{stage}[\"/]", text), stack
+
+
+def test_environments_when_the_stage_has_an_account_then_each_stack_is_for_that_one(synthesise_with):
+    """So `cdk deploy` refuses another one too; its id and stamp are in the outputs of the workflow's stacks."""
+    stages = {"dev": {"account": "111122223333", "control_region": "eu-west-1"}}
+    ours = {"caribou:stages": stages, "caribou:project": "toys-1"}
+    assembly = synthesise_with(ours, placement="moved.json")
+    environments = {key: stack["environment"] for key, stack in assembly.stacks.items()}
+    assert environments["CaribouControlPlane"] == "aws://111122223333/eu-west-1"
+    assert {environment.rpartition("/")[0] for environment in environments.values()} == {"aws://111122223333"}
+    stamped = {key for key in assembly.stacks if "CaribouProject" in assembly.template(key)["Outputs"]}
+    assert stamped == {key for key in assembly.stacks if key.startswith("Workflow-")}
+
+
 def test_environments_when_placed_then_each_stack_names_its_region_and_no_account(moved):
     """Home, region and registration stacks know their region, never an account."""
     regions = {key: stack["environment"] for key, stack in moved.stacks.items()}

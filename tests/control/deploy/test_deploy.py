@@ -34,6 +34,23 @@ def test_deploy_when_nothing_is_deployed_then_any_placement_may_be(workflow, pla
     refuse(PlacedWorkflow(workflow, placed(WEST)), Situation(None), force=False)
 
 
+def test_deploy_when_another_project_has_deployed_it_then_it_is_refused_unless_it_is_taken_over(workflow, placed):
+    """Before anything else is said: of a home elsewhere, too, for the advice there is to remove it."""
+    met = situation(workflow, placed(), registered_home=CANADA)
+    foreign = replace(met.deployed.home, outputs={"CaribouProject": "toys-1"})
+    met = replace(met, foreign=foreign)
+    with pytest.raises(InvalidInputError) as caught:
+        refuse(PlacedWorkflow(workflow, placed()), met, force=True)
+    for part in (
+        "example: another project has deployed a workflow of this name at this stage, which would be overwritten",
+        "(found: Workflow-example in us-east-1, of the project toys-1)",
+        '"caribou:project": "toys-1" into the context of cdk.json',
+        "`caribou deploy example --take-over`",
+    ):
+        assert part in str(caught.value)
+    refuse(PlacedWorkflow(workflow, placed(), takes_over=True), replace(met, registered_home=HOME), force=False)
+
+
 def test_deploy_when_the_placement_would_change_unasked_then_it_is_refused_and_says_how(workflow, placed):
     """A plain deploy after a code fix never moves anything."""
     with pytest.raises(InvalidInputError) as caught:

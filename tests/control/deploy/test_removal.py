@@ -1,6 +1,8 @@
 """Removing a workflow, and deploying again where something was left."""
 
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from builders import record_of
@@ -8,9 +10,10 @@ from builders import record_of
 from caribou.collectors.records import Cursor, DynamoRecordTable
 from caribou.control.deploy.checks import Leftovers
 from caribou.control.deploy.leftovers import leftovers
-from caribou.control.deploy.removal import plan_removal, remove
+from caribou.control.deploy.removal import in_order, plan_removal, remove
 from caribou.control.deploy.steps import Action, Thing
 from caribou.control.placement_bucket import PlacementBox
+from caribou.control.stacks.deployed import find_stacks
 from caribou.control.stacks.stateful import home_tables
 from caribou.control.target import Target
 from caribou.model.errors import InvalidInputError, OperationFailedError
@@ -21,9 +24,10 @@ pytestmark = pytest.mark.local_cloud
 HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"
 
 
-def planned(world, *, delete_data=False):
+def planned(world, *, delete_data=False, **options):
     """What removing the test's workflow means."""
-    return plan_removal(world.aws, world.name, HOME, world.target, delete_data=delete_data, now_s=time.time())
+    now_s = time.time()
+    return plan_removal(world.aws, world.name, HOME, world.target, delete_data=delete_data, now_s=now_s, **options)
 
 
 def bucket_at_home(world, *keys):
@@ -152,10 +156,32 @@ def test_removal_when_stacks_have_lost_their_tags_then_they_are_found_by_their_n
     """A live workflow is never taken for one of which only data is left."""
     for stack in (world.home(placed(WEST)), world.region(WEST)):
         assert world.without_tags(stack).workflow == ""
+    found = find_stacks(world.aws, "dev")  # whoever asks
+    assert [(stack.role, stack.region) for stack in in_order(found, world.name)] == [("home", HOME), ("region", WEST)]
     removal = planned(world, delete_data=True)
     assert [(stack.role, stack.region) for stack in removal.stacks] == [("home", HOME), ("region", WEST)]
     remove(world.aws, removal, world.target, lambda _: None)
     assert not [name for _, name in world.stacks() if world.name in name]
+
+
+def test_removal_when_another_project_has_deployed_it_then_it_is_refused_unless_it_is_taken_over(world, placed):
+    """Also for a project without an id; what nobody has stamped is anybody's."""
+    world.home(placed())
+    assert planned(replace_target(world, "toys-1")).stacks
+    world.project_id = "toys-1"
+    world.home(placed(expires_at=datetime(2030, 1, 1, tzinfo=UTC)))
+    assert planned(world).stacks
+    for other in ("puppets-2", None):
+        with pytest.raises(InvalidInputError, match=r"would be removed \(found: .* of the project toys-1\)") as caught:
+            planned(replace_target(world, other))
+        assert f"`caribou remove {world.name} --take-over`" in str(caught.value)
+        assert planned(world, take_over=True).stacks
+
+
+def replace_target(world, project_id):
+    """The same world, from a project with another id."""
+    world.target = replace(world.target, project_id=project_id)
+    return world
 
 
 def test_removal_when_a_foreign_stack_has_our_tags_then_it_is_not_part_of_it(world, placed):

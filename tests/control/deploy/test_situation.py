@@ -37,6 +37,7 @@ def test_situation_when_a_new_region_was_home_once_then_what_is_left_there_is_me
     world, placed, written_workflow, tmp_path
 ):
     """Its tables and the log group of a function; home, which stands, has nothing left over."""
+    world.project_id = "toys-1"
     world.home(placed())
     world.aws.logs(WEST).create_log_group(logGroupName=world.names.log_group("last"))
     _table(world, world.names.sync_table, WEST)
@@ -45,6 +46,7 @@ def test_situation_when_a_new_region_was_home_once_then_what_is_left_there_is_me
     [left] = met.left
     assert (left.region, left.tables) == (WEST, (world.names.sync_table,))
     assert left.empty_log_groups == (world.names.log_group("last"),)
+    assert (met.foreign.region, met.foreign.project_id) == ("us-east-1", "toys-1")
 
 
 def test_situation_when_cloudformation_is_at_work_on_a_stack_then_it_is_among_the_busy_ones(
@@ -55,7 +57,8 @@ def test_situation_when_cloudformation_is_at_work_on_a_stack_then_it_is_among_th
     world.region(WEST)
     workflow = written_workflow(tmp_path, world.name)
     wanted = PlacedWorkflow(workflow, placed(WEST, name=world.name))
-    assert situation_of(world.aws, wanted, world.target).busy == ()
+    met = situation_of(world.aws, wanted, replace(world.target, project_id="toys-1"))
+    assert (met.busy, met.foreign) == ((), None)
     monkeypatch.setattr(DeployedStack, "is_busy", property(lambda stack: stack.region == WEST))
     assert [stack.region for stack in situation_of(world.aws, wanted, world.target).busy] == [WEST]
 
