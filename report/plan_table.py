@@ -45,22 +45,22 @@ def evaluation_table(evaluation: Evaluation) -> Table:
 
     Of observed runs each figure has its 95 % interval below it.
     """
-    table = Table("one run", "all at home", "as placed", "change", caption=_caption(evaluation))
+    table = Table("one run", "all at home", "as placed", "change", caption=interval_caption(evaluation))
     home, placed = evaluation.home, evaluation.placed
     for metric in Metric:
         change, both = evaluation.changes.get(metric), (home[metric], placed[metric])
-        means = [_cell(one.mean, one.ci95 if change else None) for one in both]
-        tails = [_cell(one.p95, one.p95_ci95) for one in both]
+        means = [figure(one.mean, one.ci95 if change else None) for one in both]
+        tails = [figure(one.p95, one.p95_ci95) for one in both]
         table.add_row(
-            f"{metric.heading}: mean", *means, _change(both[0].mean, both[1].mean, change.mean if change else None)
+            f"{metric.heading}: mean", *means, change_of(both[0].mean, both[1].mean, change.mean if change else None)
         )
         table.add_row(
-            f"{metric.heading}: p95", *tails, _change(both[0].p95, both[1].p95, change.p95 if change else None)
+            f"{metric.heading}: p95", *tails, change_of(both[0].p95, both[1].p95, change.p95 if change else None)
         )
     return table
 
 
-def _caption(evaluation: Evaluation) -> str | None:
+def interval_caption(evaluation: Evaluation) -> str | None:
     """What the intervals are. Those of few runs are too narrow: none of them may have what happens in one of ten."""
     runs = evaluation.runs
     if runs is None:
@@ -108,12 +108,13 @@ def _verdicts(placement: Placement) -> Iterator[str]:
             yield f"{hours_text(plan.hours)}: {_STATUS[status]}{gap}"
 
 
-def _cell(value: float, bounds: Bounds | None) -> str:
+def figure(value: float, bounds: Bounds | None) -> str:
     """A figure, and its interval below it where it has one."""
     return _number(value) + _below(bounds, _number)
 
 
-def _change(home: float, placed: float, bounds: Bounds | None) -> str:
+def change_of(home: float, placed: float, bounds: Bounds | None) -> str:
+    """A change as a share of what it is of, and its interval below it where it has one."""
     return f"{_per_cent(placed / home - 1)}{_below(bounds, _per_cent)}" if home else "-"
 
 
