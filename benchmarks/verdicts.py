@@ -41,9 +41,8 @@ from caribou.model.project.workflow import Workflow, read_workflow, workflow_fol
 from caribou.model.run.record import RunRecord
 from caribou.model.schema.problem import Problem
 from caribou.model.schema.problem_file import parse_problem
-from caribou.model.verdict import moves_anything
+from caribou.model.verdict import ENOUGH_RUNS, moves_anything
 from caribou.report.demo_tables import Work, range_of
-from caribou.solver.analysis.day_carbon import ENOUGH_RUNS
 from caribou.solver.analysis.sensitivity import sensitivity
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from caribou.cli.cdk_progress import changed_nothing, shown_progress
-from caribou.cli.cdk_run import run_cdk
+from caribou.cli.cdk_run import log_of, run_cdk
 from caribou.cli.cdk_stages import paths_in_stages
 from caribou.cli.project import asked_stage, stage
 from caribou.control.deploy.planning import DeployRequest
@@ -28,7 +26,7 @@ class CdkDeployer:
     def deploy(self, request: DeployRequest) -> None:
         """Run `cdk deploy` to its end. Raises OperationFailedError with the end of its output."""
         arguments = [*arguments_of(request), *stage_arguments()]
-        log = _log(self.root, request.workflow or "all")
+        log = log_of(self.root, request.workflow or "all")
         self.notify(f"cdk {' '.join(arguments)}\n  its output: {log}")
         with tempfile.TemporaryDirectory(prefix="caribou-cdk-") as assembly:  # cdk.out may be in use by another cdk
             self._run([*arguments, "--output", assembly], request, Path(assembly), log)
@@ -54,28 +52,6 @@ class CdkDeployer:
         with shown_progress(log, "Synthesising"):
             run_cdk(arguments, root=self.root, log=log)
 
-    def check(self, request: DeployRequest) -> None:
-        """Build and synthesise what `deploy` would deploy. Raises CaribouError for what is refused, or fails."""
-        log = _log(self.root, "check")
-        with tempfile.TemporaryDirectory(prefix="caribou-cdk-") as assembly:
-            run_cdk(
-                ["synth", "--quiet", *context_of(request), *stage_arguments(), "--output", assembly],
-                root=self.root,
-                log=log,
-            )
-        log.unlink(missing_ok=True)
-
-
-def stage_arguments() -> list[str]:
-    """What hands the CDK's app the stage that this command was asked for; none if that is the one in `cdk.json`."""
-    asked = asked_stage()
-    return [] if asked is None else ["-c", f"{STAGE_KEY}={asked.name}"]
-
-
-def _log(root: Path, what: str) -> Path:
-    """A log of this deploy's own: two at once would mix in one."""
-    return root / "cdk.out" / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{what}-{os.getpid()}.log"
-
 
 def stacks_of(request: DeployRequest) -> list[str]:
     """The construct ids of the stacks that are requested; none if that is everything."""
@@ -98,3 +74,9 @@ def context_of(request: DeployRequest) -> list[str]:
     """The context in which the app makes what is requested, as arguments."""
     given = {"workflow": request.workflow, "placement": request.placement, "account": request.account}
     return [word for key, value in given.items() if value is not None for word in ("-c", f"{key}={value}")]
+
+
+def stage_arguments() -> list[str]:
+    """What hands the CDK's app the stage that this command was asked for; none if that is the one in `cdk.json`."""
+    asked = asked_stage()
+    return [] if asked is None else ["-c", f"{STAGE_KEY}={asked.name}"]

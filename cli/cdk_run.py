@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from caribou.local import leash
@@ -29,8 +30,18 @@ _BUNDLING = "Bundling asset "
 """How the CDK CLI reports that an app has ended so, and what of its own stands between the app's lines."""
 
 
-def run_cdk(arguments: Sequence[str], *, root: Path, log: Path) -> None:
-    """Run `cdk` in a project's folder; its output goes to the end of a log file.
+def log_of(root: Path, what: str) -> Path:
+    """A log of this command's own in a project's folder: two at once would mix in one."""
+    return root / "cdk.out" / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{what}-{os.getpid()}.log"
+
+
+def _environment() -> dict[str, str]:
+    """The CDK's environment, without the stage, which `-c` says."""
+    return {name: value for name, value in cdk_env(os.environ).items() if name != STAGE_VARIABLE}
+
+
+def run_cdk(arguments: Sequence[str], *, root: Path, log: Path, **variables: str) -> None:
+    """Run `cdk` in a project's folder, with some variables more; its output goes to the end of a log file.
 
     Raises OperationFailedError, with the end of the output, if it fails, and AppRefusedError if its app refuses the
     project. Interrupted, it ends the CLI and the app that the CLI runs before it raises. If this process is killed,
@@ -42,7 +53,7 @@ def run_cdk(arguments: Sequence[str], *, root: Path, log: Path) -> None:
         process = subprocess.Popen(
             [sys.executable, "-I", leash.__file__, *cdk_command(), *arguments],
             cwd=root,
-            env={name: value for name, value in cdk_env(os.environ).items() if name != STAGE_VARIABLE},  # said by -c
+            env={**_environment(), **variables},
             stdin=subprocess.PIPE,  # closed when this process ends, in any way
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -276,7 +276,7 @@ def _look_around(workflow: Workflow, cloud: LocalCloud, *, moved: bool) -> str:
     pointing = (
         'eval "$(uv run caribou local env)"; source .venv/bin/activate' if ours else 'eval "$(caribou local env)"'
     )
-    placed = f"  cdk diff Workflow-{name} -c placement={SOLVED}\n" if moved else ""
+    placed = f"  caribou plan {name} --placement home\n" if moved else ""
     return (
         f"\nThe local cloud is still running at {cloud.endpoint}. Look around, in {root}:\n"
         f"  {pointing}\n"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -14,17 +13,21 @@ import click
 from rich.table import Table
 
 from caribou.cli.cdk_deployer import CdkDeployer
-from caribou.cli.consent import asker, consent
+from caribou.cli.cdk_synthesiser import CdkSynthesiser
+from caribou.cli.consent import Ask, asker, consent
 from caribou.cli.console import console
 from caribou.cli.control_removal import remove_control
 from caribou.cli.next_step import after_deploy
 from caribou.cli.output import notify, say
+from caribou.cli.placing import placed_as_asked
 from caribou.cli.plan_view import check_json, show_plan
 from caribou.cli.project import workflow_folder
+from caribou.cli.review_view import reviews, reviews_json, show_reviews
 from caribou.cli.session import Session, session
-from caribou.control.deploy.checks import PlacedWorkflow, kept
+from caribou.control.deploy.checks import PlacedWorkflow
 from caribou.control.deploy.deploy import Rollout
-from caribou.control.deploy.planning import plan_deploy
+from caribou.control.deploy.difference import stack_changes
+from caribou.control.deploy.planning import DeployPlan, moves, plan_deploy
 from caribou.control.deploy.removal import Removal, plan_removal
 from caribou.control.deploy.removal import remove as remove_workflow
 from caribou.control.inventory import LOOKED_AT_RECORDS, LOOKED_AT_RUN_ITEMS, Entry, inventory
@@ -33,11 +36,10 @@ from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.names import refuse_reserved_name
 from caribou.model.placement import Placement
 from caribou.model.printable import printable
-from caribou.model.project.placement_choice import HOME, asked_for, committed
-from caribou.model.project.workflow import Workflow, read_workflow, workflow_folders
-from caribou.model.verdict import moves_anything
+from caribou.model.project.placement_choice import HOME
+from caribou.model.project.workflow import read_workflow, workflow_folders
+from caribou.model.verdict import doubt_of, moves_anything
 
-DEPLOYED = "deployed"
 _DIGITS = 12
 
 
@@ -49,7 +51,7 @@ _DIGITS = 12
     "--force", is_flag=True, help="Deploy a changed graph even while runs are open, or under the same version."
 )
 @click.option("--take-over", is_flag=True, help="Overwrite a workflow of this name that another project has deployed.")
-@click.option("--yes", is_flag=True, help="Do not ask about a placement that is not known to save.")
+@click.option("--yes", is_flag=True, help="Do not ask: about a move, or a placement that is not known to save.")
 @click.option("--dry-run", is_flag=True, help="Only build, synthesise and show the plan; nothing is changed.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON.")
 def deploy(
@@ -72,19 +74,20 @@ def deploy(
         folders = _folders(workflow, here.root, placement, everything=everything)
         for folder in folders:
             refuse_reserved_name(folder.name, str(folder))
-        chosen = (_placed(here, read_workflow(folder, here.target.stage), placement) for folder in folders)
+        chosen = (placed_as_asked(here, read_workflow(folder, here.target.stage), placement) for folder in folders)
         placed = [replace(one, takes_over=take_over) for one in chosen]
-        deployer = CdkDeployer(here.root, notify)
-        if dry_run:
-            plan = plan_deploy(here.aws, placed, here.target, force=force, everything=everything)
-            with console(stderr=True).status("Building and synthesising"):
-                deployer.check(plan.request)
-            show_plan("deploy", plan.steps, as_json=as_json)
-        consent(_applied(here, placed), asker(yes=yes or dry_run))
+        applied, ask, shown = _applied(here, placed), asker(yes=yes or dry_run), None
+        if ask is None:
+            consent(applied, None)
+        if dry_run or _would_move(here, placed):
+            shown = plan_deploy(here.aws, placed, here.target, force=force, everything=everything)
+            _show_review(here, shown, as_json=as_json, builds=dry_run)
+        if ask is not None:
+            _ask(applied, ask, moved=shown is not None)
         if dry_run:
             return
-        rollout = Rollout(here.aws, here.target, deployer, notify)
-        rollout.deploy(placed, force=force, everything=everything)
+        rollout = Rollout(here.aws, here.target, CdkDeployer(here.root, notify), notify)
+        rollout.deploy(placed, force=force, everything=everything, shown=shown)
     for one in placed:
         say(f"{one.name} is deployed: {one.placement.summary}")
         _say_how_to_commit(one, here.root)
@@ -180,15 +183,31 @@ def _folders(workflow: str | None, root: Path, placement: str | None, *, everyth
     )
 
 
-def _placed(here: Session, workflow: Workflow, choice: str | None) -> PlacedWorkflow:
-    """The workflow with the placement that it gets, by the rules of the stacks."""
-    if choice is None:
-        return PlacedWorkflow(workflow, committed(workflow))
-    if choice == DEPLOYED:
-        return PlacedWorkflow(workflow, _deployed(here, workflow), commits=True)
-    path = Path(choice).absolute()
-    placement = asked_for(choice, path, workflow, datetime.now(UTC))
-    return PlacedWorkflow(workflow, placement, HOME if choice == HOME else str(path))
+def _would_move(here: Session, placed: Sequence[PlacedWorkflow]) -> bool:
+    """Whether a placement that is asked for moves nodes of what is deployed."""
+    for one in (one for one in placed if one.argument is not None):
+        home = home_stack(here.aws, one.name, here.target.stage, one.home_region)
+        if home is not None and moves(deployed_workflow(here.aws, home).placement, one.placement):
+            return True
+    return False
+
+
+def _show_review(here: Session, plan: DeployPlan, *, as_json: bool, builds: bool) -> None:
+    synthesiser, stage = CdkSynthesiser(here.root, notify, builds), here.target.stage
+    changes = stack_changes(here.aws, plan, synthesiser)
+    if as_json:
+        say(reviews_json("deploy", plan, changes, stage))
+    elif plan.workflows:
+        show_reviews(reviews(plan, changes, stage))
+    else:
+        show_plan("deploy", plan.steps)
+
+
+def _ask(applied: Mapping[str, Placement], ask: Ask, *, moved: bool) -> None:
+    """Ask once, if there is something to ask: about placements that are not known to save, or else about a move."""
+    consent(applied, ask)
+    if moved and not any(map(doubt_of, applied.values())):
+        ask("Deploy this?")
 
 
 def _applied(here: Session, placed: Sequence[PlacedWorkflow]) -> dict[str, Placement]:
@@ -202,15 +221,6 @@ def _applied(here: Session, placed: Sequence[PlacedWorkflow]) -> dict[str, Place
 
 def _is_new(here: Session, placed: PlacedWorkflow) -> bool:
     return home_stack(here.aws, placed.name, here.target.stage, placed.home_region) is None
-
-
-def _deployed(here: Session, workflow: Workflow) -> Placement:
-    """The deployed placement, which must be one that the workflow of today may have."""
-    home = home_stack(here.aws, workflow.name, here.target.stage, workflow.manifest.home_region)
-    if home is None:
-        raise InvalidInputError("nothing is deployed to keep", where=workflow.name, fix="leave out --placement")
-    placement = deployed_workflow(here.aws, home).placement
-    return kept(workflow, placement, f"the placement deployed with {home.name}")
 
 
 def _say_how_to_commit(placed: PlacedWorkflow, root: Path) -> None:

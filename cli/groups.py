@@ -8,7 +8,9 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Begin": ("new_workflow", "demo", "completion"),
     "Deploy, move, clean up": (
         "lock",
+        "plan",
         "deploy",
+        "history",
         "list",
         "remove",
         "unlock",
@@ -27,6 +29,8 @@ EXAMPLES: Mapping[str, str] = {
     "demo": "caribou demo --keep",
     "completion": 'eval "$(caribou completion bash)"',
     "lock": "caribou lock shop --upgrade",
+    "plan": "caribou plan shop --placement solved.json",
+    "history": "caribou history shop",
     "deploy": "caribou deploy shop --placement solved.json --dry-run",
     "list": "caribou list",
     "remove": "caribou remove shop --dry-run",

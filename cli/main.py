@@ -43,10 +43,18 @@ class Verb(NamedTuple):
 VERBS = {
     "new_workflow": Verb("new_workflow", "new_workflow", "Write a new workflow that works, to start from."),
     "lock": Verb("lock", "lock", "Write down which packages the functions of WORKFLOW get, each in one version."),
+    "plan": Verb(
+        "plan",
+        "plan",
+        "Show what deploying WORKFLOW with a placement would move and change, on one screen; nothing is changed.",
+    ),
     "deploy": Verb(
         "deploy",
         "deploy",
         "Deploy WORKFLOW with its committed placement, or at home; the project's only workflow if none is named.",
+    ),
+    "history": Verb(
+        "history", "history", "List which placements of WORKFLOW were deployed, when, and by whom, the newest first."
     ),
     "list": Verb("deploy", "list_", "List the workflows: of this project, registered, or with stacks left."),
     "remove": Verb("deploy", "remove", "Delete the stacks of WORKFLOW in all regions."),

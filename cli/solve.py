@@ -10,23 +10,25 @@ from shlex import quote
 import click
 
 from caribou.cli.console import console, say_wrapped
-from caribou.cli.numbers import Finite
+from caribou.cli.numbers import Finite, PerCent
 from caribou.cli.output import notify, say, write_whole
 from caribou.cli.output_file import OutputFile
 from caribou.cli.picture_file import PictureFile, write_picture
 from caribou.control.plan.finish import Clocks, SolveOptions, finished_placement, placement_text
 from caribou.model.errors import InvalidInputError
+from caribou.model.metric import Metric
 from caribou.model.placement import Placement
 from caribou.model.schema.placement import read_placement
 from caribou.model.schema.problem import Problem
 from caribou.model.schema.problem_file import read_problem
 from caribou.model.verdict import doubt_of
+from caribou.report.comparison import comparison_json, comparison_table
 from caribou.report.explanation import explanation
 from caribou.report.frontier_picture import frontier_picture
 from caribou.report.frontier_table import frontier_table
-from caribou.report.plan_table import evaluation_table, plan_table
+from caribou.report.plan_table import plan_table
 from caribou.report.solve_notes import solve_notes
-from caribou.solver import evaluate as evaluate_placement
+from caribou.solver import compare
 from caribou.solver.analysis.explanation import explain as explain_placement
 from caribou.solver.analysis.frontier import LEVELS, frontier
 
@@ -85,6 +87,17 @@ class _Trade:
     show_default=True,
     help="What moving a node from an hour to the next has to bring: a share of home's objective.",
 )
+@click.option(
+    "--within",
+    type=PerCent(),
+    metavar="PER_CENT",
+    help="Let the metric of first priority be so much above its least, as 5%, and minimise the second.",
+)
+@click.option(
+    "--then",
+    type=click.Choice([metric.value for metric in Metric]),
+    help="With --within: minimise this metric instead of that of second priority.",
+)
 @click.option("--robust", is_flag=True, help="Take the plan that is best in the worst corner of what is assumed.")
 @click.option("--explain", is_flag=True, help="Say in words why each node is where it is.")
 @click.option("--pareto", type=OutputFile(), help="Write the frontier of carbon, cost and tail latency too, as JSON.")
@@ -106,6 +119,8 @@ def solve(  # noqa: PLR0917 - one a flag
     time_limit: float | None,
     max_regions: int | None,
     switching_penalty: float,
+    within: float | None,
+    then: str | None,
     robust: bool,  # noqa: FBT001 - a flag
     explain: bool,  # noqa: FBT001 - a flag
     pareto: Path | None,
@@ -117,8 +132,11 @@ def solve(  # noqa: PLR0917 - one a flag
     For a deployed WORKFLOW: facts that are missing or old and new run records are collected first. Or for a file of
     `caribou problem`, which needs no cloud.
     """
+    if then is not None and within is None:
+        raise InvalidInputError("says what is minimised within a share", where="--then", fix="add --within 5%")
     problem, days = _asked_for(workflow, problem_file)
-    options = SolveOptions(seed, samples, max_regions, switching_penalty, time_limit, robust)
+    second = None if then is None else Metric(then)
+    options = SolveOptions(seed, samples, max_regions, switching_penalty, time_limit, robust, within, second)
     placement = finished_placement(
         problem, options, valid_days=days if valid_days is None else valid_days, clocks=Clocks()
     )
@@ -130,7 +148,7 @@ def solve(  # noqa: PLR0917 - one a flag
         notify(f"warning: {doubt}")
     if explain:
         _explain(options.asked(problem), placement, seed, samples)
-    _trade_offs(options.asked(problem), replace(options, robust=False), _Trade(pareto, picture, points))
+    _trade_offs(options.asked(problem), replace(options, robust=False, within=None), _Trade(pareto, picture, points))
     say(f"{output} written, valid until {placement.to_json()['expires_at']}")
     notify(_next_step(placement, output))
 
@@ -162,18 +180,28 @@ def _next_step(placement: Placement, output: Path) -> str:
 
 @click.command("evaluate")
 @click.option("--problem", "problem_file", type=_file, required=True, help=_HELP_OF_PROBLEM)
-@click.option("--placement", "placement_file", type=_file, required=True, help="The placement: a solved.json.")
+@click.option(
+    "--placement",
+    "placement_files",
+    type=_file,
+    required=True,
+    multiple=True,
+    help="The placement: a solved.json. Several are compared with the first.",
+)
 @_seed
 @_samples
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object instead of a table.")
-def evaluate(problem_file: Path, placement_file: Path, seed: int, samples: int, *, as_json: bool) -> None:
+def evaluate(problem_file: Path, placement_files: tuple[Path, ...], seed: int, samples: int, *, as_json: bool) -> None:
     """Say what a placement emits, costs and takes over a day, next to all nodes at home."""
     problem = read_problem(problem_file)
-    evaluation = evaluate_placement(problem, read_placement(placement_file), seed=seed, samples=samples)
+    comparison = compare(problem, [read_placement(file) for file in placement_files], seed=seed, samples=samples)
+    names = [str(file) for file in placement_files]
     if as_json:
-        say(json.dumps(evaluation.to_json(), indent=1))
+        [first, *others] = comparison.evaluations
+        said = comparison_json(names, comparison) if others else first.to_json()
+        say(json.dumps(said, indent=1))
     else:
-        console().print(evaluation_table(evaluation))
+        console().print(comparison_table(names, comparison))
 
 
 def _explain(problem: Problem, placement: Placement, seed: int, samples: int) -> None:

@@ -1,4 +1,4 @@
-"""The placement bucket of the control plane: the placement that waits for a workflow, and the one applied last."""
+"""The placement bucket of the control plane: a workflow's placement that waits, the one applied last, its history."""
 
 from __future__ import annotations
 
@@ -49,22 +49,23 @@ class PlacementBox:
 
     def pending(self, workflow: str) -> Pending | None:
         """What waits for a workflow; None if nothing does, or if there is no control plane."""
-        text = self._get(f"{workflow}/{SOLVED}")
+        text = self.text_at(f"{workflow}/{SOLVED}")
         if text is None:
             return None
-        applied = self._get(f"{workflow}/{APPLIED}")
+        applied = self.text_at(f"{workflow}/{APPLIED}")
         return Pending(text, None if applied is None else _applied_sha256(applied))
 
     def put(self, workflow: str, text: str) -> None:
         """Put a solved placement, in place of the one that waits."""
-        self._put(f"{workflow}/{SOLVED}", text)
+        self.put_text(f"{workflow}/{SOLVED}", text)
 
     def note_applied(self, workflow: str, pending: Pending, digest: str, now: datetime) -> None:
         """Remember which one was applied."""
         said = {"schema": APPLIED_SCHEMA, "sha256": pending.sha256, "digest": digest, "applied_at": now.isoformat()}
-        self._put(f"{workflow}/{APPLIED}", json.dumps(said, sort_keys=True))
+        self.put_text(f"{workflow}/{APPLIED}", json.dumps(said, sort_keys=True))
 
-    def _put(self, key: str, text: str) -> None:
+    def put_text(self, key: str, text: str) -> None:
+        """Write an object of JSON. Raises OperationFailedError."""
         with aws_errors_as(f"Writing s3://{self.bucket}/{key}", f"whether {self.bucket} is there: the control plane's"):
             self._client.put_object(
                 Bucket=self.bucket,
@@ -74,7 +75,23 @@ class PlacementBox:
                 ExpectedBucketOwner=self._account,
             )
 
-    def _get(self, key: str) -> str | None:
+    def keys(self, prefix: str) -> list[str]:
+        """The keys that begin so, in their order; none if there is no control plane. Raises OperationFailedError."""
+        found: list[str] = []
+        with aws_errors_as(f"Listing s3://{self.bucket}/{prefix}", _LOOK_AT):
+            try:
+                pages = self._client.get_paginator("list_objects_v2").paginate(
+                    Bucket=self.bucket, Prefix=prefix, ExpectedBucketOwner=self._account
+                )
+                for page in pages:
+                    found += [one["Key"] for one in page.get("Contents", ())]
+            except ClientError as error:
+                if error_code(error) not in _MISSING:
+                    raise
+        return found
+
+    def text_at(self, key: str) -> str | None:
+        """What an object has; None if there is none. Raises OperationFailedError."""
         with aws_errors_as(f"Reading s3://{self.bucket}/{key}", _LOOK_AT):
             try:
                 answer = self._client.get_object(Bucket=self.bucket, Key=key, ExpectedBucketOwner=self._account)

@@ -5,7 +5,12 @@ A name changed here leaves what is deployed unread until it is deployed again.
 
 from __future__ import annotations
 
+import base64
+import json
+import zlib
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 
 class StackRole(StrEnum):
@@ -60,6 +65,34 @@ def stack_mark(stage: str, role: StackRole, workflow: str = "") -> str:
 
 METADATA_KEY = "CaribouPlacement"
 """Where the Metadata of home's template carries the whole placement."""
+
+_LARGEST_PLACEMENT_BYTES = 8_000_000
+"""What a placement unpacks to at most: a template of somebody else's may carry anything."""
+
+
+def metadata_of(placement: Mapping[str, Any]) -> dict[str, str]:
+    """The Metadata of home's template: a placement's JSON object, packed, so that a move is a short line of a diff."""
+    text = json.dumps(placement, separators=(",", ":"))
+    return {METADATA_KEY: base64.b64encode(zlib.compress(text.encode(), 9)).decode()}
+
+
+def placement_data(template: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON, to be checked
+    """The placement in a template's Metadata as a JSON value; None if there is none that can be unpacked.
+
+    Templates that were deployed before it was packed carry the object itself.
+    """
+    metadata = template.get("Metadata")
+    data = metadata.get(METADATA_KEY) if isinstance(metadata, Mapping) else None
+    return _unpacked(data) if isinstance(data, str) else data
+
+
+def _unpacked(text: str) -> Any:  # noqa: ANN401 - JSON, to be checked
+    try:
+        packed = base64.b64decode(text, validate=True)
+        return json.loads(zlib.decompressobj().decompress(packed, _LARGEST_PLACEMENT_BYTES))
+    except (ValueError, RecursionError, zlib.error):
+        return None
+
 
 REGISTRATION_PART = "registration"
 """What stands in the name of a registration's stack where a region's name stands in others'."""

@@ -7,6 +7,10 @@ from enum import StrEnum
 
 from caribou.model.placement import Placement
 
+ENOUGH_RUNS = 30
+"""To say that something saves. What happens in none of n runs may happen in 3 / n of them (95 % sure, the rule of
+three): a branch, an input or a cold start of every tenth run should have been seen."""
+
 
 class Verdict(StrEnum):
     """Whether a placement saves carbon."""

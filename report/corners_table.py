@@ -7,11 +7,13 @@ from typing import Any
 
 from rich.table import Table
 
+from caribou.model.verdict import ENOUGH_RUNS
 from caribou.report.units import per_cent, span
-from caribou.solver import ENOUGH_RUNS
 
 Corner = Mapping[str, Any]
 _INTENSITIES = ("average", "marginal")
+CORNERS_TITLE = "Change of carbon, by what a GB takes between regions and inside one"
+CORNERS_HEADER = ("kWh/GB", *(f"by {intensity} intensity" for intensity in _INTENSITIES))
 
 
 def corners_table(sensitivity: Mapping[str, Any]) -> Table:
@@ -19,20 +21,25 @@ def corners_table(sensitivity: Mapping[str, Any]) -> Table:
 
     A cell is the change of home's carbon over the day, and its 95 % interval if the runs are observed ones.
     """
-    corners: Sequence[Corner] = sensitivity["corners"]
-    title = "Change of carbon, by what a GB takes between regions and inside one"
-    intervals = any(corner["ci95"] is not None for corner in corners)
-    caption = f"in brackets 95 % intervals{_few(sensitivity)}" if intervals else None
-    table = Table(
-        "kWh/GB", "by average intensity", "by marginal intensity", title=title, title_justify="left", caption=caption
-    )
-    for energies in dict.fromkeys(map(_energies, corners)):
-        cells = (_cell(corners, energies, intensity) for intensity in _INTENSITIES)
-        table.add_row("{:g}, {:g}".format(*energies), *cells)
+    intervals = any(corner["ci95"] is not None for corner in sensitivity["corners"])
+    caption = f"in brackets 95 % intervals{few_runs(sensitivity)}" if intervals else None
+    table = Table(*CORNERS_HEADER, title=CORNERS_TITLE, caption=caption)
+    for row in corners_rows(sensitivity):
+        table.add_row(*row)
+    table.title_justify = "left"
     return table
 
 
-def _few(sensitivity: Mapping[str, Any]) -> str:
+def corners_rows(sensitivity: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The rows of the table, each a cell a column."""
+    corners: Sequence[Corner] = sensitivity["corners"]
+    return [
+        ("{:g}, {:g}".format(*energies), *(_cell(corners, energies, intensity) for intensity in _INTENSITIES))
+        for energies in dict.fromkeys(map(_energies, corners))
+    ]
+
+
+def few_runs(sensitivity: Mapping[str, Any]) -> str:
     """Below thirty runs intervals cover less than they say."""
     runs = sensitivity.get("runs")
     return "" if runs is None or runs >= ENOUGH_RUNS else f"; by {runs} runs they are too narrow"

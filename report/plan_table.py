@@ -50,20 +50,26 @@ def evaluation_table(evaluation: Evaluation) -> Table:
     """
     title = "Predicted of one run, over the hours of a day"
     table = Table(
-        "", "all at home", "as placed", "change", title=title, title_justify="left", caption=_caption(evaluation)
+        "",
+        "all at home",
+        "as placed",
+        "change",
+        title=title,
+        title_justify="left",
+        caption=interval_caption(evaluation),
     )
     for metric in Metric:
         home, placed, bounds = evaluation.home[metric], evaluation.placed[metric], evaluation.changes.get(metric)
         scale = metric.scale(home.p95, placed.p95)
-        means = [_cell(one.mean, one.ci95 if bounds else None, scale) for one in (home, placed)]
-        tails = [_cell(one.p95, one.p95_ci95, scale) for one in (home, placed)]
+        means = [figure(one.mean, one.ci95 if bounds else None, scale) for one in (home, placed)]
+        tails = [figure(one.p95, one.p95_ci95, scale) for one in (home, placed)]
         heading = metric.heading(scale)
-        table.add_row(f"{heading}: mean", *means, _change(home.mean, placed.mean, bounds.mean if bounds else None))
-        table.add_row(f"{heading}: p95", *tails, _change(home.p95, placed.p95, bounds.p95 if bounds else None))
+        table.add_row(f"{heading}: mean", *means, change_of(home.mean, placed.mean, bounds.mean if bounds else None))
+        table.add_row(f"{heading}: p95", *tails, change_of(home.p95, placed.p95, bounds.p95 if bounds else None))
     return table
 
 
-def _caption(evaluation: Evaluation) -> str | None:
+def interval_caption(evaluation: Evaluation) -> str | None:
     """What the intervals are. Those of few runs are too narrow: none of them may have what happens in one of ten."""
     runs = evaluation.runs
     if runs is None:
@@ -118,11 +124,12 @@ def _verdicts(placement: Placement) -> Iterator[str]:
             yield f"{hours_text(plan.hours)}: {_STATUS[status]}{gap}"
 
 
-def _cell(value: float, bounds: Bounds | None, scale: Scale) -> str:
+def figure(value: float, bounds: Bounds | None, scale: Scale) -> str:
     """A figure, and its interval below it where it has one."""
     shown = on(scale)
     return shown(value) if bounds is None else f"{shown(value)}\n{span(*bounds, shown)}"
 
 
-def _change(home: float, placed: float, bounds: Bounds | None) -> str:
+def change_of(home: float, placed: float, bounds: Bounds | None) -> str:
+    """A change as a share of what it is of, and its interval below it where it has one."""
     return change(placed, home) if bounds is None or not home else f"{change(placed, home)}\n{span(*bounds, per_cent)}"

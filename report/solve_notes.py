@@ -18,6 +18,7 @@ def solve_notes(placement: Placement) -> list[str]:
     lines = [line for plan in placement.plans for line in (*_relax(plan), *_out_of_sample(plan))]
     if placement.origin.get("static") and len(placement.plans) > 1:
         lines.append(static_text(placement))
+    lines += list(within_lines(placement))
     lines += [robust_text(solver)] if solver.get("robust") else []
     lines += [verdict_text(sensitivity)] if sensitivity else []
     lines += [footprint_text(solver)] if solver.get("carbon_g") is not None else []
@@ -37,6 +38,23 @@ def _relax(plan: Plan) -> Iterator[str]:
     for limit in plan.report.get("relax") or ():
         needed, now = amounts(limit_named(limit["name"])[1], (limit["needed"], limit["limit"]), 4)
         yield f"{hours_text(plan.hours)}: to be feasible, relax {limit['name']} to {needed} instead of {now}."
+
+
+def within_lines(placement: Placement) -> Iterator[str]:
+    """What was minimised in place of the metric of first priority, and how near to its least that is; else nothing."""
+    asked = (placement.origin.get("solver") or {}).get("within")
+    if asked is None:
+        return
+    then = Metric(asked["then"])
+    for plan in placement.plans:
+        if near := plan.report.get("near"):
+            first, least = Metric(near["metric"]), near["limit"] / (1 + asked["share"])
+            now, then_least = amounts(first, (near["value"], least))
+            above = f"{near['value'] / least - 1:+.2%}" if least else "+0.00%"
+            yield (
+                f"{hours_text(plan.hours)}: the least {then.words} within {100 * asked['share']:.4g} % of the least "
+                f"{first.words}: {above}, {now} a run instead of {then_least}."
+            )
 
 
 def _out_of_sample(plan: Plan) -> Iterator[str]:

@@ -16,6 +16,7 @@ from caribou.solver.analysis.sure_limits import SureLimit
 from caribou.solver.search.hours import Choice, DayChoices, DayCriteria
 from caribou.solver.search.objective import Bound, Criteria
 from caribou.solver.search.score_cache import ScoreCache
+from caribou.solver.search.within import Within
 from caribou.solver.simulation.checks import Regions
 from caribou.solver.simulation.ensemble import Ensemble
 from caribou.solver.simulation.evaluation import Metrics
@@ -31,13 +32,15 @@ SOLVER_VERSION = "3"
 class Solved:
     """A solve: what was scored, the criteria of the hours and of the static plan, and what was chosen by them.
 
-    `left_out` are regions that no node may be in though the problem allows it.
+    `left_out` are regions that no node may be in though the problem allows it, `within` what was asked for in place of
+    the least of the first metric.
     """
 
     cache: ScoreCache
     criteria: DayCriteria
     choices: DayChoices
     left_out: tuple[str, ...] = ()
+    within: Within | None = None
 
 
 def placement_of(solved: Solved) -> Placement:
@@ -67,6 +70,7 @@ def placement_of(solved: Solved) -> Placement:
                 "evaluations": len(cache),
                 **({"robust": True} if problem.objective.robust else {}),
                 **({"left_out": list(solved.left_out)} if solved.left_out else {}),
+                **_asked_within(solved.within),
             },
             "static": _static(cache, solved.criteria.static, solved.choices.static),
         },
@@ -122,9 +126,30 @@ def _plan(
             "metrics": Metrics.of(evaluator.details(choices[0].places, hours), evaluator.weights, placed).to_json(),
             "home_metrics": Metrics.of(evaluator.details(evaluator.home, hours), evaluator.weights, home).to_json(),
             "constraints": _constraints(cache, criteria, choices, ensemble),
+            **_near(cache, criteria, choices),
             **({} if evaluator.weights else {"out_of_sample": out_of_sample.report(choices[0].places, hours)}),
         },
     )
+
+
+def _asked_within(within: Within | None) -> dict[str, Any]:
+    return {} if within is None else {"within": {"share": within.share, "then": within.then.value}}
+
+
+def _near(cache: ScoreCache, criteria: Sequence[Criteria], choices: Sequence[Choice]) -> dict[str, Any]:
+    """What was to be near its least: the hours' mean of its limit, and of what the plan has."""
+    limits = [(one.hour, one.within) for one in criteria if one.within is not None]
+    if not limits:
+        return {}
+    scores = cache.subset(cache.positions(choices[0].places[np.newaxis]))
+    metric = limits[0][1].metric
+    return {
+        "near": {
+            "metric": metric.value,
+            "limit": significant(float(np.mean([bound.limit for _, bound in limits]))),
+            "value": significant(float(np.mean([scores.mean(metric, hour)[0] for hour, _ in limits]))),
+        }
+    }
 
 
 def _quality(cache: ScoreCache, criteria: Sequence[Criteria], choices: Sequence[Choice]) -> dict[str, Any]:

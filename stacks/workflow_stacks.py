@@ -38,11 +38,11 @@ from caribou.model.template_contract import (
     BUNDLE_PACKAGE,
     EXPIRY_VARIABLE,
     FUNCTION_VARIABLE,
-    METADATA_KEY,
     REGISTRATION_PART,
     STAGE_VARIABLE,
     Output,
     StackRole,
+    metadata_of,
 )
 from caribou.runtime.settings import bundle_text
 from caribou.stacks.surroundings import surroundings_in
@@ -199,7 +199,7 @@ class WorkflowStack(_FunctionsStack):
         CfnOutput(self, Output.PLACEMENT_EXPIRES_AT, value=expiry)
         CfnOutput(self, Output.GRAPH_DIGEST, value=graph.digest)
         CfnOutput(self, Output.WORKFLOW_VERSION, value=graph.version)
-        self.template_options.metadata = {METADATA_KEY: placement.to_json()}
+        self.template_options.metadata = metadata_of(placement.to_json())
 
 
 class RegionStack(_FunctionsStack):

@@ -3,6 +3,7 @@
 import json
 import zlib
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
@@ -17,7 +18,7 @@ from caribou.model.names import CONTROL_PLANE_STACK_ID, WorkflowNames, stack_nam
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.project.workflow import read_workflow
 from caribou.model.registration import ControlNames
-from caribou.model.template_contract import OPEN_INDEX, Output, stack_mark
+from caribou.model.template_contract import OPEN_INDEX, Output, metadata_of, stack_mark
 
 HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"
 
@@ -76,6 +77,20 @@ def written_workflow_fixture():
     return written_workflow
 
 
+def synthesised(*stacks):
+    """In place of running the CDK to synthesise: an assembly of stacks with nothing in them."""
+
+    def run_cdk(arguments, **_):
+        properties = {"templateFile": "template.json"}
+        artifacts = {name: {"type": "aws:cloudformation:stack", "properties": properties} for name in stacks}
+        assembly = Path(arguments[-1])
+        assembly.mkdir()
+        (assembly / "template.json").write_text("{}")
+        (assembly / "manifest.json").write_text(json.dumps({"artifacts": artifacts}))
+
+    return run_cdk
+
+
 @pytest.fixture
 def workflow(tmp_path):
     """A workflow in a folder of its own."""
@@ -127,7 +142,7 @@ class World:
         """Deploy home with a placement, anew or again; its stack."""
         placement = replace(placement, workflow=self.name)
         template = {
-            "Metadata": {"CaribouPlacement": placement.to_json()},
+            "Metadata": metadata_of(placement.to_json()),
             "Resources": {"Runs": _table(self.names.run_table, "run_id"), "Syncs": _sync_table(self.names.sync_table)},
             "Outputs": {
                 "PlacementDigest": {"Value": placement.digest},

@@ -49,16 +49,15 @@ def _s3(operation, parameters, place):
     match operation:
         case "ListBuckets":
             return [Asked("s3:ListAllMyBuckets", "*")]
-        case "ListObjectVersions":
-            return [Asked("s3:ListBucketVersions", bucket)]
         case "GetObject":  # without the second, S3 answers 403 for a key that is not there
             return [Asked("s3:GetObject", f"{bucket}/{parameters['Key']}"), Asked("s3:ListBucket", bucket)]
         case "DeleteObjects":
             return [
                 Asked("s3:DeleteObjectVersion", f"{bucket}/{one['Key']}") for one in parameters["Delete"]["Objects"]
             ]
-        case "CreateBucket" | "DeleteBucket":
-            return [Asked(f"s3:{operation}", bucket)]
+        case "ListObjectsV2" | "ListObjectVersions" | "CreateBucket" | "DeleteBucket":
+            names = {"ListObjectsV2": "ListBucket", "ListObjectVersions": "ListBucketVersions"}
+            return [Asked(f"s3:{names.get(operation, operation)}", bucket)]
     return [Asked(f"s3:{operation}", f"{bucket}/{parameters['Key']}")]
 
 

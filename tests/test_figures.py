@@ -13,7 +13,7 @@ from caribou.collectors.summary import ASSUMED_SEND_S
 from caribou.control.plan.problem import CARBON_MODEL
 from caribou.model.bill import LAMBDAS_LINES_BYTES, LOG_USD_PER_GB
 from caribou.model.standing import FACTS, LOG_COLLECTION, SWEEPER
-from caribou.solver.analysis.day_carbon import ENOUGH_RUNS
+from caribou.model.verdict import ENOUGH_RUNS
 from caribou.solver.simulation.carbon_and_cost import MB_PER_VCPU
 from caribou.solver.simulation.cold_starts import IDLE_S
 from caribou.solver.simulation.corners import INTENSITIES, TRANSMISSION

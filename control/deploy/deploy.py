@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
 from caribou.control.aws import Aws, why_out_of_reach
@@ -15,6 +16,8 @@ from caribou.control.deploy.checks import PlacedWorkflow
 from caribou.control.deploy.committing import commit_placed
 from caribou.control.deploy.planning import DeployPlan, DeployRequest, plan_deploy
 from caribou.control.deploy.steps import Action, Thing
+from caribou.control.history import Deployment, History
+from caribou.control.placement_bucket import PlacementBox
 from caribou.control.stacks.deletion import delete_empty_bucket, delete_empty_log_group
 from caribou.control.stacks.deployed import deployed_workflow, find_stack, home_stack
 from caribou.control.stacks.lock import deploy_lock
@@ -36,15 +39,21 @@ class Deployer(Protocol):
 
 @dataclass(frozen=True)
 class Rollout:
-    """Rolls plans out to a target. `notify` is given every deletion in words."""
+    """Rolls plans out to a target. `notify` is given every deletion in words; `verb` goes into the history."""
 
     aws: Aws
     target: Target
     deployer: Deployer
     notify: Callable[[str], None]
+    verb: str = "deploy"
 
-    def deploy(self, workflows: Sequence[PlacedWorkflow], *, force: bool, everything: bool) -> DeployPlan:
-        """Plan and deploy workflows under their locks, one or everything there is; the plan that was carried out."""
+    def deploy(
+        self, workflows: Sequence[PlacedWorkflow], *, force: bool, everything: bool, shown: DeployPlan | None = None
+    ) -> DeployPlan:
+        """Plan and deploy workflows under their locks, one or everything there is; the plan that was carried out.
+
+        Raises OperationFailedError if other nodes would move than in the plan that was `shown`.
+        """
         with ExitStack() as locks:
             for placed in workflows:
                 locks.enter_context(alone_here(self.aws, self.target, workflow_stack_id(placed.name), "deploying"))
@@ -54,6 +63,11 @@ class Rollout:
                 if warning := locks.enter_context(held).warning:
                     self.notify(warning)
             plan = plan_deploy(self.aws, workflows, self.target, force=force, everything=everything)
+            if shown is not None and plan.moves != shown.moves:
+                raise OperationFailedError(
+                    "Somebody else has deployed since the plan was shown, and other nodes would move now. Nothing was "
+                    "changed; deploy again to see the plan as it is"
+                )
             self.execute(plan)
         return plan
 
@@ -86,6 +100,18 @@ class Rollout:
         except OperationFailedError as error:
             serving = self._still_serving(plan.workflows)
             raise OperationFailedError("\n".join([str(error), *serving])) from error
+        for placed in plan.workflows:
+            self._remember(placed)
+
+    def _remember(self, placed: PlacedWorkflow) -> None:
+        """Note in the history what was deployed. It is deployed all the same if that can't be."""
+        try:
+            by = self.aws.caller(placed.home_region)
+            History(PlacementBox(self.aws, self.target)).add(
+                Deployment(placed.placement, datetime.now(UTC), by, self.verb)
+            )
+        except OperationFailedError as error:
+            self.notify(f"warning: {placed.name} is deployed, but `caribou history` will not have it: {error}")
 
     def _still_serving(self, workflows: Iterable[PlacedWorkflow]) -> Iterator[str]:
         for placed in workflows:

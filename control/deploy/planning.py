@@ -8,15 +8,15 @@ the migrator retires them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from caribou.control.aws import Aws
 from caribou.control.deploy.checks import Leftovers, PlacedWorkflow, Situation, refuse, refuse_busy, refuse_logs
 from caribou.control.deploy.leftovers import control_leftovers
 from caribou.control.deploy.situation import other_stacks, situation_of
 from caribou.control.deploy.steps import Action, Step, Thing
-from caribou.control.stacks.deployed import find_stack
+from caribou.control.stacks.deployed import DeployedWorkflow, find_stack
 from caribou.control.target import Target
 from caribou.model.errors import OperationFailedError
 from caribou.model.names import CONTROL_PLANE_STACK_ID, stack_name, workflow_stack_id
@@ -47,12 +47,21 @@ class DeployRequest:
 
 @dataclass(frozen=True, slots=True)
 class DeployPlan:
-    """A deployment that was not refused: workflows with their placements, one or `everything`, and its steps."""
+    """A deployment that was not refused: workflows with their placements, one or `everything`, and its steps.
+
+    `deployed` has what serves now, by workflow, of those that are deployed.
+    """
 
     workflows: tuple[PlacedWorkflow, ...]
     everything: bool
     steps: tuple[Step, ...]
     account: str | None = None
+    deployed: Mapping[str, DeployedWorkflow] = field(default_factory=dict)
+
+    @property
+    def moves(self) -> tuple[Step, ...]:
+        """The steps in which a node moves."""
+        return tuple(step for step in self.steps if step.action is Action.MOVE)
 
     @property
     def request(self) -> DeployRequest:
@@ -93,7 +102,9 @@ def plan_deploy(
     steps = [] if silent else control_steps(aws, target, everything=everything)
     for placed, situation in zip(workflows, situations, strict=True):
         steps += steps_of(placed, situation, target)
-    return DeployPlan(tuple(workflows), everything, tuple(steps), aws.account(target.control_region))
+    both = zip(workflows, situations, strict=True)
+    deployed = {placed.name: met.deployed for placed, met in both if met.deployed is not None}
+    return DeployPlan(tuple(workflows), everything, tuple(steps), aws.account(target.control_region), deployed)
 
 
 def control_steps(aws: Aws, target: Target, *, everything: bool) -> list[Step]:

@@ -113,7 +113,9 @@ class Migrator:
             file = Path(folder) / "solved.json"
             file.write_text(text, encoding="utf-8")
             workflows = tuple(replace(placed, argument=str(file)) for placed in plan.workflows)
-            rollout = Rollout(self.planner.aws, self.planner.target, self.deployer, self.notify)
+            rollout = Rollout(
+                self.planner.aws, self.planner.target, self.deployer, self.notify, "run_deployment_migrator"
+            )
             rollout.execute(replace(plan, workflows=workflows))
 
     def _collect(self, plan: MigrationPlan) -> None:

@@ -3,7 +3,8 @@
 1. Solve. Each plan is scored out of sample as well, on runs that it was not chosen on.
 2. Stamp it: when it was solved, when it expires, of which problem it is, and how long the solve took.
 3. Account what the solve itself took (`footprint`).
-4. Say what its saving rests on (`sensitivity`).
+4. Say what a run emits, costs and takes over the day, next to home (`day`), and what its saving rests on
+   (`sensitivity`).
 
 The solver is pure: time comes in by `Clocks`. The same problem, options and times give the same bytes.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from math import inf
@@ -23,7 +24,7 @@ from caribou.model.errors import InvalidInputError
 from caribou.model.metric import Metric
 from caribou.model.placement import Placement
 from caribou.model.schema.problem import Problem
-from caribou.solver import solve, stamped
+from caribou.solver import Within, evaluate, solve, stamped
 from caribou.solver.analysis.footprint import footprint, with_footprint
 from caribou.solver.analysis.sensitivity import sensitivity, with_sensitivity
 
@@ -52,6 +53,8 @@ class SolveOptions:
     """What a placement depends on beside the problem. `time_limit_s`: seconds after which the solve stops.
 
     `robust`: the plan is to be best in its worst corner of what is assumed, though the problem does not ask for it.
+    `within`: by what share the metric of first priority may be above its least, so that another one is least: `then`,
+    or else that of second priority.
     """
 
     seed: int = 0
@@ -60,6 +63,8 @@ class SolveOptions:
     switching_penalty: float = 0.0
     time_limit_s: float | None = None
     robust: bool = False
+    within: float | None = None
+    then: Metric | None = None
 
     def asked(self, problem: Problem) -> Problem:
         """The problem with what the options ask of its objective. Raises InvalidInputError if that makes no sense."""
@@ -85,10 +90,18 @@ class SolveOptions:
             samples=self.samples,
             max_regions=self.max_regions,
             switching_penalty=self.switching_penalty,
+            within=self._near(problem.objective.priority),
             should_stop=lambda: seconds() >= end,
         )
         solver = {**placement.origin["solver"], **self._given()}
         return replace(placement, origin={**placement.origin, "solver": solver})
+
+    def _near(self, priority: Sequence[Metric]) -> Within | None:
+        """What is asked for within a share; where the problem has no second priority, the first other metric."""
+        if self.within is None:
+            return None
+        others = (metric for metric in (*priority, *Metric) if metric != priority[0])
+        return Within(self.within, self.then or next(others))
 
     def _given(self) -> dict[str, Any]:
         """Those that are not as ever, as in a placement's file, part of `solver`."""
@@ -114,6 +127,8 @@ def finished_placement(problem: Problem, options: SolveOptions, *, valid_days: f
         seconds=seconds,
     )
     placement = with_footprint(placement, footprint(problem, placement, cpu_seconds))
+    day = evaluate(problem, placement, seed=options.seed, samples=options.samples)
+    placement = replace(placement, origin={**placement.origin, "day": day.to_json()})
     found = sensitivity(problem, placement, seed=options.seed, samples=options.samples)
     return with_sensitivity(placement, found)
 

@@ -17,7 +17,7 @@ from caribou.control.target import Target
 from caribou.model.errors import OperationFailedError
 from caribou.model.names import stack_name, workflow_stack_id
 from caribou.model.placement import Placement
-from caribou.model.template_contract import METADATA_KEY, Output, Tag
+from caribou.model.template_contract import METADATA_KEY, Output, Tag, placement_data
 
 _NOT_THERE = frozenset(
     {"DELETE_COMPLETE", "REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"}
@@ -198,8 +198,7 @@ def deployed_workflow(aws: Aws, home: DeployedStack) -> DeployedWorkflow:
 
 def placement_in(template: Mapping[str, Any], where: str) -> Placement:
     """The placement in a home stack's template. Raises OperationFailedError and InvalidPlacementError."""
-    metadata = template.get("Metadata")
-    data = metadata.get(METADATA_KEY) if isinstance(metadata, Mapping) else None
+    data = placement_data(template)
     if data is None:
         raise OperationFailedError(
             f"The stack {where} has no placement: its template's Metadata lacks {METADATA_KEY}. "

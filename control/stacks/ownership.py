@@ -13,12 +13,12 @@ from typing import Any
 
 from caribou.model.names import CONTROL_PLANE_STACK_ID, stack_name, workflow_stack_id
 from caribou.model.template_contract import (
-    METADATA_KEY,
     PROJECT,
     REGISTRATION_PART,
     Output,
     StackRole,
     Tag,
+    placement_data,
     stack_mark,
 )
 
@@ -85,7 +85,7 @@ def is_our_template(template: Mapping[str, Any], workflow: str, role: str) -> bo
     if isinstance(said, str):
         return said.split("/")[1:] == [part for part in (workflow, role) if part]  # the control plane has no workflow
     if role == StackRole.HOME:
-        placement = _part(template, "Metadata").get(METADATA_KEY)
+        placement = placement_data(template)
         return isinstance(placement, dict) and placement.get("workflow") == workflow
     if role == StackRole.REGION:
         return Output.HOME_REGION in _part(template, "Outputs")

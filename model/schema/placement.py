@@ -110,8 +110,23 @@ class OutOfSampleFile(EachMetric[OutOfSampleTailFile]):
     limits: Annotated[tuple[OutOfSampleLimitFile, ...], Field(strict=False)]
 
 
+class NearFile(StrictModel):
+    """Of a plan that is within a share of the least of a metric: the most that it may be, and what it is."""
+
+    metric: Word[Metric]
+    limit: NotNegative
+    value: NotNegative
+
+
+class WithinFile(StrictModel):
+    """By what `share` the metric of first priority may be above its least, and what is minimised `then`."""
+
+    share: NotNegative
+    then: Word[Metric]
+
+
 class PlanFile(StrictModel):
-    """What holds during some hours (UTC). `objective`, `bound`: the metric of first priority, in its unit.
+    """What holds during some hours (UTC). `objective`, `bound`: the metric that is minimised, in its unit.
 
     `optimal`: nothing better exists on the drawn runs. `feasible`: it meets the hard limits. `infeasible`: nothing that
     does was found, so the regions are home's. `bound` is a lower bound on the objective, `gap` its distance as a share.
@@ -126,6 +141,7 @@ class PlanFile(StrictModel):
     metrics: MetricsFile | None = None
     home_metrics: MetricsFile | None = None
     constraints: Annotated[tuple[ConstraintFile, ...], Field(strict=False)] | None = None
+    near: NearFile | None = None
     relax: Annotated[tuple[RelaxFile, ...], Field(strict=False)] | None = None
     out_of_sample: OutOfSampleFile | None = None
 
@@ -154,11 +170,11 @@ class ToolkitFile(StrictModel):
 class SolverFile(StrictModel):
     """What solved it: the same name, version, seed, number of samples, options and problem give the same placement.
 
-    The options are `robust`, `max_regions`, `switching_penalty` and `time_limit_s`, where they were given; where the
-    last one ended the solve, the placement depends on the machine. `left_out` are regions that could not be judged by
-    the worst corner. The rest is measured: `seconds` on the clock, `cpu_seconds` of all threads, and what these are
-    accounted as, as if a Lambda function had spent them in the region `accounted_in`. `pays_back_after_runs` is null if
-    no carbon is saved.
+    The options are `robust`, `within`, `max_regions`, `switching_penalty` and `time_limit_s`, where they were given;
+    where the last one ended the solve, the placement depends on the machine. `left_out` are regions that could not be
+    judged by the worst corner. The rest is measured: `seconds` on the clock, `cpu_seconds` of all threads, and what
+    these are accounted as, as if a Lambda function had spent them in the region `accounted_in`. `pays_back_after_runs`
+    is null if no carbon is saved.
     """
 
     name: Name
@@ -168,6 +184,7 @@ class SolverFile(StrictModel):
     evaluations: Annotated[int, Field(ge=0)] | None = None
     robust: bool | None = None
     left_out: Annotated[tuple[Name, ...], Field(strict=False)] | None = None
+    within: WithinFile | None = None
     max_regions: Annotated[int, Field(ge=0)] | None = None
     switching_penalty: NotNegative | None = None
     time_limit_s: NotNegative | None = None
@@ -234,6 +251,28 @@ class SensitivityFile(StrictModel):
     runs_needed: Annotated[int, Field(ge=1)] | None = None
 
 
+class ChangeFile(StrictModel):
+    """Between what a mean and a 95th percentile change, 95 % sure, as shares of home's.
+
+    `p95` is null for carbon, which differs by hour.
+    """
+
+    mean: Annotated[tuple[float, float], Field(strict=False)]
+    p95: Annotated[tuple[float, float], Field(strict=False)] | None
+
+
+class ChangesFile(EachMetric[ChangeFile]):
+    """The change of each metric."""
+
+
+class DayFile(StrictModel):
+    """One run, averaged over the day, beside the same runs with all nodes at home; `changes` of observed runs."""
+
+    metrics: MetricsFile
+    home_metrics: MetricsFile
+    changes: ChangesFile | None = None
+
+
 class PlacementFile(StrictModel):
     """The file. Each hour from 0 to 23 is in exactly one plan; `expires_at` null means never.
 
@@ -250,6 +289,7 @@ class PlacementFile(StrictModel):
     problem_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     solver: SolverFile | None = None
     static: StaticFile | None = None
+    day: DayFile | None = None
     sensitivity: SensitivityFile | FourCornersFile | None = None
     plans: Annotated[tuple[PlanFile, ...], Field(strict=False, min_length=1, max_length=24)]
 

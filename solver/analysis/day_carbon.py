@@ -11,6 +11,7 @@ import numpy as np
 from caribou.model.metric import Metric
 from caribou.model.placement import ALL_HOURS, Placement, Plan
 from caribou.model.schema.problem import Problem
+from caribou.model.verdict import ENOUGH_RUNS
 from caribou.solver.simulation.bootstrap import interval
 from caribou.solver.simulation.checks import place_positions
 from caribou.solver.simulation.corners import AT, INTENSITIES, TRANSMISSION, Energies, Intensity, assuming
@@ -18,10 +19,6 @@ from caribou.solver.simulation.ensemble import WORLDS, Day, Ensemble
 from caribou.solver.simulation.evaluator import Evaluator
 from caribou.solver.simulation.random_streams import Floats
 from caribou.solver.simulation.worst_corner import by_marginal
-
-ENOUGH_RUNS = 30
-"""To say that something saves. What happens in none of n runs may happen in 3 / n of them (95 % sure, the rule of
-three): a branch, an input or a cold start of every tenth run should have been seen."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ import numpy as np
 
 from caribou.model.placement import Placement
 from caribou.model.schema.problem import Problem
-from caribou.model.verdict import Verdict
-from caribou.solver.analysis.day_carbon import ENOUGH_RUNS, Days, Saving, all_home, days_of, saving_of
+from caribou.model.verdict import ENOUGH_RUNS, Verdict
+from caribou.solver.analysis.day_carbon import Days, Saving, all_home, days_of, saving_of
 from caribou.solver.simulation.checks import check_sampling
 from caribou.solver.simulation.corners import INTENSITIES, TRANSMISSION, Energies, Intensity, marginal_unknown
 from caribou.solver.simulation.precision import EPSILON, significant

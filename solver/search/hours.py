@@ -25,7 +25,7 @@ from functools import partial
 
 import numpy as np
 
-from caribou.model.metric import LimitKind, Metric
+from caribou.model.metric import Metric
 from caribou.solver.search.branch_and_bound import MAX_WORK, Bounding, BranchAndBound
 from caribou.solver.search.case_search import searched
 from caribou.solver.search.hourly import Hourly
@@ -118,7 +118,7 @@ def _bounding(incumbents: Incumbents, bounds: Sequence[LowerBounds], allowed: tu
     evaluator, first = incumbents.cache.evaluator, incumbents.criteria[0]
     held = [replace(one, allowed=allowed) for one in bounds]
     tables: dict[Metric, FloorTables] = {first.objective: FloorTables.of(held)}
-    soft = {bound.metric for one in incumbents.criteria for bound in one.bounds if bound.kind == LimitKind.SOFT}
+    soft = {bound.metric for one in incumbents.criteria for bound in one.soft}
     for metric in sorted(soft - {first.objective}):
         tables[metric] = FloorTables.of(
             [evaluator.lower_bounds(metric, one.hour, allowed) for one in incumbents.criteria]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from caribou.model.metric import LimitKind, Metric
+from caribou.model.metric import Metric
 from caribou.solver.search.hourly import Hourly
 from caribou.solver.search.objective import Criteria
 from caribou.solver.search.score_cache import ScoreCache
@@ -85,7 +85,7 @@ class Incumbents:
     @staticmethod
     def _broken(criteria: Criteria, floors: FloorsBy) -> Floats:
         count = np.zeros(len(next(iter(floors.values()))))
-        for bound in criteria.bounds:
-            if bound.kind == LimitKind.SOFT and bound.metric in floors:
+        for bound in criteria.soft:
+            if bound.metric in floors:
                 count += floors[bound.metric] > bound.limit * (1 + EPSILON)
         return count

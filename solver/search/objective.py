@@ -53,7 +53,8 @@ class Bound:
 class Criteria:
     """The criteria at one hour. `scale` is home's mean of each metric of `priority`.
 
-    `elsewhere` are limits at other hours, each with its hour, that count as well: of a plan for the whole day.
+    `elsewhere` are limits at other hours, each with its hour, that count as well: of a plan for the whole day. `within`
+    is a limit on the mean of a metric that was minimised before (`within`): one more soft limit, which can be met.
     """
 
     hour: int
@@ -62,6 +63,7 @@ class Criteria:
     scale: tuple[float, ...]
     home: Ints
     elsewhere: tuple[tuple[int, Bound], ...] = ()
+    within: Bound | None = None
 
     @classmethod
     def of(cls, evaluator: Evaluator, home: Scores, hour: int) -> Criteria:
@@ -92,6 +94,13 @@ class Criteria:
         """All limits with the hours at which they hold."""
         yield from ((self.hour, bound) for bound in self.bounds)
         yield from self.elsewhere
+        yield from () if self.within is None else ((self.hour, self.within),)
+
+    @property
+    def soft(self) -> tuple[Bound, ...]:
+        """The limits on means at its own hour."""
+        own = self.bounds if self.within is None else (*self.bounds, self.within)
+        return tuple(bound for bound in own if bound.kind == LimitKind.SOFT)
 
     def keys(self, scores: Scores, places: Ints) -> Floats:
         """The keys (n, K) of placements (n, N)."""

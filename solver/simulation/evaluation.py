@@ -149,41 +149,68 @@ class Evaluation:
         return both | {"changes": changes} if changes else both
 
 
-def evaluate(
-    problem: Problem,
-    placement: Placement | Regions | Mapping[int, Regions],
-    *,
-    seed: int = 0,
-    samples: int = 2000,
-) -> Evaluation:
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Placements on the same runs, each next to all-home; of observed runs, between what each later one differs.
+
+    `differences` are against the first placement, as shares of what that has: run by run, so that what two placements
+    share does not widen them.
+    """
+
+    evaluations: tuple[Evaluation, ...]
+    differences: tuple[Mapping[Metric, Change], ...]
+
+
+Placed = Placement | Regions | Mapping[int, Regions]
+"""A placement as it may be given: a `Placement`, node -> region, or hour -> node -> region."""
+
+
+def evaluate(problem: Problem, placement: Placed, *, seed: int = 0, samples: int = 2000) -> Evaluation:
     """The metrics of a placement (a `Placement`, node -> region, or hour -> node -> region) and of all-home.
 
     A run is as likely to start at one hour as at another. `samples` runs are drawn, the same for both. Raises
     InvalidPlacementError if a node or hour is missing or unknown, or a node is where the problem doesn't allow it.
     """
+    return compare(problem, [placement], seed=seed, samples=samples).evaluations[0]
+
+
+def compare(problem: Problem, placements: Sequence[Placed], *, seed: int = 0, samples: int = 2000) -> Comparison:
+    """Placements beside each other, as `evaluate` has each of them."""
     check_sampling(seed, samples)
     evaluator = Evaluator(problem, seed, samples)
-    regions = _by_hour(problem, placement)
-    placed = _day(evaluator, [place_positions(problem, one) for one in regions])
+    days = [_by_hour(problem, placement) for placement in placements]
+    placed = [_day(evaluator, [place_positions(problem, one) for one in regions]) for regions in days]
     home = _day(evaluator, [evaluator.home] * len(ALL_HOURS))
     if evaluator.weights is None:
-        return Evaluation(Metrics.of(placed, None, None), Metrics.of(home, None, None))
-    ensemble = Ensemble.among(problem, {region for one in regions for region in one.values()})
-    parts = [(one, [hour for hour in ALL_HOURS if regions[hour] == one]) for one in _distinct(regions)]
-    placed_day, home_day = ensemble.day(parts), ensemble.home(ALL_HOURS)
-    return Evaluation(
-        Metrics.of(placed, evaluator.weights, placed_day),
-        Metrics.of(home, evaluator.weights, home_day),
-        {metric: Change.of(metric, placed_day, home_day) for metric in Metric},
-        ensemble.runs,
+        at_home = Metrics.of(home, None, None)
+        return Comparison(tuple(Evaluation(Metrics.of(one, None, None), at_home) for one in placed), ())
+    ensemble = Ensemble.among(problem, {region for regions in days for one in regions for region in one.values()})
+    observed = [ensemble.day(_parts(regions)) for regions in days]
+    home_day = ensemble.home(ALL_HOURS)
+    at_home = Metrics.of(home, evaluator.weights, home_day)
+    return Comparison(
+        tuple(
+            Evaluation(Metrics.of(one, evaluator.weights, day), at_home, _changes(day, home_day), ensemble.runs)
+            for one, day in zip(placed, observed, strict=True)
+        ),
+        tuple(_changes(day, observed[0]) for day in observed[1:]),
     )
+
+
+def _changes(placed: Day, against: Day) -> dict[Metric, Change]:
+    return {metric: Change.of(metric, placed, against) for metric in Metric}
+
+
+def _parts(regions: Sequence[Regions]) -> list[tuple[Regions, list[int]]]:
+    """The plans of a day, each with its hours."""
+    return [(one, [hour for hour in ALL_HOURS if regions[hour] == one]) for one in _distinct(regions)]
 
 
 def _distinct(regions: Sequence[Regions]) -> list[Regions]:
     return [one for place, one in enumerate(regions) if one not in regions[:place]]
 
 
-def _by_hour(problem: Problem, placement: Placement | Regions | Mapping[int, Regions]) -> list[Regions]:
+def _by_hour(problem: Problem, placement: Placed) -> list[Regions]:
     if isinstance(placement, Placement):
         check_origin(problem, placement)
         return [placement.regions_at(hour) for hour in ALL_HOURS]

@@ -5,7 +5,9 @@ import re
 
 import pytest
 from click.testing import CliRunner
+from deployed_world import synthesised
 
+from caribou.cli import cdk_synthesiser
 from caribou.cli.deploy import deploy, list_, remove
 from caribou.cli.manage import manage_deployments
 from caribou.cli.migrate import run_deployment_migrator
@@ -79,8 +81,10 @@ def _payload_bucket(world, name):
 
 
 @pytest.mark.parametrize("command", [deploy, remove], ids=lambda c: c.name)
-def test_command_when_another_workflow_is_broken_then_nothing_is_said_of_it(project, world, command):  # noqa: ARG001
+def test_command_when_another_workflow_is_broken_then_nothing_is_said_of_it(project, world, command, monkeypatch):  # noqa: ARG001
     """It is not what is deployed or removed."""
+    stacks = ("Workflow-good", "Workflow-good-registration", "CaribouControlPlane")
+    monkeypatch.setattr(cdk_synthesiser, "run_cdk", synthesised(*stacks))
     _payload_bucket(world, "good")
     done = given(command, "good", "--dry-run")
     assert done.exit_code == 0

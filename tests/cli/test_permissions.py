@@ -16,10 +16,10 @@ from aws_cdk.assertions import Template
 from aws_cdk.aws_logs import LogGroup
 from builders import ROOT, graph_of, record_of
 from click.testing import CliRunner
-from deployed_world import ENTRY, HOME, LAST, WEST, World, look_bootstrapped, placed, written_workflow
+from deployed_world import ENTRY, HOME, LAST, WEST, World, look_bootstrapped, placed, synthesised, written_workflow
 from iam_calls import Asked, actions_of, allows, recorded
 
-from caribou.cli import cdk_deployer
+from caribou.cli import cdk_deployer, cdk_synthesiser
 from caribou.cli.main import cli
 from caribou.constructs.workflow_role import RoleProps, WorkflowRole
 from caribou.control.aws import Aws
@@ -107,6 +107,8 @@ def scene(local_cloud, tmp_path_factory):
         look_bootstrapped(aws)
         scene = Scene(aws, root)
         patch.setattr(cdk_deployer, "run_cdk", scene.cdk)
+        stacks = (f"Workflow-{NAME}", f"Workflow-{NAME}-{WEST}", f"Workflow-{NAME}-registration", "CaribouControlPlane")
+        patch.setattr(cdk_synthesiser, "run_cdk", synthesised(*stacks))
         for act in (_first_deploy, _runs, _collection, _move, _end):
             act(scene)
         yield scene
@@ -116,8 +118,12 @@ def _first_deploy(scene):
     """Deploy where an earlier deployment has left what is empty, then once more."""
     scene.world.lock_table()
     scene.leave_what_is_empty()
+    scene.give("plan", NAME, "--placement", scene.file(scene.next))
     scene.give("deploy", "--placement", scene.file(scene.next))
+    scene.world.placement_bucket()
     scene.give("deploy", "--placement", "deployed")
+    scene.give("history", NAME)
+    scene.give("plan", NAME, "--placement", scene.file(scene.next))
     scene.give("list")
 
 

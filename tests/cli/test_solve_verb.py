@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from observed_problem import observed_problem
 from caribou.cli.console import Terminal
 from caribou.cli.solve import evaluate, solve
 from caribou.model.errors import InvalidInputError, InvalidProblemError
+from caribou.model.placement import ALL_HOURS, Plan
 from caribou.model.schema.placement import read_placement
 from caribou.model.schema.problem_file import parse_problem, read_problem
 from caribou.report.hours import hours_text
@@ -47,6 +49,40 @@ def test_solve_when_run_then_writes_a_valid_placement_and_shows_it(problem_file,
     assert [path.name for path in tmp_path.iterdir()] == ["problem.json", "solved.json"]
 
 
+def test_solve_when_asked_for_the_fastest_within_a_share_then_the_file_and_the_output_say_so(problem_file, tmp_path):
+    """What was minimised, how near to the least carbon it is, and that the file can be read again."""
+    output = tmp_path / "solved.json"
+    asked = ("--problem", problem_file, "-o", output, "--samples", 60, "--within", "20 %", "--then", "runtime")
+    said = run(solve, *asked).output
+    placement = read_placement(output)
+    assert placement.origin["solver"]["within"] == {"share": 0.2, "then": "runtime"}
+    near = [plan.report["near"] for plan in placement.plans]
+    assert all(one["metric"] == "carbon" and one["value"] <= one["limit"] for one in near)
+    assert "the least run time within 20 % of the least carbon: +" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--within", "5"), "is no share in per cent. Write 5% for a twentieth"),
+        (("--within", "nan%"), "is no share in per cent"),
+        (("--within", "-1%"), "is no share in per cent"),
+        (("--within", "5%", "--then", "speed"), "'speed' is not one of"),
+    ],
+)
+def test_solve_when_the_share_is_none_then_says_how_it_is_written(problem_file, options, said):
+    """Five is not five per cent."""
+    result = run(solve, "--problem", problem_file, *options)
+    assert result.exit_code == 2
+    assert said in result.output
+
+
+def test_solve_when_nothing_is_to_be_near_then_then_is_a_mistake(problem_file):
+    """It would be overlooked."""
+    with pytest.raises(InvalidInputError, match=r"--then: says what is minimised within a share.*add --within 5%"):
+        run(solve, "--problem", problem_file, "--then", "cost")
+
+
 def test_solve_when_the_problem_is_wrong_then_raises_and_writes_nothing(tmp_path):
     """A broken problem is our own error; no output appears."""
     path = tmp_path / "problem.json"
@@ -65,6 +101,40 @@ def test_evaluate_when_asked_for_json_then_prints_both_sets_of_metrics(problem_f
     assert found["metrics"]["carbon_g"]["mean"] < found["home_metrics"]["carbon_g"]["mean"]
     assert set(found["metrics"]["runtime_s"]) == {"mean", "p95", "ci95"}
     assert "run time, s: p95" in run(evaluate, *arguments).output
+
+
+def test_evaluate_when_given_several_placements_then_each_is_compared_with_the_first_run_by_run(tmp_path):
+    """Each as if it were alone; their difference is surer than the figures are."""
+    problem = parse_problem(observed_problem(1, 40).problem)
+    files = {"problem": tmp_path / "problem.json", "home": tmp_path / "home.json", "moved": tmp_path / "moved.json"}
+    files["problem"].write_text(json.dumps(problem.model_dump(mode="json", by_alias=True)))
+    moved = solve_problem(problem)
+    home = replace(moved, plans=(Plan(ALL_HOURS, dict.fromkeys(problem.nodes, problem.home_region)),))
+    for name, placement in (("home", home), ("moved", moved)):
+        files[name].write_text(json.dumps(placement.to_json()))
+    both = ("--problem", files["problem"], "--placement", files["home"], "--placement", files["moved"])
+    found = json.loads(run(evaluate, *both, "--json").output)
+    alone = json.loads(run(evaluate, "--problem", files["problem"], "--placement", files["moved"], "--json").output)
+    assert found["placements"][1] == {"file": str(files["moved"]), **alone}
+    [difference] = found["differences"]
+    assert (difference["file"], difference["against"]) == (str(files["moved"]), str(files["home"]))
+    assert difference["changes"] == alone["changes"]  # the first is home here
+    placed, at_home = (alone[key]["carbon_g"] for key in ("metrics", "home_metrics"))
+    low, high = difference["changes"]["carbon_g"]["mean"]
+    apart = placed["ci95"][1] / at_home["ci95"][0] - placed["ci95"][0] / at_home["ci95"][1]
+    assert high - low < apart
+    said = run(evaluate, *both).output
+    assert "B beside A" in said
+    assert "A is " in said
+
+
+def test_evaluate_when_runs_are_drawn_then_placements_have_differences_without_intervals(problem_file, tmp_path):
+    """None are known."""
+    output = tmp_path / "solved.json"
+    run(solve, "--problem", problem_file, "-o", output, "--samples", 60)
+    both = ("--problem", problem_file, "--samples", 60, *(("--placement", output) * 2))
+    assert json.loads(run(evaluate, *both, "--json").output)["differences"] == []
+    assert "+0.0%" in run(evaluate, *both).output
 
 
 def test_plan_table_when_nothing_is_feasible_then_says_so_clearly(instances):

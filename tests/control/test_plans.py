@@ -24,7 +24,8 @@ from caribou.model.errors import OperationFailedError
 pytestmark = pytest.mark.local_cloud
 HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"
 READS = ("Get", "List", "Describe", "Query", "Scan", "Head", "BatchGet")
-LOCK = ["PutItem", "DeleteItem"]
+LOCK, NOTE = ["PutItem", "DeleteItem"], "PutObject"
+"""Taking and giving back the lock; the note of what was deployed."""
 
 
 class Recorded:
@@ -92,6 +93,7 @@ def bucket_at_home(world):
 def removed(world, placed, written_workflow, tmp_path):
     """A workflow that was removed: its tables and an empty bucket are left at home; the workflow as it is placed."""
     world.home(placed())
+    world.placement_bucket()
     world.lock_table()
     removal = plan_removal(world.aws, world.name, HOME, world.target, delete_data=False, now_s=time.time())
     remove(world.aws, removal, world.target, lambda _: None)
@@ -110,7 +112,7 @@ def test_deploy_when_it_is_planned_then_nothing_is_written_and_it_is_then_done_a
     assert executed == plan
     assert cdk.requests == [plan.request]
     assert plan.request.adopt
-    assert recorded.writes == [LOCK[0], "DeleteBucket", LOCK[1]]
+    assert recorded.writes == [LOCK[0], "DeleteBucket", NOTE, LOCK[1]]
     assert [notice.partition(":")[0] for notice in notices] == [deleted.text]
     assert deleted.name not in buckets(world)
 
@@ -175,7 +177,7 @@ def test_migration_when_it_is_planned_then_nothing_is_written_and_it_is_then_don
     report = Migrator(planner, Cdk(world, solved), Logs(), lambda _: None, lambda *_: None).migrate(known, deploy=True)
     assert report.retired == (WEST,)
     assert report.applied == plan.reason
-    assert recorded.writes == [LOCK[0], "UpdateItem", "PutObject", "UpdateItem", "DeleteStack", LOCK[1]]
+    assert recorded.writes == [LOCK[0], "UpdateItem", NOTE, "PutObject", "UpdateItem", "DeleteStack", LOCK[1]]
 
 
 def test_migration_when_a_run_came_to_a_region_meanwhile_then_it_is_not_retired_as_planned(world, placed):

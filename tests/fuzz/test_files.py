@@ -1,6 +1,8 @@
 """Every reader of a document ends in a value or in one clear error of ours, whatever is in it."""
 
+import base64
 import json
+import zlib
 from datetime import UTC, datetime
 
 import problem_instances
@@ -23,7 +25,7 @@ from caribou.model.names import PROJECT_ID_KEY, STAGE_KEY, STAGES_KEY
 from caribou.model.schema.manifest import read_manifest
 from caribou.model.schema.placement import read_placement
 from caribou.model.schema.problem_file import read_problem
-from caribou.model.template_contract import METADATA_KEY
+from caribou.model.template_contract import METADATA_KEY, metadata_of
 from caribou.solver import solve
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
@@ -119,6 +121,10 @@ def test_arrivals_when_their_file_is_hostile_then_they_are_times_or_one_error(li
 @example("[" * 100_000)
 @example('{"Metadata": []}')
 @example(json.dumps({"Metadata": {METADATA_KEY: {**PLACEMENT, "home_region": "\ud800"}}}))
+@example(json.dumps({"Metadata": metadata_of({**PLACEMENT, "home_region": "\ud800"})}))
+@example(json.dumps({"Metadata": {METADATA_KEY: "no base64"}}))
+@example(json.dumps({"Metadata": {METADATA_KEY: base64.b64encode(b"[" * 100_000).decode()}}))
+@example(json.dumps({"Metadata": {METADATA_KEY: base64.b64encode(zlib.compress(b"[" * 9_000_000)).decode()}}))
 def test_template_when_a_stack_has_a_hostile_one_then_it_is_ours_with_a_placement_or_not(text):
     """A stack may be anybody's; the runtime reads a placement in the same way."""
     template = template_in(text)

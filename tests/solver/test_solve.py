@@ -31,8 +31,19 @@ def windy(instances):
 
 def test_solver_when_imported_then_offers_these_names():
     """The room's public names."""
-    classes = ["ENOUGH_RUNS", "Bounds", "Estimate", "Evaluation", "Judgement", "Metrics", "Saving"]
-    functions = ["evaluate", "judge", "regions_left_out", "saving_over", "solve", "stamped"]
+    classes = [
+        "ENOUGH_RUNS",
+        "Bounds",
+        "Change",
+        "Comparison",
+        "Estimate",
+        "Evaluation",
+        "Judgement",
+        "Metrics",
+        "Saving",
+    ]
+    classes += ["Within"]
+    functions = ["compare", "evaluate", "judge", "regions_left_out", "saving_over", "solve", "stamped"]
     assert caribou.solver.__all__ == [*classes, *functions]
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from caribou.model.template_contract import METADATA_KEY, placement_data
+
 GOLDEN = Path(__file__).with_name("golden")
 STACKS = {
     "control_plane": "CaribouControlPlane",
@@ -22,8 +24,9 @@ ALARMED = {"control_plane_alarms": "CaribouControlPlane", "home_alarms": "Workfl
 
 
 def readable(template):
-    """The template without the placement's 24 plans, which another test compares."""
-    template.get("Metadata", {}).get("CaribouPlacement", {}).pop("plans", None)
+    """The template with its placement unpacked, without the 24 plans, which another test compares."""
+    if placement := placement_data(template):
+        template["Metadata"] = {METADATA_KEY: {key: placement[key] for key in placement if key != "plans"}}
     return template
 
 

@@ -38,6 +38,7 @@ def test_placement_when_finished_then_it_has_times_digest_sensitivity_footprint_
     assert (solver["seed"], solver["samples"], solver["max_regions"]) == (3, 60, 1)
     assert solver["cpu_seconds"] == 3.0
     assert solver["accounted_in"] == "us-west-2"
+    assert found.origin["day"]["metrics"]["carbon_g"]["mean"] < found.origin["day"]["home_metrics"]["carbon_g"]["mean"]
     assert found.origin["sensitivity"]["marginal_unknown"] == ["us-east-1", "us-west-2"]
     assert all("out_of_sample" in plan.report for plan in found.plans)
 

@@ -11,10 +11,19 @@ from caribou.collectors.records import Cursor, InMemoryRecordTable
 from caribou.control.inventory import inventory
 from caribou.control.runs.run_table import RunUse, open_runs
 from caribou.control.runs.unrecorded import RecordCheck, Unrecorded
-from caribou.control.stacks.deployed import DeployedStack, Found, deployed_workflow, find_stacks, home_stack, stack_of
+from caribou.control.stacks.deployed import (
+    DeployedStack,
+    Found,
+    deployed_workflow,
+    find_stacks,
+    home_stack,
+    placement_in,
+    stack_of,
+)
 from caribou.control.workflows import KnownWorkflow
 from caribou.model.errors import OperationFailedError
 from caribou.model.run.envelope import Run
+from caribou.model.template_contract import metadata_of
 from caribou.runtime.clients import Clients
 from caribou.runtime.run_items import DynamoRunStore, use_in
 
@@ -47,6 +56,13 @@ def test_placement_when_it_is_deployed_then_it_comes_out_of_the_template(world, 
     deployed = deployed_workflow(world.aws, home_stack(world.aws, world.name, "dev", HOME))
     assert deployed.placement == placement
     assert deployed.placement_digest == placement.digest
+
+
+def test_placement_when_the_template_is_of_before_it_was_packed_then_it_is_read(placed):
+    """What an earlier version deployed is read, kept and moved as ever."""
+    placement = placed(WEST, solved_at="2026-01-01T00:00:00Z")
+    assert placement_in({"Metadata": {"CaribouPlacement": placement.to_json()}}, "a stack") == placement
+    assert placement_in({"Metadata": metadata_of(placement.to_json())}, "a stack") == placement
 
 
 @pytest.mark.local_cloud

@@ -3,9 +3,10 @@
 import pytest
 
 from caribou.control.stacks.ownership import Owner, is_our_template, owner_of
-from caribou.model.template_contract import StackRole
+from caribou.model.template_contract import StackRole, metadata_of
 
 WEST = "us-west-2"
+PLACEMENT = {"workflow": "city_tour"}
 
 
 def stack(name, tags=(), mark=None):
@@ -92,9 +93,10 @@ def test_template_when_it_says_what_it_is_then_that_counts():
     assert not is_our_template(marked, "other", "home")
 
 
-def test_template_when_it_is_another_workflows_or_anybodys_then_it_is_not_ours():
-    """What the tools read in it must be there."""
-    home = {"Metadata": {"CaribouPlacement": {"workflow": "city_tour"}}}
+@pytest.mark.parametrize("metadata", [{"CaribouPlacement": {"workflow": "city_tour"}}, metadata_of(PLACEMENT)])
+def test_template_when_it_is_another_workflows_or_anybodys_then_it_is_not_ours(metadata):
+    """What the tools read in it must be there, as templates of before had it or packed."""
+    home = {"Metadata": metadata}
     region = {"Outputs": {"HomeRegion": {"Value": "us-east-1"}}}
     parameter = {"Type": "AWS::SSM::Parameter", "Properties": {"Name": "/caribou/dev/workflows/city_tour"}}
     ours = {"home": home, "region": region, "registration": {"Resources": {"R": parameter}}}
