@@ -18,7 +18,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 
-from caribou.model.template_contract import METADATA_KEY, StackRole, Tag, placement_data
+from caribou.model.template_contract import StackRole, Tag, placement_data
 from caribou.stacks import WorkflowStacks, add_workflows
 
 ACCOUNT, HOME, WEST = "111122223333", "us-east-1", "us-west-2"
@@ -90,7 +90,7 @@ def test_stacks_when_they_are_in_a_stage_then_the_tools_find_them_by_their_names
     assert {tag[Tag.ROLE] for tag in tags.values()} == set(StackRole)
     assert {tag["team"] for tag in tags.values()} == {"tours"}
     home = theirs.templates["Workflow-city-tour"]
-    assert placement_data(home["Metadata"][METADATA_KEY])["workflow"] == WORKFLOW
+    assert placement_data(home)["workflow"] == WORKFLOW
     assert home["Outputs"]["PlacementRegions"]["Value"] == f"{HOME},{WEST}"
     assert theirs.stacks["Workflow-city-tour"]["displayName"] == "Prod/Workflow-city_tour"
     assert theirs.stacks["Workflow-city-tour-us-west-2"]["environment"] == f"aws://{ACCOUNT}/{WEST}"
