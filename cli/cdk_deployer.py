@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from caribou.cli.cdk_progress import changed_nothing, shown_progress
 from caribou.cli.cdk_run import log_of, run_cdk
 from caribou.cli.cdk_stages import paths_in_stages
 from caribou.cli.project import asked_stage, stage
@@ -29,21 +30,27 @@ class CdkDeployer:
         self.notify(f"cdk {' '.join(arguments)}\n  its output: {log}")
         with tempfile.TemporaryDirectory(prefix="caribou-cdk-") as assembly:  # cdk.out may be in use by another cdk
             self._run([*arguments, "--output", assembly], request, Path(assembly), log)
+        if changed_nothing(log):
+            self.notify("nothing to change: every stack is as it should be")
 
     def _run(self, arguments: list[str], request: DeployRequest, assembly: Path, log: Path) -> None:
         """Run the CLI; and again, by paths, for stacks that the app has in a Stage, where their ids select nothing."""
         failure: OperationFailedError | None = None
         try:
-            run_cdk(arguments, root=self.root, log=log)
+            self._cdk(arguments, log)
         except OperationFailedError as error:
             failure = error
         names = {construct_id: stack_name(construct_id, stage(self.root)) for construct_id in stacks_of(request)}
         paths = paths_in_stages(assembly, names)
         if paths:
             self.notify(f"cdk deploy {' '.join(paths.values())}: the app has them in a Stage")
-            run_cdk([paths.get(word, word) for word in arguments], root=self.root, log=log)
+            self._cdk([paths.get(word, word) for word in arguments], log)
         elif failure is not None:
             raise failure
+
+    def _cdk(self, arguments: list[str], log: Path) -> None:
+        with shown_progress(log, "Synthesising"):
+            run_cdk(arguments, root=self.root, log=log)
 
 
 def stacks_of(request: DeployRequest) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from caribou.cli.choices import Named
 from caribou.cli.collection import collect_facts, say_notes, show_logs, show_unrecorded_of, stored_data
 from caribou.cli.output import notify, say, write_whole
 from caribou.cli.output_file import OutputFile
@@ -33,7 +34,7 @@ _file = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command("data_collect")
-@click.argument("what", type=click.Choice([*KINDS, "workflow", "all"]))
+@click.argument("what", metavar="KIND", type=Named([*KINDS, "workflow", "all"]))
 def data_collect(what: str) -> None:
     """Collect facts of regions, or run records of all workflows, into the control plane's tables, now."""
     root = project_root()

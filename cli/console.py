@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,11 @@ from rich.segment import Segment
 from rich.status import Status
 from rich.text import Text
 
+from caribou.cli.output import say
 from caribou.model.printable import printable
+
+WIDEST = 140
+"""Columns of a paragraph, at most."""
 
 
 class Terminal(Console):
@@ -42,6 +47,13 @@ class Terminal(Console):
 def console(*, stderr: bool = False, soft_wrap: bool = False) -> Terminal:
     """A console as wide as the window, or 80 columns where there is none."""
     return Terminal(stderr=stderr, soft_wrap=soft_wrap)
+
+
+def say_wrapped(text: str, most: int = WIDEST) -> None:
+    """Print a paragraph on standard output, broken between words at the width of the window; it keeps its indent."""
+    indent = " " * (len(text) - len(text.lstrip()))
+    width = min(console().width, most)
+    say(textwrap.fill(printable(text), width, subsequent_indent=f"{indent}  ", break_on_hyphens=False))
 
 
 def print_view(view: Group, terminal: Terminal) -> None:

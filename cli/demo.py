@@ -17,11 +17,12 @@ from types import FrameType
 import click
 
 from caribou.cli.cdk_deployer import stage_arguments
+from caribou.cli.cdk_progress import shown_progress
 from caribou.cli.cdk_run import run_cdk
 from caribou.cli.console import console
 from caribou.cli.main import cli
 from caribou.cli.new_files import example_folder, examples
-from caribou.cli.project import control_region, nearest_project, project_root, stage, workflow_folder
+from caribou.cli.project import control_region, project_root, stage, workflow_folder
 from caribou.cli.samples import SAMPLES, Samples
 from caribou.cli.session import ControlPlane, target_of
 from caribou.collectors.facts import read_facts
@@ -32,6 +33,7 @@ from caribou.control.runs.runs import RunItem, Runs
 from caribou.local.cloud import LocalCloud
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.placement import Placement
+from caribou.model.project.folders import nearest_project
 from caribou.model.project.workflow import Workflow, read_workflow
 from caribou.model.run.record import RunRecord
 from caribou.model.schema.placement import read_placement
@@ -145,7 +147,7 @@ class Demo:
         found = finished_placement(problem, SolveOptions(), valid_days=_LIGHT_VALID_DAYS, clocks=Clocks())
         works = (Work.of(LIGHT_SAMPLE, light), Work.of(SAMPLE, records))
         for line in other_input_lines(works, found, sensitivity(problem, moving).to_json()):
-            _console.print(line, soft_wrap=True)
+            _console.print(line)
 
     def _problem_of(self, records: Sequence[RunRecord]) -> Problem:
         """The problem of some runs alone."""
@@ -158,7 +160,7 @@ class Demo:
     def _deploy(self, arguments: str) -> None:
         _say(f"cdk deploy {arguments}")
         log = self.cloud.state / "logs" / "cdk.log"
-        with _console.status("Deploying"):
+        with shown_progress(log, "Synthesising"):
             run_cdk(
                 ["deploy", *arguments.split(), *stage_arguments(), "--require-approval", "never", "--concurrency", "4"],
                 root=self.root,

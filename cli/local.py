@@ -12,6 +12,7 @@ from statistics import median
 
 import click
 
+from caribou.cli.choices import Region
 from caribou.cli.console import console
 from caribou.cli.output import say
 from caribou.cli.project_regions import qualifier_of_project, regions_of_project
@@ -49,7 +50,9 @@ def local() -> None:
 
 @local.command()
 @_state
-@click.option("--region", "regions", multiple=True, help="Bootstrap this region too, beside the project's.")
+@click.option(
+    "--region", "regions", type=Region(), multiple=True, help="Bootstrap this region too, beside the project's."
+)
 @click.option("--account", default=DEFAULT_ACCOUNT, show_default=True, help="The AWS account to be, 12 digits.")
 @click.option("--distances", is_flag=True, help="Let functions' calls take as long as between AWS's regions.")
 def up(state: Path, regions: Sequence[str], account: str, *, distances: bool) -> None:
@@ -118,7 +121,7 @@ def status(context: click.Context, state: Path) -> None:
 
 @local.command()
 @_state
-@click.option("--region", default=DEFAULT_REGIONS[0], show_default=True, help="The region to be in.")
+@click.option("--region", type=Region(), default=DEFAULT_REGIONS[0], show_default=True, help="The region to be in.")
 def env(state: Path, region: str) -> None:
     """Print the variables that point the AWS CLI, boto3 and cdk at the local cloud, for `eval "$(...)"`."""
     cloud = LocalCloud.attach(state)

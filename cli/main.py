@@ -1,13 +1,14 @@
 """The `caribou` command: its verbs, and how a user's mistakes are reported.
 
-Only click is imported here, and what prints lines. A verb's module, with all that it needs, is imported when that verb
-is asked for.
+Only click is imported here, what prints lines, and words of the command line. A verb's module, with all that it needs,
+is imported when that verb is asked for.
 """
 
 from __future__ import annotations
 
 import gc
 import io
+import os
 import sys
 from collections.abc import Sequence
 from copy import copy
@@ -16,8 +17,16 @@ from typing import NamedTuple
 
 import click
 
+from caribou.cli.groups import EXAMPLES, GROUPS, MEANT
 from caribou.cli.output import notify
 from caribou.model.errors import CaribouError, OperationFailedError
+from caribou.model.schema.nearest import nearest
+
+COMPLETE = "_CARIBOU_COMPLETE"
+"""By this variable a shell asks what may come next: see `caribou.cli.completing`."""
+
+_NAMES_WIDTH = 24
+"""Columns of the names of verbs in the help, at most."""
 
 _GARBAGE_OBJECTS = 100_000
 """New objects after which Python looks for garbage: by its own 700, a sixth of a verb's start is spent on modules."""
@@ -108,6 +117,7 @@ VERBS = {
         "Apply the solved placement that waits, then retire the regions that nothing uses any more.",
     ),
     "local": Verb("local", "local", "Start and stop the local cloud: AWS on this machine, for trying and testing."),
+    "completion": Verb("completion", "completion", "Print what makes a shell complete verbs, options and names."),
     "demo": Verb(
         "demo",
         "demo",
@@ -157,17 +167,42 @@ class _Verbs(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
-        verb = VERBS.get(cmd_name.replace("-", "_"))
+        verb_name = cmd_name.replace("-", "_")
+        verb = VERBS.get(verb_name)
         if verb is None:
             return None
         command: click.Command = getattr(import_module(f"caribou.cli.{verb.module}"), verb.command)
-        return _staged(command)
+        return with_example(_staged(command), verb_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The verb that is meant. Fails as click does, with the verbs that a mistyped one may be."""
+        name = args[0]
+        if name[:1].isalnum() and self.get_command(ctx, name) is None:
+            ctx.fail(f"No such command {name!r}.{_suggestion(name)}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what each verb does without importing it."""
         del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, verb.summary) for name, verb in VERBS.items()])
+        for heading, names in GROUPS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name, VERBS[name].summary) for name in names], col_max=_NAMES_WIDTH)
+
+
+def with_example(command: click.Command, words: str) -> click.Command:
+    """The command, and each one in a group, with its example at the end of its help."""
+    command.epilog = f"\b\nExample:\n  {EXAMPLES[words]}"
+    for name, inner in command.commands.items() if isinstance(command, click.Group) else ():
+        with_example(inner, f"{words} {name}")
+    return command
+
+
+def _suggestion(name: str) -> str:
+    meant = MEANT.get(name)
+    known = nearest(name.replace("-", "_"), VERBS) if meant is None else [meant]
+    return f" Did you mean {' or '.join(map(repr, known))}?" if known else ""
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
@@ -188,6 +223,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if arguments is None and COMPLETE in os.environ:
+        from caribou.cli.completing import answer  # noqa: PLC0415 - it is for shells alone
+
+        sys.exit(answer(os.environ[COMPLETE]))
     try:
         cli(arguments, prog_name="caribou")
     except CaribouError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from caribou.cli.console import console
+from caribou.cli.console import console, say_wrapped
 from caribou.cli.output import notify, say
 from caribou.cli.session import ControlPlane, session
 from caribou.control.plan.review import Review, Reviewer
@@ -36,7 +36,7 @@ def _show_review(review: Review) -> None:
     if review.problem is not None and review.placement is not None:
         console().print(plan_table(review.problem, review.placement))
         for note in solve_notes(review.placement):
-            say(note)
+            say_wrapped(note)
     say(f"{review.workflow}: {review.reason}")
     if review.put and review.placement is not None:
         doubt = doubt_of(review.placement)

@@ -21,10 +21,10 @@ from caribou.cli.new_files import (
     write,
 )
 from caribou.cli.output import say
-from caribou.cli.project import nearest_project
 from caribou.cli.scaffold import SCAFFOLD, advice_on_app, advice_on_kept, scaffold_files
 from caribou.model.errors import InvalidInputError
 from caribou.model.names import PROJECT_ID_KEY, refuse_reserved_name
+from caribou.model.project.folders import nearest_project
 
 MAX_NAME = 26
 """Characters of a workflow's name: at the default stage, 25 of Lambda's 64 are left for a function's name."""

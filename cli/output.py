@@ -22,26 +22,26 @@ def notify(message: str) -> None:
     click.echo(printable(message), err=True)
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all, so that a reader never sees half of it. Raises OperationFailedError.
 
     What a link leads to is written, not the link; what is no file, such as a pipe, is written to as it is.
     """
-    target = Path(os.path.realpath(path))
+    target, written = Path(os.path.realpath(path)), content if isinstance(content, bytes) else content.encode()
     try:
         if target.exists() and not target.is_file():
-            target.write_text(text, encoding="utf-8")
+            target.write_bytes(written)
         else:
-            _replace(target, text)
+            _replace(target, written)
     except OSError as error:
         raise OperationFailedError(
             f"{path} can't be written: {error.strerror}. Check the folder and its rights"
         ) from error
 
 
-def _replace(path: Path, text: str) -> None:
-    with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=".caribou-", delete=False) as file:
-        file.write(text)
+def _replace(path: Path, content: bytes) -> None:
+    with NamedTemporaryFile("wb", dir=path.parent, prefix=".caribou-", delete=False) as file:
+        file.write(content)
     draft = Path(file.name)
     try:
         draft.chmod(0o644)

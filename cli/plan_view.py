@@ -53,7 +53,8 @@ def plan_json(verb: str, steps: Sequence[Step]) -> str:
 
 def plan_table(steps: Sequence[Step]) -> Table:
     """A row a step, in the order in which they are done; 80 columns are enough."""
-    table = Table(title=f"The plan: {len(steps)} steps", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    title = "The plan: one step" if len(steps) == 1 else f"The plan: {len(steps)} steps"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("action", no_wrap=True)
     table.add_column("what", overflow="fold", ratio=3)
     table.add_column("region", width=_REGION_WIDTH, no_wrap=True)

@@ -12,7 +12,7 @@ import click
 
 from caribou.cli.main import STAGE
 from caribou.model.errors import InvalidInputError
-from caribou.model.project.folders import workflow_folders
+from caribou.model.project.folders import nearest_project, workflow_folders
 from caribou.model.project.settings import AskedStage, ProjectSettings, settings_of
 from caribou.model.template_contract import STAGE_VARIABLE
 
@@ -33,11 +33,6 @@ def project_root() -> Path:
         where=str(here),
         fix="change to the project folder, or begin one with `caribou new_workflow`",
     )
-
-
-def nearest_project(start: Path) -> Path | None:
-    """The folder of cdk.json, found from `start` upward; None if there is none."""
-    return next((folder for folder in (start, *start.parents) if (folder / "cdk.json").is_file()), None)
 
 
 def workflow_folder(name: str, root: Path | None = None) -> Path:

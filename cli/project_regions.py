@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from caribou.cli.output import notify
-from caribou.cli.project import context_text, control_region, nearest_project, stage
+from caribou.cli.project import context_text, control_region, stage
 from caribou.control.target import DEFAULT_QUALIFIER, QUALIFIER_KEY
 from caribou.model.errors import CaribouError
+from caribou.model.project.folders import nearest_project
 from caribou.model.project.workflow import read_workflow, workflow_folders
 
 

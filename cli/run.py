@@ -12,6 +12,7 @@ from caribou.cli.numbers import Finite
 from caribou.cli.output import notify, say
 from caribou.cli.run_end import end, goes_on
 from caribou.cli.samples import Samples, argument_text, json_value
+from caribou.cli.seen_runs import saw_runs
 from caribou.cli.session import session
 
 
@@ -42,6 +43,7 @@ def run(workflow: str, argument: str, name: str | None, *, wait: bool, limit_s: 
         with goes_on(run_id):
             if known is None:
                 runs.start(payload, run_id)
+            saw_runs(here.root, [run_id])
             if wait:
                 end(runs, run_id, limit_s=limit_s, as_json=as_json)
                 if not as_json:

@@ -10,11 +10,13 @@ from typing import Any
 
 import click
 
+from caribou.cli.choices import Named
 from caribou.cli.console import console
 from caribou.cli.numbers import Finite
 from caribou.cli.output import notify, say
 from caribou.cli.run_end import SETTLE_S, end, show_trace
 from caribou.cli.run_lookup import found_run
+from caribou.cli.seen_runs import saw_runs
 from caribou.cli.session import session
 from caribou.cli.trace_view import runs_table
 from caribou.control.runs.cancel import cancel as cancel_run
@@ -32,7 +34,9 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.command("runs")
 @click.argument("workflow")
-@click.option("--state", type=click.Choice(list(RunState), case_sensitive=False), help="Only runs in this state.")
+@click.option(
+    "--state", type=Named([str(state) for state in RunState], case_sensitive=False), help="Only runs in this state."
+)
 @click.option("--since", help="Only runs begun within this time: 90s, 30m, 1h, 7d.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many at most.")
 @_json
@@ -43,6 +47,7 @@ def runs_(workflow: str, state: str | None, since: str | None, limit: int, *, as
     with session() as here:
         runs = here.runs_of(here.workflow(workflow))
         listing = runs.recent(wanted)
+        saw_runs(here.root, [item.run.run_id for item in listing.items])
     if not listing.is_complete:
         notify("warning: the table has too many runs to look at all; these are the newest of some")
     if listing.broken:

@@ -41,6 +41,7 @@ from caribou.control.workflows import KnownWorkflow, known_workflows, read_each
 from caribou.model.errors import CaribouError, InvalidInputError
 from caribou.model.project.workflow import Workflow, read_workflow, workflow_folders
 from caribou.model.registration import ControlNames, Registration
+from caribou.model.schema.nearest import near
 from caribou.model.template_contract import Output
 
 
@@ -134,7 +135,7 @@ class Session:
             raise InvalidInputError(
                 "there is no such workflow, here or registered",
                 where=name,
-                fix=f"use one of {', '.join(sorted(names)) or 'none yet'}",
+                fix=near(name, sorted(names)),
             )
         if found.broken is not None:
             raise found.broken

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 
 import click
 
-from caribou.cli.console import console
+from caribou.cli.console import console, say_wrapped
 from caribou.cli.numbers import Finite, PerCent
 from caribou.cli.output import notify, say, write_whole
 from caribou.cli.output_file import OutputFile
+from caribou.cli.picture_file import PictureFile, write_picture
 from caribou.control.plan.finish import Clocks, SolveOptions, finished_placement, placement_text
 from caribou.model.errors import InvalidInputError
 from caribou.model.metric import Metric
@@ -101,7 +101,7 @@ class _Trade:
 @click.option("--robust", is_flag=True, help="Take the plan that is best in the worst corner of what is assumed.")
 @click.option("--explain", is_flag=True, help="Say in words why each node is where it is.")
 @click.option("--pareto", type=OutputFile(), help="Write the frontier of carbon, cost and tail latency too, as JSON.")
-@click.option("--picture", type=OutputFile(), help="Draw the frontier, as SVG.")
+@click.option("--picture", type=PictureFile(), help="Draw the frontier, as SVG or PNG by the file's ending.")
 @click.option(
     "--points",
     type=click.IntRange(min=2, max=20),
@@ -143,7 +143,7 @@ def solve(  # noqa: PLR0917 - one a flag
     write_whole(output, placement_text(placement))
     console().print(plan_table(problem, placement))
     for note in solve_notes(placement):
-        say(note)
+        say_wrapped(note)
     if doubt := doubt_of(placement):
         notify(f"warning: {doubt}")
     if explain:
@@ -208,8 +208,7 @@ def _explain(problem: Problem, placement: Placement, seed: int, samples: int) ->
     reasons = explain_placement(problem, placement, seed=seed, samples=samples)
     say()
     for line in explanation(reasons, problem.home_region, problem.objective.priority[0]):
-        indent = " " * (len(line) - len(line.lstrip()))
-        say(textwrap.fill(line, _WIDTH, subsequent_indent=indent + "  "))
+        say_wrapped(line, _WIDTH)
     say()
 
 
@@ -223,5 +222,5 @@ def _trade_offs(problem: Problem, options: SolveOptions, wanted: _Trade) -> None
         write_whole(wanted.json_file, json.dumps({**found.to_json(), **sampling}, indent=1) + "\n")
         say(f"{wanted.json_file} written")
     if wanted.picture is not None:
-        write_whole(wanted.picture, frontier_picture(found))
+        write_picture(wanted.picture, frontier_picture(found))
         say(f"{wanted.picture} written")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from math import inf
 from typing import NamedTuple
 
 
@@ -30,10 +29,14 @@ class Metric(StrEnum):
         """What it is called in a sentence."""
         return _FACTS[self].words
 
-    @property
-    def heading(self) -> str:
-        """What it is called in a table, with the unit."""
-        return _FACTS[self].heading
+    def heading(self, scale: Scale) -> str:
+        """What it is called in a table whose values are shown on that scale."""
+        return _FACTS[self].heading.format(scale.unit)
+
+    def scale(self, *values: float) -> Scale:
+        """The scale that suits the largest of some values, all of which are then shown on it."""
+        size = max(map(abs, values), default=0.0)
+        return next(scale for scale in _FACTS[self].scales if size >= scale.least)
 
     @property
     def by_hour(self) -> bool:
@@ -60,25 +63,24 @@ class Metric(StrEnum):
         """Whether a limit on its tail bounds the runs that a placement moves; else all runs, as users see them."""
         return _FACTS[self].tail_is_of_moved
 
-    def shown(self, value: float, digits: int = 3) -> str:
-        """A value of it to so many digits, in the unit that suits its size."""
-        facts = _FACTS[self]
-        if value >= facts.small_below:
-            return f"{_number(value, digits)} {facts.unit}"
-        return f"{_number(value * facts.small_per_unit, digits)} {facts.small_unit}"
+
+class Scale(NamedTuple):
+    """How people are shown values from a size on: in a unit, so many of which are one of the metric's own."""
+
+    unit: str
+    per_unit: float = 1.0
+    least: float = 0.0
 
 
 class _Facts(NamedTuple):
-    """What is known of a metric; values below `small_below` are shown in the small unit."""
+    """What is known of a metric; of its scales the first one counts for which a value is large enough."""
 
     unit: str
     words: str
     heading: str
     meaning: str
     difference: str
-    small_unit: str
-    small_per_unit: float
-    small_below: float = 0.1
+    scales: tuple[Scale, ...]
     by_hour: bool = False
     by_tail: bool = False
     tail_is_of_moved: bool = False
@@ -88,41 +90,32 @@ _FACTS: Mapping[Metric, _Facts] = {
     Metric.CARBON: _Facts(
         unit="g",
         words="carbon",
-        heading="operational carbon, g CO2eq",
+        heading="operational carbon, {} CO2eq",
         meaning="g CO2eq (operational) of a run.",
         difference="carbon",
-        small_unit="mg",
-        small_per_unit=1e3,
+        scales=(Scale("g", least=0.1), Scale("mg", 1e3)),
         by_hour=True,
         tail_is_of_moved=True,
     ),
     Metric.COST: _Facts(
         unit="USD",
         words="cost",
-        heading="cost, USD",
+        heading="cost, {}",
         meaning="USD of a run.",
         difference="",
-        small_unit="USD a million runs",
-        small_per_unit=1e6,
-        small_below=inf,
+        scales=(Scale("USD per million runs", 1e6),),
         tail_is_of_moved=True,
     ),
     Metric.RUNTIME: _Facts(
         unit="s",
         words="run time",
-        heading="run time, s",
+        heading="run time, {}",
         meaning="Seconds from the start of a run to the end of its last node.",
         difference="tail run time",
-        small_unit="ms",
-        small_per_unit=1e3,
+        scales=(Scale("s"),),
         by_tail=True,
     ),
 }
-
-
-def _number(value: float, digits: int) -> str:
-    """So many digits, without an exponent: 28.21, 1,094."""
-    return f"{float(f'{value:.{digits}g}'):,.10g}"
 
 
 class LimitKind(StrEnum):

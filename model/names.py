@@ -10,7 +10,6 @@ import re
 from dataclasses import dataclass
 
 from caribou.model.errors import InvalidInputError
-from caribou.model.regions import KNOWN_REGIONS, why_unknown
 
 STAGE_KEY, CONTROL_REGION_KEY = "caribou:stage", "caribou:control_region"
 STAGES_KEY, PROJECT_ID_KEY = "caribou:stages", "caribou:project"
@@ -133,16 +132,4 @@ def checked_stage(stage: str, where: str) -> str:
         where=where,
         found=stage,
         fix="use at most 16 small letters and digits, beginning with a letter",
-    )
-
-
-def checked_control_region(region: str, where: str) -> str:
-    """The region, if it is one that we know."""
-    if region in KNOWN_REGIONS:
-        return region
-    raise InvalidInputError(
-        why_unknown(region) or "is not a region that Caribou knows",
-        where=where,
-        found=region,
-        fix=f"use one of {', '.join(KNOWN_REGIONS)}",
     )

@@ -21,7 +21,7 @@ def comparison_table(names: Sequence[str], comparison: Comparison) -> Table:
     beside = [f"{label} beside {labels[0]}" for label in labels[1:]]
     legend = ", ".join(f"{label} is {name}" for label, name in zip(labels, names, strict=True))
     caption = "\n".join(filter(None, (legend, interval_caption(first))))
-    table = Table("one run", "all at home", *labels, *beside, caption=caption)
+    table = Table("one run, predicted", "all at home", *labels, *beside, caption=caption)
     for metric in Metric:
         table.add_row(*_row(comparison, metric, "mean"))
         table.add_row(*_row(comparison, metric, "p95"))
@@ -46,14 +46,16 @@ def _label(place: int) -> str:
 
 def _row(comparison: Comparison, metric: Metric, what: str) -> Iterator[str]:
     evaluations = comparison.evaluations
-    yield f"{metric.heading}: {what}"
-    for metrics in (evaluations[0].home, *(one.placed for one in evaluations)):
-        yield figure(_value(metrics, metric, what), _bounds(metrics, metric, what) if comparison.differences else None)
+    shown = (evaluations[0].home, *(one.placed for one in evaluations))
+    scale = metric.scale(*(metrics[metric].p95 for metrics in shown))
+    yield f"{metric.heading(scale)}: {what}"
+    for metrics in shown:
+        bounds = _bounds(metrics, metric, what) if comparison.differences else None
+        yield figure(_value(metrics, metric, what), bounds, scale)
     first = _value(evaluations[0].placed, metric, what)
     for place, one in enumerate(evaluations[1:]):
         change = comparison.differences[place][metric] if comparison.differences else None
-        bounds = None if change is None else getattr(change, what)
-        yield change_of(first, _value(one.placed, metric, what), bounds)
+        yield change_of(first, _value(one.placed, metric, what), None if change is None else getattr(change, what))
 
 
 def _value(metrics: Metrics, metric: Metric, what: str) -> float:

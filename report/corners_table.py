@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from caribou.model.verdict import ENOUGH_RUNS
+from caribou.report.units import per_cent, span
 
 Corner = Mapping[str, Any]
 _INTENSITIES = ("average", "marginal")
@@ -25,6 +26,7 @@ def corners_table(sensitivity: Mapping[str, Any]) -> Table:
     table = Table(*CORNERS_HEADER, title=CORNERS_TITLE, caption=caption)
     for row in corners_rows(sensitivity):
         table.add_row(*row)
+    table.title_justify = "left"
     return table
 
 
@@ -50,11 +52,11 @@ def _energies(corner: Corner) -> tuple[float, float]:
 def _cell(corners: Sequence[Corner], energies: tuple[float, float], intensity: str) -> str:
     for corner in corners:
         if (_energies(corner), corner["intensity"]) == (energies, intensity):
-            interval = "" if corner["ci95"] is None else " ({1} to {0})".format(*map(_change, corner["ci95"]))
-            return f"{_change(corner['saving'])}%{interval}"
+            interval = "" if corner["ci95"] is None else f" ({span(corner['ci95'][1], corner['ci95'][0], _change)})"
+            return f"{_change(corner['saving'])}{interval}"
     return "not known"
 
 
 def _change(saving: float) -> str:
-    """A saving as a change of home's carbon, per cent."""
-    return f"{0.0 - 100 * saving:+.1f}"
+    """A saving as a change of home's carbon."""
+    return per_cent(-saving)

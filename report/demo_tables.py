@@ -10,11 +10,14 @@ from typing import Any, Self
 
 from rich.table import Table
 
-from caribou.model.metric import Metric
+from caribou.model.metric import Metric, Scale
 from caribou.model.placement import Placement
 from caribou.model.run.record import RunRecord
 from caribou.model.verdict import moves_anything
+from caribou.report.units import change, number, on, per_cent, span
 from caribou.solver import Evaluation
+
+PREDICTED, MEASURED = "predicted", "measured"
 
 
 def regions_table(records: Iterable[RunRecord], title: str) -> Table:
@@ -30,21 +33,20 @@ def regions_table(records: Iterable[RunRecord], title: str) -> Table:
 
 
 def comparison_table(evaluation: Evaluation, home_s: Sequence[float], placed_s: Sequence[float]) -> Table:
-    """What a run emits, costs and takes: at home, as placed, and the difference.
+    """What a run emits, costs and takes: at home, as placed, and the difference; each row says how it is known.
 
-    Modelled rows are the mean (and the tail, p95) of the solver's evaluation, the share that stays home counted.
-    Changes of means have their 95 % interval if the runs are observed ones. `home_s` and `placed_s` are run times in
-    seconds, measured where all regions are one machine.
+    Predicted ones are the mean (and the tail, p95) of the solver's evaluation, with distances between regions, the
+    share that stays home counted. Changes of means have their 95 % interval below if the runs are observed ones.
+    `home_s` and `placed_s` are run times in seconds, measured where all regions are one machine.
     """
-    home, placed = evaluation.home[Metric.RUNTIME], evaluation.placed[Metric.RUNTIME]
-    table = Table(
-        "a run, on average", "at home", "as placed", "change", title="What the move changes", title_justify="left"
-    )
-    table.add_row("operational carbon, mg CO2eq", *_means(evaluation, Metric.CARBON, 1e3))
-    table.add_row("cost, USD per million runs", *_means(evaluation, Metric.COST, 1e6))
-    table.add_row("run time with distances, s", *_means(evaluation, Metric.RUNTIME, 1))
-    table.add_row("  its 95th percentile, s", *_cells(home.p95, placed.p95))
-    table.add_row("run time measured here, s", *_cells(mean(home_s), mean(placed_s)))
+    title = "What the move changes, of one run"
+    table = Table("", "basis", "at home", "as placed", "change", title=title, title_justify="left")
+    for metric in Metric:
+        table.add_row(*_predicted(evaluation, metric))
+    home, placed, seconds = evaluation.home[Metric.RUNTIME], evaluation.placed[Metric.RUNTIME], Metric.RUNTIME.scale()
+    name = Metric.RUNTIME.heading(seconds)
+    table.add_row(f"{name}: p95", PREDICTED, *_cells(seconds, home.p95, placed.p95))
+    table.add_row(f"{name}: mean, without distances", MEASURED, *_cells(seconds, mean(home_s), mean(placed_s)))
     return table
 
 
@@ -65,7 +67,7 @@ class Work:
         return cls(sample, runs, sum(record.cpu_s for record in records) / runs, data / runs)
 
     def __str__(self) -> str:
-        return f"{self.data_bytes / 1e3:,.0f} KB for {self.cpu_s:.2g} s of CPU time"
+        return f"{self.data_bytes / 1e3:,.0f} KB for {number(self.cpu_s, 2)} s of CPU time"
 
 
 def other_input_lines(works: tuple[Work, Work], found: Placement, moved: Mapping[str, Any]) -> tuple[str, str]:
@@ -89,21 +91,19 @@ def range_of(sensitivity: Mapping[str, Any], intensity: str) -> str:
     """Between what the change is at the corners of a kind of intensity, intervals included; empty if there are none."""
     corners = [corner for corner in sensitivity["corners"] if corner["intensity"] == intensity]
     ends = [-end for corner in corners for end in (corner["saving"], *(corner["ci95"] or ()))]
-    return f"{min(ends):+.0%} to {max(ends):+.0%}" if ends else ""
+    return span(min(ends), max(ends), lambda share: per_cent(share, 0)) if ends else ""
 
 
-def _means(evaluation: Evaluation, metric: Metric, unit: float) -> tuple[str, str, str]:
-    home, placed, change = _cells(evaluation.home[metric].mean * unit, evaluation.placed[metric].mean * unit)
-    if metric not in evaluation.changes:
-        return home, placed, change
-    low, high = evaluation.changes[metric].mean
-    return home, placed, f"{change} ({low * 100:+.1f} to {'?' if high is None else f'{high * 100:+.1f}'})"
+def _predicted(evaluation: Evaluation, metric: Metric) -> tuple[str, ...]:
+    """The row of a metric's means, with the interval of their change if there is one."""
+    home, placed = evaluation.home[metric].mean, evaluation.placed[metric].mean
+    scale = metric.scale(home, placed)
+    *cells, changed = _cells(scale, home, placed)
+    if metric in evaluation.changes:
+        changed += f"\n{span(*evaluation.changes[metric].mean, per_cent)}"
+    return f"{metric.heading(scale)}: mean", PREDICTED, *cells, changed
 
 
-def _cells(home: float, placed: float) -> tuple[str, str, str]:
-    change = f"{(placed / home - 1) * 100:+.1f} %" if home else "-"
-    return _figure(home), _figure(placed), change
-
-
-def _figure(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+def _cells(scale: Scale, home: float, placed: float) -> tuple[str, str, str]:
+    shown = on(scale)
+    return shown(home), shown(placed), change(placed, home)

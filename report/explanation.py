@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from caribou.model.metric import Metric, limit_named
 from caribou.report.hours import hours_text
+from caribou.report.units import amount, amounts, per_cent
 from caribou.solver.analysis.explanation import Change, Move, MoveVerdict, Pull, Reason
 
 PULLS_SHOWN = 2
@@ -59,7 +60,7 @@ def _against(move: Move) -> str:
 
 def _broken(name: str, value: float, limit: float) -> str:
     kind, metric = limit_named(name)
-    shown, allowed = metric.shown(value, 5), metric.shown(limit, 5)
+    shown, allowed = amounts(metric, (value, limit), 5)
     return f"the {kind.bounds} of {metric.words} would be {shown}, above its {kind} limit of {allowed}"
 
 
@@ -68,19 +69,19 @@ def _pulls(pulls: Iterable[Pull], move: Move, objective: Metric) -> Iterator[str
     for pull in [pull for pull in pulls if abs(pull.amount) >= PULLS_FROM * whole][:PULLS_SHOWN]:
         there = "more" if pull.amount > 0 else "less"
         keeps = "keeps it here" if pull.amount > 0 else f"draws it to {move.region}"
-        amount = objective.shown(abs(pull.amount))
-        yield f"Its traffic with {pull.node} {keeps}: {amount} {there} if it ran in {move.region}."
+        more_or_less = amount(objective, abs(pull.amount))
+        yield f"Its traffic with {pull.node} {keeps}: {more_or_less} {there} if it ran in {move.region}."
 
 
 def _changes(change: Change, objective: Metric | None = None, share: float = 0.0) -> str:
     """The changes that there are; that of the objective with its share of home's."""
-    shares = {objective: f" ({share:+.1%} of home's)"}
+    shares = {objective: f" ({per_cent(share)} of home's)"}
     parts = [_change(metric, value) + shares.get(metric, "") for metric, value in change.items() if value]
     return ", ".join(parts) or "nothing changes"
 
 
 def _change(metric: Metric, value: float) -> str:
-    return f"{metric.shown(abs(value))} {'less' if value < 0 else 'more'} {metric.difference}".rstrip()
+    return f"{amount(metric, abs(value))} {'less' if value < 0 else 'more'} {metric.difference}".rstrip()
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -6,13 +6,16 @@ carbon for each limit on the tail, whatever it costs: a point above them is chea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from html import escape
-from math import ceil, floor, log10
+from math import dist
 
 from caribou.model.metric import Metric
-from caribou.report.frontier_table import certificate, change, changes, regions_text
+from caribou.report.axis import Axis
+from caribou.report.frontier_table import certificate, changes, regions_text
+from caribou.report.labels import LETTER, Box, apart
+from caribou.report.png import FONTS
+from caribou.report.units import amount, change
 from caribou.solver.analysis.frontier import Amounts, Frontier, Point
 
 WIDTH = 960
@@ -20,45 +23,15 @@ _PLOT = (80, 74, 700, 380)  # left, top, width, height
 _ROW = 20
 _COLOURS = ("#fde2a8", "#f9b46b", "#ec7d5a", "#c14a6b", "#7a2a73", "#33175a")
 _INK, _PALE, _GRID = "#222222", "#6b6b6b", "#e6e6e6"
-_AROUND = ((1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1))
-_LETTER = 8.0  # what a number beside a point takes, in pixels, about
-
-
-@dataclass(frozen=True, slots=True)
-class _Axis:
-    """From values to pixels: `low` lies at `start`, `high` at `end`."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-
-    @classmethod
-    def over(cls, values: Sequence[float], start: float, end: float) -> _Axis:
-        """An axis over values, with some room at both ends."""
-        low, high = min(values), max(values)
-        room = (high - low) * 0.08 or abs(high) * 0.05 or 1.0
-        return cls(max(0.0, low - room), high + room, start, end)
-
-    def at(self, value: float) -> float:
-        """The pixel of a value."""
-        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
-
-    @property
-    def ticks(self) -> list[float]:
-        """Four to ten round values."""
-        rough = (self.high - self.low) / 5
-        power = 10.0 ** floor(log10(rough))
-        step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
-        return [step * i for i in range(ceil(self.low / step), floor(self.high / step) + 1)]
+_LEADS_FROM = 34  # pixels from which a line leads to a label's point
 
 
 def frontier_picture(frontier: Frontier) -> str:
     """The picture, as the text of an SVG file."""
     left, top, width, height = _PLOT
     shown = [frontier.home, *(point.amounts for point in frontier.points)]
-    across = _Axis.over([amounts.runtime_tail_s for amounts in shown], left, left + width)
-    up = _Axis.over([amounts.carbon_g * 1e3 for amounts in shown], top + height, top)
+    across = Axis.over([amounts.runtime_tail_s for amounts in shown], left, left + width, Metric.RUNTIME)
+    up = Axis.over([amounts.carbon_g for amounts in shown], top + height, top, Metric.CARBON)
     bottom = top + height + 64
     whole = bottom + _ROW * (len(frontier.points) + 2) + 16
     body = [
@@ -72,7 +45,7 @@ def frontier_picture(frontier: Frontier) -> str:
     ]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{whole}" viewBox="0 0 {WIDTH} {whole}" '
-        f'font-family="system-ui, Helvetica, Arial, sans-serif" font-size="13" fill="{_INK}">\n'
+        f'font-family="{FONTS}" font-size="13" fill="{_INK}">\n'
         f'<rect width="{WIDTH}" height="{whole}" fill="#ffffff"/>\n' + "\n".join(body) + "\n</svg>\n"
     )
 
@@ -83,92 +56,86 @@ def _title(frontier: Frontier) -> Iterator[str]:
     yield _text(20, 52, subtitle, fill=_PALE)
 
 
-def _axes(frontier: Frontier, across: _Axis, up: _Axis) -> Iterator[str]:
+def _axes(frontier: Frontier, across: Axis, up: Axis) -> Iterator[str]:
     left, top, width, height = _PLOT
-    for tick in across.ticks:
-        yield _line(across.at(tick), top, across.at(tick), top + height, _GRID)
-        yield _text(across.at(tick), top + height + 18, f"{tick:.4g}", anchor="middle", fill=_PALE)
-    for tick in up.ticks:
-        yield _line(left, up.at(tick), left + width, up.at(tick), _GRID)
-        yield _text(left - 8, up.at(tick) + 4, f"{tick:.4g}", anchor="end", fill=_PALE)
-    percentile = f"{frontier.problem.objective.tail_percentile:g}"
-    yield _text(left + width / 2, top + height + 40, f"run time, {percentile}th percentile, s", anchor="middle")
+    for tick, words in across.ticks:
+        x = across.pixel(tick)
+        yield _line(x, top, x, top + height, _GRID)
+        yield _text(x, top + height + 18, words, anchor="middle", fill=_PALE)
+    for tick, words in up.ticks:
+        y = up.pixel(tick)
+        yield _line(left, y, left + width, y, _GRID)
+        yield _text(left - 8, y + 4, words, anchor="end", fill=_PALE)
+    percentile = f"{frontier.problem.objective.tail_percentile:g}th percentile"
+    runtime = f"{Metric.RUNTIME.heading(across.scale)}, {percentile}{across.note}"
+    yield _text(left + width / 2, top + height + 40, runtime, anchor="middle")
     middle = top + height / 2
     yield (
-        f'<text x="24" y="{middle}" text-anchor="middle" transform="rotate(-90 24 {middle})">'
-        "operational carbon, mean, mg CO2eq</text>"
+        f'<text x="18" y="{middle}" text-anchor="middle" transform="rotate(-90 18 {middle})">'
+        f"{Metric.CARBON.heading(up.scale)}, mean{up.note}</text>"
     )
 
 
-def _steps(points: Sequence[Point], across: _Axis, up: _Axis) -> Iterator[str]:
+def _steps(points: Sequence[Point], across: Axis, up: Axis) -> Iterator[str]:
     """The least carbon for each limit on the tail."""
     path, least = "", float("inf")
     for point in sorted(points, key=lambda one: (one.amounts.runtime_tail_s, one.amounts.carbon_g)):
         if point.amounts.carbon_g < least:
             least = point.amounts.carbon_g
-            x, y = across.at(point.amounts.runtime_tail_s), up.at(least * 1e3)
+            x, y = across.at(point.amounts.runtime_tail_s), up.at(least)
             path += f"H{x:.1f}V{y:.1f}" if path else f"M{x:.1f} {y:.1f}"
     yield f'<path d="{path}H{across.end:.1f}" fill="none" stroke="#bdbdbd" stroke-width="2"/>'
 
 
-def _own_limit(frontier: Frontier, across: _Axis) -> Iterator[str]:
+def _own_limit(frontier: Frontier, across: Axis) -> Iterator[str]:
     """The problem's own limit on run time, if it lies within the picture."""
     limit = frontier.own_limits.get(Metric.RUNTIME)
-    if limit is None or not across.low <= limit <= across.high:
+    if limit is None or not across.start <= across.at(limit) <= across.end:
         return
     _, top, _, height = _PLOT
     x = across.at(limit)
     yield f'<path d="M{x:.1f} {top}V{top + height}" stroke="{_INK}" stroke-dasharray="5 4"/>'
-    yield _text(x - 6, top + 14, f"your limit, {limit:.4g} s", anchor="end")
+    yield _text(x - 6, top + 14, f"your limit, {amount(Metric.RUNTIME, limit, 4)}", anchor="end")
 
 
-def _points(frontier: Frontier, across: _Axis, up: _Axis) -> Iterator[str]:
+def _points(frontier: Frontier, across: Axis, up: Axis) -> Iterator[str]:
     costs = [point.amounts.cost_usd for point in frontier.points]
     home = _place(frontier.home, across, up)
-    yield f'<rect x="{home[0] - 6:.1f}" y="{home[1] - 6:.1f}" width="12" height="12" fill="#ffffff" stroke="{_INK}"/>'
+    yield f'<rect x="{home[0] - 9:.1f}" y="{home[1] - 9:.1f}" width="18" height="18" fill="#ffffff" stroke="{_INK}"/>'
     places = [_place(point.amounts, across, up) for point in frontier.points]
     for point, (x, y) in zip(frontier.points, places, strict=True):
         if point.within_limits:
-            yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="10.5" fill="none" stroke="{_INK}"/>'
+            yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="11.5" fill="none" stroke="{_INK}"/>'
         colour = _colour(point.amounts.cost_usd, costs)
         yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="7" fill="{colour}" stroke="#ffffff"/>'
     labels = [_label(number, point) for number, point in enumerate(frontier.points, start=1)]
-    for words, (x, y) in _apart([("all at home", home), *zip(labels, places, strict=True)]):
+    named = [("all at home", home), *zip(labels, places, strict=True)]
+    for words, place, (x, y) in apart(named, _limit_box(frontier, across), _plot_box()):
+        if dist(place, (x, y)) > _LEADS_FROM + LETTER * len(words) / 2:
+            yield _line(*place, x, y - 4, _PALE)
         yield _text(x, y, words, anchor="middle", weight=600, halo=True)
+
+
+def _plot_box() -> Box:
+    left, top, width, height = _PLOT
+    return left, top, left + width, top + height
+
+
+def _limit_box(frontier: Frontier, across: Axis) -> list[Box]:
+    """What the words beside the problem's own limit cover."""
+    limit = frontier.own_limits.get(Metric.RUNTIME)
+    if limit is None:
+        return []
+    x, top = across.at(limit), _PLOT[1]
+    return [(x - 170, top, x, top + 18)]
 
 
 def _label(number: int, point: Point) -> str:
     return f"{number} (chosen)" if point.chosen else str(number)
 
 
-def _place(amounts: Amounts, across: _Axis, up: _Axis) -> tuple[float, float]:
-    return across.at(amounts.runtime_tail_s), up.at(amounts.carbon_g * 1e3)
-
-
-def _apart(labels: Iterable[tuple[str, tuple[float, float]]]) -> Iterator[tuple[str, tuple[float, float]]]:
-    """A place for each label beside its point, where it covers no label or point that is already there."""
-    labels = list(labels)
-    taken = [(x - 11, y - 11, x + 11, y + 11) for _, (x, y) in labels]
-    for words, (x, y) in labels:
-        half = _LETTER * len(words) / 2
-        options = [(x + dx * (half + reach), y + 5 + dy * (10 + reach)) for reach in (13, 22, 34) for dx, dy in _AROUND]
-        boxes = [(a - half, b - 11, a + half, b + 2) for a, b in options]
-        free = [i for i, box in enumerate(boxes) if _inside(box) and not any(_overlap(box, other) for other in taken)]
-        best = free[0] if free else 0
-        taken.append(boxes[best])
-        yield words, options[best]
-
-
-_Box = tuple[float, float, float, float]
-
-
-def _inside(box: _Box) -> bool:
-    left, top, width, height = _PLOT
-    return box[0] >= left and box[2] <= left + width and box[1] >= top and box[3] <= top + height
-
-
-def _overlap(one: _Box, other: _Box) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+def _place(amounts: Amounts, across: Axis, up: Axis) -> tuple[float, float]:
+    return across.at(amounts.runtime_tail_s), up.at(amounts.carbon_g)
 
 
 def _key(frontier: Frontier) -> Iterator[str]:

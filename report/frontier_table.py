@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from rich.table import Column, Table
 
 from caribou.model.placement import PlanStatus
+from caribou.report.units import change
 from caribou.solver.analysis.frontier import Amounts, Frontier, Point
 
 
@@ -36,11 +37,6 @@ def changes(amounts: Amounts, home: Amounts) -> tuple[str, str, str]:
         change(amounts.cost_usd, home.cost_usd),
         change(amounts.runtime_tail_s, home.runtime_tail_s),
     )
-
-
-def change(value: float, home: float) -> str:
-    """A value against home's, in per cent; `-` if home's is 0."""
-    return f"{round(value / home - 1, 3) + 0.0:+.1%}" if home else "-"
 
 
 def certificate(point: Point) -> str:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
-from caribou.model.metric import LimitKind, Metric, limit_named
+from caribou.model.metric import LimitKind, Metric, Scale, limit_named
 from caribou.model.placement import Placement, Plan, PlanStatus
 from caribou.model.schema.problem import Problem
 from caribou.report.corners_table import corners_table
 from caribou.report.hours import hours_text
+from caribou.report.units import change, on, per_cent, span
 from caribou.solver import ENOUGH_RUNS, Bounds, Evaluation, evaluate
 
+_DIGITS = 4
+"""Of limits and what is held against them: they may lie near each other."""
 _STATUS = {
     PlanStatus.OPTIMAL: "optimal: no placement is better on these runs",
     PlanStatus.FEASIBLE: "feasible: within the limits; a better placement may exist",
@@ -32,7 +35,7 @@ def plan_table(problem: Problem, placement: Placement) -> RenderableType:
     evaluation = evaluate(
         problem, placement, seed=int(solver.get("seed", 0)), samples=int(solver.get("samples") or 2000)
     )
-    parts: list[RenderableType] = [_regions(problem, placement), evaluation_table(evaluation)]
+    parts: list[RenderableType] = [_regions(placement), evaluation_table(evaluation)]
     if any(plan.report.get("constraints") for plan in placement.plans):
         parts.append(_limits(placement))
     if (placement.origin.get("sensitivity") or {}).get("corners"):
@@ -45,18 +48,24 @@ def evaluation_table(evaluation: Evaluation) -> Table:
 
     Of observed runs each figure has its 95 % interval below it.
     """
-    table = Table("one run", "all at home", "as placed", "change", caption=interval_caption(evaluation))
-    home, placed = evaluation.home, evaluation.placed
+    title = "Predicted of one run, over the hours of a day"
+    table = Table(
+        "",
+        "all at home",
+        "as placed",
+        "change",
+        title=title,
+        title_justify="left",
+        caption=interval_caption(evaluation),
+    )
     for metric in Metric:
-        change, both = evaluation.changes.get(metric), (home[metric], placed[metric])
-        means = [figure(one.mean, one.ci95 if change else None) for one in both]
-        tails = [figure(one.p95, one.p95_ci95) for one in both]
-        table.add_row(
-            f"{metric.heading}: mean", *means, change_of(both[0].mean, both[1].mean, change.mean if change else None)
-        )
-        table.add_row(
-            f"{metric.heading}: p95", *tails, change_of(both[0].p95, both[1].p95, change.p95 if change else None)
-        )
+        home, placed, bounds = evaluation.home[metric], evaluation.placed[metric], evaluation.changes.get(metric)
+        scale = metric.scale(home.p95, placed.p95)
+        means = [figure(one.mean, one.ci95 if bounds else None, scale) for one in (home, placed)]
+        tails = [figure(one.p95, one.p95_ci95, scale) for one in (home, placed)]
+        heading = metric.heading(scale)
+        table.add_row(f"{heading}: mean", *means, change_of(home.mean, placed.mean, bounds.mean if bounds else None))
+        table.add_row(f"{heading}: p95", *tails, change_of(home.p95, placed.p95, bounds.p95 if bounds else None))
     return table
 
 
@@ -70,13 +79,18 @@ def interval_caption(evaluation: Evaluation) -> str | None:
     return f"below a figure its interval, by {runs} of the {ENOUGH_RUNS} runs that it takes to be 95 % sure of one"
 
 
-def _regions(problem: Problem, placement: Placement) -> Table:
-    title = f"Where {placement.workflow} runs, by hour (UTC); * is away from home"
-    table = Table("node", "home", *(hours_text(plan.hours) for plan in placement.plans), title=title)
-    for node in problem.nodes:
-        regions = [plan.regions[node] for plan in placement.plans]
-        away = [f"{region} *" if region != placement.home_region else region for region in regions]
-        table.add_row(node, placement.home_region, *away)
+def _regions(placement: Placement) -> Table:
+    """A row a node and region, with its hours: however many plans a day has, 80 columns are enough."""
+    title = f"Where {placement.workflow} runs: at home in {placement.home_region}, or elsewhere *"
+    table = Table("node", "region", Column("hours (UTC)", overflow="fold"), title=title, title_justify="left")
+    for node in placement.plans[0].regions:
+        hours: dict[str, list[int]] = {}
+        for plan in placement.plans:
+            hours.setdefault(plan.regions[node], []).extend(plan.hours)
+        for region, when in hours.items():
+            first = region == placement.plans[0].regions[node]
+            away = "" if region == placement.home_region else " *"
+            table.add_row(node if first else "", f"{region}{away}", hours_text(when))
     return table
 
 
@@ -92,10 +106,12 @@ def _limits(placement: Placement) -> Table:
 def _limit(plan: Plan, limit: dict[str, Any]) -> Iterator[str]:
     kind, metric = limit_named(limit["name"])
     whose = " (moved)" if kind == LimitKind.HARD and metric.tail_is_of_moved else ""  # runs that a placement moves
-    yield f"{kind}: {metric}{whose}, {kind.bounds}, {metric.unit}"
+    scale = metric.scale(limit["limit"], limit["value"])
+    shown = on(scale, _DIGITS)
+    yield f"{kind}: {metric}{whose}, {kind.bounds}, {scale.unit}"
     yield hours_text(plan.hours)
-    yield _number(limit["limit"])
-    yield _number(limit["value"]) + (" (violated)" if limit["slack"] < 0 else "")
+    yield shown(limit["limit"])
+    yield shown(limit["value"]) + (" (violated)" if limit["slack"] < 0 else "")
     yield "yes" if limit["binding"] else "no"
     if "verdict" in limit:
         yield limit["verdict"]
@@ -108,26 +124,12 @@ def _verdicts(placement: Placement) -> Iterator[str]:
             yield f"{hours_text(plan.hours)}: {_STATUS[status]}{gap}"
 
 
-def figure(value: float, bounds: Bounds | None) -> str:
+def figure(value: float, bounds: Bounds | None, scale: Scale) -> str:
     """A figure, and its interval below it where it has one."""
-    return _number(value) + _below(bounds, _number)
+    shown = on(scale)
+    return shown(value) if bounds is None else f"{shown(value)}\n{span(*bounds, shown)}"
 
 
 def change_of(home: float, placed: float, bounds: Bounds | None) -> str:
     """A change as a share of what it is of, and its interval below it where it has one."""
-    return f"{_per_cent(placed / home - 1)}{_below(bounds, _per_cent)}" if home else "-"
-
-
-def _below(bounds: Bounds | None, shown: Callable[[float], str]) -> str:
-    if bounds is None:
-        return ""
-    low, high = bounds
-    return f"\n{shown(low)} to {'?' if high is None else shown(high)}"
-
-
-def _per_cent(share: float) -> str:
-    return f"{share:+.1%}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.4g}"
+    return change(placed, home) if bounds is None or not home else f"{change(placed, home)}\n{span(*bounds, per_cent)}"

@@ -19,6 +19,7 @@ from caribou.model.placement import Placement
 from caribou.report.corners_table import CORNERS_HEADER, CORNERS_TITLE, corners_rows, few_runs
 from caribou.report.hours import hours_text
 from caribou.report.solve_notes import verdict_text, within_lines
+from caribou.report.units import number, per_cent, span
 
 NOT_DEPLOYED = "-"
 """Where a node ran that is not deployed yet."""
@@ -177,21 +178,16 @@ def _figure(day: Mapping[str, Any], metric: Metric, what: str, label: str) -> tu
 
 def _value(value: float, bounds: Sequence[float | None] | None, scale: float) -> str:
     if bounds is None:
-        return _number(value * scale)
-    low, high = (None if end is None else _number(end * scale) for end in bounds)
-    return f"{_number(value * scale)} ({low}-{high or '?'})"
+        return number(value * scale)
+    low, high = (None if end is None else number(end * scale) for end in bounds)
+    return f"{number(value * scale)} ({low}-{high or '?'})"
 
 
 def _change(home: float, placed: float, bounds: Sequence[float] | None) -> str:
     if not home:
         return "-"
-    interval = "" if bounds is None else " ({:+.1f} to {:+.1f})".format(*(100 * end for end in bounds))
-    return f"{100 * (placed / home - 1):+.1f}%{interval}"
-
-
-def _number(value: float) -> str:
-    """Three digits, without an exponent."""
-    return f"{float(f'{value:.3g}'):,.10g}"
+    interval = "" if bounds is None else f" ({span(bounds[0], bounds[1], per_cent)})"
+    return f"{per_cent(placed / home - 1)}{interval}"
 
 
 _KINDS = {

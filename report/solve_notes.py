@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from caribou.model.metric import Metric
+from caribou.model.metric import Metric, limit_named
 from caribou.model.placement import ALL_HOURS, Placement, Plan, PlanStatus
 from caribou.model.verdict import Verdict
 from caribou.report.hours import hours_text
+from caribou.report.units import amount, amounts, number, per_cent
 
 
 def solve_notes(placement: Placement) -> list[str]:
@@ -28,15 +29,15 @@ def static_text(placement: Placement) -> str:
     """What the best plan for all hours gives, next to the placement with its hours."""
     static, plans = placement.origin["static"], placement.plans
     hourly = sum(plan.report["objective"] * len(plan.hours) for plan in plans) / len(ALL_HOURS)
-    more = f"{static['objective'] / hourly - 1:+.2%}" if hourly else "+0.00%"
+    more = per_cent(static["objective"] / hourly - 1 if hourly else 0.0, 2)
     return f"The best single plan for all hours: {more} of what is minimised. So much is moving by the hour worth."
 
 
 def _relax(plan: Plan) -> Iterator[str]:
     """Which limits to relax so that a placement meets them, and to what."""
     for limit in plan.report.get("relax") or ():
-        needed = f"{limit['needed']:.4g} instead of {limit['limit']:.4g}"
-        yield f"{hours_text(plan.hours)}: to be feasible, relax {limit['name']} to {needed}."
+        needed, now = amounts(limit_named(limit["name"])[1], (limit["needed"], limit["limit"]), 4)
+        yield f"{hours_text(plan.hours)}: to be feasible, relax {limit['name']} to {needed} instead of {now}."
 
 
 def within_lines(placement: Placement) -> Iterator[str]:
@@ -48,10 +49,11 @@ def within_lines(placement: Placement) -> Iterator[str]:
     for plan in placement.plans:
         if near := plan.report.get("near"):
             first, least = Metric(near["metric"]), near["limit"] / (1 + asked["share"])
+            now, then_least = amounts(first, (near["value"], least))
             above = f"{near['value'] / least - 1:+.2%}" if least else "+0.00%"
             yield (
                 f"{hours_text(plan.hours)}: the least {then.words} within {100 * asked['share']:.4g} % of the least "
-                f"{first.words}: {above}, {first.shown(near['value'])} a run instead of {first.shown(least)}."
+                f"{first.words}: {above}, {now} a run instead of {then_least}."
             )
 
 
@@ -60,9 +62,9 @@ def _out_of_sample(plan: Plan) -> Iterator[str]:
     out_of_sample = plan.report.get("out_of_sample") or {}
     for limit in out_of_sample.get("limits", ()):
         if not limit["met"] and plan.report.get("status") != PlanStatus.INFEASIBLE:
-            found = f"{limit['tail']:.5g}, limit {limit['limit']:.5g}"
+            tail, allowed = amounts(limit_named(limit["name"])[1], (limit["tail"], limit["limit"]), 5)
             runs = f"{out_of_sample['samples']:,} runs out of sample"
-            yield f"{hours_text(plan.hours)}: on {runs} {limit['name']} is NOT met ({found})."
+            yield f"{hours_text(plan.hours)}: on {runs} {limit['name']} is NOT met ({tail}, limit {allowed})."
 
 
 def robust_text(solver: Mapping[str, Any]) -> str:
@@ -79,7 +81,7 @@ def verdict_text(sensitivity: Mapping[str, Any]) -> str:
         return "Savings were worked out by an earlier version: solve again."
     text = f"Carbon: {sensitivity['verdict'].upper()}{_basis(sensitivity)}."
     if sensitivity["break_even_kwh_per_gb"] is not None:
-        energy = f"{sensitivity['break_even_kwh_per_gb']:.2g} kWh/GB"
+        energy = f"{number(sensitivity['break_even_kwh_per_gb'], 2)} kWh/GB"
         text += f" Saving and losing meet at {energy} between regions."
     if unknown := sensitivity["marginal_unknown"]:
         text += f" Marginal intensity is not known of {', '.join(unknown)}."
@@ -100,9 +102,10 @@ def footprint_text(solver: Mapping[str, Any]) -> str:
     """What the solve took, and after how many runs it is paid back."""
     runs = solver["pays_back_after_runs"]
     paid = "no run saves carbon to pay it back" if runs is None else f"saved again after {_runs(runs)}"
-    cost = "" if solver["cost_usd"] is None else f", {solver['cost_usd'] * 1e6:.3g} millionths of a USD"
+    cost = "" if solver["cost_usd"] is None else f", {number(solver['cost_usd'])} USD"
+    carbon = amount(Metric.CARBON, solver["carbon_g"])
     return (
-        f"The solve itself: {solver['cpu_seconds']:.3g} CPU seconds, {solver['carbon_g'] * 1e3:.3g} mg CO2eq{cost} "
+        f"The solve itself: {number(solver['cpu_seconds'])} s of CPU time, {carbon} CO2eq{cost} "
         f"(as a function in {solver['accounted_in']}); {paid}."
     )
 
@@ -111,9 +114,10 @@ def toolkit_text(month: Mapping[str, Any]) -> str:
     """What the toolkit takes in a month beside what the plan saves, and from how many runs on it is worth it."""
     runs = month["pays_from_runs"]
     paid = "no number of runs saves that" if runs is None else f"saved from {_runs(runs)} a month on"
+    carbon, cost = amount(Metric.CARBON, month["carbon_g"]), f"{number(month['cost_usd'], 2)} USD"
     return (
-        f"The toolkit a month, runs or not: {month['carbon_g']:.3g} g CO2eq, {paid}; {month['cost_usd']:.2g} USD (the "
-        "sweeper at home, and the collectors, which all workflows share; how long they run is assumed)."
+        f"The toolkit a month, runs or not: {carbon} CO2eq, {paid}; {cost} (the sweeper at home, and the collectors, "
+        "which all workflows share; how long they run is assumed)."
     )
 
 

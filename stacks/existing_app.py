@@ -11,9 +11,9 @@ from aws_cdk import Stack
 from constructs import Construct, IConstruct
 
 from caribou.model.errors import CaribouError, InvalidInputError
-from caribou.model.names import CONTROL_PLANE_STACK_ID, checked_control_region, workflow_stack_id
+from caribou.model.names import CONTROL_PLANE_STACK_ID, workflow_stack_id
 from caribou.model.project.placement_choice import committed
-from caribou.model.project.settings import AskedStage
+from caribou.model.project.settings import AskedStage, checked_control_region
 from caribou.stacks.app import (
     add_control_plane,
     add_placed,

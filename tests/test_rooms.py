@@ -50,7 +50,7 @@ ROOMS = {
         *("model", "model.run", "model.schema", "model.project", "collectors", "solver", "solver.analysis"),
         *("control", "control.stacks", "control.runs", *AWS),
     },
-    "report": {"model", "model.run", "model.schema", "solver", "solver.analysis", "rich"},
+    "report": {"model", "model.run", "model.schema", "solver", "solver.analysis", "resvg_py", "rich"},
     "constructs": {"model", "model.run", "model.health", "constructs.bundling", *CDK},
     "constructs.bundling": {"model", "uv"},
     "stacks": {

@@ -1,4 +1,4 @@
-"""Where the workflows of a project lie."""
+"""Where a project lies, and its workflows."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 MANIFEST = Path(".caribou", "config.yml")
+
+
+def nearest_project(start: Path) -> Path | None:
+    """The nearest folder with a `cdk.json`, from `start` upward; None if there is none."""
+    return next((folder for folder in (start, *start.parents) if (folder / "cdk.json").is_file()), None)
 
 
 def workflow_folders(root: Path) -> tuple[Path, ...]:

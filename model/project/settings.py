@@ -19,9 +19,10 @@ from caribou.model.names import (
     PROJECT_ID_KEY,
     STAGE_KEY,
     STAGES_KEY,
-    checked_control_region,
     checked_stage,
 )
+from caribou.model.regions import KNOWN_REGIONS, why_unknown
+from caribou.model.schema.nearest import near
 
 PREFIX = "caribou:"
 SOURCE_KEYS = ("caribou:carbon_source", "caribou:provider_source", "caribou:performance_source")
@@ -78,6 +79,14 @@ def settings_of(context: Mapping[str, object], where: str, asked: AskedStage | N
     chosen = _text(context, CONTROL_REGION_KEY, where) or DEFAULT_CONTROL_REGION
     region = there.control_region or checked_control_region(chosen, f"{where}{CONTROL_REGION_KEY}")
     return ProjectSettings(stage, region, there.account, there.profile, _project_id(context, where))
+
+
+def checked_control_region(region: str, where: str) -> str:
+    """The region, if it is one that we know."""
+    if region in KNOWN_REGIONS:
+        return region
+    what = why_unknown(region) or "is not a region that Caribou knows"
+    raise InvalidInputError(what, where=where, found=region, fix=near(region, KNOWN_REGIONS))
 
 
 def refuse_unknown_keys(context: Iterable[str], where: str) -> None:

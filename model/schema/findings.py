@@ -5,7 +5,6 @@ A model's own checks raise `finding(...)`, which carries the remedy; for pydanti
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, get_args
 
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from caribou.model.errors import InvalidInputError
+from caribou.model.schema.nearest import near
 
 SHOWN = 3
 """How many findings one message has; more would hide the first."""
@@ -47,13 +47,6 @@ Where = str | Place
 def finding(what: str, fix: str) -> PydanticCustomError:
     """An error for a validator to raise, with its remedy."""
     return PydanticCustomError("caribou", "{what}", {"what": what, "fix": fix})
-
-
-def near(word: str, known: Iterable[str]) -> str:
-    """A remedy for a word that is not known: the nearest ones, or else all of them."""
-    known = tuple(known)
-    matches = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
-    return f"perhaps {' or '.join(matches)} is meant" if matches else f"use one of {', '.join(known)}"
 
 
 def placed(where: Where) -> Place:

@@ -19,7 +19,7 @@ from caribou.model.names import DEFAULT_STAGE
 from caribou.model.paths import is_file
 from caribou.model.regions import KNOWN_REGIONS
 from caribou.model.schema.environment import checked_environment
-from caribou.model.schema.findings import Place, Where, near, placed
+from caribou.model.schema.findings import Place, Where, placed
 from caribou.model.schema.layers import read_layers
 from caribou.model.schema.manifest_file import (
     DEFAULT,
@@ -28,6 +28,7 @@ from caribou.model.schema.manifest_file import (
     ProviderRegion,
     RegionsAndProviders,
 )
+from caribou.model.schema.nearest import near
 from caribou.model.schema.parsing import json_schema, validated
 
 MANIFEST_FILE = Path(".caribou", "config.yml")

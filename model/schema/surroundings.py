@@ -9,7 +9,8 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from caribou.model.manifest import Network
 from caribou.model.regions import KNOWN_REGIONS, why_unknown
-from caribou.model.schema.findings import finding, near
+from caribou.model.schema.findings import finding
+from caribou.model.schema.nearest import near
 from caribou.model.schema.parsing import StrictModel
 
 MOST_TAGS = 40

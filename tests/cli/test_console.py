@@ -12,7 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from caribou.cli.console import Terminal
+from caribou.cli.console import Terminal, say_wrapped
 from caribou.cli.main import main
 from caribou.cli.output import notify, say
 from caribou.cli.trace_view import runs_table
@@ -131,3 +131,10 @@ def test_verb_when_it_prints_then_it_does_so_by_the_two_modules_that_escape(path
     calls = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
     assert names <= ({"echo"} if path.stem == "output" else set())
     assert calls & {"print", "Console"} == set()
+
+
+def test_say_wrapped_when_the_window_is_narrow_then_lines_break_between_words(monkeypatch, capsys):
+    """And keep the indent of the paragraph."""
+    monkeypatch.setenv("COLUMNS", "20")
+    say_wrapped("  In ca-central-1: less \x1b carbon")
+    assert capsys.readouterr().out == "  In ca-central-1:\n    less \\x1b carbon\n"

@@ -2,16 +2,21 @@
 
 import ast
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
+from caribou.cli.groups import EXAMPLES, GROUPS, MEANT
 from caribou.cli.main import VERBS, cli
 
 CLI = Path(__file__).parents[2] / "cli"
+WIDTH = 80
+DOCS = Path(__file__).parents[2] / "docs" / "commands.md"
 MODULES = sorted({verb.module for verb in VERBS.values()})
 HEAVY = ("aws_cdk", "boto3", "numpy", "pydantic", "rich", "yaml", "caribou.control", "caribou.solver")
 LISTED = """
@@ -25,6 +30,7 @@ print(*(name for name in {heavy} if name in sys.modules), file=sys.stderr)
 """
 NEEDED = {
     "new_workflow": set(),
+    "completion": set(),
     "solve": {"numpy", "pydantic", "rich"},
     "evaluate": {"numpy", "pydantic", "rich"},
     "local": {"boto3", "pydantic", "rich", "yaml"},
@@ -116,3 +122,68 @@ def test_verbs_when_they_share_something_then_it_is_not_in_another_verbs_module(
     tree = ast.parse((CLI / f"{module}.py").read_text(encoding="utf-8"))
     found = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert found & {f"caribou.cli.{other}" for other in MODULES} == set()
+
+
+def commands_of(group, words=()):
+    """Every command with its words, groups too."""
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        yield " ".join((*words, name)), command
+        if isinstance(command, click.Group):
+            yield from commands_of(command, (*words, name))
+
+
+COMMANDS = dict(commands_of(cli))
+
+
+def test_groups_when_verbs_are_listed_then_each_verb_is_under_one_heading():
+    """And under the heading at which docs/commands.md has it."""
+    listed = [name for names in GROUPS.values() for name in names]
+    assert sorted(listed) == sorted(VERBS)
+    rows = [line for line in DOCS.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    for heading, names in GROUPS.items():
+        row = next(row for row in rows if row.casefold().startswith(f"| {heading.casefold()} |"))
+        assert [name for name in names if f"`{name}" not in row] == []
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_help_when_it_is_a_commands_then_it_ends_with_an_example_that_can_be_given(words):
+    """The example parses: it names options that there are, with what they take."""
+    done = CliRunner().invoke(cli, [*words.split(), "--help"], catch_exceptions=False)
+    assert done.output.rstrip().endswith(f"  Example:\n    {EXAMPLES[words]}")
+    assert max(map(len, done.output.splitlines())) <= WIDTH
+    given = shlex.split(EXAMPLES[words].removeprefix('eval "$(').removesuffix(')"'))
+    assert given[0] == "caribou"
+    context, command, rest, named = click.Context(cli), cli, given[1:], []
+    while isinstance(command, click.Group):
+        name, command, rest = command.resolve_command(context, rest)
+        named.append(name)
+    assert " ".join(named).startswith(words)
+    command.make_context(given[1], rest)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("depoly", "Did you mean 'deploy'"),
+        ("run-deployment-migrater", "Did you mean 'run_deployment_migrator'?"),
+        ("destroy", "Did you mean 'remove'?"),
+        ("deploy --placment home", "Did you mean '--placement'?"),
+        ("data_collect carbn", "perhaps carbon is meant"),
+        ("runs shop --state FALED", "perhaps failed is meant"),
+        ("local up --region eu-wset-3", "perhaps eu-west-3"),
+        ("completion bsh", "perhaps bash"),
+    ],
+)
+def test_command_when_a_word_is_mistyped_then_what_may_be_meant_is_said(given, said):
+    """One message, and exit code 2."""
+    done = CliRunner().invoke(cli, given.split(), catch_exceptions=False)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert done.stderr.count("Error:") == 1
+
+
+def test_suggestions_when_another_tool_calls_a_verb_so_then_ours_is_one():
+    """None leads to a verb that is not there."""
+    assert set(MEANT.values()) <= set(COMMANDS)
+    assert set(MEANT) & set(VERBS) == set()

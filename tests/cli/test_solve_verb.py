@@ -199,3 +199,32 @@ def test_solve_when_the_verdict_is_not_saves_then_it_shows_the_corners_and_warns
     assert "by marginal intensity" in result.stdout
     assert "DEPENDS ON WHAT IS ASSUMED (12 runs)" in result.stdout
     assert "warning: whether it saves carbon depends on what is assumed" in result.stderr
+
+
+def test_solve_when_a_picture_has_an_ending_then_it_is_of_that_kind(problem_file, tmp_path):
+    """SVG is text, PNG has its signature."""
+    for name, begins in (("f.svg", b"<svg "), ("f.PNG", b"\x89PNG")):
+        given = ("--problem", problem_file, "-o", tmp_path / "s.json", "--samples", 60, "--points", 2)
+        assert run(solve, *given, "--picture", tmp_path / name).exit_code == 0
+        assert (tmp_path / name).read_bytes().startswith(begins)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("f.pdf", "end it in .svg or .png"), ("f", "end it in"), ("f.png", "pip install 'caribou-cdk")]
+)
+def test_solve_when_a_picture_can_not_be_drawn_then_it_is_refused_before_the_work(name, said, tmp_path, monkeypatch):
+    """Another ending, or a package that is missing: nothing is read, nothing is written."""
+    monkeypatch.setattr("caribou.report.png.find_spec", lambda _: None)
+    with pytest.raises(InvalidInputError, match=said):
+        run(solve, "--problem", tmp_path / "none.json", "-o", tmp_path / "s.json", "--picture", tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_solve_when_the_window_has_80_columns_then_no_line_is_wider_and_nothing_is_cut(problem_file, monkeypatch):
+    """Tables, notes, explanations and the frontier; piped, so without colours."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(problem_file.parent)
+    given = ("--problem", problem_file.name, "--samples", 60, "--points", 2)
+    lines = run(solve, *given, "--explain", "--pareto", "frontier.json").stdout.splitlines()
+    assert [line for line in lines if len(line) > 80 or "…" in line or "\x1b" in line] == []
+    assert len(lines) > 40

@@ -20,7 +20,7 @@ def test_metric_when_it_exists_then_every_fact_of_it_is_known(metric):
     """Unit, words, heading, and whether it differs by hour: a metric without them would fail in a report."""
     assert metric.unit
     assert metric.words
-    assert metric.unit in metric.heading
+    assert metric.scale(0.0).unit in metric.heading(metric.scale(0.0))
     assert metric.by_hour == (metric == Metric.CARBON)
 
 

@@ -44,7 +44,7 @@ def test_words_when_a_move_is_worse_then_say_what_it_adds_in_units_for_people():
     """Milligrams, dollars a million runs, seconds; and that it is home."""
     text = words(WORSE)
     assert text.startswith("b runs in us-west-2, all hours: nowhere that it may run has less carbon.")
-    assert "In us-east-1 (home): 1.2 mg more carbon (+11.2% of home's), 5 USD a million runs more" in text
+    assert "In us-east-1 (home): 1.2 mg more carbon (+11.2% of home's), 5 USD per million runs more" in text
     assert "0.25 s less tail run time" in text
 
 
@@ -60,8 +60,8 @@ def test_words_when_a_worse_move_breaks_limits_too_then_say_both():
     """Soft limits bound the mean."""
     move = Move(NORTH, WORSE.change, 0.1, {"soft.cost": (1.2e-3, 1.1e-3), "hard.carbon": (0.3, 0.2)})
     assert (
-        "besides, the mean of cost would be 1,200 USD a million runs, above its soft limit of 1,100 USD a million runs "
-        "and the tail of carbon would be 0.3 g, above its hard limit of 0.2 g." in words(move)
+        "besides, the mean of cost would be 1,200 USD per million runs, above its soft limit of 1,100 USD per million "
+        "runs and the tail of carbon would be 0.3 g, above its hard limit of 0.2 g." in words(move)
     )
 
 
@@ -84,7 +84,7 @@ def test_words_when_neighbours_pull_then_name_the_strong_ones_and_the_direction(
 @pytest.mark.parametrize(
     ("fields", "line"),
     [
-        ({"hop": change(0.0001, 2e-6, 0.3)}, "redirected, which takes 0.1 mg more carbon, 2 USD a million runs more"),
+        ({"hop": change(0.0001, 2e-6, 0.3)}, "redirected, which takes 0.1 mg more carbon, 2 USD per million runs more"),
         ({"not_allowed": (NORTH,), "cleaner": (NORTH,)}, "Not allowed, though electricity is cleaner: ca-central-1."),
         ({"not_allowed": (NORTH, HOME)}, "Not allowed, and no cleaner: ca-central-1 and us-east-1."),
         ({"region": HOME, "hours": (0, 1, 5)}, "b runs in us-east-1 (home), 00-01, 05:"),
@@ -104,7 +104,7 @@ def test_words_when_cost_comes_first_then_speak_of_cost():
     """The metric of first priority decides."""
     text = words(WORSE, objective=Metric.COST, pulls=(Pull("a", 5e-6),))
     assert "nowhere that it may run has less cost" in text
-    assert "Its traffic with a keeps it here: 5 USD a million runs more" in text
+    assert "Its traffic with a keeps it here: 5 USD per million runs more" in text
 
 
 def test_words_when_nothing_changes_then_say_that():

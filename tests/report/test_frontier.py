@@ -2,6 +2,7 @@
 
 import io
 import xml.etree.ElementTree as ET
+from itertools import combinations
 
 import pytest
 
@@ -9,6 +10,8 @@ from caribou.cli.console import Terminal
 from caribou.model.schema.problem_file import parse_problem
 from caribou.report.frontier_picture import frontier_picture
 from caribou.report.frontier_table import frontier_table
+from caribou.report.labels import LETTER
+from caribou.report.png import png, why_no_png
 from caribou.solver.analysis.frontier import NO_LIMITS, Amounts, Frontier, Point
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -73,7 +76,10 @@ def test_picture_when_points_fall_together_then_their_numbers_do_not(problem):
     points = tuple(point(0.005 + i * 1e-6, 2e-4, 10.5) for i in range(6))
     tree, _ = drawn(Frontier(problem, HOME, points, {}, 9))
     labels = [one for one in tree.iter(f"{SVG}text") if one.get("paint-order")]
-    assert len({(one.get("x"), one.get("y")) for one in labels}) == len(labels) == 7
+    assert len(labels) == 7
+    boxes = [(float(one.get("x")), float(one.get("y")), LETTER * len(one.text) / 2) for one in labels]
+    for (x, y, half), (other_x, other_y, other_half) in combinations(boxes, 2):
+        assert abs(x - other_x) >= half + other_half or abs(y - other_y) >= 13
 
 
 @pytest.mark.parametrize(("limit", "shown"), [(10.8, True), (99.0, False)])
@@ -104,3 +110,25 @@ def test_table_when_a_robust_plan_was_chosen_then_it_says_why_another_may_have_l
     data = instances.chain()
     data["objective"]["robust"] = True
     assert "best in its worst corner" in frontier_table(three(parse_problem(data))).caption
+
+
+def test_picture_when_an_axis_does_not_begin_at_0_then_it_says_so_and_names_its_unit(problem):
+    """Carbon in grams where it is large; ticks with as many decimals, and no fewer than three."""
+    points = (point(0.5, 2e-4, 0.002), point(0.52, 1e-4, 0.001))
+    _, texts = drawn(Frontier(problem, Amounts(0.6, 2e-4, 0.0015), points, {}, 9))
+    assert "run time, s, 95th percentile (from 0.00092, not 0)" in texts
+    assert "operational carbon, g CO2eq, mean (from 0.492, not 0)" in texts
+    assert {"0.0010", "0.0015", "0.0020"} <= set(texts)
+    _, texts = drawn(Frontier(problem, Amounts(0.006, 2e-4, 11), (point(0.0001, 1e-4, 0.5),), {}, 9))
+    assert "run time, s, 95th percentile" in texts
+
+
+def test_png_when_a_picture_is_drawn_then_it_has_its_dots_and_words(problem):
+    """Twice as sharp as the SVG; without a word it would be another picture."""
+    assert not why_no_png()
+    svg = frontier_picture(three(problem))
+    drawn_bytes = png(svg)
+    assert drawn_bytes.startswith(b"\x89PNG")
+    width, height = (int.from_bytes(drawn_bytes[at : at + 4]) for at in (16, 20))
+    assert (width, height) == (2 * 960, 2 * int(ET.fromstring(svg).get("height")))
+    assert png(svg.replace("all at home", "")) != drawn_bytes

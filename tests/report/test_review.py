@@ -90,9 +90,9 @@ def test_review_when_many_nodes_move_then_it_is_one_screen_of_80_columns():
     assert max(map(len, lines)) <= 80
     assert len(lines) <= 50
     for line in (
-        "carbon, mg     1 (0.9-1.1)        0.5 (0.45-0.55)    -50.0% (-60.0 to -40.0)",
-        "tail (p95), s  5.25 (4.4-?)       5.25 (4.4-?)       +0.0% (-10.0 to +20.0)",
-        "0.005, 0      -81.4% (-85.0 to -72.0)  -81.4% (-85.0 to -72.0)",
+        "carbon, mg     1 (0.9-1.1)        0.5 (0.45-0.55)    -50.0% (-60.0% to -40.0%)",
+        "tail (p95), s  5.25 (4.4-?)       5.25 (4.4-?)       +0.0% (-10.0% to +20.0%)",
+        "0.005, 0      -81.4% (-85.0% to -72.0%)  -81.4% (-85.0% to -72.0%)",
         "Carbon: SAVES (30 runs). Saving and losing meet at 0.08 kWh/GB between regions.",
         "      valid until 2030-01-01 00:00 UTC",
     ):
@@ -157,5 +157,5 @@ def test_review_when_it_is_markdown_then_each_table_is_whole():
     for block in (block for block in text.split("\n\n") if block.startswith("|")):
         assert len({line.replace("\\|", "").count("|") for line in block.splitlines()}) == 1
         assert block.splitlines()[1].startswith("| --- |")
-    assert "| carbon, mg | 1 (0.9-1.1) | 0.5 (0.45-0.55) | -50.0% (-60.0 to -40.0) |" in text
+    assert "| carbon, mg | 1 (0.9-1.1) | 0.5 (0.45-0.55) | -50.0% (-60.0% to -40.0%) |" in text
     assert "+ 5 functions, 5 roles, 1 bucket, 1 table, 3 more |" in text

@@ -92,7 +92,7 @@ def test_corners_when_they_are_shown_then_each_is_a_change_with_its_interval_wit
         for intensity, saving, ci95 in (("average", 1.0, [0.999, 1.0]), ("marginal", -0.05, [-0.1, 0.0]))
     ]
     lines = printed(corners_table({"corners": corners})).splitlines()
-    assert "│ 0.005, 0 │ -100.0% (-100.0 to -99.9) │ +5.0% (+0.0 to +10.0) │" in lines
+    assert "│ 0.005, 0 │ -100.0% (-100.0% to -99.9%) │ +5.0% (+0.0% to +10.0%) │" in lines
     assert len([line for line in lines if "%" in line and "│" in line]) == 2
     assert "in brackets 95 % intervals" in lines[-1]
     assert max(map(len, lines)) <= 80
@@ -107,7 +107,7 @@ def test_corners_when_runs_are_drawn_or_marginal_intensity_is_unknown_then_cells
 def test_notes_when_the_solve_is_paid_back_then_say_after_how_many_runs():
     """Carbon, cost, region, and the runs."""
     text = footprint_text(SOLVER)
-    assert "0.123 CPU seconds, 0.027 mg CO2eq, 3.7 millionths of a USD (as a function in us-west-2)" in text
+    assert "0.123 s of CPU time, 0.027 mg CO2eq, 0.0000037 USD (as a function in us-west-2)" in text
     assert text.endswith("saved again after 1,200 runs.")
     assert footprint_text({**SOLVER, "pays_back_after_runs": 1}).endswith("after one run.")
 
@@ -131,7 +131,7 @@ def test_notes_when_no_placement_meets_the_limits_then_say_which_to_relax_and_to
     out_of_sample = {"samples": 2000, "limits": [{"name": "hard.runtime", "limit": 1.0, "tail": 4.2, "met": False}]}
     plan = Plan(ALL_HOURS, {"a": "us-east-1"}, {"status": "infeasible", "relax": relax, "out_of_sample": out_of_sample})
     assert solve_notes(Placement("w", "1", "us-east-1", (plan,))) == [
-        "all hours: to be feasible, relax hard.runtime to 4.25 instead of 1."
+        "all hours: to be feasible, relax hard.runtime to 4.25 s instead of 1 s."
     ]
 
 
@@ -143,7 +143,7 @@ def test_notes_when_a_limit_is_not_met_out_of_sample_then_say_so():
     ]
     plan = Plan(ALL_HOURS, {"a": "x"}, {"status": "optimal", "out_of_sample": {"samples": 2000, "limits": limits}})
     assert solve_notes(Placement("w", "1", "us-east-1", (plan,))) == [
-        "all hours: on 2,000 runs out of sample hard.runtime is NOT met (28.21, limit 28.175)."
+        "all hours: on 2,000 runs out of sample hard.runtime is NOT met (28.21 s, limit 28.175 s)."
     ]
 
 
