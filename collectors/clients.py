@@ -47,7 +47,9 @@ def wait_when_throttled(client: CloudWatchLogsClient) -> None:
     Past the attempts of its own settings, which are few, since a silent region is to be given up soon.
     """
     client.meta.events.register(
-        "needs-retry.cloudwatch-logs.FilterLogEvents", _next_turn_s, unique_id="caribou-throttled"
+        "needs-retry.cloudwatch-logs.FilterLogEvents",
+        _next_turn_s,  # type: ignore[arg-type]  # botocore takes its seconds
+        unique_id="caribou-throttled",
     )
 
 
