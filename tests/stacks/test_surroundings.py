@@ -242,6 +242,20 @@ def test_page_when_functions_are_in_a_vpc_then_it_names_every_service_that_they_
     assert {service for service in called - elsewhere if not re.search(rf"\b{service}\b", said, re.IGNORECASE)} == set()
 
 
+def test_page_when_a_verb_reads_runs_or_logs_then_it_says_that_it_needs_the_key():
+    """By the policies of docs/permissions.md: items of run and sync tables, and lines of logs."""
+    said = PAGE.read_text().partition("- Who operates needs")[2].partition("\n- ")[0]
+    reading = re.compile(r"table/caribou-dev-\*-(runs|sync)-1|logs:FilterLogEvents")
+    verbs = {
+        verb
+        for section in (ROOT / "docs" / "permissions.md").read_text().split("\n## `")[1:]
+        if reading.search(section)
+        for verb in re.findall(r"(\w+)`", section.partition("\n")[0])
+    }
+    assert {"run", "trace", "logs"} < verbs
+    assert {verb for verb in verbs - {"data_collect"} if f"`{verb}`" not in said} == set()
+
+
 def services_of(statement):
     """The services that a statement lets in."""
     principal = statement["Principal"]
