@@ -7,7 +7,9 @@ control region, without which there is nothing to do, but not for the logs of an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import random
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -23,6 +25,9 @@ _CONTROL = Config(connect_timeout=3, read_timeout=30, retries={"mode": "standard
 _LOGS = Config(connect_timeout=2, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 2})
 """A region that takes no connection is given up after 4 s, one that does not answer after half a minute."""
 
+_MOST_TURNS, _LONGEST_WAIT_S = 8, 5.0
+"""Some 20 s at most."""
+
 
 def table_of(name: str, region: str) -> Table:
     """A DynamoDB table of a region."""
@@ -31,7 +36,29 @@ def table_of(name: str, region: str) -> Table:
 
 def logs_of(region: str) -> CloudWatchLogsClient:
     """A region's CloudWatch Logs."""
-    return boto3.client("logs", region_name=region, config=_LOGS)
+    client = boto3.client("logs", region_name=region, config=_LOGS)
+    wait_when_throttled(client)
+    return client
+
+
+def wait_when_throttled(client: CloudWatchLogsClient) -> None:
+    """Let a client wait its turn: FilterLogEvents takes 5 to 25 requests a second of a whole account (service quotas).
+
+    Past the attempts of its own settings, which are few, since a silent region is to be given up soon.
+    """
+    client.meta.events.register(
+        "needs-retry.cloudwatch-logs.FilterLogEvents",
+        _next_turn_s,  # type: ignore[arg-type]  # botocore takes its seconds
+        unique_id="caribou-throttled",
+    )
+
+
+def _next_turn_s(response: tuple[object, Mapping[str, Any]] | None, attempts: int, **_: object) -> float | None:
+    """In how many seconds botocore is to try again, after so many attempts; None leaves that to others."""
+    code = None if response is None else response[1].get("Error", {}).get("Code")
+    if code != "ThrottlingException" or attempts >= _MOST_TURNS:
+        return None
+    return random.uniform(0.5, 1.0) * min(2.0**attempts / 4, _LONGEST_WAIT_S)  # noqa: S311 - apart, not secret
 
 
 def parameters_of(region: str) -> SSMClient:

@@ -23,7 +23,12 @@ from caribou.model.names import WorkflowNames
 EXPIRES_SOON_H, DATA_IS_OLD_H = 24, 48
 """The placement's hours that are left, and the hours that facts may be old, at which somebody is notified."""
 QUEUE_AGE_S = 900
-"""The sweeper looks into the entry's failure queue each minute: what lies there for longer, it can do nothing with."""
+"""The sweeper looks into the entry's failure queue each minute: what lies there for longer, nobody has looked at.
+
+SQS leaves a message out of this age once it was received three times: of what the sweeper leaves, `LeftInQueue` is.
+"""
+_HOURS_IN_SIGHT = 3
+"""What is sent each hour comes a little early or late, so now and then an hour has none of it: that is not well yet."""
 _MINUTE, _FIVE, _HOUR = Duration.minutes(1), Duration.minutes(5), Duration.hours(1)
 _AT_LEAST, _BELOW = (
     cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
@@ -100,14 +105,19 @@ def workflow_alarms(
             period=period,
         )
 
-    def any_of(metric: HealthMetric, says: str, period: Duration = _FIVE) -> AlarmProps:
-        return AlarmProps(ours(metric, "Sum", period), 1, says)
+    def any_of(metric: HealthMetric, says: str) -> AlarmProps:
+        return AlarmProps(ours(metric, "Sum", _FIVE), 1, says)
 
     return {
         HealthMetric.RUN_FAILED.value: any_of(HealthMetric.RUN_FAILED, "A run failed: see `caribou runs`"),
         HealthMetric.RUN_EXPIRED.value: any_of(HealthMetric.RUN_EXPIRED, "A run did not end before its deadline"),
         HealthMetric.PARKED.value: any_of(HealthMetric.PARKED, "A message was parked, and waits for a redrive"),
-        HealthMetric.LEFT.value: any_of(HealthMetric.LEFT, "An event in a failure queue needs a person", _HOUR),
+        HealthMetric.LEFT.value: AlarmProps(
+            ours(HealthMetric.LEFT, "Sum", _HOUR),
+            1,
+            "An event in a failure queue needs a person",
+            periods=_HOURS_IN_SIGHT,
+        ),
         HealthMetric.SWEEP_FAILED.value: AlarmProps(
             ours(HealthMetric.SWEEP_FAILED, "Sum", _MINUTE),
             1,
@@ -140,7 +150,7 @@ def workflow_alarms(
         "FailureQueueAge": AlarmProps(
             entry_failures.metric_approximate_age_of_oldest_message(statistic="Maximum", period=_FIVE),
             QUEUE_AGE_S,
-            "An event lies in the entry's failure queue, and no sweep takes it out",
+            "Events lie in the entry's failure queue, and no sweep looks at them",
         ),
     }
 
@@ -167,5 +177,7 @@ def control_plane_alarms(stage: str, collectors: Mapping[str, lambda_.IFunction]
             breaches=3,
             is_silence_bad=True,
         ),
-        HealthMetric.DATA_AGE.value: AlarmProps(age, DATA_IS_OLD_H, "What placements are solved from is days old"),
+        HealthMetric.DATA_AGE.value: AlarmProps(
+            age, DATA_IS_OLD_H, "What placements are solved from is days old", periods=_HOURS_IN_SIGHT
+        ),
     }

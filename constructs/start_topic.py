@@ -17,7 +17,8 @@ class StartTopic(Construct):
     """The topic to which clients, event sources and EventBridge publish what runs are to work on.
 
     Who may publish is the account's to say, in policies of its users and roles; and rules of EventBridge and
-    notifications of buckets may, which publish as services, if they are the account's own.
+    notifications of buckets may, which publish as services, if they are the account's own (of a rule, as far as
+    EventBridge says whose it is).
     """
 
     def __init__(
@@ -32,8 +33,9 @@ class StartTopic(Construct):
         # CDK calls a subscription, which stands in the function, like its topic: no other there is called so.
         self.topic = sns.Topic(self, "StartTopic", topic_name=names.start_topic, enforce_ssl=True, master_key=key)
         allow_account(self.topic)
+        # EventBridge user guide, "Amazon SNS permissions": its calls may come without the rule's ARN
         rules = f"arn:{Aws.PARTITION}:events:*:{Aws.ACCOUNT_ID}:rule/*"
-        self._allow("events.amazonaws.com", {"ArnLike": {"aws:SourceArn": rules}})
+        self._allow("events.amazonaws.com", {"ArnLikeIfExists": {"aws:SourceArn": rules}})
         self._allow("s3.amazonaws.com", {"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}})
         entry.subscribe_to(self.topic)
         self._key = key

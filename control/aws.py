@@ -25,6 +25,7 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
+from caribou.collectors.clients import wait_when_throttled
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.runtime.clients import Clients
 from caribou.runtime.refusals import is_busy
@@ -176,6 +177,7 @@ class Aws(Clients):
     def logs(self, region: str) -> CloudWatchLogsClient:
         """The region's CloudWatch Logs."""
         client: CloudWatchLogsClient = self._client("logs", region)
+        wait_when_throttled(client)
         return client
 
     def ssm(self, region: str) -> SSMClient:

@@ -15,7 +15,8 @@ from caribou.model.errors import OperationFailedError
 
 _BATCH = 1000  # S3, DeleteObjects
 _POLL_S = 2
-_LIMIT_S = 45 * 60
+_LIMIT_S = 75 * 60
+"""Of a function in a VPC, Lambda may take 45 minutes to give up its network interfaces."""
 _GONE = frozenset({"NoSuchBucket", "404"})
 
 

@@ -1,10 +1,13 @@
 """The operator's clients: settings that are the user's, and credentials that are not there."""
 
+import io
 import socket
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
 
+from caribou.collectors.clients import logs_of
 from caribou.control.aws import Aws, aws_errors_as
 from caribou.control.stacks.deployed import find_stack
 from caribou.model.errors import InvalidInputError
@@ -55,6 +58,41 @@ def test_clients_when_the_local_cloud_has_ended_then_the_message_says_so_whoever
         find_stack(aws, "s", "us-east-1")
     with pytest.raises(InvalidInputError, match=ended), aws_errors_as("Collecting"):
         boto3.Session().client("ssm", "us-west-2").get_parameter(Name="/x")
+
+
+@pytest.mark.parametrize("made", [lambda: Aws().logs("us-east-1"), lambda: logs_of("us-east-1")])
+def test_logs_when_they_are_throttled_then_the_call_waits_its_turn(settings, monkeypatch, made):
+    """A region takes as few as five of these calls a second, and a run's functions are read side by side."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        settings(name, "test")
+    waits = []
+    monkeypatch.setattr("botocore.endpoint.time.sleep", waits.append)
+    answers = [(400, b'{"__type": "ThrottlingException"}')] * 6 + [(200, b'{"events": []}')]
+    client = made()
+    client.meta.events.register("before-send", lambda request, **_: answer(request.url, *answers.pop(0)))
+    assert client.filter_log_events(logGroupName="g")["events"] == []
+    assert len(waits) == 6
+    assert sum(waits) < 30
+
+
+def test_logs_when_they_are_throttled_for_ever_then_it_is_an_error(settings, monkeypatch):
+    """Somebody waits for it."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        settings(name, "test")
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+    with Aws() as aws:
+        client = aws.logs("us-east-1")
+        throttled = b'{"__type": "ThrottlingException"}'
+        client.meta.events.register("before-send", lambda request, **_: answer(request.url, 400, throttled))
+        with pytest.raises(client.exceptions.ClientError, match="ThrottlingException"):
+            client.filter_log_events(logGroupName="g")
+
+
+def answer(url, status, body):
+    """What a service answers, as botocore has it from the network."""
+    raw = io.BytesIO(body)
+    raw.stream = lambda **_: iter([body])
+    return AWSResponse(url, status, {}, raw)
 
 
 def cloud_at(port):

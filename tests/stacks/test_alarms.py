@@ -60,6 +60,13 @@ def test_alarms_when_the_control_plane_has_some_then_they_are_of_its_collectors_
     assert "Dimensions" not in found["DataAgeHours"]
 
 
+def test_alarms_when_their_metric_comes_each_hour_then_one_hour_without_it_ends_none(alarmed):
+    """A period of an hour has sometimes none of what is sent each hour, and each end and start is a message."""
+    left, age = alarms(alarmed, HOME_STACK)["LeftInQueue"], alarms(alarmed, CONTROL)["DataAgeHours"]
+    for each in (left, age):
+        assert (each["Period"], each["EvaluationPeriods"], each["DatapointsToAlarm"]) == (3600, 3, 1)
+
+
 def test_alarms_when_they_are_paid_for_then_the_page_on_costs_has_as_many(alarmed):
     """Each costs money whether or not it ever goes off."""
     assert len(alarms(alarmed, HOME_STACK)) == WORKFLOW_ALARMS

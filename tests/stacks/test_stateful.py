@@ -6,9 +6,11 @@ import pytest
 
 from caribou.control.stacks.stateful import STATEFUL, ResourceType, home_tables
 from caribou.model.names import WorkflowNames
+from caribou.model.registration import ControlNames
 from caribou.model.template_contract import StackRole
 
 NAMES = WorkflowNames("city_tour")
+CONTROL_NAMES = (*ControlNames("dev").lasting_tables, ControlNames("dev").placement_bucket("111122223333", "us-west-2"))
 STATELESS = {
     *("AWS::IAM::Policy", "AWS::IAM::Role", "AWS::Scheduler::Schedule"),
     *(
@@ -102,3 +104,17 @@ def test_home_when_its_stack_goes_then_what_stays_is_what_removal_and_leftovers_
     account = "123456789012"
     parts = [account if part == {"Ref": "AWS::AccountId"} else part for part in bucket]
     assert "".join(parts) == NAMES.payload_bucket(account, "us-east-1")
+
+
+def test_resources_when_they_are_to_be_taken_over_then_they_are_what_cloudformation_takes(synthesised):
+    """A name that stands in the template, and a policy that keeps it ("Import resources automatically", user guide)."""
+    assembly = synthesised(placement="home", account="111122223333")
+    for stack, names in (("Workflow-city_tour", home_tables(NAMES)), ("CaribouControlPlane", CONTROL_NAMES)):
+        taken = [
+            resource
+            for resource in assembly.template(stack)["Resources"].values()
+            if resource["Type"] in {ResourceType.TABLE, ResourceType.BUCKET}
+            and {resource["Properties"].get("TableName"), str(resource["Properties"].get("BucketName"))} & {*names}
+        ]
+        assert len(taken) == len(names)
+        assert {resource["DeletionPolicy"] for resource in taken} <= {"Retain", "RetainExceptOnCreate"}

@@ -1,6 +1,7 @@
 """Keys, networks, boundary and tags of a manifest: in every resource that they are for, and no right beyond."""
 
 import json
+import re
 
 import pytest
 from aws_cdk import Environment, Stack, Validations
@@ -15,6 +16,7 @@ from caribou.model.project.workflow import MANIFEST
 from caribou.model.template_contract import Tag
 from caribou.stacks import add_workflows
 
+PAGE = ROOT / "docs" / "existing-cdk-app.md"
 ACCOUNT, HOME, WEST = "111122223333", "us-east-1", "us-west-2"
 REGIONS = (HOME, WEST, "ca-central-1", "eu-west-1")
 KEYS = {r: f"arn:aws:kms:{r}:{ACCOUNT}:key/1234abcd-0000-4000-8000-00000000000{i}" for i, r in enumerate(REGIONS)}
@@ -185,8 +187,7 @@ def test_templates_when_the_manifest_has_all_of_it_then_nothing_is_found_in_them
 
 def test_key_policy_when_the_page_shows_one_then_it_lets_in_every_service_that_the_templates_do(shop):
     """Those that may publish to topics and send to queues, and CloudWatch Logs."""
-    page = (ROOT / "docs" / "existing-cdk-app.md").read_text()
-    policy = json.loads(page.partition("```json key-policy.json\n")[2].partition("```")[0])
+    policy = json.loads(PAGE.read_text().partition("```json key-policy.json\n")[2].partition("```")[0])
     let_in = {service for s in policy["Statement"] for service in services_of(s)}
     writers = {
         service
@@ -198,6 +199,61 @@ def test_key_policy_when_the_page_shows_one_then_it_lets_in_every_service_that_t
     }
     assert writers == {"sns.amazonaws.com", "events.amazonaws.com", "s3.amazonaws.com"}
     assert let_in == writers | {"logs.us-east-1.amazonaws.com"}
+
+
+def test_key_policy_when_a_service_is_eventbridge_then_no_condition_keeps_it_out():
+    """SNS developer guide, "Enable compatibility": source conditions are not supported for EventBridge; others are."""
+    policy = json.loads(PAGE.read_text().partition("```json key-policy.json\n")[2].partition("```")[0])
+    conditions = {service: s.get("Condition") for s in policy["Statement"] for service in services_of(s)}
+    assert {service for service, condition in conditions.items() if condition is None} == {"events.amazonaws.com"}
+
+
+def test_boundary_when_the_page_says_what_it_must_let_then_that_is_all_that_our_roles_do(shop):
+    """An action that is not in it fails in the account of who has read the page."""
+    said = PAGE.read_text().partition("A boundary must let the roles")[2].partition("CloudFormation's role")[0]
+    words = re.findall(r"`((?:[a-z0-9]+:)?[A-Z]\w+\*?|[a-z0-9]+:\w+\*?)`", said)
+    service, let = "", {"ec2"}  # those stand with `vpc`
+    for word in words:
+        service = word.partition(":")[0] if ":" in word else service
+        let.add(f"{service}:{word.rpartition(':')[2]}")
+    done = {
+        action
+        for stack in (HOME_STACK, WEST_STACK)
+        for statements in roles_of(shop, stack).values()
+        for statement in statements
+        for action in listed(statement["Action"])
+    }
+    of_cdks_grant = {"sqs:GetQueueAttributes"}  # with that to send failures to a queue; nobody calls it
+    assert {action for action in done if not action.startswith("ec2:")} - let == of_cdks_grant
+    assert let - done == {"ec2"}
+
+
+def test_page_when_functions_are_in_a_vpc_then_it_names_every_service_that_they_call(shop):
+    """Without a way to one of them, calls end after their time limit."""
+    page = (ROOT / "docs" / "writing-workflows.md").read_text()
+    said = page.partition("**What they must reach**")[2].partition("Without a way")[0]
+    called = {
+        action.partition(":")[0]
+        for statements in roles_of(shop, HOME_STACK).values()
+        for statement in statements
+        for action in listed(statement["Action"])
+    }
+    elsewhere = {"logs", "ec2", "lambda"}  # what Lambda and the scheduler do in a role's name, past the VPC
+    assert {service for service in called - elsewhere if not re.search(rf"\b{service}\b", said, re.IGNORECASE)} == set()
+
+
+def test_page_when_a_verb_reads_runs_or_logs_then_it_says_that_it_needs_the_key():
+    """By the policies of docs/permissions.md: items of run and sync tables, and lines of logs."""
+    said = PAGE.read_text().partition("- Who operates needs")[2].partition("\n- ")[0]
+    reading = re.compile(r"table/caribou-dev-\*-(runs|sync)-1|logs:FilterLogEvents")
+    verbs = {
+        verb
+        for section in (ROOT / "docs" / "permissions.md").read_text().split("\n## `")[1:]
+        if reading.search(section)
+        for verb in re.findall(r"(\w+)`", section.partition("\n")[0])
+    }
+    assert {"run", "trace", "logs"} < verbs
+    assert {verb for verb in verbs - {"data_collect"} if f"`{verb}`" not in said} == set()
 
 
 def services_of(statement):

@@ -338,6 +338,10 @@ def test_start_topic_when_a_service_publishes_then_only_for_the_account_s_own_ru
     services = {s["Principal"]["Service"]: s["Condition"] for s in found if "Service" in s["Principal"]}
     assert set(services) == {"events.amazonaws.com", "s3.amazonaws.com"}
     assert all("AWS::AccountId" in json.dumps(condition) for condition in services.values())
+    assert {service: set(condition) for service, condition in services.items()} == {
+        "events.amazonaws.com": {"ArnLikeIfExists"},  # EventBridge supports no conditions here: it may not say the rule
+        "s3.amazonaws.com": {"StringEquals"},
+    }
 
 
 @pytest.mark.parametrize("stack", [CONTROL, HOME_STACK, WEST_STACK])
