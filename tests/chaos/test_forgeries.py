@@ -18,7 +18,7 @@ from waiting import eventually
 from caribou.model.run.envelope import Envelope, Run, Start
 from caribou.model.run.item import RunState
 
-pytestmark = pytest.mark.local_cloud
+pytestmark = [pytest.mark.local_cloud, pytest.mark.slow]
 VICTIMS = int(os.environ.get("CARIBOU_FORGED_RUNS", "2"))
 """Runs that are forged against."""
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 from storm import Campaign
 
-pytestmark = pytest.mark.local_cloud
+pytestmark = [pytest.mark.local_cloud, pytest.mark.slow]
 
 
 def test_storm_when_everything_goes_wrong_then_no_run_is_lost_and_no_sync_node_fires_twice(calm):

@@ -19,7 +19,9 @@ def cloud(local_cloud, led_to):
 
 def call(workflow):
     """What the command prints."""
-    return CliRunner().invoke(upload_samples, [workflow], catch_exceptions=False).output
+    result = CliRunner().invoke(upload_samples, [workflow], catch_exceptions=False)
+    assert result.stderr.startswith(f"Next: caribou run {workflow} ")
+    return result.stdout
 
 
 def test_upload_samples_when_called_twice_then_the_objects_are_there(cloud):

@@ -8,7 +8,7 @@ import pytest
 from local_project import Project
 from waiting import eventually
 
-pytestmark = pytest.mark.local_cloud
+pytestmark = [pytest.mark.local_cloud, pytest.mark.slow]
 
 WORKFLOW, HOME = "flow", "us-east-1"
 

@@ -265,6 +265,7 @@ def project(tmp_path, local_cloud):
 
 
 @pytest.mark.local_cloud
+@pytest.mark.slow
 def test_post_office_when_deployed_and_split_then_it_runs_as_in_this_process(project):
     """Lambda, SNS and DynamoDB take names with hyphens, and a run over two regions gives what one at home does."""
     project.deploy("Workflow-post_office", "-c", "placement=split.json")

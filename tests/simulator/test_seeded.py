@@ -1,4 +1,7 @@
-"""Ten thousand schedules by their seeds, over all shapes; every invariant holds at every step of each."""
+"""Ten thousand schedules by their seeds, over all shapes; every invariant holds at every step of each.
+
+Three quarters of them are slow tests.
+"""
 
 from collections import Counter
 
@@ -8,10 +11,13 @@ from simulated import TO_THE_END, Fault, Plan_, World, graph_of, placement_of, s
 
 from caribou.model.run.item import RunState
 
-SCHEDULES, BLOCK = 10_000, 250
+SCHEDULES, QUICK, BLOCK = 10_000, 2_500, 250
 
 
-@pytest.mark.parametrize("first", range(0, SCHEDULES, BLOCK))
+@pytest.mark.parametrize(
+    "first",
+    [pytest.param(first, marks=[] if first < QUICK else [pytest.mark.slow]) for first in range(0, SCHEDULES, BLOCK)],
+)
 def test_run_when_anything_may_go_wrong_then_it_ends_and_its_state_changes_once(first):
     """Duplicates, crashes, outages, throttles, doubt, skew, deploys, failing code, sweeps and redrives at once."""
     counts = Counter()
