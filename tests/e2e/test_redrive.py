@@ -128,8 +128,8 @@ def test_run_that_failed_goes_on_after_redrive_with_what_its_siblings_had_done(p
     assert name in [run["run_id"] for run in listed]
 
 
-def test_run_when_it_is_cancelled_then_what_runs_ends_and_nothing_follows(project):
-    """A function that sleeps past its time limit is not tried again, and nothing of the run can be redriven."""
+def test_run_when_it_is_cancelled_then_what_runs_ends_and_nothing_follows(project, local_cloud):
+    """Once or twice, it is over for good: no sweep goes on with it, and nothing of it can be redriven."""
     payload = json.dumps({"mode": "sleep", "parameter": ""})
     project.run("caribou", "run", WORKFLOW, "-a", payload, "--name", "harmful")
     _trace(project, "harmful", lambda trace: _states(trace)["doze"] in {"running", "retrying"})
@@ -138,8 +138,9 @@ def test_run_when_it_is_cancelled_then_what_runs_ends_and_nothing_follows(projec
 
     assert "harmful is CANCELLED" in project.run("caribou", "cancel", "harmf")
 
-    ended = _trace(project, "harmful", lambda trace: _states(trace)["doze"] == "stopped")
-    assert ended["state"] == "CANCELLED"
+    assert "harmful is CANCELLED" in project.run("caribou", "cancel", "harmful")
+    assert _sweep(local_cloud)
+    assert "Run harmful of mending: CANCELLED" in project.run("caribou", "trace", "harmful")
     assert "only a run that failed or expired" in project.run("caribou", "redrive", "harmful", code=2)
 
 
