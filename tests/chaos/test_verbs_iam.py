@@ -158,9 +158,10 @@ def _collect(users):
 def _move_home(users):
     with Aws() as aws:
         PlacementBox(aws, TARGET).put(NAME, json.dumps(placed(name=NAME).to_json()))
-    users.give("run_deployment_migrator", "--wait-seconds", "0", "--forget-failed")
+    said = users.give("run_deployment_migrator", "--wait-seconds", "0", "--forget-failed")
     stacks = users.cloud.client("cloudformation", WEST).describe_stacks()["Stacks"]
-    assert f"Workflow-{NAME}-{WEST}" not in {stack["StackName"] for stack in stacks}
+    there = {stack["StackName"] for stack in stacks if stack["StackStatus"] != "DELETE_COMPLETE"}
+    assert f"Workflow-{NAME}-{WEST}" not in there, said
 
 
 def _refuse_another(users):

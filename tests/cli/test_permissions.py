@@ -20,7 +20,7 @@ from deployed_world import ENTRY, HOME, LAST, WEST, World, look_bootstrapped, pl
 from iam_calls import Asked, actions_of, allows, policies_of_the_page, recorded
 
 from caribou.cli import cdk_deployer, cdk_synthesiser
-from caribou.cli.main import cli
+from caribou.cli.main import VERBS, cli
 from caribou.constructs.workflow_role import RoleProps, WorkflowRole
 from caribou.control.aws import Aws
 from caribou.control.placement_bucket import PlacementBox
@@ -288,6 +288,13 @@ def test_policy_when_all_its_verbs_were_given_then_nothing_is_in_it_that_was_not
     [policy] = POLICIES[section]
     asked = {one.action for verb in section.split(" and ") for one in scene.asked[verb]}
     assert set(actions_of(policy)) - asked == SELDOM.get(section, {}).keys()
+
+
+def test_page_when_there_is_a_verb_then_it_has_a_policy_or_says_that_it_asks_for_nothing():
+    """Every verb is in one of the two."""
+    page = (ROOT / "docs" / "permissions.md").read_text()
+    [free] = re.findall(r"^`new_workflow`.* ask AWS for nothing", page, re.MULTILINE)
+    assert [verb for verb in VERBS if verb not in SECTION and f"`{verb}`" not in free] == []
 
 
 @pytest.mark.parametrize("section", POLICIES)
