@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,9 +11,13 @@ from itertools import chain
 import boto3
 import pytest
 from botocore import handlers
+from builders import ROOT
 
 FREE = frozenset({"sts:GetCallerIdentity"})
 """Calls that need no permission."""
+
+
+_ON_THE_PAGE = "111122223333"
 
 
 @dataclass(frozen=True, order=True)
@@ -51,10 +56,10 @@ def _s3(operation, parameters, place):
             return [Asked("s3:ListAllMyBuckets", "*")]
         case "GetObject":  # without the second, S3 answers 403 for a key that is not there
             return [Asked("s3:GetObject", f"{bucket}/{parameters['Key']}"), Asked("s3:ListBucket", bucket)]
-        case "DeleteObjects":
-            return [
-                Asked("s3:DeleteObjectVersion", f"{bucket}/{one['Key']}") for one in parameters["Delete"]["Objects"]
-            ]
+        case "DeleteObjects":  # the first always, the second for versions: S3's API reference
+            keys = {one["Key"] for one in parameters["Delete"]["Objects"]}
+            actions = ("s3:DeleteObject", "s3:DeleteObjectVersion")
+            return [Asked(action, f"{bucket}/{key}") for key in keys for action in actions]
         case "ListObjectsV2" | "ListObjectVersions" | "CreateBucket" | "DeleteBucket":
             names = {"ListObjectsV2": "ListBucket", "ListObjectVersions": "ListBucketVersions"}
             return [Asked(f"s3:{names.get(operation, operation)}", bucket)]
@@ -134,3 +139,13 @@ def _listed(values):
 def _matches(pattern, value):
     """As IAM does: `*` stands for any text, `?` for one character."""
     return re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), value) is not None
+
+
+def policies_of_the_page(account):
+    """docs/permissions.md: each heading, without marks of code, to the policies below it, for an account."""
+    found = {}
+    for section in re.split(r"^## ", (ROOT / "docs" / "permissions.md").read_text(), flags=re.MULTILINE)[1:]:
+        heading, _, text = section.partition("\n")
+        blocks = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+        found[heading.replace("`", "")] = [json.loads(block.replace(_ON_THE_PAGE, account)) for block in blocks]
+    return found

@@ -4,10 +4,12 @@ import time
 
 import boto3
 import pytest
+from click.testing import CliRunner
 from deployed import HOME, NORTH, STORM, WEST
 from faults import Cut, Weather
 from waiting import eventually
 
+from caribou.cli.main import cli
 from caribou.control.aws import Aws
 from caribou.control.deploy.removal import plan_removal
 from caribou.control.inventory import inventory
@@ -58,3 +60,28 @@ def test_tools_when_a_region_is_cut_off_then_they_show_the_rest_and_say_what_is_
     assert (trace.unseen, len(trace.nodes)) == ((NORTH,), len(workflow.graph.nodes))
     calm.proxy.weather = Weather()
     assert project.ended(STORM, run_id) is RunState.SUCCEEDED
+
+
+@pytest.mark.slow
+def test_run_when_its_region_is_dead_then_an_operator_sees_brings_home_and_ends_what_waits(calm, aws, monkeypatch):
+    """By the commands of the runbook; brought home, it ends without the region."""
+    del aws
+    project, quiet = calm.project, {"right": True, "side": True, "late": True, "orders": {}, "seconds": 0.0, "pad": 0}
+    monkeypatch.chdir(project.root)
+    calm.proxy.weather = Weather(cut={NORTH: Cut.REFUSED})
+    project.start(STORM, quiet, "stranded")
+    eventually(lambda: project.sweep(STORM).get("resent"), "a message that is sent again")
+    assert "stranded" in _given("runs", STORM, "--state", "RUNNING")
+    assert "waiting" in _given("trace", "stranded")
+
+    eventually(lambda: "sent again" in _given("redrive", "stranded", "--home", code=None), "its way home")
+
+    assert project.ended(STORM, "stranded") is RunState.SUCCEEDED
+    assert "stranded" not in _given("runs", STORM, "--state", "EXPIRED")
+
+
+def _given(*arguments, code=0):
+    """What a verb says, both streams; it must end with `code`, unless that is None."""
+    done = CliRunner().invoke(cli, arguments)
+    assert code in {None, done.exit_code}, done.output
+    return done.output

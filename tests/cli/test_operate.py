@@ -102,6 +102,9 @@ def test_workflow_when_it_is_deployed_moved_and_removed_then_each_step_needs_its
     noted = json.loads(project.caribou("history", NAME, "--json"))
     assert [one["digest"] for one in noted["deployments"]] == [noted["serving"]["digest"]] * 2
     assert all(one["by"].startswith("arn:aws:") for one in noted["deployments"])
+    digest = noted["serving"]["digest"][:12]
+    project.caribou("history", NAME, "--placement", digest, "-o", "earlier.json")
+    assert json.loads((project.root / "earlier.json").read_text()) == json.loads(committed.read_text())
     other = project.another("puppets-2")
     for verb in (("deploy",), ("remove", NAME, "--yes")):
         assert "of the project toys-1" in other.caribou(*verb, code=2)

@@ -1,10 +1,16 @@
 """Runs that fail, as their owner meets them: what failed, what is kept, and going on once it is mended."""
 
 import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+from aws_commands import aws_command
 from builders import ROOT
+from followed_docs import blocks_of
 from local_project import Project
 from waiting import eventually
 
@@ -92,6 +98,7 @@ def test_run_that_failed_goes_on_after_redrive_with_what_its_siblings_had_done(p
     payload = json.dumps({"mode": "read", "parameter": parameter})
     said = project.run("caribou", "run", WORKFLOW, "-a", payload, "--name", name, "--wait", code=1)
     assert "Run mended failed at right:begin_0_1:2: ParameterNotFound" in said
+    assert name in project.run("caribou", "runs", WORKFLOW, "--state", "FAILED")
 
     failed = _trace(project, name, lambda t: _states(t)["left"] == "ran" and _node(t, "right")["attempts"] == 3)
     assert failed["state"] == "FAILED"
@@ -119,6 +126,48 @@ def test_run_that_failed_goes_on_after_redrive_with_what_its_siblings_had_done(p
 
     listed = json.loads(project.run("caribou", "runs", WORKFLOW, "--state", "SUCCEEDED", "--since", "1h", "--json"))
     assert name in [run["run_id"] for run in listed]
+
+
+def test_run_when_it_is_cancelled_then_what_runs_ends_and_nothing_follows(project, local_cloud):
+    """Once or twice, it is over for good: no sweep goes on with it, and nothing of it can be redriven."""
+    payload = json.dumps({"mode": "sleep", "parameter": ""})
+    project.run("caribou", "run", WORKFLOW, "-a", payload, "--name", "harmful")
+    _trace(project, "harmful", lambda trace: _states(trace)["doze"] in {"running", "retrying"})
+    listed = json.loads(project.run("caribou", "runs", WORKFLOW, "--state", "RUNNING", "--json"))
+    assert "harmful" in [run["run_id"] for run in listed]
+
+    assert "harmful is CANCELLED" in project.run("caribou", "cancel", "harmf")
+
+    assert "harmful is CANCELLED" in project.run("caribou", "cancel", "harmful")
+    assert _sweep(local_cloud)
+    assert "Run harmful of mending: CANCELLED" in project.run("caribou", "trace", "harmful")
+    assert "only a run that failed or expired" in project.run("caribou", "redrive", "harmful", code=2)
+
+
+@pytest.mark.usefixtures("project")
+def test_message_when_it_is_none_of_ours_then_an_operator_looks_at_it_and_deletes_it(local_cloud):
+    """By the commands of the runbook: the queue, the message, and the sweeper's log, schedule and room."""
+    page = (ROOT / "docs" / "runbook.md").read_text()
+    values = {"NAME": WORKFLOW, "FUNCTION": "begin", "REGION": HOME, "HOME": HOME}
+
+    def give(command):
+        found = next(one for one in re.findall(r"\baws [^`|;#\n]+", page) if one.startswith(command))
+        text = re.sub(r"\b[A-Z]{3,}\b", lambda word: values.get(word[0], word[0]), found)
+        return aws_command(text).give(local_cloud)
+
+    values["URL"] = give("aws sqs get-queue-url")["QueueUrl"]
+    local_cloud.client("sqs", HOME).send_message(QueueUrl=values["URL"], MessageBody="what is this?")
+    eventually(lambda: _sweep(local_cloud) and _said_by_the_sweeper(local_cloud, "LeftInQueue"), "the sweeper's word")
+    local_cloud.client("sqs", HOME).send_message(QueueUrl=values["URL"], MessageBody="and this?")
+    [message] = eventually(lambda: give("aws sqs receive-message").get("Messages"), "what no sweep has hidden")
+    assert message["Body"] == "and this?"
+    values["HANDLE"] = message["ReceiptHandle"]
+    give("aws sqs delete-message")
+    assert give("aws logs describe-log-groups")["logGroups"]
+    values["GROUP"] = _sweeper(local_cloud)["LoggingConfig"]["LogGroup"]
+    assert give("aws logs filter-log-events")["events"]
+    assert give("aws scheduler list-schedules")["Schedules"]
+    assert give("aws lambda get-account-settings")["AccountLimit"]
 
 
 def test_run_that_failed_is_an_event_for_others_a_metric_and_an_alarm(project, local_cloud):
@@ -241,9 +290,18 @@ def test_redrive_when_two_calls_changed_places_then_it_is_refused_and_mended_oth
     assert "deploy the calls as they were, or start a new run" in said
 
     _deploy_swap(project, 'print("mended")', X, Y)
-    trace = json.loads(project.run("caribou", "redrive", "swapped", "--wait", "--json"))
-    assert trace["state"] == "SUCCEEDED"
+    _redrive_all(project, "swap")
+    trace = _trace(project, "swapped", lambda trace: trace["state"] == "SUCCEEDED")
     assert trace["results"] == {"join:sync:1": [{"part": "x"}, {"part": "y"}]}
+
+
+def _redrive_all(project, workflow):
+    """Every run that failed, by the lines of the runbook."""
+    page = (ROOT / "docs" / "runbook.md").read_text()
+    (lines,) = [block.text for block in blocks_of(page) if "caribou redrive RUN" in block.text]
+    environment = {**project.environment, "PATH": f"{Path(sys.prefix) / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    script = lines.replace("NAME", workflow)
+    subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=project.root, env=environment, check=True)
 
 
 def _deploy_swap(project, *lines):
