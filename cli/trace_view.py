@@ -203,4 +203,6 @@ def failure_lines(failure: FailureLog) -> Iterator[str]:
     yield from (f"  {line}" for line in failure.traceback)
     stream = "" if failure.stream is None else f", stream {failure.stream}"
     yield f"log: {failure.log_group} in {failure.region}{stream}"
+    if failure.trouble is not None:
+        yield f"  it can't be read now: {failure.trouble}"
     yield f"console: {failure.console}"

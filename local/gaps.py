@@ -56,6 +56,7 @@ _NAMES = {
         "_reserved_concurrency",
         "_route_async_failure",
         "invoke_async_with_retry",
+        "_emit_lambda_logs",
         "new_uuid",
     ),
     "ministack.core.lambda_runtime": (
@@ -85,6 +86,7 @@ def close_gaps(app: App) -> App:
     _keep_error_types(lambda_svc, runtime)
     _report_as_lambda_does(lambda_svc, sqs)
     _keep_request_ids(lambda_svc)
+    _log_text_only(lambda_svc)
     _queue_asynchronous_invocations(lambda_svc)
     _deliver_topics_asynchronously(sns, lambda_svc)
     _dispatch_events_asynchronously(eventbridge, lambda_svc)
@@ -326,6 +328,16 @@ def _queue_asynchronous_invocations(lambda_svc: Any) -> None:
 
     lambda_svc._execute_function = execute_in_line
     lambda_svc.invoke_async_with_retry = invoke_in_line
+
+
+def _log_text_only(lambda_svc: Any) -> None:
+    """Keep half characters, as an error's text may have, out of logs: these are answered as UTF-8."""
+    emit = lambda_svc._emit_lambda_logs
+
+    def emit_text(func: Any, request_id: str, log_text: str, *args: Any, **options: Any) -> None:
+        emit(func, request_id, (log_text or "").encode("utf-8", "replace").decode(), *args, **options)
+
+    lambda_svc._emit_lambda_logs = emit_text
 
 
 def _max_event_age_s(func: dict[str, Any]) -> float:

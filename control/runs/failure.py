@@ -24,7 +24,7 @@ _TASK = re.compile(r".*(/var/task|/code)/")
 class FailureLog:
     """What the log has of the node at which a run failed. `at` is the last line of the user's own code, if it is known.
 
-    `stream` and `traceback` are None and empty if nothing of it was found.
+    `stream` and `traceback` are None and empty if nothing of it was found; `trouble` says why it can't be read.
     """
 
     node: str
@@ -33,6 +33,7 @@ class FailureLog:
     stream: str | None = None
     traceback: tuple[str, ...] = ()
     at: str | None = None
+    trouble: str | None = None
 
     @property
     def console(self) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from caribou.collectors.logs import CloudWatchLogReader
-from caribou.control.aws import Aws
+from caribou.control.aws import Aws, aws_errors_as
 from caribou.control.runs.archive import RecordArchive
 from caribou.control.runs.evidence import Listing, RunFacts, Wanted, recent_runs
 from caribou.control.runs.failure import FailureLog, failure_log
@@ -148,8 +148,11 @@ class Runs:
                 time.sleep(_SETTLE_POLL_S)
 
     def log(self, item: RunItem, functions: Collection[str] = ()) -> RunLines:
-        """What a run's executions have written, of some functions alone if any are named."""
-        with Aws() as aws:
+        """What a run's executions have written, of some functions alone if any are named.
+
+        Raises OperationFailedError if home's logs can't be read.
+        """
+        with Aws() as aws, aws_errors_as(f"Reading the log of run {item.run.run_id}"):
             facts = RunFacts(aws, self.graph, self.names, self.manifest.home_region, CloudWatchLogReader())
             return RunLog(aws, facts).read(item, time.time(), functions)
 
@@ -160,7 +163,11 @@ class Runs:
             return None
         function = self.graph.node(node).function
         region = item.run.region_of(node, self.manifest.home_region)
-        return failure_log(node, region, self.names.log_group(function), self.log(item, {function}).lines)
+        group = self.names.log_group(function)
+        try:
+            return failure_log(node, region, group, self.log(item, {function}).lines)
+        except OperationFailedError as error:
+            return FailureLog(node, region, group, trouble=str(error))
 
     def _publication(self, run_id: str, payload: Any, text: str) -> tuple[str, dict[str, str]]:  # noqa: ANN401
         """What is published, with its attributes: the payload as JSON, or where it rests.

@@ -5,9 +5,10 @@ import json
 import pytest
 from builders import graph_of, record_of
 
+from caribou.cli.trace_view import failure_lines
 from caribou.collectors.logs import InMemoryLogReader
 from caribou.control.runs.evidence import RunFacts
-from caribou.control.runs.failure import failure_log
+from caribou.control.runs.failure import FailureLog, failure_log
 from caribou.control.runs.run_log import LogLine, RunLog
 from caribou.model.run.envelope import Run
 from caribou.model.run.item import RunItem, RunState
@@ -140,3 +141,9 @@ def test_failure_when_nothing_is_in_its_log_then_the_group_is_named_in_its_parti
     assert (found.stream, found.traceback, found.at) == (None, (), None)
     assert found.console.startswith(f"https://{host}/")
     assert found.console.endswith("#logsV2:log-groups/log-group/$252Faws$252Flambda$252Fg")
+
+
+def test_failure_when_the_log_cannot_be_read_then_the_trace_says_why_and_is_there():
+    """What became of the run does not depend on its log."""
+    said = list(failure_lines(FailureLog("b", HOME, "g", trouble="Reading the log of run r failed: AccessDenied")))
+    assert said[1] == "  it can't be read now: Reading the log of run r failed: AccessDenied"
