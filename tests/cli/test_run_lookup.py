@@ -57,7 +57,7 @@ def test_run_when_no_workflow_has_it_then_a_home_that_is_silent_is_not_taken_for
         written_workflow(tmp_path, name)
     world.home(placed(name=world.name))
     target = Target("dev", "us-west-2")
-    with Aws() as aws, pytest.raises(InvalidInputError, match="there is no such run.*not deployed: never"):
+    with Aws() as aws, pytest.raises(InvalidInputError, match=r"there is no such run.*not deployed: never"):
         found_run("zz", None, Session(tmp_path, target, aws))
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
     with Aws() as aws, pytest.raises(OperationFailedError, match=f"zz is not known: .*{world.name} does not") as error:

@@ -148,7 +148,7 @@ def test_start_when_s3_does_not_take_a_large_payload_then_it_is_a_failure_and_no
 )
 def test_start_when_topic_or_bucket_is_not_there_then_the_message_says_how_to_deploy(runs_on, failing, payload):
     """Home has answered."""
-    with pytest.raises(NotDeployedError, match="is not deployed in us-east-1.*To deploy it: caribou deploy example"):
+    with pytest.raises(NotDeployedError, match=r"is not deployed in us-east-1.*To deploy it: caribou deploy example"):
         runs_on(FakeAws(**failing)).start(payload)
 
 
