@@ -11,6 +11,7 @@ import click
 from rich.table import Table
 
 from caribou.cli.console import console
+from caribou.cli.hints import staged
 from caribou.cli.output import notify, say, write_whole
 from caribou.cli.session import Session, session
 from caribou.control.history import Deployment, History
@@ -78,7 +79,7 @@ def _write(found: Sequence[Deployment], digest: str, output: Path, name: str) ->
         )
     [placement] = chosen.values()
     write_whole(output, json.dumps(placement.to_json(), indent=1) + "\n")
-    say(f"{output} written. To go back to it: caribou deploy {name} --placement {output}")
+    say(staged(f"{output} written. To go back to it: caribou deploy {name} --placement {output}"))
 
 
 def _to_json(name: str, found: Sequence[Deployment], serving: DeployedWorkflow | None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import click
 
 from caribou.cli.groups import EXAMPLES, GROUPS, MEANT
+from caribou.cli.hints import STAGE, staged
 from caribou.cli.output import notify
 from caribou.model.errors import CaribouError, OperationFailedError
 from caribou.model.schema.nearest import nearest
@@ -127,10 +128,6 @@ VERBS = {
 """Verb to where it is in this room, in the order of the loop: none imports another's module."""
 
 
-STAGE = "--stage"
-"""The option of every verb, and where the command's context keeps what it says."""
-
-
 def _keep_stage(context: click.Context, option: click.Parameter, given: str | None) -> None:
     """Keep what an option says where `caribou.cli.project` looks for it; beside the verb it counts more than before."""
     del option
@@ -160,6 +157,14 @@ def _staged(command: click.Command) -> click.Command:
 
 class _Verbs(click.Group):
     """Verbs by their names, in which a hyphen is as good as an underscore. Each has the option `--stage`."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Give the verb; commands in the message of an error are at its stage, which is known here alone."""
+        try:
+            return super().invoke(ctx)
+        except CaribouError as error:
+            error.args = (staged(str(error)),)
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from caribou.cli.console import console, say_wrapped
+from caribou.cli.hints import staged
 from caribou.cli.output import notify, say
 from caribou.cli.session import ControlPlane, session
 from caribou.control.plan.review import Review, Reviewer
@@ -41,4 +42,5 @@ def _show_review(review: Review) -> None:
     if review.put and review.placement is not None:
         doubt = doubt_of(review.placement)
         asks = f", and asks first, as {doubt}" if doubt else ""
-        say(f"It waits to be applied: `caribou run_deployment_migrator {review.workflow}` deploys it{asks}")
+        waits = f"It waits to be applied: `caribou run_deployment_migrator {review.workflow}` deploys it{asks}"
+        say(staged(waits))

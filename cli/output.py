@@ -8,6 +8,7 @@ from tempfile import NamedTemporaryFile
 
 import click
 
+from caribou.cli.hints import staged
 from caribou.model.errors import OperationFailedError
 from caribou.model.printable import printable
 
@@ -18,8 +19,11 @@ def say(text: str = "") -> None:
 
 
 def notify(message: str) -> None:
-    """Print a message on standard error: standard output is for what was asked for, which programs may read."""
-    click.echo(printable(message), err=True)
+    """Print a message on standard error: standard output is for what was asked for, which programs may read.
+
+    Commands in it are at this one's stage.
+    """
+    click.echo(printable(staged(message)), err=True)
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

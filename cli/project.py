@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from caribou.cli.main import STAGE
+from caribou.cli.hints import STAGE
 from caribou.model.errors import InvalidInputError
 from caribou.model.project.folders import nearest_project, workflow_folders
 from caribou.model.project.settings import AskedStage, ProjectSettings, settings_of

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from caribou.cli.output import notify
 from caribou.cli.session import Session
 from caribou.control.runs.runs import RunItem, Runs
-from caribou.model.errors import InvalidInputError, OperationFailedError
+from caribou.model.errors import InvalidInputError, NotDeployedError, OperationFailedError
 from caribou.model.project.workflow import Workflow, workflow_folders
 from caribou.model.run.fields import is_run_name
 
@@ -33,7 +33,7 @@ class Found:
 def found_run(written: str, workflow: str | None, here: Session) -> Found:
     """The run of that id, else the only one whose id begins so, in the workflow named, or in all of the project.
 
-    Raises InvalidInputError.
+    Raises InvalidInputError; OperationFailedError if it is found nowhere, and a workflow does not answer.
     """
     if not is_run_name(written):
         raise InvalidInputError("is no name of a run", where="RUN", found=ascii(written)[:80], fix="see `caribou runs`")
@@ -44,35 +44,42 @@ def found_run(written: str, workflow: str | None, here: Session) -> Found:
     if not search.found:
         for definition in definitions:
             search.beginning(definition, written)
-    unanswered = {"not deployed": search.silent, "can't be read": broken}
+    unanswered = {"not deployed": search.absent, "can't be read": broken}
     return _only(search, written, [definition.name for definition in definitions], unanswered)
 
 
 @dataclass
 class _Search:
-    """What was found so far. A workflow that does not answer is passed over, unless it `is_named`."""
+    """What was found so far. A workflow that does not answer is passed over, unless it `is_named`.
+
+    `silent` has why, by the name: a run that is found nowhere may be there. None is in what is `absent`, not deployed.
+    """
 
     here: Session
     is_named: bool
     found: list[Found] = field(default_factory=list)
-    silent: list[str] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
+    silent: dict[str, OperationFailedError] = field(default_factory=dict)
 
     def whole(self, definition: Workflow, run_id: str) -> None:
         """Look for the run of that id in a workflow."""
         runs = self.here.runs_of(definition)
         try:
             item = runs.state(run_id)
-        except OperationFailedError:
+        except OperationFailedError as error:
             if self.is_named:
                 raise
-            self.silent.append(definition.name)
+            if isinstance(error, NotDeployedError):
+                self.absent.append(definition.name)
+            else:
+                self.silent[definition.name] = error
             return
         if item is not None:
             self.found.append(Found(definition, runs, item))
 
     def beginning(self, definition: Workflow, prefix: str) -> None:
         """Look for runs whose ids begin so in a workflow that has answered."""
-        if definition.name in self.silent:
+        if definition.name in (*self.absent, *self.silent):
             return
         runs = self.here.runs_of(definition)
         try:
@@ -108,6 +115,8 @@ def _only(search: _Search, written: str, known: Sequence[str], unanswered: Mappi
         raise InvalidInputError(
             "several runs begin so", where=f"run {written}", found=_named(found), fix="write more of the id"
         )
+    if search.silent:
+        raise OperationFailedError(f"Run {written} is not known: {'; '.join(map(str, search.silent.values()))}")
     fix = f"see `caribou runs`; looked for in {', '.join(known) or 'no workflow'}"
     more = "".join(f"; {why}: {', '.join(names)}" for why, names in unanswered.items() if names)
     raise InvalidInputError("there is no such run", where=f"run {written}", fix=fix + more)

@@ -15,7 +15,8 @@ CaribouError                 root: catch this to catch all of them
 ├── InvalidRunItemError      an item of the run or a sync table that the runtime has not written so
 ├── InvalidOrderError        an order to a sweeper, or its answer, that this version does not read
 └── OperationFailedError     a step outside our hands failed: a deploy, a tool, an AWS call (exit code 1)
-    └── SilentRegionError        a region does not answer us at all
+    ├── SilentRegionError        a region does not answer us at all
+    └── NotDeployedError         home has answered, and has nothing of the workflow
 """
 
 from __future__ import annotations
@@ -102,3 +103,7 @@ class OperationFailedError(CaribouError):
 
 class SilentRegionError(OperationFailedError):
     """A region does not answer: what else would be asked of it now would be waited for in vain."""
+
+
+class NotDeployedError(OperationFailedError):
+    """Home has answered: nothing of the workflow stands there, so there are no runs."""

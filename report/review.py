@@ -210,7 +210,7 @@ def _stacks(review: Review) -> Section:
 def _what(stack: StackLine) -> str:
     """A stack, and its resources that appear and go."""
     where, appear, go = f"{stack.name}, {stack.region}", _counts(stack.appear), _counts(stack.go)
-    if stack.action == "keep":
+    if stack.action in ("keep", "skip"):
         where += f": {stack.why}"
     elif not appear and not go:
         where += ": no resource"

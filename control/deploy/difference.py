@@ -71,6 +71,8 @@ def compared(step: Step, old: Template, new: Template) -> StackChange:
 
 
 def _change(aws: Aws, step: Step, new: Mapping[str, Template]) -> StackChange:
+    if step.action is Action.SKIP:  # its region does not answer
+        return StackChange(step)
     old = {} if step.action is Action.CREATE else _deployed(aws, step)
     if step.action is Action.KEEP:
         return compared(step, old, {})

@@ -13,13 +13,13 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from caribou.collectors.logs import CloudWatchLogReader
-from caribou.control.aws import Aws, aws_errors_as
+from caribou.control.aws import Aws, aws_errors_as, error_code
 from caribou.control.runs.archive import RecordArchive
 from caribou.control.runs.evidence import Listing, RunFacts, Wanted, recent_runs
 from caribou.control.runs.failure import FailureLog, failure_log
 from caribou.control.runs.run_log import RunLines, RunLog
 from caribou.control.runs.trace import Evidence, Trace, trace_of
-from caribou.model.errors import InvalidInputError, OperationFailedError, UnreachableError
+from caribou.model.errors import InvalidInputError, NotDeployedError, OperationFailedError, UnreachableError
 from caribou.model.graph import Graph
 from caribou.model.manifest import Manifest
 from caribou.model.names import WorkflowNames
@@ -37,6 +37,8 @@ __all__ = ["RunItem", "RunState", "Runs"]
 
 _SETTLE_POLL_S = 0.5
 _NO_ANSWER = (ClientError, BotoCoreError, UnreachableError)
+_NOT_THERE = ("ResourceNotFoundException", "NotFound", "NotFoundException", "NoSuchBucket")
+"""What DynamoDB says of a table, SNS of a topic, and S3 of a bucket that is not there."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Runs:
             said: Any = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
             self._clients.sns(home).publish(TopicArn=topic, Message=message, MessageAttributes=said)
         except _NO_ANSWER as error:
-            raise self._not_deployed(error) from error
+            raise self._unanswered(error) from error
         return run_id
 
     def begun(self, payload: Any, run_id: str) -> RunItem | None:  # noqa: ANN401 - any JSON value or bytes
@@ -97,7 +99,7 @@ class Runs:
         try:
             return store.get(run_id)
         except _NO_ANSWER as error:
-            raise self._not_deployed(error) from error
+            raise self._unanswered(error) from error
 
     def follow(self, run_id: str, *, limit_s: float, poll_s: float = 0.2) -> Iterator[RunItem]:
         """The run's state, again and again until it has ended. Raises OperationFailedError after `limit_s` seconds."""
@@ -124,7 +126,7 @@ class Runs:
         try:
             return recent_runs(self._clients.dynamodb(self.manifest.home_region), self.names.run_table, wanted)
         except _NO_ANSWER as error:
-            raise self._not_deployed(error) from error
+            raise self._unanswered(error) from error
 
     def beginning_with(self, prefix: str, limit: int) -> Listing:
         """Runs whose ids begin so, the newest first. Raises OperationFailedError if the workflow is not deployed."""
@@ -183,9 +185,14 @@ class Runs:
         key = start_key(hashlib.sha256(text.encode()).hexdigest())
         return "null", attributes_of(run_id, store.put(self.manifest.home_region, key, text))
 
-    def _not_deployed(self, error: Exception) -> OperationFailedError:
+    def _unanswered(self, error: Exception) -> OperationFailedError:
         name, home = self.graph.workflow, self.manifest.home_region
-        return OperationFailedError(f"{name} does not answer in {home} ({error}). To deploy it: caribou deploy {name}")
+        cause = error.__cause__ if isinstance(error, UnreachableError) else error
+        if isinstance(cause, ClientError) and error_code(cause) in _NOT_THERE:
+            return NotDeployedError(f"{name} is not deployed in {home} ({error}). To deploy it: caribou deploy {name}")
+        return OperationFailedError(
+            f"{name} does not answer in {home} ({error}). Look at the credentials, their permissions and the region"
+        )
 
 
 def _as_json(payload: Any) -> str | None:  # noqa: ANN401 - any payload

@@ -90,8 +90,8 @@ class LockItem:
         return None if self.beat_s is None else max(now_s - self.beat_s, 0.0)
 
     def is_overdue(self, now_s: float) -> bool:
-        """Whether it should have been renewed by now, as far as two clocks agree."""
-        return self.until_s < now_s
+        """Whether it should have been renewed by now, as far as clocks agree; by a beat of the future they do not."""
+        return self.until_s < now_s or (self.beat_s is not None and self.beat_s > now_s + LEASE_S)
 
     @property
     def has_ended(self) -> bool:

@@ -14,7 +14,10 @@ from caribou.control.aws import Aws
 from caribou.control.deploy.removal import plan_removal
 from caribou.control.inventory import inventory
 from caribou.control.migrate.planning import MigrationPlanner
+from caribou.control.runs.cancel import cancel
+from caribou.control.runs.redrive import redrive
 from caribou.control.runs.runs import Runs
+from caribou.control.runs.sweeper import SweeperFunction
 from caribou.control.target import Target
 from caribou.control.workflows import KnownWorkflow
 from caribou.model.run.item import RunState
@@ -22,6 +25,7 @@ from caribou.model.run.item import RunState
 pytestmark = pytest.mark.local_cloud
 
 TARGET = Target("dev", WEST)
+QUIET = {"right": True, "side": True, "late": True, "orders": {}, "seconds": 0.0, "pad": 0}
 
 
 @pytest.fixture
@@ -41,8 +45,7 @@ def test_tools_when_a_region_is_cut_off_then_they_show_the_rest_and_say_what_is_
     """
     project, run_id = calm.project, f"seen-in-part-{Cut.REFUSED.value}"
     calm.proxy.weather = Weather(cut={NORTH: Cut.REFUSED})
-    quiet = {"right": True, "side": True, "late": True, "orders": {}, "seconds": 0.0, "pad": 0}
-    project.start(STORM, quiet, run_id)
+    project.start(STORM, QUIET, run_id)
     swept = eventually(lambda: (did := project.sweep(STORM)).get("failed") and did, "a sweep that misses the region")
     assert any(NORTH in problem for problem in swept["problems"])
     workflow = project.workflow(STORM)
@@ -78,6 +81,31 @@ def test_run_when_its_region_is_dead_then_an_operator_sees_brings_home_and_ends_
 
     assert project.ended(STORM, "stranded") is RunState.SUCCEEDED
     assert "stranded" not in _given("runs", STORM, "--state", "EXPIRED")
+
+
+@pytest.mark.slow
+def test_runs_when_their_region_stays_cut_off_then_one_is_brought_home_and_one_is_cancelled(calm, aws):
+    """Both wait for their sync node there. When the region is back nothing of them begins, and nobody is notified."""
+    project, runs = calm.project, calm.project.ports(STORM).runs
+    calm.proxy.weather = Weather(cut={NORTH: Cut.REFUSED})
+    for run_id in ("home", "over"):
+        project.start(STORM, QUIET, run_id)
+    eventually(lambda: project.sweep(STORM).get("failed"), "a sweep that misses the region")
+    eventually(lambda: runs.get("home") and runs.get("over"), "both runs")
+    sweeper = SweeperFunction(aws, STORM, HOME, project.sweeper_function(STORM))
+
+    [problem] = cancel(sweeper, "over").problems
+    assert redrive(sweeper, "home", home=True).sent
+    assert problem.startswith(NORTH)
+    assert NORTH not in runs.get("home").run.regions.values()
+    assert project.ended(STORM, "home") is RunState.SUCCEEDED
+    assert {item.run.run_id for item in runs.listed().items} == {"over"}
+    assert project.notes("home")[-1]["node"] == "last"
+    calm.proxy.weather = Weather()
+    eventually(lambda: project.sweep(STORM) and not runs.listed().items, "the end of the sweeper's list")
+    over, ended = runs.get("over"), [note["node"] for note in project.notes("home")]
+    assert (over.state, over.is_notified) == (RunState.CANCELLED, False)
+    assert (ended.count("join"), ended.count("last")) == (1, 1)
 
 
 def _given(*arguments, code=0):

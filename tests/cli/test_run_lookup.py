@@ -6,7 +6,7 @@ from caribou.cli.run_lookup import found_run
 from caribou.cli.session import Session
 from caribou.control.aws import Aws
 from caribou.control.target import Target
-from caribou.model.errors import InvalidInputError
+from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.names import WorkflowNames
 from caribou.model.run.envelope import Run
 from caribou.runtime.clients import Clients
@@ -46,3 +46,20 @@ def test_run_when_its_beginning_is_written_then_it_is_the_only_one_that_begins_s
             found_run(text, None, here)
     with pytest.raises(InvalidInputError, match="there is no such run"):
         found_run("zz", None, here)
+
+
+def test_run_when_no_workflow_has_it_then_a_home_that_is_silent_is_not_taken_for_one_without_it(
+    tmp_path, world, written_workflow, placed, monkeypatch
+):
+    """Of a home that does not answer nobody knows which runs it has; one where nothing is deployed has none."""
+    (tmp_path / "cdk.json").write_text("{}")
+    for name in (world.name, "never"):
+        written_workflow(tmp_path, name)
+    world.home(placed(name=world.name))
+    target = Target("dev", "us-west-2")
+    with Aws() as aws, pytest.raises(InvalidInputError, match=r"there is no such run.*not deployed: never"):
+        found_run("zz", None, Session(tmp_path, target, aws))
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
+    with Aws() as aws, pytest.raises(OperationFailedError, match=f"zz is not known: .*{world.name} does not") as error:
+        found_run("zz", None, Session(tmp_path, target, aws))
+    assert "deploy" not in str(error.value)

@@ -48,6 +48,16 @@ def said(capsys, *arguments, code=2):
     return capsys.readouterr().err
 
 
+def test_stage_when_the_option_says_it_then_commands_in_messages_say_it_too(project, monkeypatch, capsys):
+    """A command that is copied is about the same stage then; the variable and the file hold for it anyway."""
+    project(caribou__stages={"prod": {}})
+    expected = "make one with `caribou --stage prod new_workflow`"
+    assert expected in said(capsys, "--stage", "prod", "lock", "shop")
+    assert expected in said(capsys, "lock", "shop", "--stage", "prod")
+    monkeypatch.setenv("CARIBOU_STAGE", "prod")
+    assert "make one with `caribou new_workflow`" in said(capsys, "lock", "shop")
+
+
 def test_stage_when_it_is_said_in_several_places_then_the_nearest_counts(project, monkeypatch, capsys):
     """The option, the variable, the file, the default; each wrong value names its place."""
     root = project(caribou__stages={"beta": {}})

@@ -64,3 +64,10 @@ def test_changes_when_the_app_does_not_make_a_stack_then_it_is_an_error(workflow
             plan(workflow, Step(Action.CREATE, Thing.STACK, "Workflow-example", HOME)),
             SimpleNamespace(templates=lambda *_: {}),
         )
+
+
+def test_changes_when_a_stack_is_left_out_since_its_region_is_silent_then_nothing_is_asked_there(workflow):
+    """A review of the way home is shown although the control region is cut off."""
+    step = Step(Action.SKIP, Thing.STACK, "Workflow-example-registration", WEST, "no answer there")
+    [change] = stack_changes(None, plan(workflow, step), SimpleNamespace(templates=lambda *_: {}))
+    assert (change.step, change.appear, change.go) == (step, {}, {})

@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from caribou.control.runs.runs import Runs
-from caribou.model.errors import InvalidInputError, InvalidPayloadError, OperationFailedError
+from caribou.model.errors import InvalidInputError, InvalidPayloadError, NotDeployedError, OperationFailedError
 from caribou.model.run.envelope import Run, Start, StoredPayload
 from caribou.model.run.payload import encode
 from caribou.runtime.clients import Clients
@@ -127,7 +127,6 @@ def test_start_when_the_name_is_none_then_it_is_the_users_mistake(runs_on, name)
     [
         refusal("SlowDown", 503),
         refusal("InternalError", 500),
-        refusal("NoSuchBucket", 404),
         refusal("AccessDenied", 403),
         EndpointConnectionError(endpoint_url="http://nowhere"),
     ],
@@ -143,11 +142,22 @@ def test_start_when_s3_does_not_take_a_large_payload_then_it_is_a_failure_and_no
     assert len(aws.published) == 1
 
 
-@pytest.mark.parametrize("error", [refusal("NotFound", 404), EndpointConnectionError(endpoint_url="http://nowhere")])
-def test_start_when_sns_does_not_take_it_then_it_is_a_failure(runs_on, error):
-    """The message says the way to go on."""
-    with pytest.raises(OperationFailedError, match="To deploy it: caribou deploy example"):
-        runs_on(FakeAws(publish=error)).start({})
+@pytest.mark.parametrize(
+    ("failing", "payload"),
+    [({"publish": refusal("NotFound", 404)}, "small"), ({"put_object": refusal("NoSuchBucket", 404)}, LARGE)],
+)
+def test_start_when_topic_or_bucket_is_not_there_then_the_message_says_how_to_deploy(runs_on, failing, payload):
+    """Home has answered."""
+    with pytest.raises(NotDeployedError, match=r"is not deployed in us-east-1.*To deploy it: caribou deploy example"):
+        runs_on(FakeAws(**failing)).start(payload)
+
+
+def test_start_when_home_does_not_answer_then_nobody_is_told_to_deploy(runs_on):
+    """Whether it is deployed is not known."""
+    silent = FakeAws(publish=EndpointConnectionError(endpoint_url="http://nowhere"))
+    with pytest.raises(OperationFailedError, match="example does not answer in us-east-1") as raised:
+        runs_on(silent).start({})
+    assert "deploy" not in str(raised.value)
 
 
 def test_start_when_the_payload_can_not_travel_then_it_is_the_users_mistake(runs_on):

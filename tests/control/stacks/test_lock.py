@@ -108,6 +108,17 @@ def test_lock_when_its_holders_clock_is_behind_then_a_heartbeat_keeps_it(guarded
         lock_of(guarded, 1_000_600.0, sleep=lambda _: beat()).take("migrating")
 
 
+def test_lock_when_its_dead_holders_clock_was_ahead_then_it_is_free_all_the_same(guarded, elsewhere):
+    """A heartbeat of the future says nothing of when the next is due: it is watched, and a living holder keeps it."""
+    held = lock_of(guarded, 1_003_600.0).take("deploying")
+    elsewhere()
+    beat = DeployLock(guarded.aws, guarded.target, guarded.name, SILENT, held.owner, clock=lambda: 1_003_615.0).renew
+    with pytest.raises(OperationFailedError, match="for: deploying"):
+        lock_of(guarded, 1_000_000.0, sleep=lambda _: beat()).take("migrating")
+    lock_of(guarded, 1_000_000.0).take("migrating")
+    assert item_of(guarded)["purpose"] == {"S": "migrating"}
+
+
 def test_lock_when_its_holder_was_killed_on_this_machine_then_it_is_free_at_once(guarded, monkeypatch):
     """That there is no such process any more is seen."""
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
