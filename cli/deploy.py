@@ -268,7 +268,7 @@ def _stacks(entry: Entry) -> list[str]:
     """A line each region's stack, one for the runs that are open, and one for what ran and has no record."""
     idle = entry.idle_regions
     stacks = [f"{s.region}, to be retired" if s.region in idle else s.region for s in entry.regions]
-    runs = [f"{entry.open_runs} open runs"] if entry.open_runs else []
+    runs = [f"{entry.open_runs} open run{'' if entry.open_runs == 1 else 's'}"] if entry.open_runs else []
     missing = 0 if entry.unrecorded is None else entry.unrecorded.executions
     return [
         f"{entry.home_region}, home",

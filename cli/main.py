@@ -18,7 +18,7 @@ from typing import NamedTuple
 import click
 
 from caribou.cli.groups import EXAMPLES, GROUPS, MEANT
-from caribou.cli.output import notify
+from caribou.cli.output import STAGE_GIVEN, notify
 from caribou.model.errors import CaribouError, OperationFailedError
 from caribou.model.schema.nearest import nearest
 
@@ -136,6 +136,7 @@ def _keep_stage(context: click.Context, option: click.Parameter, given: str | No
     del option
     if given is not None:
         context.meta[STAGE] = given
+    STAGE_GIVEN.set(context.meta.get(STAGE))
 
 
 def stage_option() -> click.Option:

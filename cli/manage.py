@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from caribou.cli.console import console, say_wrapped
-from caribou.cli.output import notify, say
+from caribou.cli.output import at_stage, notify, say
 from caribou.cli.session import ControlPlane, session
 from caribou.control.plan.review import Review, Reviewer
 from caribou.model.errors import CaribouError, OperationFailedError
@@ -22,6 +22,7 @@ def manage_deployments(workflow: str | None) -> None:
     with session() as here:
         reviewer = Reviewer(here.aws, here.target, ControlPlane(here.target), here.log_collection())
         for known in here.chosen(workflow):
+            notify(f"{known.name}: reading its facts, logs and runs, and solving")
             try:
                 _show_review(reviewer.review(known))
             except CaribouError as error:
@@ -41,4 +42,4 @@ def _show_review(review: Review) -> None:
     if review.put and review.placement is not None:
         doubt = doubt_of(review.placement)
         asks = f", and asks first, as {doubt}" if doubt else ""
-        say(f"It waits to be applied: `caribou run_deployment_migrator {review.workflow}` deploys it{asks}")
+        say(at_stage(f"It waits to be applied: `caribou run_deployment_migrator {review.workflow}` deploys it{asks}"))

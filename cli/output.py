@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from contextvars import ContextVar
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -10,6 +12,11 @@ import click
 
 from caribou.model.errors import OperationFailedError
 from caribou.model.printable import printable
+
+STAGE_GIVEN = ContextVar[str | None]("STAGE_GIVEN", default=None)
+"""What `--stage` says: not what comes from the environment or the project, which hold for the next command too."""
+_COMMAND = re.compile(r"(?<=[`:] )caribou (?=[a-z])|(?<=`)caribou (?=[a-z])")
+"""Where a message has a command to copy: in backquotes, or after a colon."""
 
 
 def say(text: str = "") -> None:
@@ -19,7 +26,13 @@ def say(text: str = "") -> None:
 
 def notify(message: str) -> None:
     """Print a message on standard error: standard output is for what was asked for, which programs may read."""
-    click.echo(printable(message), err=True)
+    click.echo(printable(at_stage(message)), err=True)
+
+
+def at_stage(message: str) -> str:
+    """A message whose commands, as they are copied, work on the stage that this command was given."""
+    stage = STAGE_GIVEN.get()
+    return message if stage is None else _COMMAND.sub(f"caribou --stage {stage} ", message)
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

@@ -11,6 +11,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from caribou.cli.output import at_stage
 from caribou.control.runs.failure import FailureLog
 from caribou.control.runs.runs import RunItem, RunState
 from caribou.control.runs.trace import NodeState, NodeTrace, Trace
@@ -174,7 +175,7 @@ def _remarks(trace: Trace) -> Iterator[tuple[str | None, str]]:
     for leaf, text in sorted(trace.item.results.items()):
         yield None, f"{leaf} returned {text}"
     if trace.item.state in (RunState.FAILED, RunState.EXPIRED):
-        yield None, f"To go on from there: caribou redrive {trace.item.run.run_id}"
+        yield None, at_stage(f"To go on from there: caribou redrive {trace.item.run.run_id}")
 
 
 def _time(seconds: float) -> str:
