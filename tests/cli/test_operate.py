@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from cdk_flags import recommended_flags
 
-from caribou.cli.deploy import deploy, list_, remove
+from caribou.cli.deploy import deploy, remove
+from caribou.cli.listing import list_
 from caribou.cli.manage import manage_deployments
 from caribou.cli.migrate import run_deployment_migrator
 
