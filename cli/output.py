@@ -15,8 +15,8 @@ from caribou.model.printable import printable
 
 STAGE_GIVEN = ContextVar[str | None]("STAGE_GIVEN", default=None)
 """What `--stage` says: not what comes from the environment or the project, which hold for the next command too."""
-_COMMAND = re.compile(r"(?<=[`:] )caribou (?=[a-z])|(?<=`)caribou (?=[a-z])")
-"""Where a message has a command to copy: in backquotes, or after a colon."""
+_COMMAND = re.compile(r"(?<=[: ] )caribou (?=[a-z])|(?<=`)caribou (?=[a-z])")
+"""Where a message has a command to copy: in backquotes, after a colon, or set off by spaces."""
 
 
 def say(text: str = "") -> None:
