@@ -236,3 +236,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         notify(f"Error: {error.filename or 'The output'}: {error.strerror}")
         sys.exit(OperationFailedError.exit_code)
+    finally:
+        STAGE_GIVEN.set(None)

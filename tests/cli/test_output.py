@@ -2,6 +2,7 @@
 
 import os
 import threading
+from contextvars import copy_context
 
 import pytest
 
@@ -66,9 +67,5 @@ def test_file_when_its_name_is_too_long_then_no_draft_stays(tmp_path):
 )
 def test_message_when_a_stage_was_given_then_its_commands_carry_it(message, copied):
     """And nothing else in it changes."""
-    token = STAGE_GIVEN.set("prod")
-    try:
-        assert at_stage(message) == copied
-    finally:
-        STAGE_GIVEN.reset(token)
-    assert at_stage(message) == message
+    assert copy_context().run(lambda: (STAGE_GIVEN.set("prod"), at_stage(message))[1]) == copied
+    assert copy_context().run(lambda: (STAGE_GIVEN.set(None), at_stage(message))[1]) == message
