@@ -1,8 +1,7 @@
-"""`caribou deploy`, `list` and `remove`: what is deployed, and changing it with the CDK."""
+"""`caribou deploy` and `remove`: changing what is deployed with the CDK."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,14 +9,12 @@ from functools import partial
 from pathlib import Path
 
 import click
-from rich.table import Table
 
 from caribou.cli.cdk_deployer import CdkDeployer
 from caribou.cli.cdk_synthesiser import CdkSynthesiser
 from caribou.cli.consent import Ask, asker, consent
-from caribou.cli.console import console
 from caribou.cli.control_removal import remove_control
-from caribou.cli.next_step import after_deploy
+from caribou.cli.next_step import after_deploy, after_upload
 from caribou.cli.output import notify, say
 from caribou.cli.placing import placed_as_asked
 from caribou.cli.plan_view import check_json, show_plan
@@ -30,7 +27,6 @@ from caribou.control.deploy.difference import stack_changes
 from caribou.control.deploy.planning import DeployPlan, moves, plan_deploy
 from caribou.control.deploy.removal import Removal, plan_removal
 from caribou.control.deploy.removal import remove as remove_workflow
-from caribou.control.inventory import LOOKED_AT_RECORDS, LOOKED_AT_RUN_ITEMS, Entry, inventory
 from caribou.control.stacks.deployed import deployed_workflow, home_stack, said_of
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.names import refuse_reserved_name
@@ -39,8 +35,6 @@ from caribou.model.printable import printable
 from caribou.model.project.placement_choice import HOME
 from caribou.model.project.workflow import read_workflow, workflow_folders
 from caribou.model.verdict import doubt_of, moves_anything
-
-_DIGITS = 12
 
 
 @click.command()
@@ -92,25 +86,8 @@ def deploy(
         say(f"{one.name} is deployed: {one.placement.summary}")
         _say_how_to_commit(one, here.root)
     if len(placed) == 1:
-        after_deploy(placed[0].workflow)
-
-
-@click.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_(*, as_json: bool) -> None:
-    """List the workflows: of this project, registered, or with stacks left."""
-    with session() as here:
-        known = here.known_workflows()
-        check = here.record_check(LOOKED_AT_RECORDS, LOOKED_AT_RUN_ITEMS) if here.control_answers else None
-        entries = inventory(here.aws, known, here.target, time.time(), check)
-    for trouble in filter(None, (entry.trouble for entry in entries)):
-        notify(f"warning: {trouble}")
-    if unseen := {region: code for entry in entries for region, code in entry.unseen.items()}:
-        notify(f"warning: not known what stands in {said_of(unseen)}")
-    if as_json:
-        say(json.dumps([entry.to_json() for entry in entries], indent=1))
-        return
-    _show(entries)
+        next_step = after_deploy if shown is None else after_upload  # what moves was there before
+        next_step(placed[0].workflow)
 
 
 @click.command()
@@ -241,42 +218,3 @@ def _consent(name: str, *, delete_data: bool) -> None:
             raise InvalidInputError("is not the workflow's name, so nothing was removed", where="answer", fix="type it")
         return
     click.confirm("Remove it?", abort=True)
-
-
-def _show(entries: Sequence[Entry]) -> None:
-    table = Table("workflow", "placement", "stacks", "updated", show_lines=True)
-    for entry in entries:
-        table.add_row(
-            f"{entry.name}\n{entry.version if entry.broken is None else 'broken'}",
-            _shown(entry),
-            "\n".join(_stacks(entry)),
-            f"{entry.deployed.home.changed_at:%Y-%m-%d\n%H:%MZ}" if entry.deployed else "",
-        )
-    console().print(table)
-
-
-def _shown(entry: Entry) -> str:
-    """The deployed placement; of a home that was not seen it is not known whether there is one."""
-    if entry.deployed is None:
-        return "not known" if entry.home_region in entry.unseen else "not deployed"
-    placement = entry.deployed.placement
-    lines = (placement.digest[:_DIGITS], *sorted(placement.regions), _expiry(placement))
-    return "\n".join(lines)
-
-
-def _stacks(entry: Entry) -> list[str]:
-    """A line each region's stack, one for the runs that are open, and one for what ran and has no record."""
-    idle = entry.idle_regions
-    stacks = [f"{s.region}, to be retired" if s.region in idle else s.region for s in entry.regions]
-    runs = [f"{entry.open_runs} open runs"] if entry.open_runs else []
-    missing = 0 if entry.unrecorded is None else entry.unrecorded.executions
-    return [
-        f"{entry.home_region}, home",
-        *stacks,
-        *runs,
-        *([f"{missing} executions\nwithout record"] if missing else []),
-    ]
-
-
-def _expiry(placement: Placement) -> str:
-    return f"until {placement.expires_at:%Y-%m-%d %H:%MZ}" if placement.expires_at else "never expires"

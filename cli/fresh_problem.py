@@ -84,7 +84,8 @@ def from_when(facts: Facts, records: Sequence[RunRecord], workflow: Workflow, ne
     newest = datetime.fromtimestamp(max(record.started_at for record in records), UTC)
     runs = len({record.run_id for record in records})
     of_facts = ", ".join(f"{kind} of {day:%Y-%m-%d}" for kind, day in days.items())
+    count = "one run" if runs == 1 else f"{runs} runs, the newest"
     return (
-        f"{workflow.name} {workflow.graph.version}: {runs} runs, the newest of {newest:%Y-%m-%d %H:%M} UTC"
+        f"{workflow.name} {workflow.graph.version}: {count} of {newest:%Y-%m-%d %H:%M} UTC"
         f"{'' if new else ', none of them new'}; {of_facts}"
     )

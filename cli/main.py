@@ -57,7 +57,7 @@ VERBS = {
     "history": Verb(
         "history", "history", "List which placements of WORKFLOW were deployed, when, and by whom, the newest first."
     ),
-    "list": Verb("deploy", "list_", "List the workflows: of this project, registered, or with stacks left."),
+    "list": Verb("listing", "list_", "List the workflows: of this project, registered, or with stacks left."),
     "remove": Verb("deploy", "remove", "Delete the stacks of WORKFLOW in all regions."),
     "unlock": Verb(
         "unlock", "unlock", "Say who holds the lock of WORKFLOW, and take it away from a process that has died."

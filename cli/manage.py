@@ -23,6 +23,7 @@ def manage_deployments(workflow: str | None) -> None:
     with session() as here:
         reviewer = Reviewer(here.aws, here.target, ControlPlane(here.target), here.log_collection())
         for known in here.chosen(workflow):
+            notify(f"{known.name}: reading its facts, logs and runs, and solving")
             try:
                 _show_review(reviewer.review(known))
             except CaribouError as error:

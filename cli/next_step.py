@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING
 
 from caribou.cli.output import notify
-from caribou.model.project.workflow import Workflow
+
+if TYPE_CHECKING:  # `caribou solve --problem` reads no workflow
+    from caribou.model.placement import Placement
+    from caribou.model.project.workflow import Workflow
 
 _SAMPLES = Path("samples")
 
@@ -23,6 +28,11 @@ def after_upload(workflow: Workflow) -> None:
     notify(f"Next: caribou run {workflow.name} -a {_payload(workflow)} --wait")
 
 
+def after_start(run_id: str) -> None:
+    """A look at the run that has been started."""
+    notify(f"Next: caribou trace {run_id}")
+
+
 def after_run(workflow: Workflow) -> None:
     """Runs enough for a verdict."""
     notify(f"Next: caribou load {workflow.name} -a {_payload(workflow)} --rate 2/s --duration 20  # a verdict needs 30")
@@ -31,6 +41,19 @@ def after_run(workflow: Workflow) -> None:
 def after_load(workflow: Workflow) -> None:
     """A placement by these runs."""
     notify(f"Next: caribou solve {workflow.name}")
+
+
+def after_solve(placement: Placement, file: Path) -> None:
+    """The move on one screen, if anything moves."""
+    if placement.regions == {placement.home_region}:
+        notify("Next: nothing is to be moved; solve again when there are new runs, or other limits")
+    else:
+        notify(f"Next: caribou plan {placement.workflow} --placement {quote(str(file))}")
+
+
+def after_plan(workflow: str, placement: str | None) -> None:
+    """What was planned, as it was asked for."""
+    notify(f"Next: caribou deploy {workflow}{'' if placement is None else f' --placement {quote(placement)}'}")
 
 
 def _payload(workflow: Workflow) -> str:

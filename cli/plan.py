@@ -7,6 +7,7 @@ import os
 import click
 
 from caribou.cli.cdk_synthesiser import CdkSynthesiser
+from caribou.cli.next_step import after_plan
 from caribou.cli.output import notify, say
 from caribou.cli.placing import placed_as_asked
 from caribou.cli.project import workflow_folder
@@ -37,6 +38,8 @@ def plan(workflow: str, placement: str | None, *, markdown: bool, as_json: bool)
         say(reviews_json("plan", found, changes, stage))
         return
     show_reviews(reviews(found, changes, stage), markdown=markdown)
+    if found.moves or not found.deployed:  # a committed placement that moves something has to be asked for
+        after_plan(definition.name, _asked(definition, placement) if found.moves else placement)
 
 
 def _asked(workflow: Workflow, placement: str | None) -> str:

@@ -7,7 +7,7 @@ import uuid
 
 import click
 
-from caribou.cli.next_step import after_run
+from caribou.cli.next_step import after_run, after_start
 from caribou.cli.numbers import Finite
 from caribou.cli.output import notify, say
 from caribou.cli.run_end import end, goes_on
@@ -50,3 +50,5 @@ def run(workflow: str, argument: str, name: str | None, *, wait: bool, limit_s: 
                     after_run(definition)
                 return
     say(json.dumps({"run_id": run_id}) if as_json else run_id)
+    if not as_json:
+        after_start(run_id)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from shlex import quote
 
 import click
 
 from caribou.cli.console import console, say_wrapped
+from caribou.cli.next_step import after_solve
 from caribou.cli.numbers import Finite, PerCent
 from caribou.cli.output import notify, say, write_whole
 from caribou.cli.output_file import OutputFile
@@ -150,7 +150,7 @@ def solve(  # noqa: PLR0917 - one a flag
         _explain(options.asked(problem), placement, seed, samples)
     _trade_offs(options.asked(problem), replace(options, robust=False, within=None), _Trade(pareto, picture, points))
     say(f"{output} written, valid until {placement.to_json()['expires_at']}")
-    notify(_next_step(placement, output))
+    after_solve(placement, output)
 
 
 def _asked_for(workflow: str | None, problem_file: Path | None) -> tuple[Problem, float]:
@@ -168,14 +168,6 @@ def _asked_for(workflow: str | None, problem_file: Path | None) -> tuple[Problem
 
     owned, problem = fresh_problem(str(workflow))
     return problem, owned.manifest.placement_days
-
-
-def _next_step(placement: Placement, output: Path) -> str:
-    if placement.regions == {placement.home_region}:
-        return "Next: nothing is to be moved; solve again when there are new runs, or other limits"
-    return (
-        f"Next: caribou deploy {placement.workflow} --placement {quote(str(output))}  # --dry-run shows what that does"
-    )
 
 
 @click.command("evaluate")

@@ -66,7 +66,7 @@ def registration_of(registry: Registry, workflow: str) -> Registration:
             "is not registered with the control plane",
             where=workflow,
             found=f"registered: {', '.join(sorted(by_name)) or 'none'}",
-            fix=f"deploy it: `cdk deploy Workflow-{workflow}`",
+            fix=f"deploy it: `caribou deploy {workflow}`",
         )
     name, value = by_name[workflow]
     return _parsed(name, value)

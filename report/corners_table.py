@@ -42,7 +42,9 @@ def corners_rows(sensitivity: Mapping[str, Any]) -> list[tuple[str, ...]]:
 def few_runs(sensitivity: Mapping[str, Any]) -> str:
     """Below thirty runs intervals cover less than they say."""
     runs = sensitivity.get("runs")
-    return "" if runs is None or runs >= ENOUGH_RUNS else f"; by {runs} runs they are too narrow"
+    if runs is None or runs >= ENOUGH_RUNS:
+        return ""
+    return f"; by {'one run' if runs == 1 else f'{runs} runs'} they are too narrow"
 
 
 def _energies(corner: Corner) -> tuple[float, float]:

@@ -83,7 +83,8 @@ class Section:
 def sections(review: Review) -> Iterator[Section]:
     """The parts of a review, in their order."""
     yield Section(lines=tuple(_heading(review)))
-    yield _moves(review)
+    if review.moves:
+        yield _moves(review)
     yield from _figures(review.after)
     yield _stacks(review)
 
@@ -213,7 +214,7 @@ def _what(stack: StackLine) -> str:
     if stack.action in ("keep", "skip"):
         where += f": {stack.why}"
     elif not appear and not go:
-        where += ": no resource"
+        where += ": no resource appears or goes"
     return "\n".join([where, *(f"{mark} {counts}" for mark, counts in (("+", appear), ("-", go)) if counts)])
 
 

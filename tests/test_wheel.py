@@ -165,7 +165,7 @@ class Stranger:
         )  # fmt: skip
         said = done.stdout + done.stderr
         if done.returncode == 2 and "add --yes" in said:
-            return self.do(command.replace("  #", " --yes  #"))
+            return self.do(f"{command} --yes")
         assert done.returncode == 0, f"{command}\n{said}"
         self.said, self.done = said, [*self.done, command]
         return said

@@ -102,7 +102,7 @@ class Reviewer:
                 f"there are too few runs of version {version} to solve from",
                 where=workflow.name,
                 found=f"{len(runs)}, needed: {MIN_RUNS}",
-                fix=f"run it, such as with `caribou run {workflow.name}`",
+                fix=f"run it: `caribou load {workflow.name} -a PAYLOAD --rate 1/s --duration 40`",
             )
         region = self.target.control_region
         built = build_problem(

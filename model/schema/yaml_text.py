@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -44,7 +45,7 @@ def load_yaml(text: str, where: str, kind: type[InvalidInputError]) -> object:
 
 def line_of(text: str, keys: Sequence[int | str]) -> int | None:
     """The line, from 1, of a key in a text that `load_yaml` takes, or of what is nearest above; None if nothing is."""
-    node, line = yaml.compose(text, Loader=yaml.SafeLoader), None
+    node, line = _composed(text), None
     for key in keys:
         if isinstance(node, yaml.MappingNode):
             found = next((pair for pair in node.value if pair[0].value == str(key)), None)
@@ -56,6 +57,12 @@ def line_of(text: str, keys: Sequence[int | str]) -> int | None:
             break
         line, node = found[0].start_mark.line + 1, found[1]
     return line
+
+
+@lru_cache(maxsize=8)
+def _composed(text: str) -> yaml.Node | None:
+    """A text as nodes with their places, which nobody changes: the same few files are asked for many of them."""
+    return yaml.compose(text, Loader=yaml.SafeLoader)
 
 
 class _Loader(yaml.SafeLoader):

@@ -8,7 +8,8 @@ from click.testing import CliRunner
 from deployed_world import synthesised
 
 from caribou.cli import cdk_synthesiser
-from caribou.cli.deploy import deploy, list_, remove
+from caribou.cli.deploy import deploy, remove
+from caribou.cli.listing import list_
 from caribou.cli.manage import manage_deployments
 from caribou.cli.migrate import run_deployment_migrator
 from caribou.cli.runs import redrive, trace

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from cdk_flags import recommended_flags
 
-from caribou.cli.deploy import deploy, list_, remove
+from caribou.cli.deploy import deploy, remove
+from caribou.cli.listing import list_
 from caribou.cli.manage import manage_deployments
 from caribou.cli.migrate import run_deployment_migrator
 
@@ -97,7 +98,7 @@ def test_workflow_when_it_is_deployed_moved_and_removed_then_each_step_needs_its
     assert json.loads(committed.read_text())["plans"][0]["regions"] == placed(WEST).plans[0].regions
     assert project.listed()["region_stacks"] == [WEST]
     said = " ".join(project.caribou("plan", NAME, "--placement", "home").split())
-    assert f"update {STAGE}-Workflow-{NAME}, {HOME}: no resource" in said
+    assert f"update {STAGE}-Workflow-{NAME}, {HOME}: no resource appears or goes" in said
     assert "- 2 functions, 2 roles, 1 bucket, 1 table, 2 queues, 2 topics, 2 log groups" in said
     noted = json.loads(project.caribou("history", NAME, "--json"))
     assert [one["digest"] for one in noted["deployments"]] == [noted["serving"]["digest"]] * 2

@@ -3,8 +3,10 @@
 import os
 import threading
 
+import click
 import pytest
 
+from caribou.cli.hints import STAGE, staged
 from caribou.cli.output import write_whole
 from caribou.model.errors import OperationFailedError
 
@@ -53,3 +55,21 @@ def test_file_when_its_name_is_too_long_then_no_draft_stays(tmp_path):
     with pytest.raises(OperationFailedError, match="File name too long"):
         write_whole(tmp_path / ("x" * 300), "text")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "copied"),
+    [
+        ("Next: caribou run shop", "Next: caribou --stage prod run shop"),
+        ("To end it:     caribou cancel 1", "To end it:     caribou --stage prod cancel 1"),
+        ("see `caribou runs`, or `caribou list`", "see `caribou --stage prod runs`, or `caribou --stage prod list`"),
+        ("the bucket caribou-prod-shop of caribou", "the bucket caribou-prod-shop of caribou"),
+    ],
+)
+def test_message_when_a_stage_was_given_then_its_commands_carry_it(message, copied):
+    """And nothing else in it changes."""
+    with click.Context(click.Command("verb")) as context:
+        assert staged(message) == message
+        context.meta[STAGE] = "prod"
+        assert staged(message) == copied
+        assert staged(copied) == copied

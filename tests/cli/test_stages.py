@@ -192,3 +192,20 @@ def test_profile_when_the_environment_has_no_credentials_then_it_is_used_by_all(
         environment_of(ProjectSettings("prod", profile="shop-prd")),
     ):
         pytest.fail("it went on")
+
+
+def test_command_in_a_message_when_a_stage_was_given_then_it_carries_it(project, capsys, monkeypatch):
+    """Copied as it stands, it works where the one before did; a stage of the environment holds for it anyway."""
+    project()
+    for words, copied in (
+        (["solve", "--stage", "prod"], "`caribou --stage prod solve my_flow`"),
+        (["--stage", "prod", "solve"], "`caribou --stage prod solve my_flow`"),
+        (["solve"], "`caribou solve my_flow`"),
+    ):
+        with pytest.raises(SystemExit):
+            main(words)
+        assert copied in capsys.readouterr().err
+    monkeypatch.setenv("CARIBOU_STAGE", "prod")
+    with pytest.raises(SystemExit):
+        main(["solve"])
+    assert "`caribou solve my_flow`" in capsys.readouterr().err

@@ -200,7 +200,7 @@ def test_registrations_when_one_is_broken_then_the_others_are_found_and_it_is_na
 def test_registration_when_the_workflow_is_not_deployed_then_the_error_says_how_to_deploy_it():
     """And which ones are."""
     registry = InMemoryRegistry({"/caribou/dev/workflows/other": "{}"})
-    with pytest.raises(InvalidInputError, match=r"registered: other.*cdk deploy Workflow-example"):
+    with pytest.raises(InvalidInputError, match=r"registered: other.*caribou deploy example"):
         registration_of(registry, "example")
 
 

@@ -101,7 +101,7 @@ def test_review_when_many_nodes_move_then_it_is_one_screen_of_80_columns():
     for node in NODES:
         assert node in text
     assert "us-east-1 us-west-2 00-02 late:x:1" in text
-    assert "update Workflow-example-registration, us-west-2: no resource" in text
+    assert "update Workflow-example-registration, us-west-2: no resource appears or goes" in text
     assert "create Workflow-example-us-west-2, us-west-2 + 5 functions, 5 roles, 1 bucket, 1 table, 3 more" in text
     assert "update Workflow-example, us-east-1 + 1 queue - 2 topics" in text
     assert "stays until it is retired - 5 functions" in text
