@@ -152,7 +152,7 @@ def test_start_when_topic_or_bucket_is_not_there_then_the_message_says_how_to_de
         runs_on(FakeAws(**failing)).start(payload)
 
 
-def test_start_when_home_does_not_answer_then_nobody_is_given_to_deploy(runs_on):
+def test_start_when_home_does_not_answer_then_nobody_is_advised_to_deploy(runs_on):
     """Whether it is deployed is not known."""
     silent = FakeAws(publish=EndpointConnectionError(endpoint_url="http://nowhere"))
     with pytest.raises(OperationFailedError, match="example does not answer in us-east-1") as raised:
