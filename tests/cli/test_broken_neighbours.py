@@ -92,10 +92,11 @@ def test_command_when_another_workflow_is_broken_then_nothing_is_said_of_it(proj
     assert "broken" not in done.output
 
 
-def test_remove_when_the_workflow_is_broken_then_home_is_found_by_its_stack(project, world, placed):  # noqa: ARG001
+def test_remove_when_the_workflow_is_broken_then_home_is_found_by_its_bucket(project, world, placed):  # noqa: ARG001
     """Its source is not needed to delete what it once deployed."""
     world.name = "broken"
     world.home(placed(WEST, name="broken"))
+    world.aws.s3(HOME).create_bucket(Bucket=world.names.payload_bucket(world.aws.account(HOME), HOME))
     done = given(remove, "broken", "--dry-run")
     assert done.exit_code == 0
     assert re.search("delete.*Workflow-broken", done.stdout, re.DOTALL)
