@@ -338,7 +338,9 @@ class Campaign:
             self.report.ran_twice += sum(n > 1 for n in ran.values())
             same = {key: n for key, n in done.items() if n > 1}
             self.report.double_fired += [f"{key}: {n} records" for key, n in same.items() if key[1] in sync]
-            claimed = Counter((run, node) for run, node, _region in self.project.claims(workflow) if node in sync)
+            ours = {planned.run_id for planned in self.planned}  # a cancelled run of another test is marked everywhere
+            claims = [(run, node) for run, node, _region in self.project.claims(workflow) if run in ours]
+            claimed = Counter((run, node) for run, node in claims if node in sync)
             self.report.double_fired += [f"{key}: claimed in {n} regions" for key, n in claimed.items() if n > 1]
         tries = Counter()
         for (run, node, _region), n in self.project.claims(STORM).items():
