@@ -27,7 +27,6 @@ from caribou.cli.samples import SAMPLES, Samples
 from caribou.cli.session import ControlPlane, target_of
 from caribou.collectors.facts import read_facts
 from caribou.control.aws import Aws, aws_errors_as
-from caribou.control.plan.finish import Clocks, SolveOptions, finished_placement
 from caribou.control.plan.problem import build_problem
 from caribou.control.runs.runs import RunItem, Runs
 from caribou.local.cloud import LocalCloud
@@ -39,9 +38,7 @@ from caribou.model.run.record import RunRecord
 from caribou.model.schema.placement import read_placement
 from caribou.model.schema.problem import Problem
 from caribou.model.schema.problem_file import parse_problem, read_problem
-from caribou.report.demo_tables import Work, comparison_table, other_input_lines, regions_table
-from caribou.solver import ENOUGH_RUNS, evaluate
-from caribou.solver.analysis.sensitivity import sensitivity
+from caribou.model.verdict import ENOUGH_RUNS
 
 DEMO_PROJECT = "caribou-demo"
 """The folder of the project that is made outside of one."""
@@ -54,7 +51,6 @@ MOVED_RUNS = 8
 """So many that all of them staying home by chance (a tenth each) does not happen: 1 in 100 million."""
 AT_A_TIME = 2
 """Runs that are open together: what a run waits for is hidden, and functions do not wait for cores for long."""
-_LIGHT_VALID_DAYS = 1.0
 _RUN_LIMIT_S = 600.0
 _RECORDS_LIMIT_S = 120.0
 """Backstops: a run takes seconds, a machine that is busy with other things many times as long."""
@@ -111,6 +107,8 @@ class Demo:
 
     def show(self) -> bool:
         """Go through the loop once; whether the solver moved anything."""
+        from caribou.cli import demo_figures as figures  # noqa: PLC0415 - numpy takes its time
+
         name = self.workflow.name
         _step(2, f"Deploy the control plane and {name}, at home in {self.workflow.manifest.home_region}")
         self._deploy(f"CaribouControlPlane Workflow-{name} -c workflow={name} -c placement=home")
@@ -118,7 +116,7 @@ class Demo:
         at_home = self._run_all(HOME_RUNS)
         _step(4, "Collect: carbon, prices and latency of the regions, and the run records")
         records = self._collected(at_home, "data_collect", "all")
-        _console.print(regions_table(records, "Where its nodes ran"))
+        _console.print(figures.regions_table(records, "Where its nodes ran"))
         _step(5, "Solve: where should each node run, at each hour?")
         placement = self._solved()
         if placement.regions == {self.workflow.manifest.home_region}:
@@ -133,20 +131,19 @@ class Demo:
         placed = self._run_all(MOVED_RUNS)
         share = f"{self.workflow.manifest.runs.home_share:.0%} of all runs stay home"
         moved = self._collected(placed, "log_sync", name)
-        _console.print(regions_table(moved, f"Where its nodes ran, after the move ({share})"))
+        _console.print(figures.regions_table(moved, f"Where its nodes ran, after the move ({share})"))
         _step(8, "What it brought")
-        evaluation = evaluate(read_problem(self.root / PROBLEM), placement)
-        _console.print(comparison_table(evaluation, list(at_home.values()), list(placed.values())))
+        evaluation = figures.evaluate(read_problem(self.root / PROBLEM), placement)
+        _console.print(figures.comparison_table(evaluation, list(at_home.values()), list(placed.values())))
         return True
 
     def _compare_light(self, records: Sequence[RunRecord], moving: Placement) -> None:
         """Run the light input at home, solve for its runs alone, and say what the other placement would bring."""
         runs = self._run_all(HOME_RUNS, LIGHT_SAMPLE, at_a_time=1)  # else it is mostly waiting for cores
         light = self._collected(runs, "log_sync", self.workflow.name)
-        problem = self._problem_of(light)
-        found = finished_placement(problem, SolveOptions(), valid_days=_LIGHT_VALID_DAYS, clocks=Clocks())
-        works = (Work.of(LIGHT_SAMPLE, light), Work.of(SAMPLE, records))
-        for line in other_input_lines(works, found, sensitivity(problem, moving).to_json()):
+        from caribou.cli.demo_figures import light_lines  # noqa: PLC0415 - numpy takes its time
+
+        for line in light_lines(self._problem_of(light), moving, (LIGHT_SAMPLE, light), (SAMPLE, records)):
             _console.print(line)
 
     def _problem_of(self, records: Sequence[RunRecord]) -> Problem:

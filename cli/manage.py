@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from caribou.cli.console import console, say_wrapped
 from caribou.cli.hints import staged
 from caribou.cli.output import notify, say
-from caribou.cli.session import ControlPlane, session
-from caribou.control.plan.review import Review, Reviewer
+from caribou.cli.session import ControlPlane, Session, session
 from caribou.model.errors import CaribouError, OperationFailedError
 from caribou.model.verdict import doubt_of
-from caribou.report.plan_table import plan_table
-from caribou.report.solve_notes import solve_notes
+
+if TYPE_CHECKING:
+    from caribou.control.plan.review import Review, Reviewer
 
 
 @click.command("manage_deployments")
@@ -21,9 +23,10 @@ def manage_deployments(workflow: str | None) -> None:
     """Solve anew, for WORKFLOW or all workflows; what is worth a move then waits for the migrator."""
     failures: list[str] = []
     with session() as here:
-        reviewer = Reviewer(here.aws, here.target, ControlPlane(here.target), here.log_collection())
+        reviewer: Reviewer | None = None
         for known in here.chosen(workflow):
             notify(f"{known.name}: reading its facts, logs and runs, and solving")
+            reviewer = reviewer or _reviewer(here)
             try:
                 _show_review(reviewer.review(known))
             except CaribouError as error:
@@ -32,7 +35,16 @@ def manage_deployments(workflow: str | None) -> None:
         raise OperationFailedError("\n".join(failures))
 
 
+def _reviewer(here: Session) -> Reviewer:
+    from caribou.control.plan.review import Reviewer  # noqa: PLC0415 - numpy takes its time: something is said before
+
+    return Reviewer(here.aws, here.target, ControlPlane(here.target), here.log_collection())
+
+
 def _show_review(review: Review) -> None:
+    from caribou.report.plan_table import plan_table  # noqa: PLC0415 - numpy takes its time
+    from caribou.report.solve_notes import solve_notes  # noqa: PLC0415
+
     for warning in review.warnings:
         notify(f"warning: {review.workflow}: log collection: {warning}")
     if review.problem is not None and review.placement is not None:
