@@ -18,7 +18,7 @@ from caribou.cli.command_table import command_of, read_table
 from caribou.cli.output import say
 from caribou.cli.seen_runs import seen_runs
 from caribou.model.names import STAGES_KEY
-from caribou.model.project.folders import nearest_project, workflow_folders
+from caribou.model.project.folders import PROJECT_FILE, nearest_project, workflow_folders
 from caribou.model.regions import KNOWN_REGIONS
 
 PROGRAM = "caribou"
@@ -89,7 +89,7 @@ def _words(takes: str) -> Iterator[str]:
 
 def _stages(root: Path) -> Iterator[str]:
     """Stages that have an environment in `cdk.json`, or a manifest of their own."""
-    described = json.loads((root / "cdk.json").read_text(encoding="utf-8")).get("context", {}).get(STAGES_KEY, {})
+    described = json.loads((root / PROJECT_FILE).read_text(encoding="utf-8")).get("context", {}).get(STAGES_KEY, {})
     manifests = (file for folder in workflow_folders(root) for file in folder.glob(".caribou/config.*.yml"))
     yield from dict.fromkeys((*described, *(file.name.split(".")[1] for file in manifests)))
 

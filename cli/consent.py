@@ -1,4 +1,4 @@
-"""The question before a placement is applied of which the runs do not say that it saves carbon."""
+"""The questions before a placement is applied of which the runs do not say that it saves, and before a removal."""
 
 from __future__ import annotations
 
@@ -42,6 +42,19 @@ def consent(placements: Mapping[str, Placement], ask: Ask | None) -> None:
     for name, placement in doubtful.items():
         notify(f"warning: {name}: {placement.summary}: {doubt_of(placement)}")
     ask("Apply it all the same?" if len(doubtful) == 1 else "Apply them all the same?")
+
+
+def consent_to_removal(what: str, name: str, *, delete_data: bool) -> None:
+    """Go on if whoever is there says yes; to the loss of data, by typing the name of what is removed, a `what`.
+
+    Raises InvalidInputError for another name, click.Abort if the answer is no.
+    """
+    if delete_data:
+        typed = click.prompt(f"This destroys data. Type the {what}'s name to go on ({printable(name)})", default="")
+        if typed != name:
+            raise InvalidInputError(f"is not the {what}'s name, so nothing was removed", where="answer", fix="type it")
+        return
+    click.confirm("Remove it?", abort=True)
 
 
 def _confirmed(question: str) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import click
-
+from caribou.cli.consent import consent_to_removal
 from caribou.cli.output import notify, say
 from caribou.cli.plan_view import show_plan
 from caribou.cli.session import Session
 from caribou.control.deploy.control_removal import plan_control_removal, remove_control_plane
 from caribou.control.deploy.steps import Action
-from caribou.model.errors import InvalidInputError, OperationFailedError
+from caribou.model.errors import OperationFailedError
 
 
 def remove_control(here: Session, *, delete_data: bool, yes: bool, dry_run: bool, as_json: bool) -> None:
@@ -25,16 +24,7 @@ def remove_control(here: Session, *, delete_data: bool, yes: bool, dry_run: bool
     if dry_run:
         return
     if not yes:
-        _consent(removal.name, delete_data=delete_data)
+        consent_to_removal("stack", removal.name, delete_data=delete_data)
     remove_control_plane(here.aws, removal, here.target, notify)
     kept = [step.name for step in removal.steps if step.action is Action.KEEP]
     say(f"{removal.name} is removed" + (f"; {', '.join(kept)} stay" if kept else ""))
-
-
-def _consent(name: str, *, delete_data: bool) -> None:
-    if delete_data:
-        typed = click.prompt(f"This destroys data. Type the stack's name to go on ({name})", default="")
-        if typed != name:
-            raise InvalidInputError("is not the stack's name, so nothing was removed", where="answer", fix="type it")
-        return
-    click.confirm("Remove it?", abort=True)

@@ -12,7 +12,7 @@ import click
 
 from caribou.cli.cdk_deployer import CdkDeployer
 from caribou.cli.cdk_synthesiser import CdkSynthesiser
-from caribou.cli.consent import Ask, asker, consent
+from caribou.cli.consent import Ask, asker, consent, consent_to_removal
 from caribou.cli.control_removal import remove_control
 from caribou.cli.next_step import after_deploy, after_upload
 from caribou.cli.output import notify, say
@@ -31,7 +31,6 @@ from caribou.control.stacks.deployed import deployed_workflow, home_stack, said_
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.names import refuse_reserved_name
 from caribou.model.placement import Placement
-from caribou.model.printable import printable
 from caribou.model.project.placement_choice import HOME
 from caribou.model.project.workflow import read_workflow, workflow_folders
 from caribou.model.verdict import doubt_of, moves_anything
@@ -123,7 +122,7 @@ def remove(
         if dry_run:
             return
         if not yes:
-            _consent(removal.workflow, delete_data=delete_data)
+            consent_to_removal("workflow", removal.workflow, delete_data=delete_data)
         remove_workflow(here.aws, removal, here.target, notify)
     if removal.unseen:
         again = f"caribou remove {removal.workflow}{' --delete-data' if delete_data else ''}"
@@ -209,12 +208,3 @@ def _say_how_to_commit(placed: PlacedWorkflow, root: Path) -> None:
             say(f"To make it the committed placement, so that plain deploys keep it: rm {shown}")
     elif placed.argument is not None and Path(placed.argument).resolve() != committed.resolve():
         say(f"To make it the committed placement, so that plain deploys keep it: cp {placed.argument} {shown}")
-
-
-def _consent(name: str, *, delete_data: bool) -> None:
-    if delete_data:
-        typed = click.prompt(f"This destroys data. Type the workflow's name to go on ({printable(name)})", default="")
-        if typed != name:
-            raise InvalidInputError("is not the workflow's name, so nothing was removed", where="answer", fix="type it")
-        return
-    click.confirm("Remove it?", abort=True)

@@ -10,10 +10,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from caribou.control.aws import Aws, out_of_reach
-from caribou.model.errors import InvalidInputError, OperationFailedError
+from caribou.control.aws import Aws
+from caribou.model.errors import InvalidInputError
 from caribou.model.names import STAGES_KEY
 from caribou.model.project.settings import ProjectSettings
 
@@ -23,8 +21,6 @@ _CREDENTIALS = (
     *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
 )
 """Variables by which an environment says whose credentials are used (AWS SDKs, "Standardized credential providers")."""
-_ELSEWHERE = ("us-east-1", "eu-west-1")
-"""Who an account is can be asked anywhere: also where the control region does not answer."""
 
 
 @contextmanager
@@ -40,7 +36,7 @@ def environment_of(settings: ProjectSettings) -> Iterator[Aws]:
 def _check_account(aws: Aws, settings: ProjectSettings) -> None:
     if settings.account is None:
         return
-    found = _account(aws, settings.control_region)
+    found = aws.account(settings.control_region)
     if found != settings.account:
         raise InvalidInputError(
             f"the credentials are of another account than {STAGES_KEY} says, so nothing was done",
@@ -48,16 +44,3 @@ def _check_account(aws: Aws, settings: ProjectSettings) -> None:
             found=f"account {found}, expected {settings.account}",
             fix=f"use credentials of {settings.account} (AWS_PROFILE), or another stage (--stage)",
         )
-
-
-def _account(aws: Aws, region: str) -> str:
-    """The account of the credentials, asked in the region, or elsewhere if that does not answer."""
-    *first, last = (region, *_ELSEWHERE)
-    for place in first:
-        try:
-            return aws.account(place)
-        except OperationFailedError as error:
-            cause = error.__cause__
-            if not isinstance(cause, (ClientError, BotoCoreError)) or out_of_reach(cause) is None:
-                raise
-    return aws.account(last)

@@ -6,7 +6,6 @@ Python files of a template end in `.tmpl`, so that no tool takes them for code o
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.project.folders import workflow_folders
+from caribou.model.schema.nearest import nearest
 
 TEMPLATE = Path(__file__).parent / "template"
 _EXAMPLES = Path(__file__).resolve().parents[1]
@@ -59,7 +59,7 @@ def example_folder(example: str) -> Path:
     name = example.replace("-", "_")
     if name in known:
         return known[name]
-    near = difflib.get_close_matches(name, known, n=1)
+    near = nearest(name, known)
     raise InvalidInputError(
         "there is no such example",
         where="--from",

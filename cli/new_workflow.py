@@ -24,13 +24,12 @@ from caribou.cli.output import say
 from caribou.cli.scaffold import SCAFFOLD, advice_on_app, advice_on_kept, scaffold_files
 from caribou.model.errors import InvalidInputError
 from caribou.model.names import PROJECT_ID_KEY, refuse_reserved_name
-from caribou.model.project.folders import nearest_project
+from caribou.model.project.folders import PROJECT_FILE, nearest_project
 
 MAX_NAME = 26
 """Characters of a workflow's name: at the default stage, 25 of Lambda's 64 are left for a function's name."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
-PROJECT_FILE = "cdk.json"
 APP_FILE = "app.py"
 PROJECT_FILES = (PROJECT_FILE, APP_FILE, *SCAFFOLD)
 _APP_TEXT = '''"""The CDK app of this project: the control plane, and every workflow in `workflows/`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 from pathlib import Path
@@ -12,11 +11,10 @@ import click
 
 from caribou.cli.hints import STAGE
 from caribou.model.errors import InvalidInputError
-from caribou.model.project.folders import nearest_project, workflow_folders
+from caribou.model.project.folders import PROJECT_FILE, nearest_project, workflow_folders
 from caribou.model.project.settings import AskedStage, ProjectSettings, settings_of
+from caribou.model.schema.nearest import nearest
 from caribou.model.template_contract import STAGE_VARIABLE
-
-PROJECT_FILE = "cdk.json"
 
 
 def project_root() -> Path:
@@ -42,7 +40,7 @@ def workflow_folder(name: str, root: Path | None = None) -> Path:
     for candidate in (name, name.replace("-", "_")):
         if candidate in known:
             return known[candidate]
-    near = difflib.get_close_matches(name, known, n=1)
+    near = nearest(name, known)
     raise InvalidInputError(
         "there is no such workflow",
         where=str(root / "workflows"),

@@ -10,6 +10,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 from caribou.cli.new_files import NewFile, template_files
+from caribou.model.project.folders import PROJECT_FILE
 
 _TEMPLATE = Path(__file__).parent / "project_template"
 _PACKAGE = "caribou-cdk"
@@ -75,7 +76,7 @@ def advice_on_app(root: Path) -> Iterator[str]:
 
 def _app_of(root: Path) -> str | None:
     try:
-        data = json.loads((root / "cdk.json").read_text("utf-8"))
+        data = json.loads((root / PROJECT_FILE).read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
     app = data.get("app") if isinstance(data, dict) else None

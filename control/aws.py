@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -151,7 +151,7 @@ class Aws(Clients):
         return self._identity(region)["Arn"]
 
     def _identity(self, region: str) -> GetCallerIdentityResponseTypeDef:
-        """Who we are, as the region says it, or another one if it is silent; asked once."""
+        """Who we are, as the region says it, or another one if it is out of reach; asked once."""
         if self._who is None:
             *most, last = dict.fromkeys((region, *_ASKED_ELSEWHERE))
             with aws_errors_as(
@@ -159,8 +159,12 @@ class Aws(Clients):
                 'the credentials; or use the local cloud: caribou local up, then eval "$(caribou local env)"',
             ):
                 for one in most:
-                    with suppress(*_NO_ANSWER):
+                    try:
                         self._who = self._sts(one).get_caller_identity()
+                    except (ClientError, BotoCoreError) as error:
+                        if out_of_reach(error) is None:
+                            raise
+                    else:
                         return self._who
                 self._who = self._sts(last).get_caller_identity()
         return self._who

@@ -5,7 +5,6 @@ The command line and synth read the same keys, each out of the context that it h
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from caribou.model.names import (
     checked_stage,
 )
 from caribou.model.regions import KNOWN_REGIONS, why_unknown
-from caribou.model.schema.nearest import near
+from caribou.model.schema.nearest import near, nearest
 
 PREFIX = "caribou:"
 SOURCE_KEYS = ("caribou:carbon_source", "caribou:provider_source", "caribou:performance_source")
@@ -99,9 +98,9 @@ def refuse_unknown_keys(context: Iterable[str], where: str) -> None:
 def suggestion(word: str, known: Iterable[str]) -> str:
     """A remedy for a word that is not known."""
     names = {name.removeprefix(PREFIX): name for name in sorted(known)}
-    near = difflib.get_close_matches(word.removeprefix(PREFIX), names, n=1)
+    matches = nearest(word.removeprefix(PREFIX), names)
     everything = ", ".join(names.values())
-    return f"did you mean {names[near[0]]}? Known: {everything}" if near else f"use one of {everything}"
+    return f"did you mean {names[matches[0]]}? Known: {everything}" if matches else f"use one of {everything}"
 
 
 def _stages(context: Mapping[str, object], where: str) -> dict[str, Environment]:

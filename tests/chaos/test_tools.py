@@ -69,10 +69,10 @@ def test_tools_when_a_region_is_cut_off_then_they_show_the_rest_and_say_what_is_
 def test_run_when_its_region_is_dead_then_an_operator_sees_brings_home_and_ends_what_waits(calm, aws, monkeypatch):
     """By the commands of the runbook; brought home, it ends without the region."""
     del aws
-    project, quiet = calm.project, {"right": True, "side": True, "late": True, "orders": {}, "seconds": 0.0, "pad": 0}
+    project = calm.project
     monkeypatch.chdir(project.root)
     calm.proxy.weather = Weather(cut={NORTH: Cut.REFUSED})
-    project.start(STORM, quiet, "stranded")
+    project.start(STORM, QUIET, "stranded")
     eventually(lambda: project.sweep(STORM).get("resent"), "a message that is sent again")
     assert "stranded" in _given("runs", STORM, "--state", "RUNNING")
     assert "waiting" in _given("trace", "stranded")

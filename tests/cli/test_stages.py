@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ConnectTimeoutError
@@ -129,16 +130,20 @@ def test_workflow_when_our_source_reads_one_then_it_says_at_which_stage(room):
 class Known(Aws):
     """Credentials of an account; regions that do not answer are named."""
 
-    def __init__(self, account, silent=()):
+    def __init__(self, account, silent, asked):
         super().__init__()
-        self.known, self.silent, self.asked = account, silent, []
+        self.known, self.silent, self.asked = account, silent, asked
 
-    def account(self, region):
-        """The account, from a region that answers."""
-        self.asked.append(region)
-        if region in self.silent:
-            raise OperationFailedError("silent") from ConnectTimeoutError(endpoint_url="x")
-        return self.known
+    def _sts(self, region):
+        """Who the credentials are of, from a region that answers."""
+
+        def answer():
+            self.asked.append(region)
+            if region in self.silent:
+                raise ConnectTimeoutError(endpoint_url="x")
+            return {"Account": self.known, "Arn": f"arn:aws:iam::{self.known}:root"}
+
+        return SimpleNamespace(get_caller_identity=answer)
 
 
 @pytest.fixture
@@ -146,9 +151,9 @@ def credentials(monkeypatch):
     """Let the clients have an account's credentials."""
 
     def have(account, silent=()):
-        clients = Known(account, silent)
-        monkeypatch.setattr("caribou.cli.environment.Aws", lambda: clients)
-        return clients
+        asked = []
+        monkeypatch.setattr("caribou.cli.environment.Aws", lambda: Known(account, silent, asked))
+        return Known(account, silent, asked)
 
     return have
 
