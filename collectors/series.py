@@ -1,0 +1,74 @@
+"""Hours of a grid's carbon intensity: what live sources give, and what forecasts are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Self
+
+HOUR = timedelta(hours=1)
+
+
+class Signal(StrEnum):
+    """What an intensity says: of all power in the grid, or of the plant that answers one more kWh. Never mixed."""
+
+    AVERAGE = "average"
+    MARGINAL = "marginal"
+
+
+@dataclass(frozen=True, slots=True)
+class HourValue:
+    """Mean intensity over one hour from `at` (aware, UTC, on the hour), g CO2eq/kWh; below 0 is possible (marginal).
+
+    `estimated` says that its publisher has estimated it and not measured.
+    """
+
+    at: datetime
+    g_per_kwh: float
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HourlySeries:
+    """Hours in order, each once; hours that nobody published are not there."""
+
+    signal: Signal
+    hours: tuple[HourValue, ...]
+
+    @classmethod
+    def of(cls, signal: Signal, values: Iterable[HourValue]) -> Self:
+        """Put hours in order; of one that came twice, the later one counts, as publishers correct what they said."""
+        by_hour = {value.at: value for value in values}
+        return cls(signal, tuple(by_hour[at] for at in sorted(by_hour)))
+
+    @classmethod
+    def of_samples(cls, signal: Signal, samples: Iterable[HourValue], per_hour: int) -> Self:
+        """Average samples, at any minute, over their hours; an hour with fewer than `per_hour` of them is left out.
+
+        Half hours and quarters that are missing would shift the mean of an hour; a sample that came twice counts once.
+        """
+        by_time = {sample.at.astimezone(UTC): sample for sample in samples}
+        by_hour: dict[datetime, list[HourValue]] = {}
+        for at in sorted(by_time):
+            by_hour.setdefault(at.replace(minute=0, second=0, microsecond=0), []).append(by_time[at])
+        return cls(signal, tuple(_mean(at, own) for at, own in by_hour.items() if len(own) >= per_hour))
+
+    def between(self, start: datetime, end: datetime) -> Self:
+        """The hours that begin at `start` or later, and before `end`."""
+        return type(self)(self.signal, tuple(value for value in self.hours if start <= value.at < end))
+
+    @property
+    def estimated_share(self) -> float:
+        """The share of hours that are estimates, 0 to 1; 0 of none."""
+        return sum(value.estimated for value in self.hours) / len(self.hours) if self.hours else 0.0
+
+    def by_time(self) -> Mapping[datetime, float]:
+        """Hour to intensity."""
+        return {value.at: value.g_per_kwh for value in self.hours}
+
+
+def _mean(at: datetime, samples: list[HourValue]) -> HourValue:
+    mean = sum(sample.g_per_kwh for sample in samples) / len(samples)
+    return HourValue(at, mean, estimated=any(sample.estimated for sample in samples))
