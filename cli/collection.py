@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from caribou.cli.output import notify, say
-from caribou.cli.project import context_text, stage
+from caribou.cli.project import source_choice, stage
 from caribou.cli.session import ControlPlane, control_plane, target_of
 from caribou.collectors.bodies import Kind
+from caribou.collectors.chain import collect
 from caribou.collectors.collection_report import CollectionReport
-from caribou.collectors.facts import Facts, collect, read_facts
-from caribou.collectors.sources.registry import DEFAULT_SOURCE, source_key, source_of
+from caribou.collectors.facts import Facts, read_facts
+from caribou.collectors.sources.keys import KeyRing
+from caribou.collectors.sources.registry import sources_of
 from caribou.control.aws import Aws
 from caribou.control.runs.unrecorded import RecordCheck, logs_read_to, read_unrecorded
 from caribou.model.errors import CaribouError, OperationFailedError
@@ -35,11 +37,14 @@ _NOTED = (
 
 
 def collect_facts(kind: Kind, plane: ControlPlane, root: Path) -> None:
-    """Collect the facts of a kind, now, and say how many and from where."""
-    key = source_key(kind)
-    source = source_of(kind, context_text(root, key, DEFAULT_SOURCE), f"{root / 'cdk.json'}: context {key}")
-    count = collect(source, plane.facts, datetime.now(UTC))
-    say(f"{kind}: {count} regions, from the {source.origin}")
+    """Collect the facts of a kind, now, and say how many and from where; warn of what a chosen source did not give."""
+    choice = source_choice(root)
+    sources = sources_of(kind, choice.names[kind], choice.settings, KeyRing(plane.region, folder=root))
+    gathered = collect(sources, plane.facts, datetime.now(UTC))
+    for origin, count in gathered.sources.items():
+        say(f"{kind}: {count} regions, from the {origin}")
+    for fallback in gathered.fallbacks:
+        notify(f"warning: {kind}: {fallback}")
 
 
 def show_logs(report: CollectionReport) -> None:

@@ -65,7 +65,7 @@ def collect_old_facts(plane: ControlPlane, root: Path, regions: Iterable[str]) -
     for kind in KINDS:
         found = known.of(kind)
         missing = wanted - found.keys()
-        if not missing and min(found[region].collected_at for region in wanted) > old_at:
+        if not missing and min(found[region].retrieved_at for region in wanted) > old_at:
             continue
         try:
             collect_facts(kind, plane, root)
@@ -78,7 +78,7 @@ def collect_old_facts(plane: ControlPlane, root: Path, regions: Iterable[str]) -
 def from_when(facts: Facts, records: Sequence[RunRecord], workflow: Workflow, new: int) -> str:
     """From when what is solved from is: a solve without new data gives what the last one gave."""
     days = {
-        kind: min(facts.of(kind)[region].collected_at for region in workflow.regions if region in facts.of(kind))
+        kind: min(facts.of(kind)[region].retrieved_at for region in workflow.regions if region in facts.of(kind))
         for kind in KINDS
     }
     newest = datetime.fromtimestamp(max(record.started_at for record in records), UTC)

@@ -19,6 +19,7 @@ from caribou.cli.project_regions import qualifier_of_project, regions_of_project
 from caribou.collectors.sources.snapshot import PerformanceSnapshot
 from caribou.local.cloud import DEFAULT_ACCOUNT, DEFAULT_REGIONS, Distances, LocalCloud, gets_in_the_way
 from caribou.model.errors import InvalidInputError, OperationFailedError
+from caribou.model.regions import KNOWN_REGIONS
 
 _console = console(stderr=True, soft_wrap=True)  # stdout is for what programs read
 _SHADOWING = ("AWS_PROFILE", "AWS_SESSION_TOKEN")
@@ -132,7 +133,7 @@ def env(state: Path, region: str) -> None:
 
 def measured_distances() -> Distances:
     """The packaged medians of round trips between AWS's regions, s."""
-    bodies = PerformanceSnapshot().bodies(datetime.now(UTC))
+    bodies = PerformanceSnapshot().collect(datetime.now(UTC), KNOWN_REGIONS).bodies
     return {region: {to: median(pings) for to, pings in body.ping_s.items()} for region, body in bodies.items()}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,9 @@ from caribou.model.project.folders import PROJECT_FILE, nearest_project, workflo
 from caribou.model.project.settings import AskedStage, ProjectSettings, settings_of
 from caribou.model.schema.nearest import nearest
 from caribou.model.template_contract import STAGE_VARIABLE
+
+if TYPE_CHECKING:
+    from caribou.collectors.sources.choice import SourceChoice
 
 
 def project_root() -> Path:
@@ -83,6 +86,13 @@ def context_text(root: Path, key: str, default: str) -> str:
         where = f"{root / PROJECT_FILE}: context"
         raise InvalidInputError(f"has no text at {key}", where=where, found=value, fix=f"write {default}")
     return value
+
+
+def source_choice(root: Path) -> SourceChoice:
+    """Where the project's facts come from. Raises InvalidInputError."""
+    from caribou.collectors.sources.choice import read_choice  # noqa: PLC0415 - for few verbs
+
+    return read_choice(_context(root), f"{root / PROJECT_FILE}: context ", root)
 
 
 def _context(root: Path) -> dict[str, Any]:

@@ -19,6 +19,6 @@ def data_age(table: FactTable, now: datetime) -> Mapping[HealthMetric, float]:
     A kind is as old as its newest fact: a region that its source has left keeps the fact that it had. Of a kind that
     was never collected nothing is known. Raises InvalidInputError for a damaged fact.
     """
-    newest = (max((fact.collected_at for fact in table.of_kind(body)), default=now) for body in _BODIES)
+    newest = (max((fact.retrieved_at for fact in table.of_kind(body)), default=now) for body in _BODIES)
     hours = max((now - at).total_seconds() / _HOUR_S for at in newest)
     return {HealthMetric.DATA_AGE: hours} if hours > DATA_IS_OLD_H else {}

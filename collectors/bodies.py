@@ -8,7 +8,7 @@ solves. `provenance` is free text on where the figures come from; what a problem
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Protocol, Self, get_args
 
 from caribou.model.errors import InvalidInputError
@@ -37,9 +37,22 @@ class Body(Protocol):
     def to_json(self) -> Json:
         """The body as a JSON object."""
 
+    def with_provenance(self, more: Mapping[str, object]) -> Self:
+        """The body, which says more of where it comes from."""
+
+
+class _SaysWhence:
+    """What bodies share."""
+
+    __slots__ = ()
+
+    def with_provenance(self, more: Mapping[str, object]) -> Self:
+        """The body, which says more of where it comes from."""
+        return replace(self, provenance={**self.provenance, **more})  # type: ignore[type-var, attr-defined]  # of dataclasses
+
 
 @dataclass(frozen=True, slots=True)
-class CarbonBody:
+class CarbonBody(_SaysWhence):
     """Average intensity of a region's grid, g CO2eq/kWh: over all, and by hour of day (UTC), from 0.
 
     `marginal` is the annual mean of marginal intensity, None where nobody publishes it. `year_to_year` is the standard
@@ -149,7 +162,7 @@ class Prices:
 
 
 @dataclass(frozen=True, slots=True)
-class ProviderBody:
+class ProviderBody(_SaysWhence):
     """What AWS's data centres and price list say of a region: PUE, power (kW), prices (USD).
 
     `cpu_kw_per_vcpu` is by architecture, `x86_64` and `arm64`; `memory_kw_per_gb` comes on top of it.
@@ -207,7 +220,7 @@ class ProviderBody:
 
 
 @dataclass(frozen=True, slots=True)
-class PerformanceBody:
+class PerformanceBody(_SaysWhence):
     """How fast functions run in a region, relative to 1, and round trips to other regions: region to samples, s."""
 
     kind: ClassVar[Kind] = "performance"

@@ -17,6 +17,7 @@ from botocore.config import Config
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
     from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_ssm import SSMClient
 
 
@@ -64,3 +65,8 @@ def _next_turn_s(response: tuple[object, Mapping[str, Any]] | None, attempts: in
 def parameters_of(region: str) -> SSMClient:
     """A region's Parameter Store."""
     return boto3.client("ssm", region_name=region, config=_CONTROL)
+
+
+def secrets_of(region: str) -> SecretsManagerClient:
+    """A region's Secrets Manager."""
+    return boto3.client("secretsmanager", region_name=region, config=_CONTROL)

@@ -6,9 +6,9 @@ A fact is one body of a kind for one region; what bodies hold is `bodies.py`'s m
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
 from boto3.dynamodb.conditions import Key
@@ -20,6 +20,7 @@ from caribou.model.errors import InvalidInputError
 _DAMAGES = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 """What reading a value of the wrong shape may raise."""
 _SHOWN = 200
+_HOUR = timedelta(hours=1)
 
 B = TypeVar("B", bound=Body)
 B_co = TypeVar("B_co", bound=Body, covariant=True)
@@ -27,17 +28,27 @@ B_co = TypeVar("B_co", bound=Body, covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Fact(Generic[B_co]):
-    """What is known of a region: a body of one kind, from where, and when it was collected (UTC)."""
+    """What is known of a region: a body of one kind, from where, how it was made, and when it was got (UTC).
+
+    It is to be used for `valid_for` from then on. Facts of earlier versions say neither how nor for how long: "", None.
+    """
 
     region: str
     body: B_co
     source: str
-    collected_at: datetime
+    retrieved_at: datetime
+    method: str = ""
+    valid_for: timedelta | None = None
 
     @property
     def kind(self) -> Kind:
         """The kind of its body."""
         return self.body.kind
+
+    @property
+    def valid_until(self) -> datetime | None:
+        """Until when it is to be used; None if it does not say."""
+        return None if self.valid_for is None else self.retrieved_at + self.valid_for
 
     def to_item(self) -> dict[str, str]:
         """The fact as an item of the fact table; the body is JSON text, since DynamoDB has no floats."""
@@ -46,7 +57,9 @@ class Fact(Generic[B_co]):
             "region": self.region,
             "body": json.dumps(self.body.to_json(), sort_keys=True),
             "source": self.source,
-            "collected_at": self.collected_at.isoformat(),
+            "retrieved_at": self.retrieved_at.isoformat(),
+            "method": self.method,
+            **({} if self.valid_for is None else {"valid_for_h": f"{self.valid_for / _HOUR:g}"}),
         }
 
 
@@ -57,7 +70,9 @@ def fact_in(item: Mapping[str, Any], body: type[B]) -> Fact[B]:
             region=_text(item["region"]),
             body=body.from_json(json.loads(item["body"])),
             source=_text(item["source"]),
-            collected_at=_aware(datetime.fromisoformat(item["collected_at"])),
+            retrieved_at=_aware(datetime.fromisoformat(item.get("retrieved_at") or item["collected_at"])),
+            method=_text(item.get("method", "")),
+            valid_for=float(item["valid_for_h"]) * _HOUR if "valid_for_h" in item else None,
         )
     except (*_DAMAGES, InvalidInputError) as error:
         raise InvalidInputError(
@@ -84,15 +99,34 @@ def _aware(time: datetime) -> datetime:
     return time
 
 
+@dataclass(frozen=True, slots=True)
+class Given(Generic[B_co]):
+    """What a source gave: region to body, and of regions that it could not give, why."""
+
+    bodies: Mapping[str, B_co]
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+
 class FactSource(Protocol[B_co]):
-    """Where the facts of one kind come from: a packaged snapshot, or a live API."""
+    """Where the facts of one kind come from: a packaged snapshot, or a live service."""
 
     @property
     def origin(self) -> str:
         """What stands in the facts as their source."""
 
-    def bodies(self, now: datetime) -> Mapping[str, B_co]:
-        """Region to body, as of `now` (aware). Raises OperationFailedError if the source can't be read."""
+    @property
+    def method(self) -> str:
+        """How the figures are made, in a few words; a body's provenance may say it of one region, as `method`."""
+
+    @property
+    def valid_for(self) -> timedelta:
+        """For how long a fact is to be used."""
+
+    def collect(self, now: datetime, regions: Collection[str]) -> Given[B_co]:
+        """What is known of regions as of `now` (aware); those that the source does not cover are in neither mapping.
+
+        Raises OperationFailedError if nothing of it can be read.
+        """
 
 
 class FactTable(Protocol):
@@ -159,18 +193,6 @@ class Facts:
             "performance": self.performance,
         }
         return by_kind[kind]
-
-
-def facts_of(source: FactSource[B], now: datetime) -> list[Fact[B]]:
-    """Everything that a source has as of `now`."""
-    return [Fact(region, body, source.origin, now) for region, body in source.bodies(now).items()]
-
-
-def collect(source: FactSource[Body], table: FactTable, now: datetime) -> int:
-    """Write what a source has into the table; the number of facts written."""
-    facts = facts_of(source, now)
-    table.put(facts)
-    return len(facts)
 
 
 def by_region(facts: Iterable[Fact[B]]) -> dict[str, Fact[B]]:

@@ -1,9 +1,9 @@
 """The collectors' Lambda functions, which run on schedules in the control plane.
 
-Environment: CARIBOU_FACT_TABLE, CARIBOU_RECORD_TABLE, CARIBOU_STAGE, and CARIBOU_SOURCE, the name of the source of a
-collector of facts; AWS_REGION is the control region. The answer says how much was collected; what went wrong in one
-region or workflow is in the log and the answer, and does not stop the others. If everything fails, the function fails,
-so that its alarm sees it.
+Environment: CARIBOU_FACT_TABLE, CARIBOU_RECORD_TABLE, CARIBOU_STAGE, and for a collector of facts CARIBOU_SOURCE, the
+names of its sources in order, and CARIBOU_SOURCE_SETTINGS; AWS_REGION is the control region. The answer says how much
+was collected; what went wrong in one region or workflow is in the log and the answer, and does not stop the others. If
+everything fails, the function fails, so that its alarm sees it.
 """
 
 from __future__ import annotations
@@ -21,17 +21,26 @@ from typing import Any
 
 from caribou.collectors.age import data_age
 from caribou.collectors.bodies import Kind
+from caribou.collectors.chain import collect
 from caribou.collectors.collection_report import CollectionReport, example
-from caribou.collectors.facts import DynamoFactTable, FactTable, collect
+from caribou.collectors.facts import DynamoFactTable, FactTable
 from caribou.collectors.log_collection import LogCollection, collect_logs
 from caribou.collectors.logs import CloudWatchLogReader
 from caribou.collectors.records import DynamoRecordTable
 from caribou.collectors.registrations import SsmRegistry, registered
-from caribou.collectors.sources.registry import DEFAULT_SOURCE, source_of
+from caribou.collectors.sources.keys import KeyRing
+from caribou.collectors.sources.registry import DEFAULT_SOURCE, names_of, sources_of
+from caribou.collectors.sources.settings import settings_in
 from caribou.model.errors import OperationFailedError
 from caribou.model.health.metrics import HealthMetric
 from caribou.model.registration import Registration
-from caribou.model.template_contract import FACT_TABLE_VARIABLE, RECORD_TABLE_VARIABLE, SOURCE_VARIABLE, STAGE_VARIABLE
+from caribou.model.template_contract import (
+    FACT_TABLE_VARIABLE,
+    RECORD_TABLE_VARIABLE,
+    SOURCE_SETTINGS_VARIABLE,
+    SOURCE_VARIABLE,
+    STAGE_VARIABLE,
+)
 
 Answer = dict[str, Any]
 _DEFAULT_MS = 900_000
@@ -126,11 +135,15 @@ def _end_s(context: object) -> float:
 
 
 def _collected(kind: Kind) -> Answer:
-    table = DynamoFactTable(os.environ[FACT_TABLE_VARIABLE], os.environ["AWS_REGION"])
-    source = source_of(kind, os.environ.get(SOURCE_VARIABLE, DEFAULT_SOURCE), f"environment variable {SOURCE_VARIABLE}")
-    count = collect(source, table, datetime.now(UTC))
-    answer = {"kind": kind, "facts": count, "source": source.origin}
-    logger.info(json.dumps({"message": "facts collected", **answer}))
+    region = os.environ["AWS_REGION"]
+    chosen = os.environ.get(SOURCE_VARIABLE, DEFAULT_SOURCE)
+    names = names_of(kind, chosen, f"environment variable {SOURCE_VARIABLE}")
+    settings = settings_in(os.environ.get(SOURCE_SETTINGS_VARIABLE, "{}"))
+    sources = sources_of(kind, names, settings, KeyRing(region))
+    gathered = collect(sources, DynamoFactTable(os.environ[FACT_TABLE_VARIABLE], region), datetime.now(UTC))
+    answer = {"kind": kind, "facts": len(gathered.facts), "sources": gathered.sources, "fallbacks": gathered.fallbacks}
+    level = logging.WARNING if gathered.fallbacks else logging.INFO
+    logger.log(level, json.dumps({"message": "facts collected", **answer}))
     return answer
 
 

@@ -113,8 +113,8 @@ EXPIRY_VARIABLE = "CARIBOU_PLACEMENT_EXPIRES_AT"
 """Environment variable of the sweeper: until when the deployed placement counts, in ISO 8601; none if for ever."""
 
 FACT_TABLE_VARIABLE, RECORD_TABLE_VARIABLE = "CARIBOU_FACT_TABLE", "CARIBOU_RECORD_TABLE"
-SOURCE_VARIABLE = "CARIBOU_SOURCE"
-"""Environment variables of the collectors, beside the stage; one of facts has the name of its source."""
+SOURCE_VARIABLE, SOURCE_SETTINGS_VARIABLE = "CARIBOU_SOURCE", "CARIBOU_SOURCE_SETTINGS"
+"""Environment variables of the collectors, beside the stage; one of facts has its sources' names, and settings."""
 
 OPEN_INDEX = "open"
 """The run table's sparse index, by the attribute of the same name: only items on the sweeper's list have its key, so

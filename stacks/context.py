@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from constructs import Construct
 
-from caribou.collectors.bodies import KINDS, Kind
-from caribou.collectors.sources.registry import DEFAULT_SOURCE, source_key, source_of
+from caribou.collectors.sources.choice import SourceChoice, read_choice
 from caribou.model.errors import InvalidInputError
 from caribou.model.health.alarm_topic import topics_by_region
 from caribou.model.names import ALARM_TOPIC_KEY, STAGE_KEY
@@ -24,15 +24,15 @@ _WHERE = "context key "
 class Context:
     """What was asked for.
 
-    A placement (`home`, or a file) and a workflow, or None; what counts at the stage; for each kind of facts the name
-    of its source; and region to the topic that its alarms go to. `account` is given where CloudFormation is to adopt
-    the control plane's bucket: its name has to stand in the template, and has the account in it.
+    A placement (`home`, or a file) and a workflow, or None; what counts at the stage; where facts come from; and region
+    to the topic that its alarms go to. `account` is given where CloudFormation is to adopt the control plane's bucket:
+    its name has to stand in the template, and has the account in it.
     """
 
     placement: str | None
     workflow: str | None
     settings: ProjectSettings
-    sources: Mapping[Kind, str]
+    sources: SourceChoice
     alarm_topics: Mapping[str, str]
     account: str | None = None
 
@@ -44,7 +44,7 @@ def read_context(scope: Construct, asked: AskedStage | None = None) -> Context:
     """
     given = scope.node.get_all_context()
     settings = settings_of(given, _WHERE, asked or _asked_stage(given))
-    sources = {kind: _source(kind, given) for kind in KINDS}
+    sources = read_choice(given, _WHERE, Path.cwd())
     named = _text(given, ALARM_TOPIC_KEY)
     topics = {} if named is None else topics_by_region(named, f"{_WHERE}{ALARM_TOPIC_KEY}")
     return Context(_text(given, PLACEMENT), _text(given, WORKFLOW), settings, sources, topics, _text(given, ACCOUNT))
@@ -63,13 +63,6 @@ def _asked_stage(given: Mapping[str, object]) -> AskedStage | None:
             fix=f"give it with the command, `-c {STAGE_KEY}={variable}`, or unset {STAGE_VARIABLE}",
         )
     return AskedStage(variable, STAGE_VARIABLE)
-
-
-def _source(kind: Kind, given: Mapping[str, object]) -> str:
-    key = source_key(kind)
-    name = _text(given, key) or DEFAULT_SOURCE
-    source_of(kind, name, f"{_WHERE}{key}")
-    return name
 
 
 def _text(given: Mapping[str, object], key: str) -> str | None:

@@ -11,19 +11,24 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from caribou.collectors.bodies import Kind
+from caribou.collectors.bodies import KINDS, Kind
+from caribou.collectors.sources.choice import SourceChoice
+from caribou.collectors.sources.keys import SECRETS_MANAGER, SSM, key_variable
+from caribou.collectors.sources.settings import settings_text
 from caribou.constructs.acknowledge import acknowledge
 from caribou.constructs.alarms import Alarms, control_plane_alarms
 from caribou.constructs.bundle import Bundle
-from caribou.constructs.bundling.lock import Packages
+from caribou.constructs.bundling.lock import OwnLock, Packages
 from caribou.constructs.bundling.target_platform import Platform
 from caribou.constructs.naming import arn
 from caribou.constructs.scheduled_function import ScheduledFunction, ScheduledProps
-from caribou.model.names import CONTROL_PLANE_STACK_ID, registrations_path, stack_name
+from caribou.model.errors import InvalidInputError
+from caribou.model.names import CONTROL_PLANE_STACK_ID, SOURCE_KEYS_KEY, registrations_path, stack_name
 from caribou.model.registration import ControlNames
 from caribou.model.template_contract import (
     FACT_TABLE_VARIABLE,
     RECORD_TABLE_VARIABLE,
+    SOURCE_SETTINGS_VARIABLE,
     SOURCE_VARIABLE,
     STAGE_VARIABLE,
     Output,
@@ -46,7 +51,7 @@ class ControlPlaneStack(Stack):
         *,
         stage: str,
         control_region: str,
-        sources: Mapping[Kind, str],
+        sources: SourceChoice,
         account: str | None = None,
         alarm_topic: str | None = None,
     ) -> None:
@@ -64,7 +69,7 @@ class ControlPlaneStack(Stack):
         self.records = self._table("Records", self._names.record_table, "workflow", "id")
         self._table("Locks", self._names.lock_table, "workflow", outlives=False)
         self.placements = self._placement_bucket(account or Aws.ACCOUNT_ID)
-        collectors = self._add_collectors({kind: {SOURCE_VARIABLE: source} for kind, source in sources.items()})
+        collectors = self._add_collectors(sources)
         if alarm_topic is not None:
             each = control_plane_alarms(stage, collectors, hourly="workflow")
             Alarms(self, "Alarms", prefix=self._names.alarm, topic=alarm_topic, each=each)
@@ -102,14 +107,20 @@ class ControlPlaneStack(Stack):
         acknowledge(bucket, {"AwsSolutions-S1": "every version of a placement is kept, and who deploys it is logged"})
         return bucket
 
-    def _add_collectors(self, choices: Mapping[str, Mapping[str, str]]) -> dict[str, lambda_.Function]:
-        """Add every collector, by name; `choices` are variables of those that have a choice."""
+    def _add_collectors(self, sources: SourceChoice) -> dict[str, lambda_.Function]:
+        """Add every collector, by name."""
         code = collector_bundle().code(self)
         environment = {
             STAGE_VARIABLE: self._stage,
             FACT_TABLE_VARIABLE: self._names.fact_table,
             RECORD_TABLE_VARIABLE: self._names.record_table,
         }
+        choices: dict[str, dict[str, str]] = {kind: _choice_variables(kind, sources) for kind in KINDS}
+        statements: dict[str, tuple[iam.PolicyStatement, ...]] = {
+            kind: (_write_facts(self.facts, kind), *_read_keys(sources.keys_wanted(kind), self.region))
+            for kind in KINDS
+        }
+        statements["workflow"] = self._of_logs()
         made = {}
         for name, every_h in _EVERY_H.items():
             made[name] = ScheduledFunction(
@@ -122,7 +133,7 @@ class ControlPlaneStack(Stack):
                     every=Duration.hours(every_h),
                     purpose=f"Runs {self._names.collector(name)}",
                     environment={**environment, **choices.get(name, {})},
-                    statements=self._of_logs() if name == "workflow" else (_write_facts(self.facts, name),),
+                    statements=statements[name],
                     why_wildcards="log streams and workflows have no fixed names here",
                     why_runtime="the Python that Caribou is tested on in Lambda",
                 ),
@@ -147,12 +158,21 @@ class ControlPlaneStack(Stack):
 
 
 def collector_bundle() -> Bundle:
-    """The code of the collectors: standard library and boto3, with their data."""
+    """The code of the collectors, with their data and the packages that live sources need."""
     return Bundle(
-        packages=Packages(Platform.of_target("x86_64", "3.13")),
+        packages=Packages(Platform.of_target("x86_64", "3.13"), own=OwnLock.COLLECTORS),
         handlers=tuple(map(_handler, _EVERY_H)),
         data=("caribou.collectors.sources.data",),
     )
+
+
+def _choice_variables(kind: Kind, sources: SourceChoice) -> dict[str, str]:
+    """What the collector of a kind hears of its sources; never a key, only where it rests."""
+    settings = sources.settings_of(kind)
+    return {
+        SOURCE_VARIABLE: ",".join(sources.names[kind]),
+        **({SOURCE_SETTINGS_VARIABLE: settings_text(settings)} if settings else {}),
+    }
 
 
 def _handler(collector: str) -> str:
@@ -167,6 +187,29 @@ def _read_encrypted(logs: str) -> iam.PolicyStatement:
         conditions={
             "StringLike": {"kms:ViaService": "logs.*.amazonaws.com", "kms:EncryptionContext:aws:logs:arn": logs}
         },
+    )
+
+
+def _read_keys(places: Mapping[str, str | None], region: str) -> list[iam.PolicyStatement]:
+    """The right to read the keys of sources, each by its name. Raises InvalidInputError for one that is not in AWS."""
+    return [_read_key(source, place, region) for source, place in places.items()]
+
+
+def _read_key(source: str, place: str | None, region: str) -> iam.PolicyStatement:
+    store, _, name = (place or "").partition(":")
+    if store == SSM:
+        parameter = arn("ssm", f"parameter/{name.removeprefix('/')}", region)
+        return iam.PolicyStatement(actions=["ssm:GetParameter"], resources=[parameter])
+    if store == SECRETS_MANAGER:
+        secret = name.partition("#")[0]
+        named = secret if secret.startswith("arn:") else arn("secretsmanager", f"secret:{secret}-??????", region)
+        return iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[named])
+    fix = f'"{SOURCE_KEYS_KEY}": {{"{source}": "ssm:NAME"}} in the context of cdk.json'
+    raise InvalidInputError(
+        "is not where a deployed collector can read it",
+        where=f"the key of the source {source}",
+        found=key_variable(source) if place is None else place,
+        fix=f"put it into Parameter Store or Secrets Manager, and say where: {fix}",
     )
 
 

@@ -36,7 +36,7 @@ ROOMS = {
     "solver.search": {"model", "model.schema", "solver.simulation", "highspy", "numpy"},
     "solver.analysis": {"model", "model.schema", "solver.simulation", "solver.search", "numpy"},
     "collectors": {"model", "model.run", "model.health", "collectors.sources", *AWS},
-    "collectors.sources": {"model", "collectors"},
+    "collectors.sources": {"model", "collectors", "httpx", "pydantic", "tenacity", *AWS},
     "control": {"model", "model.project", "collectors", "runtime", "control.stacks", "control.runs", *AWS},
     "control.stacks": {"model", "control", *AWS},
     "control.runs": {"model", "model.run", "collectors", "runtime", "control", *AWS},

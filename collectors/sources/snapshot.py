@@ -6,7 +6,7 @@ Sources, dates, bases and licences stand in the files themselves (`data/`, besid
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -17,7 +17,8 @@ from statistics import fmean
 from typing import Any, cast
 
 from caribou.collectors.bodies import CarbonBody, CpuPower, Json, PerformanceBody, Prices, ProviderBody
-from caribou.collectors.facts import Facts, by_region, facts_of
+from caribou.collectors.chain import facts_of
+from caribou.collectors.facts import Facts, Given, by_region
 
 CPU_KW_PER_VCPU = {"x86_64": CpuPower(idle=0.00074, full=0.0035), "arm64": CpuPower(idle=0.00047, full=0.00169)}
 """Power of a vCPU, idle and busy, by architecture: Cloud Carbon Footprint's averages of SPECpower's machines, 0.74 and
@@ -30,6 +31,9 @@ for chips of up to 46 threads."""
 
 COMING_DAYS = timedelta(days=7)
 """For how long a fact is to do, a placement's usual validity: what is solved on the 30th is for the next month."""
+
+_SEASON = timedelta(days=90)
+"""For how long a fact is to do that changes a few times a year."""
 
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
@@ -51,47 +55,63 @@ class CarbonSnapshot:
         """What the facts say of their source."""
         return "snapshot of Electricity Maps, lifecycle" + (", other zones" if self.other_zones else "")
 
-    def bodies(self, now: datetime) -> Mapping[str, CarbonBody]:
-        """Region to 24 hourly intensities and their mean, for the month of the coming days, and marginal if known."""
+    method = "profile of the month by hour of day, at the newest annual level; no forecast"
+    valid_for = COMING_DAYS
+
+    def collect(self, now: datetime, regions: Collection[str]) -> Given[CarbonBody]:
+        """24 hourly intensities and their mean, for the month of the coming days, and marginal if known."""
         data, marginal = _packaged("carbon/profiles.json"), _marginal_intensity()
         month = (now + COMING_DAYS / 2).month
-        return {
-            region: _carbon_body(zones[::-1] if self.other_zones else zones, data["zones"], month, marginal[region])
-            for region, zones in data["zones_of_region"].items()
-        }
+        return Given(
+            {
+                region: _carbon_body(zones[::-1] if self.other_zones else zones, data["zones"], month, marginal[region])
+                for region, zones in data["zones_of_region"].items()
+                if region in regions
+            }
+        )
 
 
 class ProviderSnapshot:
     """PUE, power model and list prices."""
 
     origin = "snapshot of AWS list prices and PUE"
+    method = "list prices, published PUE, modelled power"
+    valid_for = _SEASON
 
-    def bodies(self, now: datetime) -> Mapping[str, ProviderBody]:  # noqa: ARG002 - they do not change by the hour
-        """Region to PUE, power and prices."""
-        prices, regions = _packaged("prices.json"), _packaged("regions.json")
-        return {
-            region: _provider_body(prices["regions"][region], fact, prices["provenance"]["date"])
-            for region, fact in regions["regions"].items()
-        }
+    def collect(self, now: datetime, regions: Collection[str]) -> Given[ProviderBody]:  # noqa: ARG002 - no clock in it
+        """PUE, power and prices."""
+        prices, known = _packaged("prices.json"), _packaged("regions.json")
+        return Given(
+            {
+                region: _provider_body(prices["regions"][region], fact, prices["provenance"]["date"])
+                for region, fact in known["regions"].items()
+                if region in regions
+            }
+        )
 
 
 class PerformanceSnapshot:
     """Round trips between regions, and how fast functions run there."""
 
     origin = "snapshot of CloudPing medians"
+    method = "measured medians of a year"
+    valid_for = _SEASON
 
-    def bodies(self, now: datetime) -> Mapping[str, PerformanceBody]:  # noqa: ARG002 - they do not change by the hour
-        """Region to relative run time and pings, each a list of one median."""
+    def collect(self, now: datetime, regions: Collection[str]) -> Given[PerformanceBody]:  # noqa: ARG002 - as above
+        """Relative run time and pings, each a list of one median."""
         data = _packaged("latency.json")
         provenance = {
             "ping": data["provenance"]["basis"],
             "date": data["provenance"]["date"],
             "relative_run_time": "assumed equal: no public measurement distinguishes regions",
         }
-        return {
-            region: PerformanceBody(RELATIVE_RUN_TIME, {to: (median,) for to, median in row.items()}, provenance)
-            for region, row in data["p50_round_trip_s"].items()
-        }
+        return Given(
+            {
+                region: PerformanceBody(RELATIVE_RUN_TIME, {to: (median,) for to, median in row.items()}, provenance)
+                for region, row in data["p50_round_trip_s"].items()
+                if region in regions
+            }
+        )
 
 
 def packaged_facts(now: datetime) -> Facts:

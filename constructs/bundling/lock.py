@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 from caribou.constructs.bundling.lock_text import checked, lock_of, only_allowed, packages_of, versions
@@ -22,7 +23,6 @@ from caribou.model.errors import InvalidInputError, OperationFailedError
 
 LOCK = "requirements.lock"
 OWN_PACKAGE = "aws-lambda-powertools"
-_OWN_LOCK = Path(__file__).with_name("runtime_packages.lock")
 _HEAD = (
     "# Every package of the bundle in one version, with the hashes of its files. `caribou lock` writes this file\n"
     "# out of requirements.txt and overrides.txt: commit it, and don't edit it.\n"
@@ -30,13 +30,24 @@ _HEAD = (
 _FOR, _FROM = "# for: ", "# from: "
 
 
+class OwnLock(Enum):
+    """The locks that come with Caribou: of user functions and sweepers, and of the control plane's collectors."""
+
+    RUNTIME = "runtime_packages.lock"
+    COLLECTORS = "collector_packages.lock"
+
+
 @dataclass(frozen=True, slots=True)
 class Packages:
-    """What is installed into a bundle: what is required, for which platform. `folder` has the requirements."""
+    """What is installed into a bundle: what is required, for which platform. `folder` has the requirements.
+
+    Without requirements it is what `own` locks.
+    """
 
     platform: Platform
     requirements: Requirements = field(default_factory=Requirements)
     folder: Path | None = None
+    own: OwnLock = OwnLock.RUNTIME
 
     @property
     def lock_file(self) -> Path | None:
@@ -53,7 +64,7 @@ class Packages:
         """The lock, without asking anybody; None if it has to be made. Raises InvalidInputError if it does not fit."""
         path = self.lock_file
         if path is None:
-            return own_lock()
+            return own_lock(self.own)
         text = _text(path)
         if text is None:
             return None
@@ -70,7 +81,7 @@ class Packages:
     def resolved(self, *, upgrade: bool = False) -> str:
         """A lock as indexes have packages now; versions stay as they are locked, where they can, unless `upgrade`."""
         if self.folder is None or not self.requirements.lines:
-            return own_lock()
+            return own_lock(self.own)
         known = "" if upgrade else _text(self.folder / LOCK) or ""
         hashed = {line.name: line for line in self.requirements.lines if line.hashes}
         packages = packages_of(self._resolve(_preferred(known), self.folder))
@@ -136,9 +147,9 @@ class Packages:
         return InvalidInputError(f"can't be met for {self.platform.name}", where=where, found=f"\n{said}\n", fix=fix)
 
 
-def own_lock() -> str:
+def own_lock(which: OwnLock = OwnLock.RUNTIME) -> str:
     """The lock of what Caribou's own code needs in a bundle."""
-    return lock_of(packages_of(_OWN_LOCK.read_text(encoding="utf-8")))
+    return lock_of(packages_of(Path(__file__).with_name(which.value).read_text(encoding="utf-8")))
 
 
 def _own_line() -> str:

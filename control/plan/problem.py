@@ -135,7 +135,7 @@ def _provenance(regions: Iterable[str], facts: Facts, summary: Summary) -> dict[
 def _origin(kind: Kind, regions: Iterable[str], facts: Facts) -> str:
     used = [facts.of(kind)[region] for region in regions]
     sources = sorted({fact.source for fact in used})
-    oldest = min(fact.collected_at for fact in used)
+    oldest = min(fact.retrieved_at for fact in used)
     bases = sorted({str(basis) for fact in used if (basis := fact.body.provenance.get("basis"))})
     return "; ".join([*sources, f"collected on {oldest.date().isoformat()}", *bases])
 

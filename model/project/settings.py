@@ -16,6 +16,9 @@ from caribou.model.names import (
     DEFAULT_CONTROL_REGION,
     DEFAULT_STAGE,
     PROJECT_ID_KEY,
+    SOURCE_KEYS_KEY,
+    SOURCE_URLS_KEY,
+    SOURCE_ZONES_KEY,
     STAGE_KEY,
     STAGES_KEY,
     checked_stage,
@@ -24,7 +27,10 @@ from caribou.model.regions import KNOWN_REGIONS, why_unknown
 from caribou.model.schema.nearest import near, nearest
 
 PREFIX = "caribou:"
-SOURCE_KEYS = ("caribou:carbon_source", "caribou:provider_source", "caribou:performance_source")
+SOURCE_KEYS = (
+    *("caribou:carbon_source", "caribou:provider_source", "caribou:performance_source"),
+    *(SOURCE_URLS_KEY, SOURCE_KEYS_KEY, SOURCE_ZONES_KEY),
+)
 CONTEXT_KEYS = (STAGE_KEY, STAGES_KEY, CONTROL_REGION_KEY, PROJECT_ID_KEY, ALARM_TOPIC_KEY, *SOURCE_KEYS)
 """Every context key of ours that begins with `caribou:`."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -10,8 +10,10 @@ from deployed_world import ENTRY, written_workflow
 
 from caribou.cli.fresh_problem import collect_old_facts, from_when
 from caribou.collectors.bodies import KINDS
-from caribou.collectors.facts import InMemoryFactTable, facts_of, read_facts
-from caribou.collectors.sources.registry import source_of
+from caribou.collectors.chain import facts_of
+from caribou.collectors.facts import InMemoryFactTable, read_facts
+from caribou.collectors.sources.keys import KeyRing
+from caribou.collectors.sources.registry import DEFAULT_SOURCE, sources_of
 
 REGIONS = ("us-east-1", "ca-central-1")
 
@@ -25,14 +27,15 @@ def table():
 def filled(table, age, kinds=KINDS):
     """The table with facts of some kinds as old as that."""
     for kind in kinds:
-        table.put(facts_of(source_of(kind, "snapshot", "test"), datetime.now(UTC) - age))
+        (source,) = sources_of(kind, [DEFAULT_SOURCE], {}, KeyRing(""))
+        table.put(facts_of(source, datetime.now(UTC) - age))
     return table
 
 
 def collected(table, root, capsys):
     """The kinds that were collected."""
     (root / "cdk.json").write_text("{}")
-    collect_old_facts(SimpleNamespace(facts=table), root, REGIONS)
+    collect_old_facts(SimpleNamespace(facts=table, region="us-west-2"), root, REGIONS)
     return [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()]
 
 

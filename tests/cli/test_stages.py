@@ -93,7 +93,7 @@ def test_context_when_a_key_is_unknown_then_every_verb_of_a_project_says_so(proj
 
 def test_context_when_a_kind_of_facts_has_a_source_then_its_key_is_known():
     """The keys stand in the model, the kinds in the collectors."""
-    assert {source_key(kind) for kind in KINDS} == set(SOURCE_KEYS)
+    assert {source_key(kind) for kind in KINDS} < set(SOURCE_KEYS)
 
 
 @pytest.mark.parametrize("key", CONTEXT_KEYS)

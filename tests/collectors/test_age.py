@@ -8,8 +8,10 @@ import pytest
 from caribou.collectors import handlers
 from caribou.collectors.age import data_age
 from caribou.collectors.bodies import CarbonBody, PerformanceBody, ProviderBody
-from caribou.collectors.facts import InMemoryFactTable, facts_of
-from caribou.collectors.sources.registry import DEFAULT_SOURCE, source_of
+from caribou.collectors.chain import facts_of
+from caribou.collectors.facts import InMemoryFactTable
+from caribou.collectors.sources.keys import KeyRing
+from caribou.collectors.sources.registry import DEFAULT_SOURCE, sources_of
 from caribou.model.health.metrics import DATA_IS_OLD_H, HealthMetric
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -20,7 +22,8 @@ def collected(**hours_ago):
     """A table in which each kind was collected so many hours ago."""
     table = InMemoryFactTable()
     for kind, hours in hours_ago.items():
-        table.put(facts_of(source_of(kind, DEFAULT_SOURCE, "here"), NOW - timedelta(hours=hours)))
+        (source,) = sources_of(kind, [DEFAULT_SOURCE], {}, KeyRing(""))
+        table.put(facts_of(source, NOW - timedelta(hours=hours)))
     return table
 
 
@@ -38,7 +41,7 @@ def test_age_when_one_region_was_left_by_its_source_then_the_newest_fact_of_the_
     """It keeps the fact that it had, for good."""
     table = collected(carbon=1)
     key = next(iter(table.items))
-    table.items[key]["collected_at"] = (NOW - timedelta(days=300)).isoformat()
+    table.items[key]["retrieved_at"] = (NOW - timedelta(days=300)).isoformat()
     assert data_age(table, NOW) == {}
 
 

@@ -13,14 +13,16 @@ from waiting import BACKSTOP_S
 
 from caribou.collectors import handlers
 from caribou.collectors.bodies import KINDS, CarbonBody
-from caribou.collectors.facts import DynamoFactTable, Fact, InMemoryFactTable, collect, fact_in, read_facts
+from caribou.collectors.chain import collect
+from caribou.collectors.facts import DynamoFactTable, Fact, InMemoryFactTable, fact_in, read_facts
 from caribou.collectors.item_limits import refusal
 from caribou.collectors.log_collection import LogCollection, collect_logs, read_to
 from caribou.collectors.logs import CloudWatchLogReader
 from caribou.collectors.record_lines import read_record_lines, write_record_lines
 from caribou.collectors.records import RUN_RECORDS, Cursor, DynamoRecordTable, InMemoryRecordTable, record_item
 from caribou.collectors.registrations import SsmRegistry, registration_of
-from caribou.collectors.sources.registry import SOURCES
+from caribou.collectors.sources.keys import KeyRing
+from caribou.collectors.sources.registry import DEFAULT_SOURCE, sources_of
 from caribou.collectors.sources.snapshot import packaged_facts
 from caribou.model.errors import InvalidInputError, InvalidRecordError
 from caribou.model.names import WorkflowNames
@@ -80,7 +82,7 @@ def record_table(request):
 def test_fact_table_when_facts_are_collected_then_they_are_read_back_whole(fact_table):
     """Every figure survives, floats included."""
     for kind in KINDS:
-        assert collect(SOURCES.of(kind)["snapshot"], fact_table, NOW) == 30
+        assert len(collect(sources_of(kind, [DEFAULT_SOURCE], {}, KeyRing("")), fact_table, NOW).facts) == 30
     assert read_facts(fact_table) == packaged_facts(NOW)
 
 

@@ -1,50 +1,98 @@
 """The registry of sources: what users may choose, and what a source must keep to."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from caribou.collectors import handlers
 from caribou.collectors.bodies import KINDS, CarbonBody
-from caribou.collectors.facts import collect
-from caribou.collectors.sources.registry import DEFAULT_SOURCE, SOURCES, source_key, source_of
-from caribou.model.errors import InvalidInputError
+from caribou.collectors.chain import collect
+from caribou.collectors.facts import Given
+from caribou.collectors.sources.keys import KeyRing
+from caribou.collectors.sources.registry import DEFAULT_SOURCE, SOURCES, Row, names_of, source_key, sources_of
+from caribou.collectors.sources.settings import SourceSettings
+from caribou.collectors.sources.snapshot import CarbonSnapshot
+from caribou.model.errors import InvalidInputError, OperationFailedError
+from caribou.model.project.settings import SOURCE_KEYS
+from caribou.model.regions import KNOWN_REGIONS
 
 DOCS = Path(__file__).parents[3] / "docs" / "data.md"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+KEYS = KeyRing("us-west-2", {})
 
 
 class OneRegion:
     """A carbon source of one region: all that a new file has to have."""
 
     origin = "a source of this test"
+    method = "the hour"
+    valid_for = timedelta(days=1)
 
-    def bodies(self, now):
+    def collect(self, now, regions):  # noqa: ARG002 - it has but one
         """The hour as the intensity."""
-        return {"us-east-1": CarbonBody(float(now.hour), (1.0,) * 24)}
+        return Given({"us-east-1": CarbonBody(float(now.hour), (1.0,) * 24)})
+
+
+class Broken(OneRegion):
+    """A source whose service is away."""
+
+    origin = "a broken source"
+
+    def collect(self, now, regions):  # noqa: ARG002 - it never gets so far
+        """Nothing."""
+        raise OperationFailedError("it is away")
+
+
+class Refusing(OneRegion):
+    """A source that covers a region and has nothing of it."""
+
+    origin = "a refusing source"
+
+    def collect(self, now, regions):  # noqa: ARG002
+        """Why not."""
+        return Given({}, {"us-west-2": "not in your plan"})
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_source_when_none_is_chosen_then_it_is_the_packaged_snapshot(kind):
     """No network, no key; and its bodies are of its kind."""
-    source = source_of(kind, DEFAULT_SOURCE, "cdk.json")
+    (source,) = sources_of(kind, [DEFAULT_SOURCE], {}, KEYS)
     assert source.origin.startswith("snapshot of ")
-    assert {body.kind for body in source.bodies(NOW).values()} == {kind}
+    assert {body.kind for body in source.collect(NOW, KNOWN_REGIONS).bodies.values()} == {kind}
 
 
-def test_source_when_its_name_is_unknown_then_the_error_lists_the_known_ones():
-    """And says where the name stands."""
-    with pytest.raises(InvalidInputError, match=r"cdk.json: is no source of carbon .*found: x.*snapshot"):
-        source_of("carbon", "x", "cdk.json")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("x", "is no source of carbon .*found: x.*snapshot"), ("snapshot,snapshot", "twice"), ("snapshot,", "no source")],
+)
+def test_choice_when_it_is_wrong_then_the_error_says_where_it_stands(text, said):
+    """A name that is none lists the known ones."""
+    with pytest.raises(InvalidInputError, match=rf"cdk.json: .*{said}"):
+        names_of("carbon", text, "cdk.json")
+
+
+def test_choice_when_it_names_several_then_they_are_in_that_order():
+    """Commas, with or without spaces."""
+    assert names_of("carbon", "snapshot_other_zones, snapshot", "") == ("snapshot_other_zones", "snapshot")
 
 
 def test_source_when_added_to_the_registry_then_it_is_chosen_by_its_name(monkeypatch):
-    """One class and one row."""
-    monkeypatch.setitem(SOURCES.carbon, "one_region", OneRegion())
-    source = source_of("carbon", "one_region", "cdk.json")
-    assert source.bodies(NOW.replace(hour=5))["us-east-1"].average == 5
+    """One class and one row, which gets the settings, with its own address where a project names none."""
+    made = []
+
+    def make(settings, _):
+        made.append(settings)
+        return OneRegion()
+
+    monkeypatch.setitem(SOURCES.carbon, "one_region", Row(make, url="https://example.org"))
+    (source,) = sources_of("carbon", ["one_region"], {}, KEYS)
+    assert source.collect(NOW.replace(hour=5), ["us-east-1"]).bodies["us-east-1"].average == 5
+    sources_of("carbon", ["one_region"], {"one_region": SourceSettings(url="http://here")}, KEYS)
+    assert [settings.url for settings in made] == ["https://example.org", "http://here"]
 
 
 def test_keys_when_made_then_each_kind_has_its_own():
@@ -68,21 +116,50 @@ class Table:
 
 
 def test_collect_when_a_source_has_one_region_then_one_fact_is_written():
-    """With the source's origin and the time."""
+    """With the source's origin, its method, the time, and until when it is to be used."""
     table = Table()
-    assert collect(OneRegion(), table, NOW) == 1
-    assert (table.facts[0].source, table.facts[0].collected_at) == ("a source of this test", NOW)
+    gathered = collect([OneRegion()], table, NOW)
+    (fact,) = table.facts
+    assert gathered.facts == (fact,)
+    assert (fact.source, fact.method, fact.retrieved_at) == ("a source of this test", "the hour", NOW)
+    assert fact.valid_until == NOW + timedelta(days=1)
+    assert len(gathered.missing) == len(KNOWN_REGIONS) - 1
+
+
+def test_collect_when_the_first_source_fails_then_the_next_is_taken_and_the_fact_says_why():
+    """Region by region: what none of those before it could give."""
+    table = Table()
+    gathered = collect([Broken(), Refusing(), OneRegion(), CarbonSnapshot()], table, NOW)
+    facts = {fact.region: fact for fact in table.facts}
+    assert facts["us-east-1"].source == "a source of this test"
+    assert facts["us-east-1"].body.provenance["fallback"] == (
+        "a broken source: it is away; a refusing source: does not cover it"
+    )
+    assert facts["us-west-2"].source == CarbonSnapshot().origin
+    assert "a refusing source: not in your plan" in facts["us-west-2"].body.provenance["fallback"]
+    assert gathered.missing == ()
+    assert "a refusing source: not in your plan (us-west-2)" in gathered.fallbacks
+    assert any(text.startswith("a broken source: it is away (us-east-1, ") for text in gathered.fallbacks)
+
+
+def test_collect_when_no_source_gives_anything_then_what_is_there_stays():
+    """The error says why."""
+    table = Table()
+    with pytest.raises(OperationFailedError, match=r"it is away.*facts that are there stay"):
+        collect([Broken()], table, NOW)
+    assert table.facts == []
 
 
 def test_handler_when_its_variable_names_a_source_then_it_collects_from_that_one(monkeypatch):
     """The control plane's stack writes the variable."""
     table = Table()
     monkeypatch.setattr(handlers, "DynamoFactTable", lambda *_: table)
-    monkeypatch.setitem(SOURCES.carbon, "one_region", OneRegion())
+    monkeypatch.setitem(SOURCES.carbon, "one_region", Row(lambda *_: OneRegion()))
     for key, value in {"CARIBOU_FACT_TABLE": "t", "AWS_REGION": "us-west-2", "CARIBOU_SOURCE": "one_region"}.items():
         monkeypatch.setenv(key, value)
     answer = handlers.carbon_handler({}, None)
-    assert answer == {"kind": "carbon", "facts": 1, "source": "a source of this test"}
+    assert (answer["facts"], answer["sources"]) == (1, {"a source of this test": 1})
+    assert answer["fallbacks"][0].startswith("a source of this test: does not cover it (")
     monkeypatch.setenv("CARIBOU_SOURCE", "gone")
     with pytest.raises(InvalidInputError, match="CARIBOU_SOURCE"):
         handlers.carbon_handler({}, None)
@@ -91,4 +168,4 @@ def test_handler_when_its_variable_names_a_source_then_it_collects_from_that_one
 def test_docs_when_they_list_the_context_keys_then_each_kind_has_a_row():
     """docs/data.md has one for each kind; which sources there are, the registry says, so that a new one is one row."""
     rows = re.findall(r"^\| `(caribou:\w+)` \|", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
-    assert rows == [source_key(kind) for kind in KINDS]
+    assert rows == list(SOURCE_KEYS)

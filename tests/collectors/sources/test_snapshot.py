@@ -10,7 +10,8 @@ import pytest
 
 from caribou.collectors.bodies import KINDS
 from caribou.collectors.sources.data import derive
-from caribou.collectors.sources.registry import SOURCES
+from caribou.collectors.sources.keys import KeyRing
+from caribou.collectors.sources.registry import sources_of
 from caribou.collectors.sources.snapshot import packaged_facts
 from caribou.model.regions import KNOWN_REGIONS
 
@@ -107,7 +108,10 @@ def test_profiles_when_they_did_not_come_from_the_portal_then_the_source_says_so
 
 def test_carbon_when_two_zones_are_named_for_a_region_then_the_fact_says_both_and_a_source_takes_the_other():
     """Oregon is PACW for some and BPAT for others, and the answers differ by a third."""
-    one, other = (SOURCES.carbon[name].bodies(NOW)["us-west-2"] for name in ("snapshot", "snapshot_other_zones"))
+    one, other = (
+        source.collect(NOW, ["us-west-2"]).bodies["us-west-2"]
+        for source in sources_of("carbon", ["snapshot", "snapshot_other_zones"], {}, KeyRing(""))
+    )
     assert one.provenance["zone"] == "US-NW-PACW"
     assert one.provenance["contested"] == "is taken as US-NW-PACW (204 g/kWh), others name US-NW-BPAT (129 g/kWh)"
     assert other.provenance["zone"] == "US-NW-BPAT"

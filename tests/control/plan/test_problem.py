@@ -8,8 +8,10 @@ import pytest
 from builders import graph_of, record_of
 
 from caribou.collectors.bodies import KINDS
-from caribou.collectors.facts import InMemoryFactTable, collect, read_facts
-from caribou.collectors.sources.registry import SOURCES
+from caribou.collectors.chain import collect
+from caribou.collectors.facts import InMemoryFactTable, read_facts
+from caribou.collectors.sources.keys import KeyRing
+from caribou.collectors.sources.registry import DEFAULT_SOURCE, sources_of
 from caribou.collectors.sources.snapshot import packaged_facts
 from caribou.control.plan.problem import build_problem
 from caribou.model.errors import InvalidProblemError
@@ -165,7 +167,7 @@ def test_problem_when_facts_come_from_the_table_then_it_is_the_same_one(graph, m
     """Collected into the table and read back, or straight from the snapshots: the same problem."""
     table = InMemoryFactTable()
     for kind in KINDS:
-        collect(SOURCES.of(kind)["snapshot"], table, NOW)
+        collect(sources_of(kind, [DEFAULT_SOURCE], {}, KeyRing("")), table, NOW)
     again = build_problem(
         graph=graph, manifest=manifest, facts=read_facts(table), records=records, control_region="us-west-2"
     )

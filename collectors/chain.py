@@ -1,0 +1,111 @@
+"""Collects facts of a kind: from the first of the chosen sources, and of regions that it can't give, from the next."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from caribou.collectors.bodies import Body
+from caribou.collectors.facts import Fact, FactSource, FactTable, Given
+from caribou.model.errors import OperationFailedError
+from caribou.model.regions import KNOWN_REGIONS
+
+B = TypeVar("B", bound=Body)
+
+METHOD, FALLBACK = "method", "fallback"
+"""Keys of a body's provenance: how its figures were made, and why no earlier source of the chain gave them."""
+_NOT_COVERED = "does not cover it"
+_LONGEST = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered(Generic[B]):
+    """Facts of one kind. `fallbacks` say, a text for each source and reason, of which regions it gave none, and why.
+
+    `missing` are regions of which no source gave any.
+    """
+
+    facts: tuple[Fact[B], ...]
+    fallbacks: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def sources(self) -> dict[str, int]:
+        """Source to how many regions came from it."""
+        counts: dict[str, int] = {}
+        for fact in self.facts:
+            counts[fact.source] = counts.get(fact.source, 0) + 1
+        return counts
+
+
+def gather(sources: Sequence[FactSource[B]], now: datetime, regions: Collection[str] = KNOWN_REGIONS) -> Gathered[B]:
+    """Ask the sources in turn, each for the regions that are left; what one can't give is said, and no error."""
+    facts: list[Fact[B]] = []
+    refused: dict[str, list[tuple[str, str]]] = {region: [] for region in regions}
+    for source in sources:
+        left = [region for region in refused if region not in {fact.region for fact in facts}]
+        if not left:
+            break
+        given = _ask(source, now, left)
+        for region in left:
+            if region in given.bodies:
+                facts.append(_fact(source, region, _with_fallback(given.bodies[region], refused[region]), now))
+            else:
+                refused[region].append((source.origin, given.refused.get(region, _NOT_COVERED)[:_LONGEST]))
+    missing = tuple(region for region in refused if region not in {fact.region for fact in facts})
+    return Gathered(tuple(facts), tuple(_texts(refused)), missing)
+
+
+def collect(sources: Sequence[FactSource[B]], table: FactTable, now: datetime) -> Gathered[B]:
+    """Write what the sources have into the table; a region that none of them has keeps the fact it had.
+
+    Raises OperationFailedError if there is nothing to write: the table stays as it is.
+    """
+    gathered = gather(sources, now)
+    if not gathered.facts:
+        raise OperationFailedError(
+            f"no source gave anything: {'; '.join(gathered.fallbacks)}. The facts that are there stay"
+        )
+    table.put(gathered.facts)
+    return gathered
+
+
+def facts_of(source: FactSource[B], now: datetime, regions: Collection[str] = KNOWN_REGIONS) -> list[Fact[B]]:
+    """Everything that one source has as of `now`. Raises OperationFailedError if it can't be read."""
+    return [_fact(source, region, body, now) for region, body in source.collect(now, regions).bodies.items()]
+
+
+def _ask(source: FactSource[B], now: datetime, regions: Sequence[str]) -> Given[B]:
+    try:
+        return source.collect(now, regions)
+    except OperationFailedError as error:
+        return Given({}, dict.fromkeys(regions, str(error)))
+
+
+def _fact(source: FactSource[B], region: str, body: B, now: datetime) -> Fact[B]:
+    method = str(body.provenance.get(METHOD, source.method))
+    return Fact(region, body, source.origin, now, method, source.valid_for)
+
+
+def _with_fallback(body: B, refused: Iterable[tuple[str, str]]) -> B:
+    """The body, which says why no earlier source gave it."""
+    said = "; ".join(f"{origin}: {why}" for origin, why in refused)
+    return body.with_provenance({FALLBACK: said}) if said else body
+
+
+def _texts(refused: dict[str, list[tuple[str, str]]]) -> list[str]:
+    """For each source and reason, the regions."""
+    regions: dict[tuple[str, str], list[str]] = {}
+    for region, reasons in refused.items():
+        for reason in reasons:
+            regions.setdefault(reason, []).append(region)
+    return [f"{origin}: {why} ({_listed(own)})" for (origin, why), own in regions.items()]
+
+
+def _listed(regions: Sequence[str]) -> str:
+    shown = 4
+    if len(regions) <= shown:
+        return ", ".join(regions)
+    return f"{', '.join(regions[:shown])} and {len(regions) - shown} more"

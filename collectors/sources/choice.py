@@ -1,0 +1,137 @@
+"""What a project's `cdk.json` says of sources: which ones, in which order, where they are, and where their keys rest.
+
+The command line and synth read the same keys, each out of the context that it has.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from caribou.collectors.bodies import KINDS, Kind
+from caribou.collectors.sources.keys import checked_place
+from caribou.collectors.sources.registry import DEFAULT_SOURCE, SOURCES, names_of, source_key
+from caribou.collectors.sources.settings import AllSettings, SourceSettings
+from caribou.model.errors import InvalidInputError
+from caribou.model.names import SOURCE_KEYS_KEY, SOURCE_URLS_KEY, SOURCE_ZONES_KEY
+from caribou.model.regions import KNOWN_REGIONS
+
+_MOST_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class SourceChoice:
+    """For each kind of facts the names of its sources in order, and the settings of sources."""
+
+    names: Mapping[Kind, tuple[str, ...]]
+    settings: AllSettings
+
+    def settings_of(self, kind: Kind) -> AllSettings:
+        """The settings of the sources of a kind, of those that have any."""
+        return {name: self.settings[name] for name in self.names[kind] if name in self.settings}
+
+    def keys_wanted(self, kind: Kind) -> Mapping[str, str | None]:
+        """Source to where its key rests, of those of a kind that take one; None where nothing is said."""
+        wanted = (name for name in self.names[kind] if SOURCES.of(kind)[name].takes_key)
+        return {name: self.settings.get(name, SourceSettings()).key for name in wanted}
+
+
+def read_choice(context: Mapping[str, object], where: str, folder: Path) -> SourceChoice:
+    """What a context says; `where` stands in front of a key in messages, `folder` is the project's.
+
+    Raises InvalidInputError.
+    """
+    names = {kind: _names(kind, context, where) for kind in KINDS}
+    urls = {
+        source: _checked_url(url, f"{where}{SOURCE_URLS_KEY}.{source}")
+        for source, url in _texts(context.get(SOURCE_URLS_KEY, {}), f"{where}{SOURCE_URLS_KEY}").items()
+    }
+    keys = {
+        source: checked_place(place, f"{where}{SOURCE_KEYS_KEY}.{source}")
+        for source, place in _texts(context.get(SOURCE_KEYS_KEY, {}), f"{where}{SOURCE_KEYS_KEY}").items()
+    }
+    zones = _zones(context.get(SOURCE_ZONES_KEY), f"{where}{SOURCE_ZONES_KEY}", folder)
+    settings = {
+        source: SourceSettings(urls.get(source), keys.get(source), zones.get(source, {}))
+        for source in sorted({*urls, *keys, *zones})
+    }
+    return SourceChoice(names, settings)
+
+
+def _names(kind: Kind, context: Mapping[str, object], where: str) -> tuple[str, ...]:
+    place = f"{where}{source_key(kind)}"
+    text = context.get(source_key(kind), DEFAULT_SOURCE)
+    if not isinstance(text, str) or not text:
+        raise InvalidInputError("is not a text", where=place, found=text, fix=f"write {DEFAULT_SOURCE}")
+    return names_of(kind, text, place)
+
+
+def _texts(value: object, where: str) -> Mapping[str, str]:
+    """Source to text. Values are never shown: somebody may have written a key there."""
+    if isinstance(value, str):  # as `-c` gives it
+        value = _parsed(value, where)
+    if not isinstance(value, Mapping) or not all(isinstance(text, str) for text in value.values()):
+        raise InvalidInputError("is not an object of texts", where=where, fix='write {"SOURCE": "TEXT"}')
+    for source in value:
+        _check_source(source, where)
+    return value
+
+
+def _check_source(source: str, where: str) -> None:
+    if source not in SOURCES.by_name():
+        known = ", ".join(sorted(SOURCES.by_name()))
+        raise InvalidInputError("is no source", where=where, found=source, fix=f"use one of {known}")
+
+
+def _checked_url(url: str, where: str) -> str:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("https", "http") and parts.hostname and not (parts.username or parts.query)
+    except ValueError:
+        good = False
+    if not good:
+        raise InvalidInputError(
+            "is no address of a service", where=where, fix="write https://HOST or https://HOST/PATH, without a key"
+        )
+    return url
+
+
+def _zones(name: object, where: str, folder: Path) -> Mapping[str, Mapping[str, str]]:
+    """Source to region to zone, out of the file of that name."""
+    if name is None:
+        return {}
+    if not isinstance(name, str) or not name:
+        raise InvalidInputError("is no name of a file", where=where, found=name, fix="write the path of a JSON file")
+    path = folder / name
+    try:
+        with path.open(encoding="utf-8") as file:
+            found = _parsed(file.read(_MOST_BYTES), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInputError("can't be read", where=str(path), found=str(error), fix="mend the path") from error
+    if not isinstance(found, Mapping):
+        raise InvalidInputError("is no JSON object", where=str(path), fix='write {"SOURCE": {"REGION": "ZONE"}}')
+    for source, zones in found.items():
+        _check_source(source, str(path))
+        _check_zones(zones, f"{path}: {source}")
+    return found
+
+
+def _check_zones(zones: Any, where: str) -> None:  # noqa: ANN401 - whatever stands there
+    if not isinstance(zones, Mapping):
+        raise InvalidInputError("is no object", where=where, found=zones, fix='write {"REGION": "ZONE"}')
+    for region, zone in zones.items():
+        if region not in KNOWN_REGIONS:
+            raise InvalidInputError("is not a region that Caribou knows", where=where, found=region, fix="mend it")
+        if not isinstance(zone, str) or not zone.isprintable() or not zone:
+            raise InvalidInputError("is no zone", where=f"{where}.{region}", found=zone, fix="write the zone's name")
+
+
+def _parsed(text: str, where: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise InvalidInputError("is no JSON", where=where, fix="mend it") from None

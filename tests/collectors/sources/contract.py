@@ -1,0 +1,51 @@
+"""What every client of a service keeps to, whatever the service: a case a client, all faults for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import httpx
+from loopback import Service
+
+from caribou.collectors.sources.http import HttpClient
+
+KEY = "s3cret-k3y"
+
+
+@dataclass(frozen=True)
+class ClientCase:
+    """A client: the service that it asks, and a question of several requests or one.
+
+    `ask` gets the service's address and a way to make its HttpClients (`impatient`), asks for a day of the past, and
+    gives what it got. `takes_key` says that the requests carry KEY. `may_lack` names faults that are good answers here.
+    """
+
+    name: str
+    service: Service
+    ask: Callable[[str], object]
+    takes_key: bool = True
+    may_lack: frozenset[str] = field(default_factory=frozenset)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass
+class Waits:
+    """What clients have waited for, s; nobody really waits."""
+
+    seconds: list[float] = field(default_factory=list)
+
+
+def make_impatient(patch) -> Waits:
+    """Let all HttpClients give up soon, and wait without waiting."""
+    waits, made = Waits(), HttpClient.__init__
+
+    def impatient(self, *args, **keywords):
+        made(self, *args, **keywords)
+        self.sleep, self.chance = waits.seconds.append, lambda: 1.0
+        self.timeout = httpx.Timeout(0.2, connect=1.0)
+
+    patch.setattr(HttpClient, "__init__", impatient)
+    return waits

@@ -1,0 +1,73 @@
+"""What a project's context says of sources: the settings that come of it, and mistakes in it."""
+
+import json
+
+import pytest
+
+from caribou.collectors.sources.choice import read_choice
+from caribou.collectors.sources.registry import SOURCES, Row
+from caribou.collectors.sources.settings import SourceSettings, settings_in, settings_text
+from caribou.collectors.sources.snapshot import CarbonSnapshot
+from caribou.model.errors import InvalidInputError
+
+SECRET = "s3cret-k3y"
+
+
+@pytest.fixture(autouse=True)
+def live(monkeypatch):
+    """A source with an address and a key."""
+    row = Row(lambda *_: CarbonSnapshot(), url="https://example.org", takes_key=True)
+    monkeypatch.setitem(SOURCES.carbon, "live", row)
+
+
+def test_choice_when_it_says_all_then_each_source_has_its_settings(tmp_path):
+    """As objects, or as the texts that `-c` gives; settings survive their way into an environment."""
+    (tmp_path / "zones.json").write_text('{"live": {"us-west-2": "US-NW-BPAT"}}')
+    context = {
+        "caribou:carbon_source": "live, snapshot",
+        "caribou:source_urls": {"live": "http://127.0.0.1:8080/v4"},
+        "caribou:source_keys": json.dumps({"live": "ssm:/caribou/live"}),
+        "caribou:source_zones": "zones.json",
+    }
+    choice = read_choice(context, "", tmp_path)
+    own = SourceSettings("http://127.0.0.1:8080/v4", "ssm:/caribou/live", {"us-west-2": "US-NW-BPAT"})
+    assert choice.names["carbon"] == ("live", "snapshot")
+    assert choice.settings_of("carbon") == {"live": own} == settings_in(settings_text(choice.settings))
+    assert choice.keys_wanted("carbon") == {"live": "ssm:/caribou/live"}
+    assert choice.keys_wanted("provider") == {}
+
+
+def test_choice_when_nothing_is_said_then_it_is_the_snapshots(tmp_path):
+    """No settings, no keys."""
+    choice = read_choice({}, "", tmp_path)
+    assert set(choice.names.values()) == {("snapshot",)}
+    assert choice.settings == {}
+
+
+@pytest.mark.parametrize(
+    ("context", "said"),
+    [
+        ({"caribou:carbon_source": 3}, "is not a text"),
+        ({"caribou:source_urls": {"other": "https://x"}}, "is no source .*use one of live, snapshot"),
+        ({"caribou:source_urls": {"live": "ftp://x"}}, "is no address"),
+        ({"caribou:source_urls": {"live": f"https://me:{SECRET}@x"}}, "is no address"),
+        ({"caribou:source_urls": {"live": f"https://x?key={SECRET}"}}, "is no address"),
+        ({"caribou:source_urls": {"live": "http://[x"}}, "is no address"),
+        ({"caribou:source_keys": {"live": SECRET}}, "never the key itself"),
+        ({"caribou:source_keys": SECRET}, "is no JSON"),
+        ({"caribou:source_keys": {"live": [SECRET]}}, "object of texts"),
+        ({"caribou:source_zones": "none.json"}, "can't be read"),
+        ({"caribou:source_zones": "list.json"}, "no JSON object"),
+        ({"caribou:source_zones": "region.json"}, "not a region"),
+        ({"caribou:source_zones": "zone.json"}, "is no zone"),
+        ({"caribou:source_zones": 3}, "no name of a file"),
+    ],
+)
+def test_choice_when_something_is_wrong_then_one_message_says_where(context, said, tmp_path):
+    """Never with what may be a key."""
+    (tmp_path / "list.json").write_text("[]")
+    (tmp_path / "region.json").write_text('{"live": {"us-west-9": "X"}}')
+    (tmp_path / "zone.json").write_text('{"live": {"us-west-2": 3}}')
+    with pytest.raises(InvalidInputError, match=said) as caught:
+        read_choice(context, "cdk.json: context ", tmp_path)
+    assert SECRET not in str(caught.value)
