@@ -42,20 +42,18 @@ class Gathered(Generic[B]):
 
 def gather(sources: Sequence[FactSource[B]], now: datetime, regions: Collection[str] = KNOWN_REGIONS) -> Gathered[B]:
     """Ask the sources in turn, each for the regions that are left; what one can't give is said, and no error."""
-    facts: list[Fact[B]] = []
+    facts: dict[str, Fact[B]] = {}
     refused: dict[str, list[tuple[str, str]]] = {region: [] for region in regions}
     for source in sources:
-        left = [region for region in refused if region not in {fact.region for fact in facts}]
-        if not left:
-            break
-        given = _ask(source, now, left)
+        left = [region for region in refused if region not in facts]
+        given = _ask(source, now, left) if left else Given[B]({})
         for region in left:
             if region in given.bodies:
-                facts.append(_fact(source, region, _with_fallback(given.bodies[region], refused[region]), now))
+                facts[region] = _fact(source, region, _with_fallback(given.bodies[region], refused[region]), now)
             else:
                 refused[region].append((source.origin, given.refused.get(region, _NOT_COVERED)[:_LONGEST]))
-    missing = tuple(region for region in refused if region not in {fact.region for fact in facts})
-    return Gathered(tuple(facts), tuple(_texts(refused)), missing)
+    missing = tuple(region for region in refused if region not in facts)
+    return Gathered(tuple(facts.values()), tuple(_texts(refused)), missing)
 
 
 def collect(sources: Sequence[FactSource[B]], table: FactTable, now: datetime) -> Gathered[B]:
