@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import click
 
@@ -11,6 +12,8 @@ from caribou.cli.session import session, spellings
 from caribou.control.stacks.lock import DeployLock
 from caribou.control.stacks.lock_item import LockItem
 from caribou.model.errors import InvalidInputError, OperationFailedError
+from caribou.model.project.folders import workflow_folders
+from caribou.model.schema.nearest import near
 
 
 @click.command()
@@ -23,6 +26,7 @@ def unlock(workflow: str, *, yes: bool, force: bool) -> None:
         locks = [DeployLock(here.aws, here.target, name, notify) for name in spellings(workflow)]
         found = next(((lock, held) for lock in locks if (held := lock.found()) is not None), None)
         if found is None:
+            _check_known(workflow, here.root)
             say(f"{workflow} is not locked")
             return
         lock, held = found
@@ -34,6 +38,14 @@ def unlock(workflow: str, *, yes: bool, force: bool) -> None:
         if not lock.break_open(held):
             raise OperationFailedError(f"The lock of {held.workflow} has changed meanwhile. Look at it again")
     say(f"{held.workflow} is not locked any more")
+
+
+def _check_known(name: str, root: Path) -> None:
+    """Raise InvalidInputError for a name that is none of the project's: what was meant may well be locked."""
+    known = [folder.name for folder in workflow_folders(root)]
+    if not set(spellings(name)) & set(known):
+        what = "is not locked, and no workflow of this project"
+        raise InvalidInputError(what, where=str(root), found=name, fix=near(name, known))
 
 
 def _lives(held: LockItem) -> InvalidInputError:
