@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import tempfile
 import time
 from collections import deque
@@ -12,7 +11,6 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 import click
 
@@ -70,7 +68,7 @@ def demo(workflow: str, *, keep: bool) -> None:
             "has no sample input", where=workflow, fix=f"write {SAMPLES}/{SAMPLE} beside its app.py"
         )
     began = time.monotonic()
-    with _ended_by_signals(), _local_cloud(definition, root, keep=keep) as cloud:
+    with _local_cloud(definition, root, keep=keep) as cloud:
         moved = Demo(root, definition, cloud).show()
     _console.print(f"\nDone in {time.monotonic() - began:.0f} s. {'' if keep else 'The local cloud is stopped.'}")
     if keep:
@@ -221,21 +219,6 @@ def _local_cloud(workflow: Workflow, root: Path, *, keep: bool) -> Iterator[Loca
         raise
     if not keep:
         shutil.rmtree(state, ignore_errors=True)
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the demo as Ctrl-C does: everything that it started is stopped first."""
-
-    def interrupt(number: int, _: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    before = {kind: signal.signal(kind, interrupt) for kind in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
 
 
 def ended_runs(runs: Runs, payload: object, count: int, at_a_time: int) -> Iterator[RunItem]:

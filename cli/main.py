@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import click
 
+from caribou.cli.end_signals import ended_by_signals
 from caribou.cli.groups import EXAMPLES, GROUPS, MEANT
 from caribou.cli.hints import STAGE, staged
 from caribou.cli.output import notify
@@ -233,7 +234,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         sys.exit(answer(os.environ[COMPLETE]))
     try:
-        cli(arguments, prog_name="caribou")
+        with ended_by_signals():
+            cli(arguments, prog_name="caribou")
     except CaribouError as error:
         notify(f"Error: {error}")
         sys.exit(error.exit_code)
