@@ -34,19 +34,24 @@ def list_(*, as_json: bool) -> None:
     if as_json:
         say(json.dumps([entry.to_json() for entry in entries], indent=1))
         return
-    _show(entries)
+    _show(entries, here.target.project_id)
 
 
-def _show(entries: Sequence[Entry]) -> None:
+def _show(entries: Sequence[Entry], project_id: str | None) -> None:
     table = Table("workflow", "placement", "stacks", "updated", show_lines=True)
     for entry in entries:
         table.add_row(
-            f"{entry.name}\n{entry.version if entry.broken is None else 'broken'}",
+            "\n".join((entry.name, entry.version if entry.broken is None else "broken", *_owner(entry, project_id))),
             _shown(entry),
             "\n".join(_stacks(entry)),
             f"{entry.deployed.home.changed_at:%Y-%m-%d\n%H:%MZ}" if entry.deployed else "",
         )
     console().print(table)
+
+
+def _owner(entry: Entry, project_id: str | None) -> tuple[str, ...]:
+    """Whose it is, if another project has deployed it."""
+    return () if entry.project_id in (None, project_id) else (f"of {entry.project_id}",)
 
 
 def _shown(entry: Entry) -> str:

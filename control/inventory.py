@@ -50,6 +50,11 @@ class Entry:
     unrecorded: Unrecorded | None = None
 
     @property
+    def project_id(self) -> str | None:
+        """The id of the project that has deployed it; None if it is not deployed, or that project has none."""
+        return None if self.deployed is None else self.deployed.home.project_id
+
+    @property
     def idle_regions(self) -> tuple[str, ...]:
         """The regions whose stacks the deployed placement does not use: they wait to be retired."""
         used = frozenset[str]() if self.deployed is None else self.deployed.placement.regions
@@ -62,6 +67,7 @@ class Entry:
             "version": self.version,
             "home_region": self.home_region,
             "in_project": self.in_project,
+            "project": self.project_id,
             "registered": self.registered,
             "placement": None if self.deployed is None else _placement(self.deployed),
             "region_stacks": [stack.region for stack in self.regions],

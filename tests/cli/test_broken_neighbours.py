@@ -53,6 +53,16 @@ def test_list_when_a_workflow_is_broken_then_it_is_listed_as_broken_with_a_warni
     assert re.search(r"broken +│", given(list_).stdout)
 
 
+def test_list_when_another_project_has_deployed_a_workflow_then_it_says_whose_it_is(project, world, placed):
+    """By the stamp on its stacks; one's own says nothing."""
+    world.name, world.project_id = "good", "theirs"
+    world.home(placed(WEST, name="good"))
+    assert re.search(r"of theirs +│", given(list_).stdout)
+    assert {e["workflow"]: e["project"] for e in json.loads(given(list_, "--json").stdout)}["good"] == "theirs"
+    (project / "cdk.json").write_text('{"context": {"caribou:project": "theirs"}}')
+    assert "of theirs" not in given(list_).stdout
+
+
 @pytest.mark.parametrize("command", [trace, redrive], ids=lambda c: c.name)
 def test_run_when_it_is_looked_for_in_all_workflows_then_a_broken_one_is_a_warning(project, command):  # noqa: ARG001
     """The run may be of one that can be read; if it is in none, the message says which could not be."""
