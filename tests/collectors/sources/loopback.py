@@ -1,4 +1,4 @@
-"""A service on the loopback, for clients of services: it answers as its documentation says, and badly when it is asked to."""
+"""A service on the loopback, for clients of services: it answers as documented, and badly when it is asked to."""
 
 from __future__ import annotations
 
