@@ -37,6 +37,7 @@ ROOMS = {
     "solver.analysis": {"model", "model.schema", "solver.simulation", "solver.search", "numpy"},
     "collectors": {"model", "model.run", "model.health", "collectors.sources", *AWS},
     "collectors.sources": {"model", "collectors"},
+    "collectors.forecast": {"model", "collectors", "numpy"},
     "control": {"model", "model.project", "collectors", "runtime", "control.stacks", "control.runs", *AWS},
     "control.stacks": {"model", "control", *AWS},
     "control.runs": {"model", "model.run", "collectors", "runtime", "control", *AWS},
