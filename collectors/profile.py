@@ -27,9 +27,8 @@ class MonthlyProfile:
 
         Where a month ends within them, each hour of day takes of either month as much as it has days there.
         """
-        hours = hours_from(next_hour(now), COMING_DAYS)
         by_hour: list[list[float]] = [[] for _ in range(24)]
-        for hour in hours:
+        for hour in coming_hours(now):
             by_hour[hour.hour].append(self.at(hour))
         return tuple(sum(values) / len(values) for values in by_hour)
 
@@ -45,6 +44,7 @@ def next_hour(now: datetime) -> datetime:
     return begun if begun == now else begun + HOUR
 
 
-def hours_from(start: datetime, span: timedelta) -> tuple[datetime, ...]:
-    """The beginnings of the full hours of a span."""
-    return tuple(start + i * HOUR for i in range(span // HOUR))
+def coming_hours(now: datetime) -> tuple[datetime, ...]:
+    """The 168 full hours from the next one on, UTC."""
+    start = next_hour(now)
+    return tuple(start + i * HOUR for i in range(COMING_DAYS // HOUR))
