@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Self
@@ -39,8 +39,11 @@ class HourlySeries:
 
     @classmethod
     def of(cls, signal: Signal, values: Iterable[HourValue]) -> Self:
-        """Put hours in order; of one that came twice, the later one counts, as publishers correct what they said."""
-        by_hour = {value.at: value for value in values}
+        """Put hours in order; of one that came twice, the later one counts, as publishers correct what they said.
+
+        Hours of another time zone become UTC's, so that the two that a clock shows twice in autumn stay two.
+        """
+        by_hour = {(at := value.at.astimezone(UTC)): replace(value, at=at) for value in values}
         return cls(signal, tuple(by_hour[at] for at in sorted(by_hour)))
 
     @classmethod

@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from caribou.collectors.bodies import CarbonBody
+from caribou.collectors.chain import METHOD
 from caribou.collectors.facts import Given
-from caribou.collectors.series import HOUR, HourlySeries
+from caribou.collectors.profile import COMING_DAYS, MonthlyProfile, this_hour
+from caribou.collectors.series import HourlySeries
 from caribou.collectors.sources.feed import CarbonFeed
 from caribou.collectors.sources.http import WHOLE_SOURCE, Reason, SourceError
-from caribou.collectors.sources.snapshot import COMING_DAYS, CarbonSnapshot
+from caribou.collectors.sources.snapshot import CarbonSnapshot
+
+if TYPE_CHECKING:
+    from caribou.collectors.forecast.forecasting import Forecast
 
 HISTORY = timedelta(days=28)
 """How long a past a forecast is made of."""
-_DAY_H = 24
 _MOST_G_PER_KWH = 2500.0
-"""Above all that burns: lignite in an old plant emits some 1,400 g/kWh over its life (IPCC 2014, annex III: 820)."""
+"""Above all that burns: IPCC's dirtiest plants, of
+pulverised coal, emit up to 910 g/kWh over their life (AR5, annex III, table A.III.2)."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,7 @@ class LiveCarbon:
 
     feed: CarbonFeed
     packaged: CarbonSnapshot = field(default_factory=CarbonSnapshot)
-    method = "mean by hour of day of the last seven days"
+    method = "forecast"
     valid_for = COMING_DAYS
 
     @property
@@ -40,54 +46,53 @@ class LiveCarbon:
     def collect(self, now: datetime, regions: Collection[str]) -> Given[CarbonBody]:
         """24 hourly intensities by hour of day (UTC), and their mean, of each region whose zone gives its hours."""
         covered = {region: zone for region in regions if (zone := self.feed.zone_of(region)) is not None}
-        packaged = self.packaged.collect(now, covered).bodies
-        series: dict[str, HourlySeries] = {}
+        packaged, profiles = self.packaged.collect(now, covered).bodies, self.packaged.profiles()
+        forecasts: dict[str, Forecast] = {}
         bodies: dict[str, CarbonBody] = {}
         refused: dict[str, str] = {}
         for region, zone in covered.items():
             try:
-                if zone not in series:
-                    series[zone] = self._history(region, now)
-                bodies[region] = self._body(region, zone, series[zone], packaged[region])
+                if zone not in forecasts:
+                    forecasts[zone] = self._forecast(region, profiles[region], now)
             except SourceError as error:
                 refused[region] = str(error)
                 if error.reason in WHOLE_SOURCE:
                     left = (other for other in covered if other not in bodies)
                     return Given(bodies, {**dict.fromkeys(left, str(error)), **refused})
+            else:
+                bodies[region] = self._body(region, zone, forecasts[zone], packaged[region])
         return Given(bodies, refused)
 
-    def _history(self, region: str, now: datetime) -> HourlySeries:
-        end = now.replace(minute=0, second=0, microsecond=0)
-        series = self.feed.history(region, end - HISTORY, end)
+    def _forecast(self, region: str, profile: MonthlyProfile, now: datetime) -> Forecast:
+        from caribou.collectors.forecast.forecasting import forecast_body  # noqa: PLC0415 - numpy, for live sources
+
+        end = this_hour(now)
+        past = self._checked(region, self.feed.history(region, end - HISTORY, end))
+        if not past.hours:
+            raise SourceError(self.feed.origin, Reason.NOTHING, f"{region}, of the last {HISTORY.days} days")
+        coming = self.feed.forecast(region, now)
+        return forecast_body(past, None if coming is None else self._checked(region, coming), profile, now)
+
+    def _checked(self, region: str, series: HourlySeries) -> HourlySeries:
         for hour in series.hours:
             if not 0 <= hour.g_per_kwh <= _MOST_G_PER_KWH:
                 detail = f"{hour.g_per_kwh:g} g/kWh at {hour.at:%Y-%m-%d %H:%M} UTC in {region}"
                 raise SourceError(self.feed.origin, Reason.UNITS, detail)
         return series
 
-    def _body(self, region: str, zone: str, history: HourlySeries, packaged: CarbonBody) -> CarbonBody:
-        hourly = self._by_hour_of_day(history, region)
-        last = history.hours[-1].at
+    def _body(self, region: str, zone: str, forecast: Forecast, packaged: CarbonBody) -> CarbonBody:
         return CarbonBody(
-            average=round(sum(hourly) / _DAY_H, 3),
-            hourly=hourly,
+            average=forecast.average,
+            hourly=forecast.hourly,
             marginal=packaged.marginal,
             zone=zone,
             year_to_year=packaged.year_to_year,
             provenance={
                 "zone": zone,
-                "basis": f"{self.feed.basis}; {self.method}, up to {last:%Y-%m-%d %H:%M} UTC",
-                "estimated_share": round(history.estimated_share, 4),
+                "basis": f"{self.feed.basis}; {forecast.method}",
+                METHOD: forecast.method,
                 "licence": self.feed.licence,
+                **forecast.notes,
                 **self.feed.notes(region),
             },
         )
-
-    def _by_hour_of_day(self, history: HourlySeries, region: str) -> tuple[float, ...]:
-        if not history.hours:
-            raise SourceError(self.feed.origin, Reason.NOTHING, region)
-        week = history.between(history.hours[-1].at - timedelta(days=7) + HOUR, history.hours[-1].at + HOUR)
-        by_hour = [[value.g_per_kwh for value in week.hours if value.at.hour == hour] for hour in range(_DAY_H)]
-        if not all(by_hour):
-            raise SourceError(self.feed.origin, Reason.NOTHING, f"{region} at some hours of the day")
-        return tuple(round(sum(values) / len(values), 3) for values in by_hour)

@@ -19,6 +19,7 @@ from typing import Any, cast
 from caribou.collectors.bodies import CarbonBody, CpuPower, Json, PerformanceBody, Prices, ProviderBody
 from caribou.collectors.chain import facts_of
 from caribou.collectors.facts import Facts, Given, by_region
+from caribou.collectors.profile import COMING_DAYS, MonthlyProfile, coming_hours
 
 CPU_KW_PER_VCPU = {"x86_64": CpuPower(idle=0.00074, full=0.0035), "arm64": CpuPower(idle=0.00047, full=0.00169)}
 """Power of a vCPU, idle and busy, by architecture: Cloud Carbon Footprint's averages of SPECpower's machines, 0.74 and
@@ -28,9 +29,6 @@ MEMORY_KW_PER_GB = 0.0
 """Power of memory on top of that: none. Cloud Carbon Footprint adds 0.392 W for each GB beyond what SPECpower's
 machines had, 80.69 GB a chip on average, whose power is in the vCPUs' already. Lambda's 1.73 GB a vCPU is within it
 for chips of up to 46 threads."""
-
-COMING_DAYS = timedelta(days=7)
-"""For how long a fact is to do, a placement's usual validity: what is solved on the 30th is for the next month."""
 
 _SEASON = timedelta(days=90)
 """For how long a fact is to do that changes a few times a year."""
@@ -43,7 +41,7 @@ RELATIVE_RUN_TIME = 1.0
 
 @dataclass(frozen=True, slots=True)
 class CarbonSnapshot:
-    """Grid intensity of the coming days: the newest annual level, in the shape of the same month of 2023 or 2022.
+    """Grid intensity of the coming days: the newest annual level, in the shape of the same days of 2023 or 2022.
 
     Of a region for which more than one grid zone is named, `other_zones` takes the second.
     """
@@ -55,20 +53,29 @@ class CarbonSnapshot:
         """What the facts say of their source."""
         return "snapshot of Electricity Maps, lifecycle" + (", other zones" if self.other_zones else "")
 
-    method = "profile of the month by hour of day, at the newest annual level; no forecast"
+    method = "profile by month and hour of day, at the newest annual level; no forecast"
     valid_for = COMING_DAYS
 
     def collect(self, now: datetime, regions: Collection[str]) -> Given[CarbonBody]:
-        """24 hourly intensities and their mean, for the month of the coming days, and marginal if known."""
-        data, marginal = _packaged("carbon/profiles.json"), _marginal_intensity()
-        month = (now + COMING_DAYS / 2).month
+        """24 hourly intensities and their mean, for the coming seven days, and marginal if known."""
+        marginal, zones = _marginal_intensity(), _packaged("carbon/profiles.json")["zones"]
         return Given(
             {
-                region: _carbon_body(zones[::-1] if self.other_zones else zones, data["zones"], month, marginal[region])
-                for region, zones in data["zones_of_region"].items()
+                region: _carbon_body(own, zones, now, marginal[region])
+                for region, own in self._zones().items()
                 if region in regions
             }
         )
+
+    def profiles(self) -> Mapping[str, MonthlyProfile]:
+        """Region to the profile that a forecast falls back to: each month's shape at the newest annual level."""
+        zones = _packaged("carbon/profiles.json")["zones"]
+        return {region: _at_newest_level(zones[own[0]]) for region, own in self._zones().items()}
+
+    def _zones(self) -> Mapping[str, Sequence[str]]:
+        """Region to grid zones, the one that is taken first."""
+        named = _packaged("carbon/profiles.json")["zones_of_region"]
+        return {region: zones[::-1] if self.other_zones else zones for region, zones in named.items()}
 
 
 class ProviderSnapshot:
@@ -123,14 +130,15 @@ def packaged_facts(now: datetime) -> Facts:
     )
 
 
-def _carbon_body(zones: Sequence[str], profiles: Mapping[str, Any], month: int, marginal: float | None) -> CarbonBody:
-    """The first zone's shape of that month at its newest annual level."""
+def _carbon_body(
+    zones: Sequence[str], profiles: Mapping[str, Any], now: datetime, marginal: float | None
+) -> CarbonBody:
+    """The first zone's shape of the coming days at its newest annual level."""
     zone, *others = zones
     profile = profiles[zone]
     levels = profile["annual_levels"]
     year, level = max(levels.items())
-    scale = level / _mean_of_year(profile["monthly_hourly"])
-    hourly = tuple(round(intensity * scale, 1) for intensity in profile["monthly_hourly"][month - 1])
+    hourly = tuple(round(intensity, 1) for intensity in _at_newest_level(profile).coming_days(now))
     return CarbonBody(
         average=round(sum(hourly) / len(hourly), 3),
         hourly=hourly,
@@ -139,7 +147,7 @@ def _carbon_body(zones: Sequence[str], profiles: Mapping[str, Any], month: int, 
         year_to_year=_year_to_year(levels),
         provenance={
             "zone": zone,
-            "basis": f"{_shape(profile, month)}, at the level of {year}, lifecycle; no forecast",
+            "basis": f"{_shape(profile, now)}, at the level of {year}, lifecycle; no forecast",
             "level": level,
             "level_year": int(year),
             "levels": f"{min(levels.values()):g} to {max(levels.values()):g} in {min(levels)} to {year}",
@@ -164,10 +172,18 @@ def _contested(zone: str, others: Sequence[str], profiles: Mapping[str, Any]) ->
     return f"is taken as {taken}, others name {', '.join(named)}" if named else ""
 
 
-def _shape(profile: Mapping[str, Any], month: int) -> str:
+def _shape(profile: Mapping[str, Any], now: datetime) -> str:
     if profile["constant"]:
         return "the same at all hours"
-    return f"means of month {month} of {profile['shape_year']} by hour of day"
+    months = list(dict.fromkeys(hour.month for hour in coming_hours(now)))
+    named = f"month {months[0]}" if len(months) == 1 else f"months {months[0]} and {months[1]}, by their days,"
+    return f"means of {named} of {profile['shape_year']} by hour of day"
+
+
+def _at_newest_level(profile: Mapping[str, Any]) -> MonthlyProfile:
+    _, level = max(profile["annual_levels"].items())
+    scale = level / _mean_of_year(profile["monthly_hourly"])
+    return MonthlyProfile(tuple(tuple(hour * scale for hour in month) for month in profile["monthly_hourly"]))
 
 
 def _mean_of_year(monthly_hourly: Sequence[Sequence[float]]) -> float:

@@ -61,6 +61,7 @@ def test_facts_when_a_feed_has_hours_then_they_say_the_hours_of_the_day_and_when
     assert body.average == pytest.approx(150, abs=1)
     assert (body.zone, body.provenance["licence"], body.provenance["note"]) == ("PJM", "CC0", "us-east-2")
     assert body.provenance["estimated_share"] == pytest.approx(1 / 3, abs=0.01)
+    assert body.provenance["method"].startswith("means by hour of day of the last 28 days")
     packaged = CarbonSnapshot().collect(NOW, ["us-east-2"]).bodies["us-east-2"]
     assert (body.marginal, body.year_to_year) == (packaged.marginal, packaged.year_to_year)
 

@@ -12,7 +12,7 @@ from caribou.collectors.bodies import KINDS
 from caribou.collectors.sources.data import derive
 from caribou.collectors.sources.keys import KeyRing
 from caribou.collectors.sources.registry import sources_of
-from caribou.collectors.sources.snapshot import packaged_facts
+from caribou.collectors.sources.snapshot import CarbonSnapshot, packaged_facts
 from caribou.model.regions import KNOWN_REGIONS
 
 DATA = files("caribou.collectors.sources") / "data"
@@ -54,11 +54,48 @@ def test_facts_when_collected_then_every_known_region_has_one(kind):
     assert set(packaged_facts(NOW).of(kind)) == set(KNOWN_REGIONS)
 
 
-@pytest.mark.parametrize(("day", "month"), [(26, 6), (28, 7), (30, 7)])
-def test_carbon_when_a_month_ends_then_the_profile_is_of_the_month_that_the_coming_days_are_in(day, month):
-    """A plan that is solved on the 30th holds for a week."""
-    then, later = (packaged_facts(datetime(2026, m, d, 12, tzinfo=UTC)).carbon for m, d in ((6, day), (month, 15)))
-    assert then["us-west-1"].body.hourly == later["us-west-1"].body.hourly
+@pytest.mark.parametrize(
+    ("now", "days_of_june"),
+    [
+        (datetime(2026, 6, 23, 23, 59, tzinfo=UTC), 7),
+        (datetime(2026, 6, 25, tzinfo=UTC), 6),
+        (datetime(2026, 6, 28, tzinfo=UTC), 3),
+        (datetime(2026, 6, 30, tzinfo=UTC), 1),
+        (datetime(2026, 6, 30, 23, 59, tzinfo=UTC), 0),
+    ],
+)
+def test_carbon_when_a_month_ends_within_a_week_then_the_profile_is_of_both_by_their_days(now, days_of_june):
+    """A plan that is solved on the 28th is for three days of this month and four of the next."""
+    june, july = (packaged_facts(NOW.replace(month=month)).carbon["us-west-1"].body.hourly for month in (6, 7))
+    both = packaged_facts(now).carbon["us-west-1"].body
+    expected = [(days_of_june * a + (7 - days_of_june) * b) / 7 for a, b in zip(june, july, strict=True)]
+    assert both.hourly == pytest.approx(expected, abs=0.11)  # each is rounded to 0.1
+    named = {7: "month 6 of", 0: "month 7 of"}.get(days_of_june, "months 6 and 7, by their days, of")
+    assert both.provenance["basis"].startswith(f"means of {named} 2023 by hour of day, at the level of 2025")
+
+
+def test_carbon_when_a_month_ends_during_a_day_then_each_hour_of_day_has_its_own_seven():
+    """At noon of the 28th the hours before noon have two days of the month left, those after it three."""
+    june, july = (packaged_facts(NOW.replace(month=month)).carbon["us-west-1"].body.hourly for month in (6, 7))
+    both = packaged_facts(datetime(2026, 6, 28, 12, tzinfo=UTC)).carbon["us-west-1"].body.hourly
+    assert both[11] == pytest.approx((2 * june[11] + 5 * july[11]) / 7, abs=0.11)
+    assert both[12] == pytest.approx((3 * june[12] + 4 * july[12]) / 7, abs=0.11)
+
+
+def test_carbon_when_a_year_ends_within_a_week_then_january_follows_december():
+    """Of the same year's shape: nobody knows the next one's."""
+    basis = packaged_facts(datetime(2026, 12, 30, 12, tzinfo=UTC)).carbon["us-west-1"].body.provenance["basis"]
+    assert basis.startswith("means of months 12 and 1, by their days, of 2023")
+
+
+def test_profiles_when_a_forecast_falls_back_to_one_then_it_is_the_facts_own():
+    """Of each region, and of the other zone where that source is chosen."""
+    for source in (CarbonSnapshot(), CarbonSnapshot(other_zones=True)):
+        bodies = source.collect(NOW, KNOWN_REGIONS).bodies
+        profiles = source.profiles()
+        assert {region: body.hourly for region, body in bodies.items()} == {
+            region: tuple(round(value, 1) for value in profile.coming_days(NOW)) for region, profile in profiles.items()
+        }
 
 
 @pytest.mark.parametrize("month", [1, 7])

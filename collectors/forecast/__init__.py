@@ -1,0 +1,1 @@
+"""The coming hours of a grid out of those that were, by methods that were measured: docs/forecast.md."""
