@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
+from functools import cached_property
 from typing import TypeVar
 
 import httpx
@@ -27,6 +28,7 @@ T = TypeVar("T")
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole URLs, keys and all
 
 ATTEMPTS = 4
+_WHO = {"User-Agent": "caribou-cdk"}
 MOST_BYTES = 64 * 2**20
 _TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 _LONGEST_WAIT_S = 60.0
@@ -88,7 +90,12 @@ class HttpClient:
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     chance: Callable[[], float] = field(default=random.random, repr=False)
-    _free_at: float = field(default=0.0, repr=False)
+    _free_at: float = field(default=0.0, init=False, repr=False)
+
+    @cached_property
+    def _connections(self) -> httpx.Client:
+        """Connections that are kept from request to request. A redirect is not followed: it could lead a key away."""
+        return httpx.Client(timeout=self.timeout, follow_redirects=False)
 
     def json(self, path: str, shape: type[T], query: Mapping[str, str] | None = None) -> T:
         """The answer to a GET, as a value of a type that pydantic knows. Raises SourceError."""
@@ -116,10 +123,7 @@ class HttpClient:
         self._keep_pace()
         url = f"{self.base_url.rstrip('/')}/{path.lstrip('/')}"
         try:
-            with (
-                httpx.Client(timeout=self.timeout, follow_redirects=False) as client,
-                client.stream("GET", url, params=query, headers={"User-Agent": "caribou-cdk", **headers}) as answer,
-            ):
+            with self._connections.stream("GET", url, params=query, headers={**_WHO, **headers}) as answer:
                 self._check(answer, path)
                 return self._read(answer, path)
         except httpx.TimeoutException:
