@@ -41,6 +41,8 @@ DISTANCES = "CARIBOU_DISTANCES"
 _LOCK_PATIENCE_S = 2.0
 _LOCK_PAUSE_S = 0.05
 _LOOPBACK = "127.0.0.1"
+_GRACE_S = 1.0
+"""How long the server takes to end at SIGTERM, at most: with TLS it would wait for each idle client's goodbye."""
 
 
 def main(arguments: list[str]) -> None:
@@ -146,15 +148,20 @@ def _config_of(sockets: list[socket.socket]) -> Any:  # noqa: ANN401 - hypercorn
     config = import_module("hypercorn.config").Config()
     config.bind = [f"fd://{socket.detach()}" for socket in sockets]
     config.keep_alive_timeout = 75
-    config.graceful_timeout = 0.5
+    config.graceful_timeout = _GRACE_S / 2
     if _speaks_tls():
         config.certfile, config.keyfile = _certificate_and_key()
     return config
 
 
 async def _served(app: Any, config: Any) -> None:  # noqa: ANN401 - hypercorn's
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def end() -> None:
+        stop.set()
+        loop.call_later(_GRACE_S, _end)
+
+    loop.add_signal_handler(signal.SIGTERM, end)
     await import_module("hypercorn.asyncio").serve(app, config, shutdown_trigger=stop.wait)
 
 

@@ -5,9 +5,20 @@ from pathlib import PurePosixPath
 
 import boto3
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from caribou.local import LocalCloud
+
+# The same examples each time, as quick or slow as the machine is. More of them, which the two variables ask for, are
+# drawn anew.
+settings.register_profile(
+    "steady",
+    derandomize=not {"CARIBOU_EXAMPLES", "CARIBOU_FUZZ"} & os.environ.keys(),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("steady")
 
 TOGETHER = ("chaos", "solver", "stacks")
 """Folders whose tests share what takes long to make: each goes to one process as a whole."""

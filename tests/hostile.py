@@ -22,7 +22,7 @@ LONGEST_MESSAGE = 20_000
 EXAMPLES = int(os.environ.get("CARIBOU_FUZZ", "80"))
 """Inputs a parser: few in the suite, as many as one likes by the environment."""
 
-_settings = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+_settings = settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 
 
 def fuzzed(test):

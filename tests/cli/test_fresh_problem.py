@@ -61,6 +61,7 @@ def test_data_when_they_are_solved_from_then_it_is_said_from_when_they_are(table
     began = datetime(2026, 11, 28, 12, 30, tzinfo=UTC).timestamp()
     record = record_of(ENTRY, workflow=workflow.name, function="first", region="us-east-1", started_at=began)
     records = [replace(record, run_id="a"), replace(record, run_id="b", started_at=began - 3600)]
-    text = from_when(read_facts(table), records, workflow, new)
+    facts = read_facts(table)
+    text = from_when(facts, records, workflow, new)
     assert said in text
-    assert f"performance of {datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}" in text
+    assert f"performance of {facts.performance['us-east-1'].collected_at:%Y-%m-%d}" in text

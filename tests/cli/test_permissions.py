@@ -18,12 +18,14 @@ from builders import ROOT, graph_of, record_of
 from click.testing import CliRunner
 from deployed_world import ENTRY, HOME, LAST, WEST, World, look_bootstrapped, placed, synthesised, written_workflow
 from iam_calls import Asked, actions_of, allows, policies_of_the_page, recorded
+from waiting import BACKSTOP_S
 
 from caribou.cli import cdk_deployer, cdk_synthesiser
 from caribou.cli.main import VERBS, cli
 from caribou.constructs.workflow_role import RoleProps, WorkflowRole
 from caribou.control.aws import Aws
 from caribou.control.placement_bucket import PlacementBox
+from caribou.control.stacks import lock
 from caribou.control.stacks.deployed import resources
 from caribou.control.stacks.lock import DeployLock
 from caribou.local.tools import cdk_command, cdk_env
@@ -107,6 +109,7 @@ def scene(local_cloud, tmp_path_factory):
         look_bootstrapped(aws)
         scene = Scene(aws, root)
         patch.setattr(cdk_deployer, "run_cdk", scene.cdk)
+        patch.setattr(lock, "BEAT_S", BACKSTOP_S)  # no heartbeat comes, however long a busy machine takes
         stacks = (f"Workflow-{NAME}", f"Workflow-{NAME}-{WEST}", f"Workflow-{NAME}-registration", "CaribouControlPlane")
         patch.setattr(cdk_synthesiser, "run_cdk", synthesised(*stacks))
         for act in (_first_deploy, _runs, _collection, _move, _end):
@@ -137,7 +140,8 @@ def _runs(scene):
         aws.sqs(region).create_queue(QueueName=names.failure_queue(function))
     ports = scene.ports
     for name in ("goes-on", "failed"):
-        run = Run(name, graph.version, graph.digest, "p", {LAST: WEST}, ports.clock.now(), ports.clock.now() + 60)
+        now_s = ports.clock.now()
+        run = Run(name, graph.version, graph.digest, "p", {LAST: WEST}, now_s, now_s + BACKSTOP_S)
         ports.runs.begin(run, frozenset({LAST}))
     _fail(ports)
     _make_sweeper(aws)
@@ -150,8 +154,16 @@ def _runs(scene):
     scene.give("logs", "goes-on")
     scene.give("redrive", "failed", "-w", NAME)
     scene.give("cancel", "goe")
+    _load(scene)
+
+
+def _load(scene):
+    """A load of runs that never end, for as long as a busy machine needs to start them and to look at them."""
     payloads = ("-a", "1", "-a", json.dumps("x" * 400_000))
-    scene.give("load", NAME, *payloads, "--rate", "50/s", "--duration", "0.2", "--limit", "2", code=1)
+    for limit_s in (2, 20, 200):
+        scene.give("load", NAME, *payloads, "--rate", "50/s", "--duration", "0.2", "--limit", limit_s, code=1)
+        if "dynamodb:BatchGetItem" in {one.action for one in scene.asked["load"]}:
+            return
 
 
 def _make_sweeper(aws):

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from builders import graph_of
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from caribou.collectors.sources.snapshot import packaged_facts
@@ -25,7 +25,7 @@ def shapes(draw):
     return {f"n{node}": [f"n{target}" for source, target in sorted(edges) if source == node] for node in range(size)}
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(calls=shapes(), data=st.data())
 def test_problem_of_any_dag_when_runs_skip_any_edges_then_it_is_valid_and_counts_what_was_taken(make, calls, data):
     """Nodes with several edges are sync nodes; regions differ by run; probabilities are shares of executions."""

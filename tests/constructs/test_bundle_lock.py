@@ -201,11 +201,12 @@ def test_lock_when_caribous_own_package_is_pinned_elsewhere_then_says_whose_pin_
 
 
 @pytest.mark.usefixtures("cache")
-def test_lock_when_requirements_meet_each_other_then_uv_says_which(folder):
+def test_lock_when_requirements_meet_each_other_then_uv_says_which(folder, monkeypatch):
     """A mistake of the user's, with exit code 2; an index that is silent is not."""
     (folder / "requirements.txt").write_text("--find-links wheels\nherd==1\nherd==2\n")
     with pytest.raises(InvalidInputError, match=r"(?s)herd==1 and.*herd==2"):
         packages(folder).make_lock()
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     (folder / "requirements.txt").write_text("--index-url http://127.0.0.1:9/simple\nherd==1\n")
     with pytest.raises(OperationFailedError, match="can't be resolved"):
         packages(folder).make_lock()

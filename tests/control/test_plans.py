@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
+from waiting import BACKSTOP_S
 
 from caribou.control.aws import Aws
 from caribou.control.deploy.checks import PlacedWorkflow
@@ -18,6 +19,7 @@ from caribou.control.deploy.steps import Action, Thing
 from caribou.control.migrate.migrator import Migrator
 from caribou.control.migrate.planning import MigrationPlanner
 from caribou.control.placement_bucket import PlacementBox
+from caribou.control.stacks import lock
 from caribou.control.workflows import KnownWorkflow
 from caribou.model.errors import OperationFailedError
 
@@ -43,8 +45,9 @@ class Recorded:
 
 
 @pytest.fixture
-def recorded(cloud):  # noqa: ARG001 - clients find it by the environment
-    """Clients that are watched."""
+def recorded(cloud, monkeypatch):  # noqa: ARG001 - clients find it by the environment
+    """Clients that are watched. A lock's heartbeat does not come, however long a busy machine takes."""
+    monkeypatch.setattr(lock, "BEAT_S", BACKSTOP_S)
     recorded = Recorded()
     with recorded.aws:
         yield recorded

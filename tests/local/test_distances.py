@@ -15,7 +15,7 @@ from caribou.model.errors import InvalidInputError
 from caribou.model.regions import KNOWN_REGIONS
 
 TRIP_S = 0.6
-"""Of a round trip between regions: long beside what a busy machine adds to a call."""
+"""Of a round trip between regions: long beside what a call takes else."""
 HERE, FAR = "us-west-2", "us-east-1"
 BODY_BYTES = 2 * distances.INITIAL_WINDOW_BYTES
 """With what the call adds to it, as much as TCP sends in two bursts."""
@@ -69,15 +69,18 @@ def far_cloud(tmp_path_factory):
 
 @pytest.mark.local_cloud
 def test_call_when_it_leaves_the_region_then_it_takes_three_round_trips_and_then_one(far_cloud):
-    """A new connection takes its handshakes first; a body of two bursts takes one more; calls at home take none."""
-    function = Function(far_cloud, "caller")
-    new, open_, large = function.call(FAR, [1, 1, BODY_BYTES])
-    at_home = function.call(HERE, [1, 1])
+    """A new connection takes its handshakes first; a body of two bursts takes one more; calls at home take none.
 
-    assert 3 * TRIP_S <= new < 4 * TRIP_S
-    assert TRIP_S <= open_ < 2 * TRIP_S
-    assert 2 * TRIP_S <= large < 3 * TRIP_S
-    assert max(at_home) < TRIP_S
+    On a busy machine a call takes longer: one that does not shows that no trip more belongs to it.
+    """
+    function = Function(far_cloud, "caller")
+
+    def whole_trips():
+        new, open_, large = (seconds / TRIP_S for seconds in function.call(FAR, [1, 1, BODY_BYTES]))
+        assert (new >= 3, open_ >= 1, large >= 2) == (True, True, True)
+        return [int(trips) for trips in (new, open_, large, max(function.call(HERE, [1, 1])) / TRIP_S)]
+
+    eventually(lambda: whole_trips() == [3, 1, 2, 0], "calls that take no trip too many")
 
 
 @pytest.mark.local_cloud

@@ -30,7 +30,7 @@ def handler(event, context):
 class Place:
     """A region of the local cloud with a function, the queue in which it notes its attempts, and one for failures."""
 
-    def __init__(self, cloud, region, source=HANDLER, timeout_s=30):
+    def __init__(self, cloud, region, source=HANDLER, timeout_s=900):
         self.cloud, self.region = cloud, region
         self.name = f"gaps-{uuid.uuid4().hex[:8]}"
         self.attempts, self.failures = self.queue("attempts"), self.queue("failures")
@@ -201,8 +201,8 @@ def handler(event, context):
 @pytest.mark.parametrize(
     ("how", "timeout_s", "kind", "said"),
     [
-        ("raise", 30, "OutOfPaper", "tray 2"),
-        ("kill", 30, "Runtime.ExitError", "Runtime exited with error: signal: killed"),
+        ("raise", 900, "OutOfPaper", "tray 2"),
+        ("kill", 900, "Runtime.ExitError", "Runtime exited with error: signal: killed"),
         ("sleep", 1, "Sandbox.Timedout", "Task timed out after 1.00 seconds"),
     ],
 )
@@ -225,7 +225,7 @@ def test_an_event_given_up_is_reported_with_the_error_that_lambda_gives(local_cl
 
 def test_a_process_killed_from_outside_is_retried_with_the_same_request(local_cloud):
     """What a function was doing when its process was killed is done again, under one request id."""
-    place = Place(local_cloud, "us-east-1", timeout_s=900)
+    place = Place(local_cloud, "us-east-1")
     local_cloud.client("lambda").invoke(FunctionName=place.name, InvocationType="Event", Payload=b'{"sleep": 900}')
     first = place.messages(place.attempts, 1)
 

@@ -12,6 +12,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
+from waiting import BACKSTOP_S
 
 from caribou.local import LocalCloud
 from caribou.model.errors import InvalidInputError
@@ -29,7 +30,7 @@ NEW_FUNCTION = json.dumps(
 def sent(cloud, method, path, body=None, **headers):
     """The status, headers and body of the answer to a raw request."""
     host, _, port = cloud.endpoint.removeprefix("http://").partition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=30)
+    connection = http.client.HTTPConnection(host, int(port), timeout=BACKSTOP_S)
     try:
         connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
         with connection.getresponse() as response:

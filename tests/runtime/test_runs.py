@@ -47,7 +47,7 @@ def _inputs(graph, taken, node):
     return edges if graph.node(node).sync else (edges or ["x"])[0]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(shape=shapes(), data=st.data())
 def test_run_when_messages_come_twice_in_any_order_and_functions_fail_then_each_node_counts_once(
     graph_of, script_of, placement_of, shape, data

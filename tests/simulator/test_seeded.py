@@ -1,6 +1,6 @@
 """Ten thousand schedules by their seeds, over all shapes; every invariant holds at every step of each.
 
-Three quarters of them are slow tests.
+Seventeen of twenty are slow tests.
 """
 
 from collections import Counter
@@ -11,7 +11,7 @@ from simulated import TO_THE_END, Fault, Plan_, World, graph_of, placement_of, s
 
 from caribou.model.run.item import RunState
 
-SCHEDULES, QUICK, BLOCK = 10_000, 2_500, 250
+SCHEDULES, QUICK, BLOCK = 10_000, 1_500, 250
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_seed_when_played_again_then_it_is_the_same_schedule():
 
 def test_seeds_when_many_are_played_then_all_shapes_and_all_ends_are_among_them():
     """The schedules are not all alike: every shape, and runs that succeeded, failed and expired."""
-    played = [play(seed) for seed in range(20_000, 20_400)]
+    played = [play(seed) for seed in range(20_000, 20_150)]
     assert {chaos.shape for chaos in played} == {*SHAPES, "random"}
     assert {chaos.state for chaos in played} >= {RunState.SUCCEEDED, RunState.FAILED, RunState.EXPIRED}
 

@@ -1,20 +1,13 @@
 """What the solver's tests share: made-up problems, and a second implementation of the model to compare with."""
 
 import importlib.util
-import os
 import sys
 from pathlib import Path
 
 import problem_instances
 import pytest
-from hypothesis import settings
 
 HERE = Path(__file__).parent
-
-# The same examples each time, few enough for every run. CARIBOU_EXAMPLES=50 makes fifty times as many, drawn anew.
-TIMES = int(os.environ.get("CARIBOU_EXAMPLES", "1"))
-settings.register_profile("solver", derandomize=TIMES == 1, deadline=None)
-settings.load_profile("solver")
 
 
 def _module(name):

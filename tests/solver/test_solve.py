@@ -67,7 +67,7 @@ def test_plan_hours_when_the_grid_changes_over_the_day_then_each_hour_is_in_one_
     assert placement.regions_at(12) == {"a": "us-east-1", "b": "us-east-1"}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10**6))
 def test_report_when_any_problem_is_solved_then_agrees_with_an_evaluation_and_with_itself(instances, seed):
     """Objective, bound, gap and metrics fit together, and the mean over the plans is what `evaluate` says."""

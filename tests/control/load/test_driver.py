@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import BACKSTOP_S
 
 from caribou.cli.console import Terminal
 from caribou.cli.load import load_view, rate_per_s
@@ -290,7 +291,7 @@ def test_load_when_driven_by_threads_then_is_the_same():
     target = FakeTarget(clock=FakeClock())
     target.look = lambda run_ids: {run_id: Outcome(RunState.SUCCEEDED, 0.1, (HOME,)) for run_id in run_ids}
     load = Load(target, [0.01 * i for i in range(40)], "load-x")
-    load.drive(10.0)
+    load.drive(BACKSTOP_S)
     summary = summary_of(load.runs)
     assert summary.is_good
     assert sorted(number for number, _ in target.begun.values()) == list(range(40))

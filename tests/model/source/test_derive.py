@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from caribou.model.errors import InvalidWorkflowError
@@ -766,7 +766,7 @@ def node_counts(calls, sync) -> list[int]:
     return counts
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(programs())
 def test_graph_when_the_source_is_a_random_dag_then_it_has_its_nodes_edges_and_order(tmp_path, program):
     """Counts, conditions, names and the topological order hold for any DAG of functions."""
@@ -787,7 +787,7 @@ def test_graph_when_the_source_is_a_random_dag_then_it_has_its_nodes_edges_and_o
         assert node.sync or len(graph.in_edges(node.name)) == (node != graph.entry)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20)
 @given(programs())
 def test_graph_when_it_is_derived_twice_then_it_is_equal_and_survives_json(tmp_path, program):
     """Deriving is deterministic, and `to_json` loses nothing."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from caribou.model.errors import InvalidWorkflowError
@@ -463,7 +463,7 @@ def derived(folder: Path):
         raise
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80)
 @given(programs())
 def test_edges_when_the_source_is_random_then_they_are_the_calls_that_python_makes(tmp_path, app):
     """In their order and number; only conditional ones are left out, and only at the end."""

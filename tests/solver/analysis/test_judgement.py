@@ -49,7 +49,7 @@ def test_limit_when_it_is_on_carbon_then_each_hour_is_judged_for_itself(instance
     assert judge(problem, placed((range(23), WEST), ((23,), HOME))).broken == {}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10**6), limit=st.floats(80.3, 120.7), percentile=st.sampled_from([50, 95, 99.5]))
 def test_judgement_when_the_solver_says_how_good_its_plans_are_then_agrees(instances, seed, limit, percentile):
     """What is feasible breaks nothing, what is infeasible does; the objective is the mean over the hours."""

@@ -37,13 +37,30 @@ objectives = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=40 * TIMES)
-@given(seed=seeds, nodes=st.integers(1, 5), regions=st.integers(1, 4), objective=objectives)
+problems = given(seed=seeds, nodes=st.integers(1, 5), regions=st.integers(1, 4), objective=objectives)
+
+
+@settings(max_examples=12 * TIMES)
+@problems
 def test_every_hour_when_all_placements_are_scored_on_the_same_runs_then_none_is_better(
     instances, *, seed, nodes, regions, objective
 ):
     """Excess, broken soft limits and objective equal brute force at all hours, and for the day as one; all proven."""
-    problem = parse_problem(instances.made_up(seed, nodes, regions, **objective))
+    check_every_hour(parse_problem(instances.made_up(seed, nodes, regions, **objective)), seed)
+
+
+@pytest.mark.slow
+@settings(max_examples=60 * TIMES)
+@problems
+def test_every_hour_when_many_problems_are_tried_then_none_has_a_better_placement(
+    instances, *, seed, nodes, regions, objective
+):
+    """The same of some more."""
+    check_every_hour(parse_problem(instances.made_up(seed, nodes, regions, **objective)), seed)
+
+
+def check_every_hour(problem, seed):
+    """What is chosen, against every placement that there is."""
     cache = ScoreCache(Evaluator(problem, seed, SAMPLES, tails_needed(problem.objective)))
     criteria = criteria_of_day(cache)
     choices = choose(cache, criteria)

@@ -48,7 +48,7 @@ def objective_of(choice, cache, criteria):
     return float(cache.subset(cache.positions(choice.places[np.newaxis])).mean(criteria.objective, choice.hour)[0])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=seeds, nodes=st.integers(1, 3), regions=st.integers(1, 3), objective=objectives)
 def test_choice_when_everything_is_tried_by_the_reference_then_nothing_better_is_found(
     instances, reference, *, seed, nodes, regions, objective
@@ -68,7 +68,7 @@ def test_choice_when_everything_is_tried_by_the_reference_then_nothing_better_is
         assert choice.bound == pytest.approx(expected[0][1], rel=1e-8)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=seeds, metric=st.sampled_from(Metric))
 def test_floor_of_any_placement_when_scored_then_is_not_above_its_mean(instances, seed, metric):
     """The lower_bounds bounds the mean of every placement, and its minimum bounds every floor."""
@@ -82,7 +82,7 @@ def test_floor_of_any_placement_when_scored_then_is_not_above_its_mean(instances
     assert (lower_bounds.minimum <= floor * (1 + 1e-9)).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=seeds, nodes=st.integers(1, 4))
 def test_bounds_of_partial_placements_when_extended_then_bound_all_completions_and_end_in_the_floor(
     instances, *, seed, nodes
@@ -105,7 +105,7 @@ def test_bounds_of_partial_placements_when_extended_then_bound_all_completions_a
     np.testing.assert_allclose(bounds, floors, rtol=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=seeds, limit=st.floats(85, 125), metric=st.sampled_from([Metric.RUNTIME, Metric.COST]))
 def test_screen_when_a_partial_placement_is_dropped_then_no_completion_meets_the_limits(
     instances, *, seed, limit, metric
@@ -127,7 +127,7 @@ def test_screen_when_a_partial_placement_is_dropped_then_no_completion_meets_the
             assert screen.mean_runtime_s(row[np.newaxis])[0] <= mean * (1 + 1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=seeds)
 def test_objective_when_a_region_is_added_then_is_never_worse(instances, seed):
     """One more region to choose from cannot make the best plan emit more."""
@@ -142,7 +142,7 @@ def test_objective_when_a_region_is_added_then_is_never_worse(instances, seed):
     assert after <= before * (1 + 1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=seeds, factor=st.floats(0.1, 3))
 def test_carbon_when_all_intensities_are_scaled_then_scales_and_nothing_moves(instances, seed, factor):
     """Carbon is linear in the intensities; their unit does not decide."""
@@ -157,7 +157,7 @@ def test_carbon_when_all_intensities_are_scaled_then_scales_and_nothing_moves(in
     np.testing.assert_array_equal(one[0].places, other[0].places)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=seeds)
 def test_choice_when_regions_are_renamed_then_is_the_same_but_for_names(instances, seed):
     """A region's name means nothing, even if one is the start of another."""
@@ -234,7 +234,7 @@ def test_choice_when_cut_short_then_is_feasible_with_a_valid_bound(instances, mo
         assert found == pytest.approx(best, rel=1e-8)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=seeds, metric=st.sampled_from(Metric), loose=st.floats(100, 140), factor=st.floats(0.85, 1))
 def test_objective_when_a_limit_is_tightened_then_never_improves(instances, *, seed, metric, loose, factor):
     """What meets the tighter limit meets the looser one too."""

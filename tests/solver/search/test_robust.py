@@ -77,7 +77,7 @@ def test_plan_when_it_is_robust_then_no_plan_for_all_hours_saves_more_in_its_wor
     assert solved.origin["static"]["gap"] == 0
 
 
-@settings(max_examples=25 * TIMES, deadline=None)
+@settings(max_examples=25 * TIMES)
 @given(
     seed=seeds,
     nodes=st.integers(1, 4),

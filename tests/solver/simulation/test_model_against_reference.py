@@ -21,7 +21,7 @@ def some_placement(data, seed):
     return {name: rng.choice(node["allowed_regions"]) for name, node in data["nodes"].items()}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10**6), nodes=st.integers(1, 7), regions=st.integers(1, 4), hour=st.sampled_from([0, 13, None])
 )
