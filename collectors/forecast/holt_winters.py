@@ -59,7 +59,7 @@ def holt_winters(past: Hours, hours: int) -> Hours:
 
     A series whose first week lacks an hour of day altogether is NaN.
     """
-    return np.concatenate([_fitted(past[i : i + _ROWS], hours) for i in range(0, len(past), _ROWS)])
+    return np.concatenate([_of_some(past[i : i + _ROWS], hours) for i in range(0, len(past), _ROWS)])
 
 
 def begun(past: Hours) -> State:
@@ -95,14 +95,18 @@ def ahead(state: State, by: Parameters, hours: int) -> Hours:
     return state.level[..., None] + damping * state.trend[..., None] + state.season[..., np.arange(hours) % DAY_H]
 
 
-def _fitted(past: Hours, hours: int) -> Hours:
-    before = begun(past)
-    logits = np.repeat(_logit(np.array(list(product(*_BEGIN))))[None], len(past), axis=0)
+def fitted(past: Hours, before: State) -> Parameters:
+    """The parameters of each series that leave the least squares, n x 1."""
+    best = _best(past, np.repeat(_logit(np.array(list(product(*_BEGIN))))[None], len(past), axis=0), before)
     around = np.array(list(product((-1.0, 0.0, 1.0), repeat=len(_BEGIN))))
-    best = _best(past, logits, before)
     for step in _STEPS:
         best = _best(past, best + step * around, before)
-    by = _parameters(best)
+    return _parameters(best)
+
+
+def _of_some(past: Hours, hours: int) -> Hours:
+    before = begun(past)
+    by = fitted(past, before)
     return ahead(smoothed(past, by, before), by, hours)[:, 0]
 
 

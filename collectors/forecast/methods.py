@@ -68,23 +68,29 @@ def scaled_profile(past: Hours, profile: Hours) -> Hours:
     return profile[:, PAST_H:] * level[:, None]
 
 
-def recent_days(past: Hours, profile: Hours) -> Hours:  # noqa: ARG001
+def recent_days(
+    past: Hours,
+    profile: Hours,  # noqa: ARG001
+    *,
+    half_life_days: float = HALF_LIFE_DAYS,
+    departure_h: float = DEPARTURE_H,
+) -> Hours:
     """Means by hour of day in which newer days count more, and what the newest hour departs from them, fading.
 
-        S(i) = sum_d w_d y(24·d + i) / sum_d w_d,   w_d = 2^(-age of day d in days / HALF_LIFE_DAYS)
-        y(h) = S(h) + (y(0) - S(0)) · e^(-h / DEPARTURE_H)
+        S(i) = sum_d w_d y(24·d + i) / sum_d w_d,   w_d = 2^(-age of day d / half_life_days)
+        y(h) = S(h) + (y(0) - S(0)) · e^(-h / departure_h)
 
     S is what seasonal exponential smoothing comes to, with a level that returns: a windy day is no windy month.
     """
     days = _days(past)
     age = np.arange(PAST_DAYS - 1, -1, -1.0)[None, :, None]
-    weights = np.where(np.isfinite(days), 0.5 ** (age / HALF_LIFE_DAYS), 0.0)
+    weights = np.where(np.isfinite(days), 0.5 ** (age / half_life_days), 0.0)
     total = weights.sum(axis=1)
     with np.errstate(invalid="ignore"):
         typical = (weights * np.nan_to_num(days)).sum(axis=1) / np.where(total, total, np.nan)
     departures = past - np.tile(typical, (1, PAST_DAYS))
     hours_since = _hours_since_newest(past)[:, None] + np.arange(1, COMING_H + 1)
-    return _repeated(typical) + _newest(departures)[:, None] * np.exp(-hours_since / DEPARTURE_H)
+    return _repeated(typical) + _newest(departures)[:, None] * np.exp(-hours_since / departure_h)
 
 
 def smoothed(past: Hours, profile: Hours) -> Hours:  # noqa: ARG001
