@@ -13,6 +13,9 @@ from caribou.collectors.series import Signal
 
 Counts = NDArray[np.int64]
 
+HIGHEST = 5_000.0
+"""g CO2eq/kWh that no plant reaches, either way: six times the lifecycle median of coal, 820 (IPCC, fifth assessment
+report, working group III, table A.III.2)."""
 LONGEST_FILLED_H = 6
 """Gaps of up to so many hours are interpolated; in a longer one a grid has been somewhere else and come back."""
 FENCE = 1.0
@@ -26,8 +29,7 @@ LEAST_FENCE = 0.25
 class Cleaned:
     """n series, a row each, NaN where nothing is known; and of how many hours of each what is to be said.
 
-    `refused` were no numbers, or below 0 though average intensity can't be; `clipped` were too far out; `filled` are
-    interpolated.
+    `refused` were no intensities at all, see `possible`; `clipped` were too far out; `filled` are interpolated.
     """
 
     values: Hours
@@ -50,9 +52,9 @@ def cleaned(values: Hours, signal: Signal) -> Cleaned:
 
 
 def possible(values: Hours, signal: Signal) -> Hours:
-    """NaN in the place of what can't be: infinity, and of average intensity what is below 0. Marginal may be."""
-    is_wrong = np.isinf(values) | ((values < 0) & (signal is Signal.AVERAGE))
-    return np.where(is_wrong, np.nan, values)
+    """NaN in the place of what can't be: beyond HIGHEST, and of average intensity below 0. Marginal may be below."""
+    lowest = 0.0 if signal is Signal.AVERAGE else -HIGHEST
+    return np.where((values >= lowest) & (values <= HIGHEST), values, np.nan)
 
 
 def _clipped(values: Hours) -> Hours:

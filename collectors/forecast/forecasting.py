@@ -3,18 +3,18 @@
     forecast = forecast_body(history, published, profile, now)
     CarbonBody(forecast.average, forecast.hourly, provenance={"basis": forecast.method, **forecast.notes})
 
-Ours is made of the last 28 days by the method that won on two years of hours (docs/forecast.md). Only hours that had
-ended by `now` are history, whoever gives them: what a publisher says of a later one is a forecast.
+Ours is made of the 28 days before by the method that won on two years of hours (docs/forecast.md); hours of the
+publisher's forecast are the newest of these. Only hours that had ended by `now` are history, whoever gives them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
 
-from caribou.collectors.forecast.cleaning import LONGEST_FILLED_H, Cleaned, cleaned, possible
+from caribou.collectors.forecast.cleaning import HIGHEST, LONGEST_FILLED_H, Cleaned, cleaned, possible
 from caribou.collectors.forecast.methods import Method, packaged_profile, recent_days, scaled_profile
 from caribou.collectors.forecast.window import (
     COMING_H,
@@ -22,7 +22,9 @@ from caribou.collectors.forecast.window import (
     PAST_H,
     Hours,
     coming_row,
+    end_of,
     ended,
+    joined,
     past_row,
     profile_row,
 )
@@ -36,7 +38,7 @@ ENOUGH_H = 48
 """Hours of the last seven days that must be known, or the profile stands in: two days say more than it does."""
 LEVEL_H = 24
 """Hours that must be known to bring the profile to their level."""
-RECENT_DAYS = "means by hour of day of the last 28 days, newer ones counting more, and the newest hour's departure"
+RECENT_DAYS = "means by hour of day of the 28 days before, newer ones counting more, and the newest hour's departure"
 PROFILE = "packaged profile by month and hour of day"
 _DIGITS = 3
 
@@ -59,17 +61,8 @@ class Forecast:
 
 
 @dataclass(frozen=True, slots=True)
-class _Choice:
-    """A method, what a fact calls it, and what is to be said of its being chosen."""
-
-    method: Method
-    text: str
-    notes: Notes = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class _Own:
-    """Our forecast of 168 hours, NaN where there is nothing to make one of; by what, and what is to be said of it."""
+    """Our forecast of 168 hours, NaN where there is nothing to make one of; by what, and what is to be said of that."""
 
     values: Hours
     method: str
@@ -86,21 +79,28 @@ def forecast_body(
     which none of the three has anything.
     """
     _check_signals(history, published, profile)
-    own = _own(history, profile, now)
-    given = possible(coming_row(published, now), history.signal)[0]
-    covered = np.isfinite(given).tolist()
-    week = np.where(covered, given, own.values)
-    start = next_hour(now)
+    start, signal = next_hour(now), history.signal
+    past, given = past_row(history, now), possible(coming_row(published, now), signal)
+    end, covered = end_of(given), np.isfinite(given[0]).tolist()
+    before = cleaned(past, signal)
+    first = _own(before.values, profile, start)
+    then = _own(cleaned(joined(past, given), signal).values, profile, start + end * HOUR)
+    week = np.where(covered, given[0], np.concatenate([first.values[:end], then.values[: COMING_H - end]]))
     if not np.isfinite(week).all():
         raise OperationFailedError(_nothing(history, start, sum(covered)))
+    own = then if end < COMING_H else first
+    notes = {} if all(covered) else _stands_in(covered, start) | own.notes | _treatment(ended(history, now), before)
+    if signal is Signal.AVERAGE and (below := int((week < 0).sum())):
+        notes["below_zero"] = f"{below} of {COMING_H} hours came out below 0 and are taken as 0"
+        week = np.maximum(week, 0.0)
     hourly = np.roll(week.reshape(-1, DAY_H).mean(axis=0), start.hour)
     return Forecast(
         start=start,
         next_day=_rounded(week[:DAY_H]),
         hourly=_rounded(hourly),
         average=round(float(hourly.mean()), _DIGITS),
-        method=f"its publisher's forecast; where that ends: {own.method}" if any(covered) else own.method,
-        notes=_stands_in(covered, start) | ({} if all(covered) else own.notes),
+        method=_method(covered, own.method),
+        notes=notes,
     )
 
 
@@ -111,31 +111,21 @@ def _check_signals(history: HourlySeries, published: HourlySeries | None, profil
         raise ValueError(f"a history of {history.signal} intensity, and a profile of {Signal.AVERAGE}")
 
 
-def _own(history: HourlySeries, profile: MonthlyProfile | None, now: datetime) -> _Own:
-    """What the last four weeks, or the profile, say of the coming seven days."""
-    past = cleaned(past_row(history, now), history.signal)
-    chosen = _chosen(past.values[0], has_profile=profile is not None)
-    values = chosen.method(past.values, profile_row(profile, now))[0]
-    notes = chosen.notes | _treatment(ended(history, now), past)
-    if history.signal is Signal.AVERAGE and (below := int((values < 0).sum())):
-        notes["below_zero"] = f"{below} of {COMING_H} hours came out below 0 and are taken as 0"
-        values = np.maximum(values, 0.0)
-    return _Own(values, chosen.text, notes)
-
-
-def _chosen(past: Hours, *, has_profile: bool) -> _Choice:
-    """The method for as much as is known of the past."""
-    known = np.isfinite(past)
+def _own(past: Hours, profile: MonthlyProfile | None, start: datetime) -> _Own:
+    """What the four weeks before an hour, 1 x 672, or the profile say of the seven days from it on."""
+    known = np.isfinite(past[0])
     last_week = int(known[-COMING_H:].sum())
     is_enough = last_week >= ENOUGH_H and known.reshape(-1, DAY_H).any(axis=0).all()
-    if is_enough or not has_profile:
-        return _Choice(recent_days, RECENT_DAYS)
-    why: Notes = {
-        "too_short": f"{last_week} of the last {COMING_H} hours are known, {ENOUGH_H} and all hours of day needed"
-    }
-    if known.sum() >= LEVEL_H:
-        return _Choice(scaled_profile, f"{PROFILE}, at the level of the newest week that is known", why)
-    return _Choice(packaged_profile, PROFILE, why)
+    why = f"{last_week} of the {COMING_H} hours before are known, {ENOUGH_H} and all hours of day needed"
+    notes: Notes = {} if is_enough else {"too_short": why}
+    method: Method
+    if is_enough or profile is None:
+        method, text = recent_days, RECENT_DAYS
+    elif known.sum() >= LEVEL_H:
+        method, text = scaled_profile, f"{PROFILE}, at the level of the newest week that is known"
+    else:
+        method, text = packaged_profile, PROFILE
+    return _Own(method(past, profile_row(profile, start))[0], text, notes)
 
 
 def _treatment(history: HourlySeries, past: Cleaned) -> Notes:
@@ -145,7 +135,7 @@ def _treatment(history: HourlySeries, past: Cleaned) -> Notes:
     first, newest = history.hours[0].at, history.hours[-1].at
     span_h = (newest - first) // HOUR + 1
     counts = {
-        "refused": (int(past.refused[0]), "no numbers, or below 0: taken as not known"),
+        "refused": (int(past.refused[0]), f"below 0 or above {HIGHEST:g} g/kWh: taken as not known"),
         "outliers": (int(past.clipped[0]), "too far from others of their hour of day: cut"),
         "interpolated": (int(past.filled[0]), f"not known, in gaps of at most {LONGEST_FILLED_H} hours: interpolated"),
         "left_out": (span_h - int(np.isfinite(past.values).sum()), "not known, in longer gaps: left out"),
@@ -158,13 +148,19 @@ def _treatment(history: HourlySeries, past: Cleaned) -> Notes:
 
 
 def _stands_in(covered: list[bool], start: datetime) -> Notes:
-    """From which hour on ours takes the place of the publisher's forecast; nothing if there is none, or all of it."""
-    if not any(covered) or all(covered):
+    """From which hour on ours takes the place of the publisher's forecast; nothing if there is none."""
+    if not any(covered):
         return {}
     end = COMING_H - covered[::-1].index(True)
     gaps = f"{end - sum(covered)} of {end} hours until then" if not all(covered[:end]) else ""
     rest = f"from {_text(start + end * HOUR)} on, after {end} of {COMING_H} hours" if end < COMING_H else ""
     return {"stands_in": "; ".join(part for part in (rest, gaps) if part)}
+
+
+def _method(covered: list[bool], own: str) -> str:
+    if all(covered):
+        return "its publisher's forecast"
+    return f"its publisher's forecast; where that has none: {own}" if any(covered) else own
 
 
 def _nothing(history: HourlySeries, start: datetime, covered: int) -> str:

@@ -7,14 +7,14 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from caribou.collectors.profile import MonthlyProfile, next_hour, this_hour
+from caribou.collectors.profile import COMING_DAYS, MonthlyProfile, next_hour, this_hour
 from caribou.collectors.series import HOUR, HourlySeries
 
 Hours = NDArray[np.float64]
 
 DAY_H = 24
 PAST_H = 28 * DAY_H
-COMING_H = 7 * DAY_H
+COMING_H = COMING_DAYS // HOUR
 
 
 def ended(history: HourlySeries, now: datetime) -> HourlySeries:
@@ -32,9 +32,19 @@ def coming_row(published: HourlySeries | None, now: datetime) -> Hours:
     return np.full((1, COMING_H), np.nan) if published is None else _row(published, next_hour(now), COMING_H)
 
 
-def profile_row(profile: MonthlyProfile | None, now: datetime) -> Hours:
-    """What a profile has for both, 1 x 840, NaN without one."""
-    start = next_hour(now)
+def joined(past: Hours, published: Hours) -> Hours:
+    """The four weeks before the end of the publisher's forecast, n x 672, of which its hours are the newest."""
+    return np.concatenate([past, published[:, : end_of(published)]], axis=1)[:, -PAST_H:]
+
+
+def end_of(published: Hours) -> int:
+    """How many hours it is from the beginning of rows to the end of what is known of any of them."""
+    known = np.flatnonzero(np.isfinite(published).any(axis=0))
+    return int(known[-1]) + 1 if len(known) else 0
+
+
+def profile_row(profile: MonthlyProfile | None, start: datetime) -> Hours:
+    """What a profile has for the four weeks before an hour and the week from it on, 1 x 840, NaN without one."""
     values = [np.nan if profile is None else profile.at(start + i * HOUR) for i in range(-PAST_H, COMING_H)]
     return np.array([values])
 

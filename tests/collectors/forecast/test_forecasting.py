@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from caribou.collectors.bodies import CarbonBody
 from caribou.collectors.forecast.forecasting import forecast_body
@@ -63,14 +65,16 @@ def test_forecast_when_the_newest_hour_departs_then_that_fades_within_days():
 
 
 def test_forecast_when_its_publisher_has_one_then_that_is_taken_as_far_as_it_goes():
-    """And it is said from which hour on ours stands in."""
-    published = series(START - 2 * HOUR, 32, lambda _: 77.0)
+    """It is said from which hour on ours stands in, which goes on from there as from the newest hour."""
+    published = series(START - 2 * HOUR, 32, lambda at: CYCLE[at.hour] + 60)
     forecast = forecast_body(cyclic(), published, PROFILE, NOW)
-    assert set(forecast.next_day) == {77.0}
-    assert forecast.hourly[15] == pytest.approx((2 * 77 + 5 * CYCLE[15]) / 7, abs=0.001)
-    assert forecast.hourly[16] == pytest.approx((77 + 6 * CYCLE[16]) / 7, abs=0.001)
+    assert forecast.next_day == pytest.approx([CYCLE[(10 + i) % 24] + 60 for i in range(24)], abs=0.001)
     assert forecast.notes["stands_in"] == "from 2026-11-11T16:00Z on, after 30 of 168 hours"
-    assert forecast.method.startswith("its publisher's forecast; where that ends: means by hour of day")
+    assert forecast.method.startswith("its publisher's forecast; where that has none: means by hour of day")
+    departures = [value - CYCLE[hour] for hour, value in enumerate(forecast.hourly)]
+    assert departures[15] > departures[16]  # of which the publisher has two of the seven days, and one
+    weeks = [sum(60 * math.exp(-(24 * day + 1) / 48) for day in range(6)), 6 * 60]
+    assert 60 + weeks[0] * 0.8 < 7 * departures[16] < 60 + weeks[1] / 2
 
 
 def test_forecast_when_its_publisher_left_hours_out_then_ours_stands_in_for_those_too():
@@ -78,7 +82,7 @@ def test_forecast_when_its_publisher_left_hours_out_then_ours_stands_in_for_thos
     wrong = {2: None, 3: -1.0, 4: math.nan, 5: math.inf}
     published = series(START, 168, lambda at: wrong.get((at - START) // HOUR, 77.0))
     forecast = forecast_body(cyclic(), published, None, NOW)
-    assert forecast.next_day[:2] == (77.0, 77.0)
+    assert set(forecast.next_day[:2] + forecast.next_day[6:]) == {77.0}
     assert forecast.next_day[2:6] == pytest.approx([CYCLE[12 + i] for i in range(4)], abs=0.001)
     assert forecast.notes["stands_in"] == "4 of 168 hours until then"
 
@@ -87,7 +91,19 @@ def test_forecast_when_its_publisher_has_the_whole_week_then_nothing_stands_in()
     """No history is needed then, and nothing is said of one."""
     forecast = forecast_body(HourlySeries(Signal.AVERAGE, ()), series(START, 200, lambda _: 77.0), None, NOW)
     assert set(forecast.hourly) == {77.0}
+    assert forecast.method == "its publisher's forecast"
     assert dict(forecast.notes) == {}
+
+
+def test_forecast_when_its_publisher_has_no_history_then_two_days_of_its_forecast_do_for_one():
+    """They say more than a year's profile."""
+    published = series(START, 48, lambda at: CYCLE[at.hour])
+    forecast = forecast_body(HourlySeries(Signal.AVERAGE, ()), published, PROFILE, NOW)
+    assert forecast.hourly == pytest.approx(CYCLE, abs=0.001)
+    assert dict(forecast.notes) == {
+        "stands_in": "from 2026-11-12T10:00Z on, after 48 of 168 hours",
+        "history": "none",
+    }
 
 
 def test_forecast_when_hours_are_missing_then_small_gaps_are_filled_and_long_ones_left_out():
@@ -101,12 +117,12 @@ def test_forecast_when_hours_are_missing_then_small_gaps_are_filled_and_long_one
 
 def test_forecast_when_hours_can_not_be_then_they_are_cut_or_taken_as_not_known():
     """A unit mixed up for an hour, a minus sign, no number."""
-    wild = {30: 300_000.0, 60: 0.3, 90: -5.0, 91: math.nan, 92: math.inf}
+    wild = {30: 300_000.0, 40: 3000.0, 60: 0.3, 90: -5.0, 91: math.nan, 92: math.inf}
     forecast = forecast_body(cyclic(value=but(wild)), None, None, NOW)
     assert forecast.hourly == pytest.approx(CYCLE, rel=0.05)
-    assert forecast.notes["refused"] == "2 of 671 hours, no numbers, or below 0: taken as not known"
+    assert forecast.notes["refused"] == "3 of 671 hours, below 0 or above 5000 g/kWh: taken as not known"
     assert forecast.notes["outliers"] == "2 of 671 hours, too far from others of their hour of day: cut"
-    assert forecast.notes["interpolated"].startswith("3 of 671 hours")
+    assert forecast.notes["interpolated"].startswith("4 of 671 hours")
 
 
 def test_forecast_when_intensity_is_marginal_then_it_may_be_below_0():
@@ -144,7 +160,7 @@ def test_forecast_when_the_history_is_too_short_then_the_profile_stands_in(hours
     assert forecast.hourly[0] == pytest.approx(level, rel=0.01)
     assert forecast.method.startswith("packaged profile by month and hour of day")
     assert forecast.method.endswith(method)
-    assert forecast.notes["too_short"] == f"{hours} of the last 168 hours are known, 48 and all hours of day needed"
+    assert forecast.notes["too_short"] == f"{hours} of the 168 hours before are known, 48 and all hours of day needed"
 
 
 def test_forecast_when_the_history_ended_long_ago_then_its_level_is_still_nearer_than_a_years():
@@ -160,6 +176,31 @@ def test_forecast_when_the_newest_hours_are_not_published_yet_then_the_departure
     late = cyclic(value=but({i: None if i < 24 else CYCLE[(8 - i) % 24] + 40 for i in range(30)}))
     forecast = forecast_body(late, None, None, NOW)
     assert 0 < forecast.next_day[0] - CYCLE[10] < 40 * math.exp(-25 / 48) + 3
+
+
+def test_forecast_when_a_short_history_has_no_profile_beside_it_then_it_is_what_there_is():
+    """A zone that is not packaged."""
+    forecast = forecast_body(cyclic(30), None, None, NOW)
+    assert forecast.hourly == pytest.approx(CYCLE, abs=0.001)
+    assert forecast.notes["too_short"].startswith("30 of the 168 hours before are known")
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    values=st.dictionaries(st.integers(0, 700), st.floats() | st.floats(0, 1000), max_size=60),
+    signal=st.sampled_from(Signal),
+)
+def test_forecast_when_hours_are_anything_then_it_is_an_intensity(values, signal):
+    """Whatever floats a publisher sends, and however few."""
+    history = HourlySeries.of(signal, [HourValue(NEWEST - ago * HOUR, value) for ago, value in values.items()])
+    published = series(START, 100, lambda at: values.get((at - START) // HOUR), signal)
+    try:
+        forecast = forecast_body(history, published, PROFILE if signal is Signal.AVERAGE else None, NOW)
+    except OperationFailedError:
+        assert signal is Signal.MARGINAL
+    else:
+        assert all(abs(value) <= 10_000 for value in (*forecast.next_day, *forecast.hourly))
+        assert signal is Signal.MARGINAL or min(*forecast.next_day, *forecast.hourly) >= 0
 
 
 def test_forecast_when_there_is_nothing_to_make_it_of_then_it_is_one_clear_error():
