@@ -6,45 +6,34 @@
 FOLDER is the raw data of which collectors/sources/data/derive.py makes the packaged profiles, and is not part of the
 repository: `carbon_2021_2022/<zone>.csv` and `carbon/<zone>.csv`, hours of 2021 to 2023.
 
-Rolling origins: every 79 hours, so that they go through the hours of the day and the days of the week, each method is
-given the 28 days before, and the profile of the calendar year before at that year's level, and says the coming week.
-What it says is compared with what came. Weeks of which an hour was not published are left out.
+How methods are tried is in rolling_origins.py.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
-from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from rolling_origins import BEGIN, YEARS, Grids, Outcome, Trial, hours_until, read, trial
 
 from caribou.collectors.forecast.cleaning import cleaned
 from caribou.collectors.forecast.forecasting import forecast_body
-from caribou.collectors.forecast.methods import METHODS, Method, packaged_profile, recent_days, scaled_profile
+from caribou.collectors.forecast.methods import METHODS, packaged_profile, recent_days, scaled_profile
 from caribou.collectors.forecast.window import COMING_H, DAY_H, PAST_H, Hours, joined
 from caribou.collectors.series import HOUR, HourlySeries, HourValue, Signal
 from caribou.collectors.sources.data.derive import SHAPES_OF_OTHER_ZONES
-from caribou.collectors.sources.snapshot import CarbonSnapshot
+from caribou.collectors.sources.snapshot import CarbonSnapshot, packaged_facts
 from caribou.model.errors import OperationFailedError
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
 PAGE = ROOT / "docs" / "forecast.md"
-FOLDERS = ("carbon_2021_2022", "carbon")
-BEGIN = datetime(2021, 1, 1, tzinfo=UTC)
-YEARS = (2021, 2022, 2023)
 CHOSEN_ON, CHECKED_ON = 2022, 2023
-EVERY_H = 79
 OURS = "recent days"
 SETS: Mapping[str, tuple[str, ...]] = {
     "us-east-1, us-west-1, us-west-2": ("US-MIDA-PJM", "US-CAL-CISO", "US-NW-PACW"),
@@ -58,163 +47,8 @@ _SEED = 1
 Cells = dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Grids:
-    """Hours of each zone from BEGIN on, n x hours, g CO2eq/kWh, NaN where nobody published."""
-
-    zones: tuple[str, ...]
-    values: Hours
-
-    def of(self, zones: Sequence[str]) -> Grids:
-        """Some of them."""
-        return Grids(tuple(zones), self.values[[self.zones.index(zone) for zone in zones]])
-
-
-def read(folder: Path) -> Grids:
-    """The hours of all zones. Raises OperationFailedError if they are not there."""
-    paths = [path for name in FOLDERS for path in sorted((folder / name).glob("*.csv"))]
-    if not paths:
-        raise OperationFailedError(
-            f"{folder} has no {' and no '.join(f'{name}/*.csv' for name in FOLDERS)}: give --data"
-        )
-    zones = sorted({path.stem for path in paths})
-    values = np.full((len(zones), hours_until(YEARS[-1] + 1)), np.nan)
-    for path in paths:
-        for row in csv.DictReader(path.read_text(encoding="utf-8").splitlines()):
-            if intensity := row["gCO2eq_per_kWh_lifecycle"]:
-                values[zones.index(path.stem), _place(row["timestamp_utc"])] = float(intensity)
-    return Grids(tuple(zones), values)
-
-
-def _place(text: str) -> int:
-    return (datetime.fromisoformat(text).replace(tzinfo=UTC) - BEGIN) // HOUR
-
-
-def hours_until(year: int) -> int:
-    """Where in a row a year begins."""
-    return (datetime(year, 1, 1, tzinfo=UTC) - BEGIN) // HOUR
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """k origins of n zones, a row each, by origin and then by zone: what was published, that cleaned, and what came."""
-
-    zones: tuple[str, ...]
-    published: Hours
-    past: Hours
-    profile: Hours
-    came: Hours
-
-    def outcome(self, method: Method, past: Hours | None = None) -> Outcome:
-        """What a method says, of another past if one is given."""
-        said = np.maximum(method(self.past if past is None else past, self.profile), 0.0)
-        counts = np.isfinite(self.came).all(axis=1) & np.isfinite(said).all(axis=1)
-        said, came = (week.reshape(-1, len(self.zones), COMING_H) for week in (said, self.came))
-        return Outcome(said, came, counts.reshape(-1, len(self.zones)))
-
-
-def trial(grids: Grids, year: int) -> Trial:
-    """Every origin of a year that has four weeks before it and one after it."""
-    origins = range(max(hours_until(year), PAST_H), hours_until(year + 1) - COMING_H + 1, EVERY_H)
-    windows = zip(*(window(grids, origin) for origin in origins), strict=True)
-    published, profile = (np.concatenate(rows) for rows in windows)
-    came = np.concatenate([grids.values[:, origin : origin + COMING_H] for origin in origins])
-    return Trial(grids.zones, published, _clean(published), profile, came)
-
-
-def window(grids: Grids, origin: int) -> tuple[Hours, Hours]:
-    """The four weeks before an origin; and for them and the week after it, the profile of the calendar year before."""
-    hours = [BEGIN + hour * HOUR for hour in range(origin - PAST_H, origin + COMING_H)]
-    by_month = profile_of(grids, hours[PAST_H].year - 1)
-    profile = by_month[:, [hour.month - 1 for hour in hours], [hour.hour for hour in hours]]
-    return grids.values[:, origin - PAST_H : origin], profile
-
-
-def profile_of(grids: Grids, year: int) -> Hours:
-    """Means by month and hour of day of a year, n x 12 x 24, NaN where a zone has none."""
-    if year < BEGIN.year:
-        return np.full((len(grids.zones), 12, DAY_H), np.nan)
-    edges = [(datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC) - BEGIN) // HOUR for month in range(13)]
-    months = [grids.values[:, a:b].reshape(len(grids.zones), -1, DAY_H) for a, b in pairwise(edges)]
-    return np.stack([_mean(month, axis=1) for month in months], axis=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What was said and what came, k x n x hours, and which of them count, k x n."""
-
-    said: Hours
-    came: Hours
-    counts: NDArray[np.bool_]
-
-    def day(self) -> Outcome:
-        """The first 24 hours."""
-        return replace(self, said=self.said[..., :DAY_H], came=self.came[..., :DAY_H])
-
-    def week(self) -> Outcome:
-        """The means by hour of day over the seven days: what a placement is solved from."""
-        said, came = (week.reshape(*week.shape[:2], -1, DAY_H).mean(axis=2) for week in (self.said, self.came))
-        return replace(self, said=said, came=came)
-
-    def absolute(self) -> Hours:
-        """The mean absolute error over hours and origins, g/kWh, of each zone."""
-        return self._over_origins(np.abs(self.said - self.came).mean(axis=2))
-
-    def relative(self) -> Hours:
-        """That, as a share of the mean of what came."""
-        return self.absolute() / self._over_origins(self.came.mean(axis=2))
-
-    def hour_regret(self) -> Hours:
-        """What the hour that is said to be the lowest has more than the lowest one, g/kWh, of each zone."""
-        chosen = np.take_along_axis(self.came, self.said.argmin(axis=2)[..., None], axis=2)[..., 0]
-        return self._over_origins(chosen - self.came.min(axis=2))
-
-    def choices(self) -> Choices:
-        """Which of two zones is the lower one, at each hour, over all other zones."""
-        n = self.counts.shape[1]
-        right, regret = np.full((n, n), np.nan), np.full((n, n), np.nan)
-        for a, b in combinations(range(n), 2):
-            counts = self.counts[:, a] & self.counts[:, b]
-            if counts.any():
-                said, came = (values[counts, a] - values[counts, b] for values in (self.said, self.came))
-                is_right = (said <= 0) == (came <= 0)
-                right[a, b] = right[b, a] = is_right.mean()
-                regret[a, b] = regret[b, a] = np.where(is_right, 0.0, np.abs(came)).mean()
-        return Choices(_mean(right, axis=1), _mean(regret, axis=1))
-
-    def lowest(self) -> tuple[float, float, float]:
-        """How often the zone that is said to be the lowest of all is so, its regret and the lowest one, g/kWh."""
-        counts = self.counts.all(axis=1)
-        said, came = self.said[counts], self.came[counts]
-        chosen = np.take_along_axis(came, said.argmin(axis=1)[:, None], axis=1)[:, 0]
-        least = came.min(axis=1)
-        return float((chosen == least).mean()), float((chosen - least).mean()), float(least.mean())
-
-    def _over_origins(self, values: Hours) -> Hours:
-        return _mean(np.where(self.counts, values, np.nan), axis=0)
-
-
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """Of each zone and each other one: how often their order is as said, and what taking the wrong one costs, g/kWh.
-
-    The cost is a mean over all hours, those at which the right one was taken too.
-    """
-
-    right: Hours
-    regret: Hours
-
-
 def _clean(values: Hours) -> Hours:
     return cleaned(values, Signal.AVERAGE).values
-
-
-def _mean(values: Hours, axis: int) -> Hours:
-    """The mean of what is known, NaN where nothing is."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # numpy's, for a mean of nothing
-        mean: Hours = np.nanmean(values, axis=axis)
-    return mean
 
 
 def of_methods(grids: Grids) -> Iterator[Cells]:
@@ -279,8 +113,8 @@ def _of_regions(tried: Trial, zones: Sequence[str], regions: Mapping[str, str], 
 def regions_of_zones() -> Mapping[str, str]:
     """Zone to the regions that take their hours from it."""
     zones: dict[str, list[str]] = {}
-    for region, body in CarbonSnapshot().bodies(BEGIN).items():
-        zone = SHAPES_OF_OTHER_ZONES.get(str(body.zone), body.zone)
+    for region, fact in packaged_facts(BEGIN).carbon.items():
+        zone = SHAPES_OF_OTHER_ZONES.get(str(fact.body.zone), fact.body.zone)
         if zone:
             zones.setdefault(zone, []).append(region)
     return {zone: ", ".join(sorted(names)) for zone, names in zones.items()}
@@ -341,15 +175,15 @@ def of_histories(grids: Grids) -> Iterator[Cells]:
 def _histories(published: Hours) -> Iterator[tuple[str, Hours]]:
     chance = np.random.default_rng(_SEED)
     drawn = chance.random(published.shape)
-    wrong = np.where(drawn < WRONG_SHARE, published * np.where(drawn < WRONG_SHARE / 2, 5.0, 0.0), published)
+    wrong = np.where(drawn < WRONG_SHARE, published * np.where(drawn < WRONG_SHARE / 2, 3.0, 0.0), published)
     holes = np.repeat(chance.random((len(published), PAST_H // 12)) < 0.2, 12, axis=1)
     yield "28 days as published", _clean(published)
     yield "the same, not cut", published
-    yield f"{100 * WRONG_SHARE:g} % of hours wrong, 5 times too much or 0; cut", _clean(wrong)
+    yield f"{100 * WRONG_SHARE:g} % of hours wrong, 3 times too much or 0; cut", _clean(wrong)
     yield "these, not cut", wrong
     yield (
         "20 % of hours missing, in stretches of 12",
-        cleaned(np.where(holes, np.nan, published), Signal.AVERAGE).values,
+        _clean(np.where(holes, np.nan, published)),
     )
     for hours in (6, 24, 72):
         late = published.copy()

@@ -38,7 +38,7 @@ ENOUGH_H = 48
 """Hours of the last seven days that must be known, or the profile stands in: two days say more than it does."""
 LEVEL_H = 24
 """Hours that must be known to bring the profile to their level."""
-RECENT_DAYS = "means by hour of day of the 28 days before, newer ones counting more, and the newest hour's departure"
+RECENT_DAYS = "means by hour of day of the last 28 days, newer ones counting more, and the newest hour's departure"
 PROFILE = "packaged profile by month and hour of day"
 _DIGITS = 3
 
@@ -90,9 +90,7 @@ def forecast_body(
         raise OperationFailedError(_nothing(history, start, sum(covered)))
     own = then if end < COMING_H else first
     notes = {} if all(covered) else _stands_in(covered, start) | own.notes | _treatment(ended(history, now), before)
-    if signal is Signal.AVERAGE and (below := int((week < 0).sum())):
-        notes["below_zero"] = f"{below} of {COMING_H} hours came out below 0 and are taken as 0"
-        week = np.maximum(week, 0.0)
+    week, below_zero = _bounded(week, signal)
     hourly = np.roll(week.reshape(-1, DAY_H).mean(axis=0), start.hour)
     return Forecast(
         start=start,
@@ -100,7 +98,7 @@ def forecast_body(
         hourly=_rounded(hourly),
         average=round(float(hourly.mean()), _DIGITS),
         method=_method(covered, own.method),
-        notes=notes,
+        notes=notes | below_zero,
     )
 
 
@@ -145,6 +143,14 @@ def _treatment(history: HourlySeries, past: Cleaned) -> Notes:
         **{key: f"{count} of {span_h} hours, {what}" for key, (count, what) in counts.items() if count},
         "estimated_share": round(history.estimated_share, _DIGITS),
     }
+
+
+def _bounded(week: Hours, signal: Signal) -> tuple[Hours, Notes]:
+    """Average intensity that came out below 0 as 0, and what is to be said of that."""
+    below = int((week < 0).sum())
+    if signal is not Signal.AVERAGE or not below:
+        return week, {}
+    return np.maximum(week, 0.0), {"below_zero": f"{below} of {COMING_H} hours came out below 0 and are taken as 0"}
 
 
 def _stands_in(covered: list[bool], start: datetime) -> Notes:

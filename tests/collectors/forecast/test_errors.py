@@ -1,5 +1,7 @@
 """The tables of errors in docs/forecast.md: made of what had been published, and made again where the raw data is."""
 
+import sys
+
 import numpy as np
 import pytest
 from builders import ROOT
@@ -13,17 +15,25 @@ RAW = ROOT.parent / "shared" / "data"
 
 @pytest.fixture(scope="module")
 def forecast():
-    """The script that makes them: benchmarks/forecast.py."""
-    return script("forecast")
+    """The script that makes them: benchmarks/forecast.py, which imports one beside it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "benchmarks"))
+        return script("forecast")
 
 
 @pytest.fixture(scope="module")
-def grids(forecast):
+def origins(forecast):  # noqa: ARG001 - it puts it beside
+    """What tries methods: benchmarks/rolling_origins.py."""
+    return sys.modules["rolling_origins"]
+
+
+@pytest.fixture(scope="module")
+def grids(origins):
     """Two zones' three years, with a daily cycle and noise."""
     chance = np.random.default_rng(3)
-    hours = np.arange(forecast.hours_until(2024))
+    hours = np.arange(origins.hours_until(2024))
     cycle = 300 + 50 * np.cos(hours * np.pi / 12)
-    return forecast.Grids(("ONE", "TWO"), np.stack([cycle, cycle / 2]) + chance.uniform(-30, 30, (2, len(hours))))
+    return origins.Grids(("ONE", "TWO"), np.stack([cycle, cycle / 2]) + chance.uniform(-30, 30, (2, len(hours))))
 
 
 @pytest.mark.slow
@@ -37,19 +47,19 @@ def test_tables_when_the_raw_data_is_at_hand_then_they_are_those_of_the_page(for
 
 
 @pytest.mark.parametrize("origin", [8760, 12_345, 26_000])
-def test_window_when_the_future_is_poisoned_then_methods_are_given_the_same(forecast, grids, origin):
+def test_window_when_the_future_is_poisoned_then_methods_are_given_the_same(origins, grids, origin):
     """Neither the hours before an origin nor the profile of the year before know what comes."""
     values = grids.values.copy()
     values[:, origin:] = 1e9
     for true, poisoned in zip(
-        forecast.window(grids, origin), forecast.window(forecast.Grids(grids.zones, values), origin), strict=True
+        origins.window(grids, origin), origins.window(origins.Grids(grids.zones, values), origin), strict=True
     ):
         assert true.tobytes() == poisoned.tobytes()
 
 
-def test_trial_when_a_method_knows_the_answer_then_it_is_never_wrong(forecast, grids):
+def test_trial_when_a_method_knows_the_answer_then_it_is_never_wrong(origins, grids):
     """And one that says the contrary always is."""
-    tried = forecast.trial(grids, 2023)
+    tried = origins.trial(grids, 2023)
     right = tried.outcome(lambda past, profile: tried.came).week()  # noqa: ARG005 - of a method's shape
     assert right.absolute().max() == right.hour_regret().max() == right.choices().regret.max() == 0
     assert right.choices().right.min() == right.lowest()[0] == 1
@@ -58,20 +68,20 @@ def test_trial_when_a_method_knows_the_answer_then_it_is_never_wrong(forecast, g
     assert wrong.choices().regret[0] == pytest.approx(150, abs=5)
 
 
-def test_trial_when_a_week_is_not_wholly_known_then_it_does_not_count(forecast, grids):
+def test_trial_when_a_week_is_not_wholly_known_then_it_does_not_count(origins, grids):
     """What was not published can't be compared."""
     values = grids.values.copy()
     values[0, 20_000:20_100] = np.nan
-    tried = forecast.trial(forecast.Grids(grids.zones, values), 2023)
+    tried = origins.trial(origins.Grids(grids.zones, values), 2023)
     counts = tried.outcome(METHODS["persistence"]).counts
     assert 0 < (~counts[:, 0]).sum() < 5
     assert counts[:, 1].all()
 
 
-def test_profile_when_the_year_before_is_not_there_then_there_is_none(forecast, grids):
+def test_profile_when_the_year_before_is_not_there_then_there_is_none(origins, grids):
     """Of 2021 nobody knows what the profile would have been."""
-    assert np.isnan(forecast.profile_of(grids, 2020)).all()
-    assert forecast.profile_of(grids, 2021)[0, 5, 0] == pytest.approx(350, abs=15)
+    assert np.isnan(origins.profile_of(grids, 2020)).all()
+    assert origins.profile_of(grids, 2021)[0, 5, 0] == pytest.approx(350, abs=15)
 
 
 def test_forecast_benchmark_when_there_is_no_raw_data_then_it_says_what_it_looks_for(forecast, tmp_path):

@@ -117,10 +117,10 @@ def test_forecast_when_hours_are_missing_then_small_gaps_are_filled_and_long_one
 
 def test_forecast_when_hours_can_not_be_then_they_are_cut_or_taken_as_not_known():
     """A unit mixed up for an hour, a minus sign, no number."""
-    wild = {30: 300_000.0, 40: 3000.0, 60: 0.3, 90: -5.0, 91: math.nan, 92: math.inf}
+    wild = {30: 300_000.0, 40: 2000.0, 60: 0.3, 90: -5.0, 91: math.nan, 92: math.inf}
     forecast = forecast_body(cyclic(value=but(wild)), None, None, NOW)
     assert forecast.hourly == pytest.approx(CYCLE, rel=0.05)
-    assert forecast.notes["refused"] == "3 of 671 hours, below 0 or above 5000 g/kWh: taken as not known"
+    assert forecast.notes["refused"] == "3 of 671 hours, below 0 or above 2500 g/kWh: taken as not known"
     assert forecast.notes["outliers"] == "2 of 671 hours, too far from others of their hour of day: cut"
     assert forecast.notes["interpolated"].startswith("4 of 671 hours")
 
@@ -199,7 +199,7 @@ def test_forecast_when_hours_are_anything_then_it_is_an_intensity(values, signal
     except OperationFailedError:
         assert signal is Signal.MARGINAL
     else:
-        assert all(abs(value) <= 10_000 for value in (*forecast.next_day, *forecast.hourly))
+        assert all(abs(value) <= 5_000 for value in (*forecast.next_day, *forecast.hourly))
         assert signal is Signal.MARGINAL or min(*forecast.next_day, *forecast.hourly) >= 0
 
 
