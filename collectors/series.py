@@ -9,6 +9,9 @@ from enum import StrEnum
 from typing import Self
 
 HOUR = timedelta(hours=1)
+HIGHEST = 2_500.0
+"""g CO2eq/kWh, either way, that no plant reaches: pulverised coal emits up to 910 over its life (IPCC, AR5, annex
+III, table A.III.2)."""
 
 
 class Signal(StrEnum):

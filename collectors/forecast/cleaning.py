@@ -9,13 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caribou.collectors.forecast.window import DAY_H, Hours
-from caribou.collectors.series import Signal
+from caribou.collectors.series import HIGHEST, Signal
 
 Counts = NDArray[np.int64]
 
-HIGHEST = 2_500.0
-"""g CO2eq/kWh, either way, that no plant reaches: pulverised coal emits up to 910 over its life (IPCC, AR5, annex
-III, table A.III.2)."""
 LONGEST_FILLED_H = 6
 """Gaps of up to so many hours are interpolated; in a longer one a grid has been somewhere else and come back."""
 FENCE = 1.0

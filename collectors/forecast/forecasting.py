@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from caribou.collectors.forecast.cleaning import HIGHEST, LONGEST_FILLED_H, Cleaned, cleaned, possible
+from caribou.collectors.forecast.cleaning import LONGEST_FILLED_H, Cleaned, cleaned, possible
 from caribou.collectors.forecast.methods import Method, packaged_profile, recent_days, scaled_profile
 from caribou.collectors.forecast.window import (
     COMING_H,
@@ -29,7 +29,7 @@ from caribou.collectors.forecast.window import (
     profile_row,
 )
 from caribou.collectors.profile import MonthlyProfile, next_hour
-from caribou.collectors.series import HOUR, HourlySeries, Signal
+from caribou.collectors.series import HIGHEST, HOUR, HourlySeries, Signal
 from caribou.model.errors import OperationFailedError
 
 Notes = dict[str, str | float]

@@ -20,6 +20,7 @@ class Feed:
     """Hours of a wave by day, for a few zones; `wrong` has errors and values by zone."""
 
     wrong: dict[str, object] = field(default_factory=dict)
+    times: int = 40
     asked: list[tuple[str, datetime, datetime]] = field(default_factory=list)
     name, origin, licence, basis, signal = "waves", "Waves", "CC0", "lifecycle", Signal.AVERAGE
 
@@ -36,7 +37,7 @@ class Feed:
         hours = [start + timedelta(hours=i) for i in range(int((end - start) / timedelta(hours=1)))]
         values = [150 + 50 * math.cos((at.hour - 18) * math.pi / 12) for at in hours]
         if wrong is not None:
-            values[-5] = wrong
+            values[-5 * self.times :: 5] = [wrong] * self.times
         return HourlySeries.of(
             Signal.AVERAGE, [HourValue(at, g, at.hour % 3 == 0) for at, g in zip(hours, values, strict=True)]
         )
@@ -68,11 +69,19 @@ def test_facts_when_a_feed_has_hours_then_they_say_the_hours_of_the_day_and_when
 
 @pytest.mark.parametrize("value", [3000.0, -1.0, math.nan])
 def test_facts_when_a_value_can_not_be_then_that_region_alone_is_refused(value):
-    """A unit mixed up, a sign lost: the error names hour and region."""
+    """A unit mixed up, a sign lost: the error names an hour and the region."""
     given = LiveCarbon(Feed({"CISO": value})).collect(NOW, ["us-west-1", "eu-west-2"])
     assert set(given.bodies) == {"eu-west-2"}
     assert "another unit" in given.refused["us-west-1"]
-    assert "2026-03-04 00:00 UTC in us-west-1" in given.refused["us-west-1"]
+    assert "UTC in us-west-1, and so 40 of 672 hours" in given.refused["us-west-1"]
+
+
+def test_facts_when_a_few_values_can_not_be_then_they_are_not_known():
+    """And the fact says how many."""
+    given = LiveCarbon(Feed({"CISO": 3000.0}, times=3)).collect(NOW, ["us-west-1"])
+    body = given.bodies["us-west-1"]
+    assert body.average == pytest.approx(150, abs=1)
+    assert body.provenance["refused"].startswith("3 of 671 hours, below 0 or above 2500")
 
 
 def test_facts_when_a_zone_is_not_in_the_plan_then_the_others_are_given():
