@@ -6,21 +6,33 @@ A fact is one body of a kind for one region; what bodies hold is `bodies.py`'s m
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+import random
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
 from boto3.dynamodb.conditions import Key
+from botocore.exceptions import ClientError
 
 from caribou.collectors.bodies import Body, CarbonBody, Kind, PerformanceBody, ProviderBody
 from caribou.collectors.clients import table_of
-from caribou.model.errors import InvalidInputError
+from caribou.model.errors import InvalidInputError, OperationFailedError
+from caribou.model.item_limits import MAX_ITEM_BYTES
 
 _DAMAGES = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 """What reading a value of the wrong shape may raise."""
 _SHOWN = 200
 _HOUR = timedelta(hours=1)
+
+MOST_FACTS = 100
+_MOST_BYTES = 4 * 2**20
+"""What one transaction takes (DynamoDB API Reference, TransactWriteItems): 100 actions, items of 4 MB in all."""
+_WORTH_A_RETRY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+"""Codes of CancellationReasons that pass (the same page): somebody else writes these items, or too much is written."""
+_TURNS, _FIRST_WAIT_S = 6, 0.2
+"""Up to 6 s in all: botocore does not try again what was cancelled."""
 
 B = TypeVar("B", bound=Body)
 B_co = TypeVar("B_co", bound=Body, covariant=True)
@@ -133,7 +145,11 @@ class FactTable(Protocol):
     """The control plane's table of facts."""
 
     def put(self, facts: Iterable[Fact[Body]]) -> None:
-        """Write facts, each in place of the earlier one of its kind and region."""
+        """Write all of the facts or none, each in place of the earlier one of its kind and region.
+
+        Whoever dies within it leaves the old facts or the new ones. Raises OperationFailedError, and the old ones stay,
+        for more than `MOST_FACTS` of them, or larger ones than the table takes.
+        """
 
     def of_kind(self, body: type[B]) -> list[Fact[B]]:
         """The facts with bodies of this type, one a region."""
@@ -146,8 +162,8 @@ class InMemoryFactTable:
     items: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
 
     def put(self, facts: Iterable[Fact[Body]]) -> None:
-        """Write facts."""
-        self.items.update({(fact.kind, fact.region): fact.to_item() for fact in facts})
+        """Write all of the facts or none."""
+        self.items.update({(item["kind"], item["region"]): item for item in _checked_items(facts)})
 
     def of_kind(self, body: type[B]) -> list[Fact[B]]:
         """The facts with bodies of this type."""
@@ -155,16 +171,37 @@ class InMemoryFactTable:
 
 
 class DynamoFactTable:
-    """The fact table in DynamoDB."""
+    """The fact table in DynamoDB. `sleep` is there for tests."""
 
-    def __init__(self, name: str, region: str) -> None:
-        self._table = table_of(name, region)
+    def __init__(self, name: str, region: str, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._table, self._sleep = table_of(name, region), sleep
 
     def put(self, facts: Iterable[Fact[Body]]) -> None:
-        """Write facts, 25 in a request."""
-        with self._table.batch_writer() as batch:
-            for fact in facts:
-                batch.put_item(Item=fact.to_item())
+        """Write all of the facts or none, in one transaction, which is tried again while others are in its way."""
+        items = _checked_items(facts)
+        for attempt in range(_TURNS):
+            reasons = self._refused(items)
+            if not reasons:
+                return
+            if not reasons <= _WORTH_A_RETRY:
+                break
+            if attempt < _TURNS - 1:
+                self._sleep(random.uniform(0.5, 1.0) * _FIRST_WAIT_S * 2**attempt)  # noqa: S311 - apart, not secret
+        raise OperationFailedError(
+            f"the fact table took none of {len(items)} facts ({', '.join(sorted(reasons))}); the earlier ones stay. "
+            "Try again later"
+        )
+
+    def _refused(self, items: Sequence[Mapping[str, str]]) -> set[str]:
+        """Write the items; why DynamoDB cancelled that, which it does as a whole, by the codes of its items."""
+        if not items:
+            return set()
+        name, client = self._table.name, self._table.meta.client
+        try:
+            client.transact_write_items(TransactItems=[{"Put": {"TableName": name, "Item": item}} for item in items])
+        except client.exceptions.TransactionCanceledException as error:
+            return _codes(error)
+        return set()
 
     def of_kind(self, body: type[B]) -> list[Fact[B]]:
         """The facts with bodies of this type, read page by page."""
@@ -175,6 +212,25 @@ class DynamoFactTable:
             page = self._table.query(KeyConditionExpression=condition, ExclusiveStartKey=last)
             items += page["Items"]
         return [fact_in(item, body) for item in items]
+
+
+def _checked_items(facts: Iterable[Fact[Body]]) -> list[dict[str, str]]:
+    """The facts as items, the last one of each kind and region. Raises OperationFailedError if they are too many."""
+    items = {(fact.kind, fact.region): fact.to_item() for fact in facts}
+    sizes = [sum(len(name) + len(value.encode()) for name, value in item.items()) for item in items.values()]
+    if len(items) > MOST_FACTS or sum(sizes) > _MOST_BYTES or max(sizes, default=0) > MAX_ITEM_BYTES:
+        raise OperationFailedError(
+            f"{len(items)} facts of {sum(sizes):,} bytes, the largest of {max(sizes):,}, can't be written as one: "
+            f"the fact table takes {MOST_FACTS}, of {_MOST_BYTES:,} bytes in all and {MAX_ITEM_BYTES:,} each; "
+            "the earlier ones stay"
+        )
+    return list(items.values())
+
+
+def _codes(error: ClientError) -> set[str]:
+    """Why a transaction was cancelled; DynamoDB says `None` of items that were not to blame."""
+    reasons: Sequence[Mapping[str, str]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]  # of this error alone
+    return {reason.get("Code", "None") for reason in reasons} - {"None"} or {"no reason given"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,9 @@ def _cloudformation(operation, parameters, place):
 
 
 def _dynamodb(operation, parameters, place):
+    if operation == "TransactWriteItems":  # each action is asked for by itself
+        actions = [action for item in parameters["TransactItems"] for action in item.items()]
+        return [one for name, own in actions for one in _dynamodb(f"{name}Item", own, place)]
     tables = parameters["RequestItems"] if "RequestItems" in parameters else [parameters["TableName"]]
     index = f"/index/{parameters['IndexName']}" if "IndexName" in parameters else ""
     return [Asked(f"dynamodb:{operation}", f"arn:aws:dynamodb:{place}:table/{table}{index}") for table in tables]

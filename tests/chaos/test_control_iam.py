@@ -174,7 +174,7 @@ OF_RECORDS = [
     ("dynamodb", "update_item", {"TableName": NAMES.record_table, "Key": RECORD}),
     ("dynamodb", "scan", {"TableName": NAMES.record_table}),
 ]
-WRITING_FACTS = ("dynamodb", "batch_write_item", {"RequestItems": {NAMES.fact_table: [{"PutRequest": {"Item": FACT}}]}})
+WRITING_FACTS = ("dynamodb", "put_item", {"TableName": NAMES.fact_table, "Item": FACT})
 WRITING_RECORDS = [
     ("dynamodb", "batch_write_item", {"RequestItems": {NAMES.record_table: [{"PutRequest": {"Item": RECORD}}]}}),
     ("dynamodb", "put_item", {"TableName": NAMES.record_table, "Item": RECORD}),
