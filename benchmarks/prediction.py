@@ -265,8 +265,15 @@ def averages(parts: Sequence[Part]) -> Part:
 def _problem_of(workflow: Workflow, records: Sequence[RunRecord]) -> Problem:
     """The problem that runs at home make, in which no run stays there."""
     manifest = replace(workflow.manifest, runs=replace(workflow.manifest.runs, home_share=0.0))
-    facts = packaged_facts(datetime.now(UTC))
-    data = build_problem(graph=workflow.graph, manifest=manifest, facts=facts, records=records, control_region=HOME)
+    now = datetime.now(UTC)
+    data = build_problem(
+        graph=workflow.graph,
+        manifest=manifest,
+        facts=packaged_facts(now),
+        records=records,
+        control_region=HOME,
+        now=now,
+    )
     return parse_problem(data)
 
 

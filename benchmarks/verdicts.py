@@ -97,6 +97,7 @@ def problem_of(workflow: Workflow, records: Sequence[RunRecord], regions: Sequen
         facts=packaged_facts(NOW),
         records=records,
         control_region=control_region(ROOT),
+        now=NOW,
     )
     return parse_problem(built, f"the problem of {workflow.name}")
 

@@ -78,7 +78,12 @@ def problem(workflow: str, output: Path, records_file: Path | None) -> None:
     owned = read_workflow(workflow_folder(workflow, root), stage(root))
     facts, records = _from_file(records_file) if records_file else stored_data(owned, root)
     built = build_problem(
-        graph=owned.graph, manifest=owned.manifest, facts=facts, records=records, control_region=control_region(root)
+        graph=owned.graph,
+        manifest=owned.manifest,
+        facts=facts,
+        records=records,
+        control_region=control_region(root),
+        now=datetime.now(UTC),
     )
     parse_problem(built, str(output))
     write_whole(output, json.dumps(built, indent=1) + "\n")

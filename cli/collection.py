@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,16 +12,19 @@ from caribou.cli.session import ControlPlane, control_plane, target_of
 from caribou.collectors.bodies import Kind
 from caribou.collectors.chain import collect
 from caribou.collectors.collection_report import CollectionReport
+from caribou.collectors.dated import dated, with_date
 from caribou.collectors.facts import Facts, read_facts
 from caribou.collectors.sources.keys import KeyRing
 from caribou.collectors.sources.registry import sources_of
 from caribou.control.aws import Aws
+from caribou.control.plan.noted import FACT_NOTES
 from caribou.control.runs.unrecorded import RecordCheck, logs_read_to, read_unrecorded
 from caribou.model.errors import CaribouError, OperationFailedError
 from caribou.model.project.workflow import Workflow, read_workflow, workflow_folders
 from caribou.model.run.record import RunRecord
 
 _NOTED = (
+    *FACT_NOTES,
     "workflow.unreached_nodes",
     "workflow.calls_never_made",
     "workflow.runs_change",
@@ -37,12 +40,17 @@ _NOTED = (
 
 
 def collect_facts(kind: Kind, plane: ControlPlane, root: Path) -> None:
-    """Collect the facts of a kind, now, and say how many and from where; warn of what a chosen source did not give."""
+    """Collect the facts of a kind, now; say how many, from where, of when and how they were made.
+
+    Warns of what a chosen source did not give.
+    """
     choice = source_choice(root)
     sources = sources_of(kind, choice.names[kind], choice.settings, KeyRing(plane.region, folder=root))
     gathered = collect(sources, plane.facts, datetime.now(UTC))
     for origin, count in gathered.sources.items():
-        say(f"{kind}: {count} regions, from the {origin}")
+        own = [fact for fact in gathered.facts if fact.source == origin]
+        methods = "; ".join(sorted({fact.method for fact in own}))
+        say(f"{kind}: {count} regions, from {with_date(origin, dated(own))}; {methods}")
     for fallback in gathered.fallbacks:
         notify(f"warning: {kind}: {fallback}")
 
@@ -97,6 +105,10 @@ def _show_unrecorded(workflow: Workflow, run_table: str, records: list[RunRecord
 
 def say_notes(provenance: Mapping[str, str]) -> None:
     """Say what of a problem's provenance its reader has to know."""
-    for key in _NOTED:
-        if key in provenance:
-            say(f"note: {key.replace('workflow.', '').replace('_', ' ')}: {provenance[key]}")
+    for note in notes_of(provenance, _NOTED):
+        say(f"note: {note}")
+
+
+def notes_of(provenance: Mapping[str, str], keys: Iterable[str]) -> list[str]:
+    """What stands in a provenance at some keys, each with its key in words."""
+    return [f"{key.replace('workflow.', '').replace('_', ' ')}: {provenance[key]}" for key in keys if key in provenance]

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -149,7 +150,14 @@ class Demo:
         facts = read_facts(ControlPlane(target_of(self.root)).facts)
         graph, manifest = self.workflow.graph, self.workflow.manifest
         region = control_region(self.root)
-        built = build_problem(graph=graph, manifest=manifest, facts=facts, records=records, control_region=region)
+        built = build_problem(
+            graph=graph,
+            manifest=manifest,
+            facts=facts,
+            records=records,
+            control_region=region,
+            now=datetime.now(UTC),
+        )
         return parse_problem(built, f"the problem of {LIGHT_SAMPLE}")
 
     def _deploy(self, arguments: str) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from caribou.cli.collection import collect_facts, say_notes, show_logs, stored_data
 from caribou.cli.output import notify, say
 from caribou.cli.project import control_region, project_root, stage, workflow_folder
 from caribou.cli.session import ControlPlane, control_plane
+from caribou.collectors.age import Freshness, freshness
 from caribou.collectors.bodies import KINDS
 from caribou.collectors.facts import Facts, read_facts
 from caribou.collectors.registrations import registration_of
@@ -19,9 +20,6 @@ from caribou.model.project.workflow import Workflow, read_workflow
 from caribou.model.run.record import RunRecord
 from caribou.model.schema.problem import Problem
 from caribou.model.schema.problem_file import parse_problem
-
-OLD = timedelta(days=2)
-"""The control plane collects facts every day: what is older, nobody collects."""
 
 
 def fresh_problem(name: str) -> tuple[Workflow, Problem]:
@@ -53,6 +51,7 @@ def fresh_problem(name: str) -> tuple[Workflow, Problem]:
         facts=facts,
         records=records,
         control_region=control_region(root),
+        now=datetime.now(UTC),
     )
     problem = parse_problem(built, f"the problem of {workflow.name}")
     say_notes(built["provenance"])
@@ -61,11 +60,11 @@ def fresh_problem(name: str) -> tuple[Workflow, Problem]:
 
 def collect_old_facts(plane: ControlPlane, root: Path, regions: Iterable[str]) -> None:
     """Collect each kind of facts that lacks a region, or is old; those that are only old will do if that fails."""
-    wanted, known, old_at = set(regions), read_facts(plane.facts), datetime.now(UTC) - OLD
+    wanted, known, now = set(regions), read_facts(plane.facts), datetime.now(UTC)
     for kind in KINDS:
         found = known.of(kind)
         missing = wanted - found.keys()
-        if not missing and min(found[region].retrieved_at for region in wanted) > old_at:
+        if not missing and all(freshness(found[region], now) is Freshness.FRESH for region in wanted):
             continue
         try:
             collect_facts(kind, plane, root)

@@ -1,16 +1,19 @@
-"""How old the facts are that placements are solved from: said while it matters, as a metric of the control plane."""
+"""How old the facts are that placements are solved from: fresh, old or expired, and a metric while it matters."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 
-from caribou.collectors.bodies import CarbonBody, PerformanceBody, ProviderBody
-from caribou.collectors.facts import FactTable
+from caribou.collectors.bodies import Body, CarbonBody, PerformanceBody, ProviderBody
+from caribou.collectors.facts import Fact, FactTable
 from caribou.model.health.metrics import DATA_IS_OLD_H, HealthMetric
 
 _BODIES = (CarbonBody, ProviderBody, PerformanceBody)
-_HOUR_S = 3600
+_HOUR_S, _DAYS_FROM_H = 3600, 48
+OLD = timedelta(days=2)
+"""Collectors write facts every day: what is older, nobody collects any more."""
 
 
 def data_age(table: FactTable, now: datetime) -> Mapping[HealthMetric, float]:
@@ -22,3 +25,24 @@ def data_age(table: FactTable, now: datetime) -> Mapping[HealthMetric, float]:
     newest = (max((fact.retrieved_at for fact in table.of_kind(body)), default=now) for body in _BODIES)
     hours = max((now - at).total_seconds() / _HOUR_S for at in newest)
     return {HealthMetric.DATA_AGE: hours} if hours > DATA_IS_OLD_H else {}
+
+
+class Freshness(StrEnum):
+    """Whether a fact is to be used: collected of late, collected longer ago than collectors do, or past its time."""
+
+    FRESH = "fresh"
+    OLD = "old"
+    EXPIRED = "expired"
+
+
+def freshness(fact: Fact[Body], now: datetime) -> Freshness:
+    """How a fact is at a time. One of an earlier version does not say until when it is to be used: it never expires."""
+    if fact.valid_until is not None and now > fact.valid_until:
+        return Freshness.EXPIRED
+    return Freshness.OLD if now - fact.retrieved_at > OLD else Freshness.FRESH
+
+
+def age_text(age: timedelta) -> str:
+    """How long ago, in whole days, or in hours below two days."""
+    hours = max(round(age.total_seconds() / _HOUR_S), 0)
+    return f"{hours // 24} days" if hours >= _DAYS_FROM_H else "1 hour" if hours == 1 else f"{hours} hours"

@@ -13,7 +13,7 @@ from caribou.report.units import amount, amounts, number, per_cent
 
 
 def solve_notes(placement: Placement) -> list[str]:
-    """As far as the placement has them: limits to relax, limits missed, static plan, robust, verdict, solve."""
+    """As far as the placement has them: limits to relax, limits missed, static plan, robust, verdict, solve, data."""
     solver, sensitivity = placement.origin.get("solver") or {}, placement.origin.get("sensitivity")
     lines = [line for plan in placement.plans for line in (*_relax(plan), *_out_of_sample(plan))]
     if placement.origin.get("static") and len(placement.plans) > 1:
@@ -22,7 +22,14 @@ def solve_notes(placement: Placement) -> list[str]:
     lines += [robust_text(solver)] if solver.get("robust") else []
     lines += [verdict_text(sensitivity)] if sensitivity else []
     lines += [footprint_text(solver)] if solver.get("carbon_g") is not None else []
-    return [*lines, toolkit_text(solver["toolkit_a_month"])] if "toolkit_a_month" in solver else lines
+    lines += [toolkit_text(solver["toolkit_a_month"])] if "toolkit_a_month" in solver else []
+    return [*lines, *data_lines(placement)]
+
+
+def data_lines(placement: Placement) -> list[str]:
+    """Which facts it rests on, and what is to be known of them."""
+    data = placement.origin.get("data") or {}
+    return [f"Data: {data['sources']}."] if "sources" in data else []
 
 
 def static_text(placement: Placement) -> str:

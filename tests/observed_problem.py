@@ -13,7 +13,7 @@ from caribou.model.manifest import FunctionSettings, Manifest, RegionRules, RunS
 from caribou.model.run.record import EndpointRecord, Outcome, SuccessorRecord
 
 HOME, AWAY, FAR = "us-east-1", "ca-central-1", "eu-north-1"
-START = 1_782_000_000.0
+START, NOW = 1_782_000_000.0, datetime(2026, 7, 1, tzinfo=UTC)
 _SEND_S = 0.03
 TRIPS = 6
 """Of three calls: one on a new connection, one that asks before its body."""
@@ -51,9 +51,10 @@ def observed_problem(seed, runs, regions=None, bucket=HOME, *, only_data=False, 
     problem = build_problem(
         graph=workflow,
         manifest=manifest(workflow),
-        facts=packaged_facts(datetime(2026, 7, 1, tzinfo=UTC)),
+        facts=packaged_facts(NOW),
         records=[record for run in observed for record in run["records"]],
         control_region=HOME,
+        now=NOW,
     )
     return SimpleNamespace(problem=problem, observed=observed)
 

@@ -1,4 +1,4 @@
-"""A table below botocore that takes transactions as DynamoDB documents them, and strictly: MiniStack has no conflicts."""
+"""A table below botocore that takes transactions as DynamoDB documents them, strictly: MiniStack has no conflicts."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from caribou.collectors.bodies import CarbonBody, CpuPower, Json, PerformanceBody, Prices, ProviderBody
 from caribou.collectors.chain import facts_of
+from caribou.collectors.dated import OFFLINE
 from caribou.collectors.facts import Facts, Given, by_region
 from caribou.collectors.profile import COMING_DAYS, MonthlyProfile, coming_hours
 
@@ -53,7 +54,7 @@ class CarbonSnapshot:
         """What the facts say of their source."""
         return "snapshot of Electricity Maps, lifecycle" + (", other zones" if self.other_zones else "")
 
-    method = "profile by month and hour of day, at the newest annual level; no forecast"
+    method = f"{OFFLINE}: profile by month and hour of day, at the newest annual level; no forecast"
     valid_for = COMING_DAYS
 
     def collect(self, now: datetime, regions: Collection[str]) -> Given[CarbonBody]:
@@ -82,7 +83,7 @@ class ProviderSnapshot:
     """PUE, power model and list prices."""
 
     origin = "snapshot of AWS list prices and PUE"
-    method = "list prices, published PUE, modelled power"
+    method = f"{OFFLINE}: list prices, published PUE, modelled power"
     valid_for = _SEASON
 
     def collect(self, now: datetime, regions: Collection[str]) -> Given[ProviderBody]:  # noqa: ARG002 - no clock in it
@@ -101,7 +102,7 @@ class PerformanceSnapshot:
     """Round trips between regions, and how fast functions run there."""
 
     origin = "snapshot of CloudPing medians"
-    method = "measured medians of a year"
+    method = f"{OFFLINE}: measured medians of a year"
     valid_for = _SEASON
 
     def collect(self, now: datetime, regions: Collection[str]) -> Given[PerformanceBody]:  # noqa: ARG002 - as above
@@ -150,6 +151,7 @@ def _carbon_body(
             "basis": f"{_shape(profile, now)}, at the level of {year}, lifecycle; no forecast",
             "level": level,
             "level_year": int(year),
+            "shape_year": None if profile["constant"] else int(profile["shape_year"]),
             "levels": f"{min(levels.values()):g} to {max(levels.values()):g} in {min(levels)} to {year}",
             "contested": _contested(zone, others, profiles),
             "estimated_share": profile["estimated_share"],

@@ -3,8 +3,8 @@
 1. Solve. Each plan is scored out of sample as well, on runs that it was not chosen on.
 2. Stamp it: when it was solved, when it expires, of which problem it is, and how long the solve took.
 3. Account what the solve itself took (`footprint`).
-4. Say what a run emits, costs and takes over the day, next to home (`day`), and what its saving rests on
-   (`sensitivity`).
+4. Say what a run emits, costs and takes over the day, next to home (`day`), which facts it rests on (`data`), and on
+   which assumptions (`sensitivity`).
 
 The solver is pure: time comes in by `Clocks`. The same problem, options and times give the same bytes.
 """
@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from math import inf
 from typing import Any
 
+from caribou.control.plan.noted import FACT_NOTES, SOURCES
 from caribou.model.errors import InvalidInputError
 from caribou.model.metric import Metric
 from caribou.model.placement import Placement
@@ -129,8 +130,14 @@ def finished_placement(problem: Problem, options: SolveOptions, *, valid_days: f
     placement = with_footprint(placement, footprint(problem, placement, cpu_seconds))
     day = evaluate(problem, placement, seed=options.seed, samples=options.samples)
     placement = replace(placement, origin={**placement.origin, "day": day.to_json()})
+    placement = replace(placement, origin={**placement.origin, "data": _data(problem)})
     found = sensitivity(problem, placement, seed=options.seed, samples=options.samples)
     return with_sensitivity(placement, found)
+
+
+def _data(problem: Problem) -> dict[str, str]:
+    """Where the facts come from that it rests on, and what is said of them."""
+    return {key: problem.provenance[key] for key in (SOURCES, *FACT_NOTES) if key in problem.provenance}
 
 
 def placement_text(placement: Placement) -> str:

@@ -7,11 +7,14 @@ is the caller's matter; `caribou problem` has both.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from caribou.collectors.bodies import KINDS, Kind
+from caribou.collectors.dated import sources_text
 from caribou.collectors.facts import Facts
 from caribou.collectors.summary import Summary, problem_regions, summarise
+from caribou.control.plan.fact_notes import check_age, fact_notes
 from caribou.model.bill import LOG_USD_PER_GB, Priced
 from caribou.model.errors import InvalidProblemError
 from caribou.model.graph import Graph
@@ -35,15 +38,16 @@ Json = dict[str, Any]
 
 
 def build_problem(
-    *, graph: Graph, manifest: Manifest, facts: Facts, records: Iterable[RunRecord], control_region: str
+    *, graph: Graph, manifest: Manifest, facts: Facts, records: Iterable[RunRecord], control_region: str, now: datetime
 ) -> Json:
-    """The problem as the JSON object of `problem.json`.
+    """The problem as the JSON object of `problem.json`, as of `now` (aware).
 
-    Raises InvalidProblemError naming the region that lacks a fact and the collector to run, and InvalidRecordError
-    naming the node that lacks observations.
+    Raises InvalidProblemError naming the region that lacks a fact, or has one that is too old, and the collector to
+    run, and InvalidRecordError naming the node that lacks observations.
     """
     regions = problem_regions(manifest)
     _check_facts(regions, facts)
+    check_age(tuple(regions), facts, now)
     summary = summarise(records, graph, manifest)
     return {
         "schema": PROBLEM_SCHEMA,
@@ -59,7 +63,7 @@ def build_problem(
         "nodes": summary.nodes,
         "edges": summary.edges,
         "objective": _objective(manifest),
-        "provenance": _provenance(regions, facts, summary),
+        "provenance": _provenance(regions, facts, summary, now),
     }
 
 
@@ -115,12 +119,13 @@ def _limits(limits: Mapping[Metric, Limit]) -> Json:
     return {metric: {"type": limit.type, "value": limit.value} for metric, limit in limits.items()}
 
 
-def _provenance(regions: Iterable[str], facts: Facts, summary: Summary) -> dict[str, str]:
+def _provenance(regions: Iterable[str], facts: Facts, summary: Summary, now: datetime) -> dict[str, str]:
     """Where each kind of figure comes from, as texts: sources, dates, and what was assumed for which region."""
     regions = tuple(regions)
     provider, pings = facts.provider, facts.performance[regions[0]].body.provenance
     return {
         **{kind: _origin(kind, regions, facts) for kind in KINDS},
+        **fact_notes(regions, facts, now),
         **_named("pue_of_aws_fleet", [region for region in regions if provider[region].body.has_pue_of_fleet]),
         **_named("marginal_intensity_unknown", [r for r in regions if facts.carbon[r].body.marginal is None]),
         **_named("carbon_zone_contested", _contested(regions, facts)),
@@ -134,10 +139,10 @@ def _provenance(regions: Iterable[str], facts: Facts, summary: Summary) -> dict[
 
 def _origin(kind: Kind, regions: Iterable[str], facts: Facts) -> str:
     used = [facts.of(kind)[region] for region in regions]
-    sources = sorted({fact.source for fact in used})
     oldest = min(fact.retrieved_at for fact in used)
+    methods = sorted({fact.method for fact in used if fact.method})
     bases = sorted({str(basis) for fact in used if (basis := fact.body.provenance.get("basis"))})
-    return "; ".join([*sources, f"collected on {oldest.date().isoformat()}", *bases])
+    return "; ".join([sources_text(used), f"collected on {oldest.date().isoformat()}", *methods, *bases])
 
 
 def _contested(regions: Iterable[str], facts: Facts) -> list[str]:

@@ -106,7 +106,12 @@ class Reviewer:
             )
         region = self.target.control_region
         built = build_problem(
-            graph=workflow.graph, manifest=workflow.manifest, facts=facts, records=records, control_region=region
+            graph=workflow.graph,
+            manifest=workflow.manifest,
+            facts=facts,
+            records=records,
+            control_region=region,
+            now=self.clocks.now(),
         )
         return parse_problem(built, f"problem of {workflow.name}")
 

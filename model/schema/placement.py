@@ -276,6 +276,7 @@ class DayFile(StrictModel):
 class PlacementFile(StrictModel):
     """The file. Each hour from 0 to 23 is in exactly one plan; `expires_at` null means never.
 
+    `data`: which facts it rests on, as the problem's provenance says it: `sources`, and what is to be known of them.
     `problem_sha256`: SHA-256 of the problem's JSON (no white space, fields in the schema's order, defaults filled in),
     so that it does not depend on how the problem's file is laid out. Names of nodes and regions stand as in the file.
     """
@@ -290,6 +291,7 @@ class PlacementFile(StrictModel):
     solver: SolverFile | None = None
     static: StaticFile | None = None
     day: DayFile | None = None
+    data: dict[str, str] | None = None
     sensitivity: SensitivityFile | FourCornersFile | None = None
     plans: Annotated[tuple[PlanFile, ...], Field(strict=False, min_length=1, max_length=24)]
 

@@ -64,4 +64,11 @@ def test_data_when_they_are_solved_from_then_it_is_said_from_when_they_are(table
     facts = read_facts(table)
     text = from_when(facts, records, workflow, new)
     assert said in text
-    assert f"performance of {facts.performance['us-east-1'].collected_at:%Y-%m-%d}" in text
+    assert f"performance of {facts.performance['us-east-1'].retrieved_at:%Y-%m-%d}" in text
+
+
+def test_facts_when_a_kind_is_past_its_time_then_it_is_collected_though_it_is_of_yesterday(table, tmp_path, capsys):
+    """A forecast is to be used for hours; what a problem would refuse is collected before."""
+    for key, item in table.items.items():
+        item["valid_for_h"] = "20" if key[0] == "carbon" else item["valid_for_h"]
+    assert collected(table, tmp_path, capsys) == ["carbon"]

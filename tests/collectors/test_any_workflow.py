@@ -10,7 +10,8 @@ from caribou.collectors.sources.snapshot import packaged_facts
 from caribou.control.plan.problem import build_problem
 from caribou.model.schema.problem_file import parse_problem
 
-FACTS = packaged_facts(datetime(2026, 5, 1, tzinfo=UTC))
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+FACTS = packaged_facts(NOW)
 
 
 @st.composite
@@ -44,6 +45,7 @@ def test_problem_of_any_dag_when_runs_skip_any_edges_then_it_is_valid_and_counts
         facts=FACTS,
         records=[record for run in runs for record in run],
         control_region="us-west-2",
+        now=NOW,
     )
     problem = parse_problem(built)
     for edge, found in zip(graph.edges, problem.edges, strict=True):

@@ -1,10 +1,9 @@
 """Data that the manifest names: endpoints of the problem like those that were metered."""
 
 import dataclasses
-from datetime import UTC, datetime
 
 import pytest
-from observed_problem import AWAY, FAR, HOME, graph, manifest, observed_problem, run_records
+from observed_problem import AWAY, FAR, HOME, NOW, graph, manifest, observed_problem, run_records
 
 from caribou.collectors.sources.snapshot import packaged_facts
 from caribou.collectors.summary import problem_regions
@@ -28,9 +27,10 @@ def declared(data, *, allowed=(HOME, AWAY, FAR), runs=12):
     return build_problem(
         graph=workflow,
         manifest=dataclasses.replace(said, functions=functions),
-        facts=packaged_facts(datetime(2026, 7, 1, tzinfo=UTC)),
+        facts=packaged_facts(NOW),
         records=run_records(3, runs),
         control_region=HOME,
+        now=NOW,
     )
 
 

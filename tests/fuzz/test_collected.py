@@ -96,7 +96,7 @@ def test_records_when_damaged_then_they_are_a_problem_or_one_clear_error(data):
     try:
         records = read_record_lines(texts, "records.jsonl")
         built = build_problem(
-            graph=GRAPH, manifest=manifest_of(GRAPH), facts=FACTS, records=records, control_region="us-west-2"
+            graph=GRAPH, manifest=manifest_of(GRAPH), facts=FACTS, records=records, control_region="us-west-2", now=NOW
         )
         parse_problem(built)
     except InvalidInputError as error:
@@ -139,7 +139,12 @@ def test_fact_when_its_item_is_damaged_then_it_makes_a_problem_or_one_clear_erro
     table.items[kind.kind, "us-east-1"] = item
     try:
         built = build_problem(
-            graph=GRAPH, manifest=manifest_of(GRAPH), facts=read_facts(table), records=RUNS, control_region="us-west-2"
+            graph=GRAPH,
+            manifest=manifest_of(GRAPH),
+            facts=read_facts(table),
+            records=RUNS,
+            control_region="us-west-2",
+            now=NOW,
         )
         parse_problem(built)
     except InvalidInputError as error:

@@ -215,6 +215,7 @@ def problem_of(played):
             facts=packaged_facts(NOW),
             records=played.records,
             control_region=HOME,
+            now=NOW,
         )
     )
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from builders import graph_of, record_of
@@ -77,7 +77,7 @@ def records():
 def built(graph, manifest, records):
     """The problem from the packaged facts."""
     return build_problem(
-        graph=graph, manifest=manifest, facts=packaged_facts(NOW), records=records, control_region="us-west-2"
+        graph=graph, manifest=manifest, facts=packaged_facts(NOW), records=records, control_region="us-west-2", now=NOW
     )
 
 
@@ -98,6 +98,7 @@ def test_problem_when_a_branch_was_never_taken_then_it_is_valid_too(graph, manif
         facts=packaged_facts(NOW),
         records=run_of("run", START, work=False),
         control_region="us-west-2",
+        now=NOW,
     )
     assert parse_problem(built).nodes["work"].runs == {}
     assert "work" in built["provenance"]["workflow.unreached_nodes"]
@@ -111,7 +112,7 @@ def test_problem_when_an_edge_into_a_sync_node_is_always_skipped_then_it_is_vali
         for record in run_of("run", START)
     ]
     built = build_problem(
-        graph=graph, manifest=manifest, facts=packaged_facts(NOW), records=records, control_region="us-west-2"
+        graph=graph, manifest=manifest, facts=packaged_facts(NOW), records=records, control_region="us-west-2", now=NOW
     )
     assert parse_problem(built).edges[2].probability == 0
 
@@ -124,6 +125,7 @@ def test_problem_when_the_manifest_asks_for_a_robust_placement_then_its_objectiv
         facts=packaged_facts(NOW),
         records=run_of("run", START),
         control_region="us-west-2",
+        now=NOW,
     )
     assert parse_problem(built).objective.robust
 
@@ -169,7 +171,7 @@ def test_problem_when_facts_come_from_the_table_then_it_is_the_same_one(graph, m
     for kind in KINDS:
         collect(sources_of(kind, [DEFAULT_SOURCE], {}, KeyRing("")), table, NOW)
     again = build_problem(
-        graph=graph, manifest=manifest, facts=read_facts(table), records=records, control_region="us-west-2"
+        graph=graph, manifest=manifest, facts=read_facts(table), records=records, control_region="us-west-2", now=NOW
     )
     assert again == built
 
@@ -181,7 +183,7 @@ def test_problem_when_a_region_lacks_a_fact_then_the_error_names_region_and_coll
     without = {region: fact for region, fact in facts.of(kind).items() if region != "us-west-2"}
     facts = dataclasses.replace(facts, **{kind: without})
     with pytest.raises(InvalidProblemError, match=rf"region us-west-2.*data_collect {kind}"):
-        build_problem(graph=graph, manifest=manifest, facts=facts, records=records, control_region="us-west-2")
+        build_problem(graph=graph, manifest=manifest, facts=facts, records=records, control_region="us-west-2", now=NOW)
 
 
 def test_problem_when_a_ping_is_missing_then_the_error_names_both_ends(graph, manifest, records):
@@ -193,4 +195,13 @@ def test_problem_when_a_ping_is_missing_then_the_error_names_both_ends(graph, ma
         facts, performance={**facts.performance, "us-west-2": dataclasses.replace(fact, body=body)}
     )
     with pytest.raises(InvalidProblemError, match=r"region us-west-2: there is no ping to us-west-2"):
-        build_problem(graph=graph, manifest=manifest, facts=facts, records=records, control_region="us-west-2")
+        build_problem(graph=graph, manifest=manifest, facts=facts, records=records, control_region="us-west-2", now=NOW)
+
+
+def test_problem_when_facts_are_past_their_time_then_it_is_refused_and_old_ones_are_said(graph, manifest, records):
+    """A clean region of last year is no reason to move; what is a few days old is used, and said."""
+    facts = packaged_facts(NOW)
+    given = {"graph": graph, "manifest": manifest, "facts": facts, "records": records, "control_region": "us-west-2"}
+    with pytest.raises(InvalidProblemError, match=r"carbon of us-west-1.*data_collect carbon"):
+        build_problem(**given, now=NOW + timedelta(days=8))
+    assert "3 days ago" in build_problem(**given, now=NOW + timedelta(days=3))["provenance"]["facts_old"]
