@@ -18,7 +18,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "run_deployment_migrator",
     ),
     "Run": ("upload_samples", "run", "load", "runs", "trace", "logs", "redrive", "cancel"),
-    "Collect": ("data_collect", "log_sync", "problem"),
+    "Collect": ("data_collect", "data_status", "log_sync", "problem"),
     "Solve": ("solve", "evaluate"),
     "Be without AWS": ("local",),
 }
@@ -46,6 +46,7 @@ EXAMPLES: Mapping[str, str] = {
     "log_sync": "caribou log_sync shop -o records.jsonl",
     "data_collect": "caribou data_collect all",
     "problem": "caribou problem shop -o problem.json",
+    "data_status": "caribou data_status",
     "solve": "caribou solve shop --explain",
     "evaluate": "caribou evaluate --problem problem.json --placement solved.json",
     "manage_deployments": "caribou manage_deployments shop",

@@ -97,6 +97,11 @@ VERBS = {
         "data_collect",
         "Collect facts of regions, or run records of all workflows, into the control plane's tables, now.",
     ),
+    "data_status": Verb(
+        "data_status",
+        "data_status",
+        "Say which data placements rest on: sources, age, coverage, licence, what is estimated, what is a fallback.",
+    ),
     "problem": Verb(
         "collect",
         "problem",

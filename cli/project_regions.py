@@ -31,7 +31,7 @@ def regions_of_project(here: Path, otherwise: tuple[str, ...]) -> ProjectRegions
     root = nearest_project(here)
     if root is None:
         return ProjectRegions(otherwise, DEFAULT_QUALIFIER)
-    regions = (control_region(root), *(tuple(_of_workflows(root)) or otherwise))
+    regions = (control_region(root), *(regions_of_workflows(root) or otherwise))
     return ProjectRegions(tuple(dict.fromkeys(regions)), qualifier_of_project(here))
 
 
@@ -39,6 +39,11 @@ def qualifier_of_project(here: Path) -> str:
     """The qualifier of the bootstrap stacks of the project around a folder; the CDK's own where there is none."""
     root = nearest_project(here)
     return DEFAULT_QUALIFIER if root is None else context_text(root, QUALIFIER_KEY, DEFAULT_QUALIFIER)
+
+
+def regions_of_workflows(root: Path) -> tuple[str, ...]:
+    """The home and allowed regions of each workflow of a project; what can't be read is a warning."""
+    return tuple(dict.fromkeys(_of_workflows(root)))
 
 
 def _of_workflows(root: Path) -> Iterator[str]:

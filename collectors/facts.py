@@ -75,8 +75,12 @@ class Fact(Generic[B_co]):
         }
 
 
+class DamagedFactError(InvalidInputError):
+    """An item of the fact table is not a fact."""
+
+
 def fact_in(item: Mapping[str, Any], body: type[B]) -> Fact[B]:
-    """The fact that `to_item` wrote, with a body of this type. Raises InvalidInputError for an item that is none."""
+    """The fact that `to_item` wrote, with a body of this type. Raises DamagedFactError for an item that is none."""
     try:
         return Fact(
             region=_text(item["region"]),
@@ -87,7 +91,7 @@ def fact_in(item: Mapping[str, Any], body: type[B]) -> Fact[B]:
             valid_for=float(item["valid_for_h"]) * _HOUR if "valid_for_h" in item else None,
         )
     except (*_DAMAGES, InvalidInputError) as error:
-        raise InvalidInputError(
+        raise DamagedFactError(
             "an item of the fact table is not a fact",
             where=f"{body.kind} of {_shown(item.get('region'))}",
             found=_shown(error),

@@ -89,9 +89,10 @@ class ProviderSnapshot:
     def collect(self, now: datetime, regions: Collection[str]) -> Given[ProviderBody]:  # noqa: ARG002 - no clock in it
         """PUE, power and prices."""
         prices, known = _packaged("prices.json"), _packaged("regions.json")
+        licence = f"{prices['provenance']['licence']}; PUE: {known['provenance']['licence']}"
         return Given(
             {
-                region: _provider_body(prices["regions"][region], fact, prices["provenance"]["date"])
+                region: _provider_body(prices["regions"][region], fact, prices["provenance"]["date"], licence)
                 for region, fact in known["regions"].items()
                 if region in regions
             }
@@ -111,6 +112,7 @@ class PerformanceSnapshot:
         provenance = {
             "ping": data["provenance"]["basis"],
             "date": data["provenance"]["date"],
+            "licence": data["provenance"]["licence"],
             "relative_run_time": "assumed equal: no public measurement distinguishes regions",
         }
         return Given(
@@ -200,7 +202,7 @@ def _marginal_intensity() -> Mapping[str, float | None]:
     return {region: fact["marginal_g_per_kwh"] for region, fact in regions.items()}
 
 
-def _provider_body(price: Mapping[str, Any], fact: Mapping[str, Any], date: str) -> ProviderBody:
+def _provider_body(price: Mapping[str, Any], fact: Mapping[str, Any], date: str, licence: str) -> ProviderBody:
     return ProviderBody(
         pue=fact["pue"],
         cpu_kw_per_vcpu=CPU_KW_PER_VCPU,
@@ -212,6 +214,7 @@ def _provider_body(price: Mapping[str, Any], fact: Mapping[str, Any], date: str)
             "egress": price["egress_basis"],
             "egress_stand_in": price["egress_stand_in"],
             "prices": date,
+            "licence": licence,
             "power": "modelled: Cloud Carbon Footprint's averages for AWS, by architecture; memory's is in the vCPU's",
         },
     )

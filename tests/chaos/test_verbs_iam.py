@@ -143,6 +143,7 @@ def _run(users):
 
 def _collect(users):
     users.give("data_collect", "all")
+    users.give("data_status")
     users.give("log_sync", NAME)
     users.give("problem", NAME, "-o", "problem.json")
     users.give("solve", NAME, "-o", "solved.json")

@@ -212,6 +212,7 @@ def _collection(scene):
     )  # fmt: skip
     scene.give("solve", NAME, "-o", scene.root / "solved.json", code=1)  # what it lacks are records of the other node
     scene.give("data_collect", "all")
+    scene.give("data_status")
     scene.give("log_sync", NAME)
     scene.give("list")
     scene.give("problem", NAME, "-o", scene.root / "problem.json", code=1)
