@@ -9,9 +9,11 @@ from click.testing import CliRunner
 
 from caribou.cli import solve as cli_solve
 from caribou.collectors.bodies import KINDS
-from caribou.collectors.facts import InMemoryFactTable, collect
+from caribou.collectors.chain import collect
+from caribou.collectors.facts import InMemoryFactTable
 from caribou.collectors.records import InMemoryRecordTable
-from caribou.collectors.sources.registry import SOURCES
+from caribou.collectors.sources.keys import KeyRing
+from caribou.collectors.sources.registry import DEFAULT_SOURCE, sources_of
 from caribou.control.placement_bucket import PlacementBox
 from caribou.control.plan.finish import Clocks
 from caribou.control.plan.review import MIN_RUNS, Reviewer
@@ -34,7 +36,7 @@ class Tables:
 
     def __post_init__(self):
         for kind in KINDS:
-            collect(SOURCES.of(kind)["snapshot"], self.facts, NOW)
+            collect(sources_of(kind, [DEFAULT_SOURCE], {}, KeyRing("")), self.facts, NOW)
 
 
 class NoLogs:
