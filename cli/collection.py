@@ -35,6 +35,7 @@ _NOTED = (
     "carbon_zone_contested",
     "pue_of_aws_fleet",
     "egress_price_assumed",
+    "ping_estimated",
 )
 """What of a problem's provenance is shown when it is written."""
 

@@ -8,23 +8,28 @@ from enum import StrEnum
 
 from caribou.collectors.bodies import Body, CarbonBody, PerformanceBody, ProviderBody
 from caribou.collectors.facts import Fact, FactTable
-from caribou.model.health.metrics import DATA_IS_OLD_H, HealthMetric
+from caribou.model.health.metrics import HealthMetric
+from caribou.model.schedule import old_after_h
 
 _BODIES = (CarbonBody, ProviderBody, PerformanceBody)
-_HOUR_S, _DAYS_FROM_H = 3600, 48
+_HOUR, _DAYS_FROM_H = timedelta(hours=1), 48
 OLD = timedelta(days=2)
-"""Collectors write facts every day: what is older, nobody collects any more."""
+"""Collectors write facts every day, if the project does not say otherwise: what is older is worth a word."""
 
 
-def data_age(table: FactTable, now: datetime) -> Mapping[HealthMetric, float]:
-    """The age of the kind of facts that was collected longest ago, if it is out of date; nothing if none is.
+def data_age(table: FactTable, now: datetime, every_h: Mapping[str, float]) -> Mapping[HealthMetric, float]:
+    """The age, hours, of the kind of facts that is most overdue by its schedule; nothing if none is.
 
-    A kind is as old as its newest fact: a region that its source has left keeps the fact that it had. Of a kind that
-    was never collected nothing is known. Raises InvalidInputError for a damaged fact.
+    `every_h` says of each kind after how many hours it is collected again. A kind is as old as its newest fact: a
+    region that its source has left keeps the fact that it had. Of a kind that was never collected nothing is known.
+    Raises InvalidInputError for a damaged fact.
     """
-    newest = (max((fact.retrieved_at for fact in table.of_kind(body)), default=now) for body in _BODIES)
-    hours = max((now - at).total_seconds() / _HOUR_S for at in newest)
-    return {HealthMetric.DATA_AGE: hours} if hours > DATA_IS_OLD_H else {}
+    ages = {
+        body.kind: (now - max((fact.retrieved_at for fact in table.of_kind(body)), default=now)) / _HOUR
+        for body in _BODIES
+    }
+    overdue_h, kind = max((age - old_after_h(every_h[kind]), kind) for kind, age in ages.items())
+    return {HealthMetric.DATA_AGE: ages[kind]} if overdue_h > 0 else {}
 
 
 class Freshness(StrEnum):
@@ -44,5 +49,5 @@ def freshness(fact: Fact[Body], now: datetime) -> Freshness:
 
 def age_text(age: timedelta) -> str:
     """How long ago, in whole days, or in hours below two days."""
-    hours = max(round(age.total_seconds() / _HOUR_S), 0)
+    hours = max(round(age / _HOUR), 0)
     return f"{hours // 24} days" if hours >= _DAYS_FROM_H else "1 hour" if hours == 1 else f"{hours} hours"

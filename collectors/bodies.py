@@ -18,6 +18,8 @@ Kind = Literal["carbon", "provider", "performance"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 HOURS = 24
 ARCHITECTURES = ("x86_64", "arm64")
+ESTIMATED, ESTIMATED_SHARE = "estimated", "estimated_share"
+"""Keys of a body's provenance: what of it is an estimate, as names with commas between, and which share of it."""
 _SHOWN = 80
 
 
@@ -234,6 +236,11 @@ class PerformanceBody(_SaysWhence):
         _check(self.kind, {"relative_run_time": self.relative_run_time, **pings})
         if self.relative_run_time == 0:
             raise _wrong(self.kind, "has a relative run time of nothing", self.relative_run_time)
+
+    @property
+    def estimated_to(self) -> tuple[str, ...]:
+        """The regions to which the round trip was not measured, but estimated by distance."""
+        return tuple(filter(None, str(self.provenance.get(ESTIMATED, "")).split(", ")))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:

@@ -24,12 +24,13 @@ _LONGEST = 300
 class Gathered(Generic[B]):
     """Facts of one kind. `fallbacks` say, a text for each source and reason, of which regions it gave none, and why.
 
-    `missing` are regions of which no source gave any.
+    `missing` are regions of which no source gave any; `silent` the sources that gave nothing of what they cover.
     """
 
     facts: tuple[Fact[B], ...]
     fallbacks: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
 
     @property
     def sources(self) -> dict[str, int]:
@@ -44,16 +45,21 @@ def gather(sources: Sequence[FactSource[B]], now: datetime, regions: Collection[
     """Ask the sources in turn, each for the regions that are left; what one can't give is said, and no error."""
     facts: dict[str, Fact[B]] = {}
     refused: dict[str, list[tuple[str, str]]] = {region: [] for region in regions}
+    silent = []
     for source in sources:
         left = [region for region in refused if region not in facts]
-        given = _ask(source, now, left) if left else Given[B]({})
+        if not left:
+            break
+        given = _ask(source, now, left)
+        if given.refused and not given.bodies:
+            silent.append(source.origin)
         for region in left:
             if region in given.bodies:
                 facts[region] = _fact(source, region, _with_fallback(given.bodies[region], refused[region]), now)
             else:
                 refused[region].append((source.origin, given.refused.get(region, _NOT_COVERED)[:_LONGEST]))
     missing = tuple(region for region in refused if region not in facts)
-    return Gathered(tuple(facts.values()), tuple(_texts(refused)), missing)
+    return Gathered(tuple(facts.values()), tuple(_texts(refused)), missing, tuple(silent))
 
 
 def collect(sources: Sequence[FactSource[B]], table: FactTable, now: datetime) -> Gathered[B]:

@@ -1,9 +1,9 @@
 """The collectors' Lambda functions, which run on schedules in the control plane.
 
-Environment: CARIBOU_FACT_TABLE, CARIBOU_RECORD_TABLE, CARIBOU_STAGE, and for a collector of facts CARIBOU_SOURCE, the
-names of its sources in order, and CARIBOU_SOURCE_SETTINGS; AWS_REGION is the control region. The answer says how much
-was collected; what went wrong in one region or workflow is in the log and the answer, and does not stop the others. If
-everything fails, the function fails, so that its alarm sees it.
+Environment: CARIBOU_FACT_TABLE, CARIBOU_RECORD_TABLE, CARIBOU_STAGE, CARIBOU_EVERY_H, how often each collector comes,
+and for a collector of facts CARIBOU_SOURCE, the names of its sources in order, and CARIBOU_SOURCE_SETTINGS; AWS_REGION
+is the control region. The answer says how much was collected; what went wrong in one region or workflow is in the log
+and the answer, and does not stop the others. If everything fails, the function fails, so that its alarm sees it.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from caribou.model.errors import OperationFailedError
 from caribou.model.health.metrics import HealthMetric
 from caribou.model.registration import Registration
 from caribou.model.template_contract import (
+    EVERY_H_VARIABLE,
     FACT_TABLE_VARIABLE,
     RECORD_TABLE_VARIABLE,
     SOURCE_SETTINGS_VARIABLE,
@@ -87,10 +88,16 @@ def workflow_handler(event: Mapping[str, Any], context: object) -> Answer:
 def _say_age(table: FactTable, stage: str) -> None:
     """Say how old the facts are, if they are; that it can't be said is a warning, and keeps no logs from being read."""
     try:
-        if age := data_age(table, datetime.now(UTC)):
+        if age := data_age(table, datetime.now(UTC), _every_h()):
             sys.stdout.write(_line(stage, age))
     except Exception:
         logger.exception("the age of facts is not known")
+
+
+def _every_h() -> Mapping[str, float]:
+    """Collector to the most hours between two of its runs, as its schedule says."""
+    every_h: Mapping[str, float] = json.loads(os.environ[EVERY_H_VARIABLE])
+    return every_h
 
 
 def _line(stage: str, values: Mapping[HealthMetric, float]) -> str:
@@ -142,6 +149,8 @@ def _collected(kind: Kind) -> Answer:
     sources = sources_of(kind, names, settings, KeyRing(region))
     gathered = collect(sources, DynamoFactTable(os.environ[FACT_TABLE_VARIABLE], region), datetime.now(UTC))
     answer = {"kind": kind, "facts": len(gathered.facts), "sources": gathered.sources, "fallbacks": gathered.fallbacks}
+    if gathered.silent:
+        sys.stdout.write(_line(os.environ[STAGE_VARIABLE], {HealthMetric.SOURCE_FELL_BACK: _every_h()[kind]}))
     level = logging.WARNING if gathered.fallbacks else logging.INFO
     logger.log(level, json.dumps({"message": "facts collected", **answer}))
     return answer

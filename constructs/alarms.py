@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -20,16 +22,18 @@ from constructs import Construct
 from caribou.model.health.metrics import WORKFLOW_DIMENSION, HealthMetric, namespace
 from caribou.model.names import WorkflowNames
 
-EXPIRES_SOON_H, DATA_IS_OLD_H = 24, 48
-"""The placement's hours that are left, and the hours that facts may be old, at which somebody is notified."""
+EXPIRES_SOON_H, FELL_BACK_H = 24, 6
+"""The placement's hours that are left, and the hours of a day in which a chosen source gave nothing, at which somebody
+is notified."""
 QUEUE_AGE_S = 900
 """The sweeper looks into the entry's failure queue each minute: what lies there for longer, nobody has looked at.
 
 SQS leaves a message out of this age once it was received three times: of what the sweeper leaves, `LeftInQueue` is.
 """
-_HOURS_IN_SIGHT = 3
+_TIMES_IN_SIGHT = 3
 """What is sent each hour comes a little early or late, so now and then an hour has none of it: that is not well yet."""
-_MINUTE, _FIVE, _HOUR = Duration.minutes(1), Duration.minutes(5), Duration.hours(1)
+_MINUTE, _FIVE, _HOUR, _DAY = Duration.minutes(1), Duration.minutes(5), Duration.hours(1), Duration.days(1)
+_WEEK_H = 7 * 24
 _AT_LEAST, _BELOW = (
     cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
     cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
@@ -116,7 +120,7 @@ def workflow_alarms(
             ours(HealthMetric.LEFT, "Sum", _HOUR),
             1,
             "An event in a failure queue needs a person",
-            periods=_HOURS_IN_SIGHT,
+            periods=_TIMES_IN_SIGHT,
         ),
         HealthMetric.SWEEP_FAILED.value: AlarmProps(
             ours(HealthMetric.SWEEP_FAILED, "Sum", _MINUTE),
@@ -155,11 +159,17 @@ def workflow_alarms(
     }
 
 
-def control_plane_alarms(stage: str, collectors: Mapping[str, lambda_.IFunction], hourly: str) -> dict[str, AlarmProps]:
-    """The alarms of the control plane; `hourly` names the collector whose silence is bad."""
-    age = cloudwatch.Metric(
-        namespace=namespace(stage), metric_name=HealthMetric.DATA_AGE.value, statistic="Maximum", period=_HOUR
-    )
+def control_plane_alarms(
+    stage: str, collectors: Mapping[str, lambda_.IFunction], watcher: str, every: timedelta
+) -> dict[str, AlarmProps]:
+    """The alarms of the control plane; `watcher` names the collector whose silence is bad, which runs so often."""
+    period, periods = _in_sight(every)
+
+    def ours(metric: HealthMetric, statistic: str, period: Duration) -> cloudwatch.Metric:
+        return cloudwatch.Metric(
+            namespace=namespace(stage), metric_name=metric.value, statistic=statistic, period=period
+        )
+
     errors = {
         f"{name.capitalize()}CollectorErrors": AlarmProps(
             function.metric_errors(statistic="Sum", period=_HOUR), 1, f"The collector of {name} failed"
@@ -168,16 +178,33 @@ def control_plane_alarms(stage: str, collectors: Mapping[str, lambda_.IFunction]
     }
     return {
         **errors,
-        f"{hourly.capitalize()}CollectorMissing": AlarmProps(
-            collectors[hourly].metric_invocations(statistic="Sum", period=_HOUR),
+        f"{watcher.capitalize()}CollectorMissing": AlarmProps(
+            collectors[watcher].metric_invocations(statistic="Sum", period=period),
             1,
-            f"The collector of {hourly}, which runs each hour, does not run",
+            f"The collector of {watcher} does not run when it should",
             compares=_BELOW,
-            periods=3,
-            breaches=3,
+            periods=periods,
+            breaches=periods,
             is_silence_bad=True,
         ),
         HealthMetric.DATA_AGE.value: AlarmProps(
-            age, DATA_IS_OLD_H, "What placements are solved from is days old", periods=_HOURS_IN_SIGHT
+            ours(HealthMetric.DATA_AGE, "Maximum", period),
+            1,
+            "What placements are solved from is older than its schedule lets it be",
+            periods=periods,
+        ),
+        HealthMetric.SOURCE_FELL_BACK.value: AlarmProps(
+            ours(HealthMetric.SOURCE_FELL_BACK, "Sum", _DAY),
+            FELL_BACK_H,
+            "A chosen source gives nothing: facts come from a later one",
         ),
     }
+
+
+def _in_sight(every: timedelta) -> tuple[Duration, int]:
+    """Period and number of periods for what happens every so often: as long as that, in hours; three, if in seven days.
+
+    CloudWatch looks back no farther (PutMetricAlarm, `Period`).
+    """
+    hours = ceil(every / timedelta(hours=1))
+    return Duration.hours(hours), min(_TIMES_IN_SIGHT, _WEEK_H // hours)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, RemovalPolicy, Stack, TimeZone
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -23,7 +23,7 @@ from caribou.constructs.surroundings import NOTHING, Surroundings
 
 @dataclass(frozen=True)
 class ScheduledProps:
-    """What decides a scheduled function. `every` is the schedule's rate, `purpose` its description.
+    """What decides a scheduled function. `at` is the scheduler's expression, in UTC, `purpose` its description.
 
     `statements` are what its role may do beside logging; `why_wildcards` and `why_runtime` say why cdk-nag's findings
     of wildcards in them, and of a runtime that is not the latest, are meant. Without a `name`, function and log group
@@ -34,7 +34,7 @@ class ScheduledProps:
 
     handler: str
     code: lambda_.Code
-    every: Duration
+    at: str
     purpose: str
     environment: Mapping[str, str]
     statements: Sequence[iam.PolicyStatement]
@@ -114,7 +114,7 @@ class ScheduledFunction(Construct):
         scheduler.Schedule(
             self,
             "Schedule",
-            schedule=scheduler.ScheduleExpression.rate(self._props.every),
+            schedule=scheduler.ScheduleExpression.expression(self._props.at, TimeZone.ETC_UTC),
             target=targets.LambdaInvoke(
                 self.function, retry_attempts=self._props.retries, max_event_age=self._props.max_age
             ),

@@ -23,7 +23,7 @@ def sweeper_props(props: FunctionProps) -> ScheduledProps:
     return ScheduledProps(
         handler=SWEEPER_HANDLER,
         code=props.code,
-        every=Duration.minutes(1),
+        at="rate(1 minute)",
         purpose=f"Sweeps the Caribou workflow {props.role.names.workflow}",
         environment=props.environment,
         statements=_statements(props.role),

@@ -15,7 +15,7 @@ STAGE_KEY, CONTROL_REGION_KEY = "caribou:stage", "caribou:control_region"
 STAGES_KEY, PROJECT_ID_KEY = "caribou:stages", "caribou:project"
 ALARM_TOPIC_KEY = "caribou:alarm_topic"
 SOURCE_URLS_KEY, SOURCE_KEYS_KEY = "caribou:source_urls", "caribou:source_keys"
-SOURCE_ZONES_KEY = "caribou:source_zones"
+SOURCE_ZONES_KEY, COLLECT_AT_KEY = "caribou:source_zones", "caribou:collect_at"
 """Context keys of `cdk.json`: the stage, the region of the control plane, the stages that there are, each with its
 environment, and the project's id, with which its stacks are stamped."""
 DEFAULT_STAGE = "dev"

@@ -30,8 +30,10 @@ KNOWN_REGIONS: tuple[str, ...] = (
     "ap-southeast-3",
     "ap-southeast-4",
     "ap-southeast-5",
+    "ap-southeast-6",
     "ap-southeast-7",
     "ap-east-1",
+    "ap-east-2",
     "af-south-1",
     "il-central-1",
     "mx-central-1",
@@ -43,8 +45,6 @@ _REASONS = MappingProxyType(
     {
         "me-central-1": _DISRUPTED,
         "me-south-1": _DISRUPTED,
-        "ap-southeast-6": "is a region of which Caribou has no latency",
-        "ap-east-2": "is a region of which Caribou has no latency",
     }
 )
 _PARTITIONS = MappingProxyType({"eusc-": "aws-eusc", "cn-": "aws-cn", "us-gov-": "aws-us-gov"})

@@ -72,6 +72,7 @@ def add_control_plane(scope: Construct, context: Context) -> ControlPlaneStack:
         stage=settings.stage,
         control_region=settings.control_region,
         sources=context.sources,
+        schedules=context.schedules,
         account=settings.account or context.account,
         alarm_topic=context.alarm_topics.get(settings.control_region),
     )

@@ -13,7 +13,9 @@ from caribou.collectors.sources.choice import SourceChoice, read_choice
 from caribou.model.errors import InvalidInputError
 from caribou.model.health.alarm_topic import topics_by_region
 from caribou.model.names import ALARM_TOPIC_KEY, STAGE_KEY
+from caribou.model.project.collect_at import collect_at
 from caribou.model.project.settings import AskedStage, ProjectSettings, settings_of
+from caribou.model.schedule import Schedule
 from caribou.model.template_contract import STAGE_VARIABLE
 
 PLACEMENT, WORKFLOW, ACCOUNT = "placement", "workflow", "account"
@@ -24,15 +26,16 @@ _WHERE = "context key "
 class Context:
     """What was asked for.
 
-    A placement (`home`, or a file) and a workflow, or None; what counts at the stage; where facts come from; and region
-    to the topic that its alarms go to. `account` is given where CloudFormation is to adopt the control plane's bucket:
-    its name has to stand in the template, and has the account in it.
+    A placement (`home`, or a file) and a workflow, or None; what counts at the stage; where facts come from, and when
+    the collectors run; and region to the topic that its alarms go to. `account` is given where CloudFormation is to
+    adopt the control plane's bucket: its name has to stand in the template, and has the account in it.
     """
 
     placement: str | None
     workflow: str | None
     settings: ProjectSettings
     sources: SourceChoice
+    schedules: Mapping[str, Schedule]
     alarm_topics: Mapping[str, str]
     account: str | None = None
 
@@ -45,9 +48,11 @@ def read_context(scope: Construct, asked: AskedStage | None = None) -> Context:
     given = scope.node.get_all_context()
     settings = settings_of(given, _WHERE, asked or _asked_stage(given))
     sources = read_choice(given, _WHERE, Path.cwd())
+    schedules = collect_at(given, _WHERE, live_carbon=sources.asks_a_service("carbon"))
     named = _text(given, ALARM_TOPIC_KEY)
     topics = {} if named is None else topics_by_region(named, f"{_WHERE}{ALARM_TOPIC_KEY}")
-    return Context(_text(given, PLACEMENT), _text(given, WORKFLOW), settings, sources, topics, _text(given, ACCOUNT))
+    asked_for = _text(given, PLACEMENT), _text(given, WORKFLOW)
+    return Context(*asked_for, settings, sources, schedules, topics, _text(given, ACCOUNT))
 
 
 def _asked_stage(given: Mapping[str, object]) -> AskedStage | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
-from aws_cdk import Aws, CfnOutput, Duration, Environment, RemovalPolicy, Stack
+from aws_cdk import Aws, CfnOutput, Environment, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -24,8 +25,11 @@ from caribou.constructs.naming import arn
 from caribou.constructs.scheduled_function import ScheduledFunction, ScheduledProps
 from caribou.model.errors import InvalidInputError
 from caribou.model.names import CONTROL_PLANE_STACK_ID, SOURCE_KEYS_KEY, registrations_path, stack_name
+from caribou.model.project.collect_at import LOGS, USUAL
 from caribou.model.registration import ControlNames
+from caribou.model.schedule import Schedule
 from caribou.model.template_contract import (
+    EVERY_H_VARIABLE,
     FACT_TABLE_VARIABLE,
     RECORD_TABLE_VARIABLE,
     SOURCE_SETTINGS_VARIABLE,
@@ -36,8 +40,6 @@ from caribou.model.template_contract import (
 )
 from caribou.stacks.tags import mark, stack_tags
 
-_EVERY_H = {"carbon": 24, "provider": 24, "performance": 24, "workflow": 1}
-"""The collectors, and how many hours lie between two of their runs."""
 _RECORD_ACTIONS = ["dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem"]
 """Records in batches; a log group's cursor is read and written."""
 
@@ -52,6 +54,7 @@ class ControlPlaneStack(Stack):
         stage: str,
         control_region: str,
         sources: SourceChoice,
+        schedules: Mapping[str, Schedule],
         account: str | None = None,
         alarm_topic: str | None = None,
     ) -> None:
@@ -69,9 +72,9 @@ class ControlPlaneStack(Stack):
         self.records = self._table("Records", self._names.record_table, "workflow", "id")
         self._table("Locks", self._names.lock_table, "workflow", outlives=False)
         self.placements = self._placement_bucket(account or Aws.ACCOUNT_ID)
-        collectors = self._add_collectors(sources)
+        collectors = self._add_collectors(sources, schedules)
         if alarm_topic is not None:
-            each = control_plane_alarms(stage, collectors, hourly="workflow")
+            each = control_plane_alarms(stage, collectors, LOGS, schedules[LOGS].longest)
             Alarms(self, "Alarms", prefix=self._names.alarm, topic=alarm_topic, each=each)
         CfnOutput(self, Output.PLACEMENT_BUCKET, value=self.placements.bucket_name)
         mark(self, stage, StackRole.CONTROL)
@@ -107,22 +110,23 @@ class ControlPlaneStack(Stack):
         acknowledge(bucket, {"AwsSolutions-S1": "every version of a placement is kept, and who deploys it is logged"})
         return bucket
 
-    def _add_collectors(self, sources: SourceChoice) -> dict[str, lambda_.Function]:
+    def _add_collectors(self, sources: SourceChoice, schedules: Mapping[str, Schedule]) -> dict[str, lambda_.Function]:
         """Add every collector, by name."""
         code = collector_bundle().code(self)
         environment = {
             STAGE_VARIABLE: self._stage,
             FACT_TABLE_VARIABLE: self._names.fact_table,
             RECORD_TABLE_VARIABLE: self._names.record_table,
+            EVERY_H_VARIABLE: json.dumps({name: round(own.longest_h, 2) for name, own in schedules.items()}),
         }
         choices: dict[str, dict[str, str]] = {kind: _choice_variables(kind, sources) for kind in KINDS}
         statements: dict[str, tuple[iam.PolicyStatement, ...]] = {
             kind: (_write_facts(self.facts, kind), *_read_keys(sources.keys_wanted(kind), self.region))
             for kind in KINDS
         }
-        statements["workflow"] = self._of_logs()
+        statements[LOGS] = self._of_logs()
         made = {}
-        for name, every_h in _EVERY_H.items():
+        for name, schedule in schedules.items():
             made[name] = ScheduledFunction(
                 self,
                 f"{name.capitalize()}Collector",
@@ -130,7 +134,7 @@ class ControlPlaneStack(Stack):
                     name=self._names.collector(name),
                     handler=_handler(name),
                     code=code,
-                    every=Duration.hours(every_h),
+                    at=schedule.expression,
                     purpose=f"Runs {self._names.collector(name)}",
                     environment={**environment, **choices.get(name, {})},
                     statements=statements[name],
@@ -161,7 +165,7 @@ def collector_bundle() -> Bundle:
     """The code of the collectors, with their data and the packages that live sources need."""
     return Bundle(
         packages=Packages(Platform.of_target("x86_64", "3.13"), own=OwnLock.COLLECTORS),
-        handlers=tuple(map(_handler, _EVERY_H)),
+        handlers=tuple(map(_handler, USUAL)),
         data=("caribou.collectors.sources.data",),
     )
 

@@ -34,6 +34,10 @@ class SourceChoice:
         """The settings of the sources of a kind, of those that have any."""
         return {name: self.settings[name] for name in self.names[kind] if name in self.settings}
 
+    def asks_a_service(self, kind: Kind) -> bool:
+        """Whether any source of a kind is a live one."""
+        return any(SOURCES.of(kind)[name].url for name in self.names[kind])
+
     def keys_wanted(self, kind: Kind) -> Mapping[str, str | None]:
         """Source to where its key rests, of those of a kind that take one; None where nothing is said."""
         wanted = (name for name in self.names[kind] if SOURCES.of(kind)[name].takes_key)

@@ -56,6 +56,13 @@ class Sources:
         return {**self.carbon, **self.provider, **self.performance}
 
 
+def _cloudping(settings: SourceSettings, _: KeyRing) -> FactSource[PerformanceBody]:
+    from caribou.collectors.sources.cloudping import CloudPing  # noqa: PLC0415 - httpx, for who chose it
+    from caribou.collectors.sources.http import HttpClient  # noqa: PLC0415
+
+    return CloudPing(HttpClient("CloudPing", settings.url or ""))
+
+
 SOURCES = Sources(
     carbon={
         "snapshot": Row(lambda *_: CarbonSnapshot()),
@@ -66,6 +73,7 @@ SOURCES = Sources(
     },
     performance={
         "snapshot": Row(lambda *_: PerformanceSnapshot()),
+        "cloudping": Row(_cloudping, url="https://api.cloudping.co"),
     },
 )
 

@@ -16,11 +16,21 @@ from math import log, sqrt
 from statistics import fmean
 from typing import Any, cast
 
-from caribou.collectors.bodies import CarbonBody, CpuPower, Json, PerformanceBody, Prices, ProviderBody
-from caribou.collectors.chain import facts_of
+from caribou.collectors.bodies import (
+    ESTIMATED,
+    ESTIMATED_SHARE,
+    CarbonBody,
+    CpuPower,
+    Json,
+    PerformanceBody,
+    Prices,
+    ProviderBody,
+)
+from caribou.collectors.chain import METHOD, facts_of
 from caribou.collectors.dated import OFFLINE
 from caribou.collectors.facts import Facts, Given, by_region
 from caribou.collectors.profile import COMING_DAYS, MonthlyProfile, coming_hours
+from caribou.collectors.sources.distance import Place
 
 CPU_KW_PER_VCPU = {"x86_64": CpuPower(idle=0.00074, full=0.0035), "arm64": CpuPower(idle=0.00047, full=0.00169)}
 """Power of a vCPU, idle and busy, by architecture: Cloud Carbon Footprint's averages of SPECpower's machines, 0.74 and
@@ -109,19 +119,38 @@ class PerformanceSnapshot:
     def collect(self, now: datetime, regions: Collection[str]) -> Given[PerformanceBody]:  # noqa: ARG002 - as above
         """Relative run time and pings, each a list of one median."""
         data = _packaged("latency.json")
-        provenance = {
-            "ping": data["provenance"]["basis"],
-            "date": data["provenance"]["date"],
-            "licence": data["provenance"]["licence"],
-            "relative_run_time": "assumed equal: no public measurement distinguishes regions",
-        }
+        about, estimated = data["provenance"], data["estimated"]
         return Given(
             {
-                region: PerformanceBody(RELATIVE_RUN_TIME, {to: (median,) for to, median in row.items()}, provenance)
+                region: performance_body(
+                    row, estimated[region], {"ping": about["basis"], "date": about["date"], "licence": about["licence"]}
+                )
                 for region, row in data["p50_round_trip_s"].items()
                 if region in regions
             }
         )
+
+
+def performance_body(
+    pings: Mapping[str, float], estimated: Sequence[str], provenance: Mapping[str, str]
+) -> PerformanceBody:
+    """A region's round trips, s, one a region; its provenance says which of them are estimates by distance."""
+    return PerformanceBody(
+        RELATIVE_RUN_TIME,
+        {to: (ping,) for to, ping in pings.items()},
+        {
+            **provenance,
+            ESTIMATED_SHARE: round(len(estimated) / len(pings), 4),
+            **({ESTIMATED: ", ".join(estimated)} if estimated else {}),
+            **({METHOD: "estimated by distance"} if len(estimated) == len(pings) else {}),
+            "relative_run_time": "assumed equal: no public measurement distinguishes regions",
+        },
+    )
+
+
+def places_of_regions() -> dict[str, Place]:
+    """Region to its latitude and longitude."""
+    return {region: (lat, lon) for region, (lat, lon) in _packaged("latency.json")["coordinates"].items()}
 
 
 def packaged_facts(now: datetime) -> Facts:

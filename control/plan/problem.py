@@ -6,7 +6,7 @@ is the caller's matter; `caribou problem` has both.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -122,7 +122,7 @@ def _limits(limits: Mapping[Metric, Limit]) -> Json:
 def _provenance(regions: Iterable[str], facts: Facts, summary: Summary, now: datetime) -> dict[str, str]:
     """Where each kind of figure comes from, as texts: sources, dates, and what was assumed for which region."""
     regions = tuple(regions)
-    provider, pings = facts.provider, facts.performance[regions[0]].body.provenance
+    provider = facts.provider
     return {
         **{kind: _origin(kind, regions, facts) for kind in KINDS},
         **fact_notes(regions, facts, now),
@@ -132,9 +132,23 @@ def _provenance(regions: Iterable[str], facts: Facts, summary: Summary, now: dat
         **_named("object_prices_unknown", [r for r in regions if provider[r].body.price_usd.object_put is None]),
         "log_price": f"{LOG_USD_PER_GB:g} USD/GB, us-east-1's, for all regions",
         **_named("egress_price_assumed", [region for region in regions if provider[region].body.has_assumed_egress]),
-        **{key: str(pings[key]) for key in ("ping", "relative_run_time") if key in pings},
+        **_named("ping_estimated", _estimated_pings(regions, facts)),
+        **{key: "; ".join(said) for key in ("ping", "relative_run_time") if (said := _said(key, regions, facts))},
         **{f"workflow.{key}": text for key, text in summary.provenance.items()},
     }
+
+
+def _estimated_pings(regions: Sequence[str], facts: Facts) -> list[str]:
+    """What was not measured, but estimated by distance: regions all of whose round trips were, else pairs."""
+    pairs = [(a, b) for a in regions for b in regions if b in facts.performance[a].body.estimated_to]
+    whole = [a for a in regions if all((a, b) in pairs for b in regions)]
+    return [*whole, *(f"{a}>{b}" for a, b in pairs if a not in whole and b not in whole)]
+
+
+def _said(key: str, regions: Sequence[str], facts: Facts) -> list[str]:
+    """What the performance facts say of where something comes from, each text once."""
+    said = (facts.performance[region].body.provenance.get(key) for region in regions)
+    return list(dict.fromkeys(str(text) for text in said if text))
 
 
 def _origin(kind: Kind, regions: Iterable[str], facts: Facts) -> str:

@@ -12,8 +12,6 @@ WORKFLOW_DIMENSION = "Workflow"
 """The one dimension of a workflow's metrics; the control plane's have none."""
 EXPIRES_SOON_H = 48.0
 """With fewer hours left, the sweeper sends when the placement expires; below 0, it has."""
-DATA_IS_OLD_H = 26.0
-"""Facts are collected each day: of older ones, log collection sends the age each hour."""
 
 
 class HealthMetric(StrEnum):
@@ -32,7 +30,9 @@ class HealthMetric(StrEnum):
     """What raised in a sweep: regions, queues, events, runs."""
     PLACEMENT_EXPIRES = "PlacementExpiresInHours"
     DATA_AGE = "DataAgeHours"
-    """Of the oldest fact of a region that placements are solved from."""
+    """Of the kind of facts that is most overdue, once it is older than its schedule lets it be."""
+    SOURCE_FELL_BACK = "SourceFellBackHours"
+    """For how long a chosen source will have given nothing, once the next collection comes."""
 
     @property
     def unit(self) -> str:
@@ -40,7 +40,7 @@ class HealthMetric(StrEnum):
         return "None" if self in _HOURS else "Count"
 
 
-_HOURS = frozenset({HealthMetric.PLACEMENT_EXPIRES, HealthMetric.DATA_AGE})
+_HOURS = frozenset({HealthMetric.PLACEMENT_EXPIRES, HealthMetric.DATA_AGE, HealthMetric.SOURCE_FELL_BACK})
 
 
 def namespace(stage: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from caribou.model.errors import InvalidInputError
 from caribou.model.names import (
     ALARM_TOPIC_KEY,
+    COLLECT_AT_KEY,
     CONTROL_REGION_KEY,
     DEFAULT_CONTROL_REGION,
     DEFAULT_STAGE,
@@ -31,7 +32,10 @@ SOURCE_KEYS = (
     *("caribou:carbon_source", "caribou:provider_source", "caribou:performance_source"),
     *(SOURCE_URLS_KEY, SOURCE_KEYS_KEY, SOURCE_ZONES_KEY),
 )
-CONTEXT_KEYS = (STAGE_KEY, STAGES_KEY, CONTROL_REGION_KEY, PROJECT_ID_KEY, ALARM_TOPIC_KEY, *SOURCE_KEYS)
+CONTEXT_KEYS = (
+    *(STAGE_KEY, STAGES_KEY, CONTROL_REGION_KEY, PROJECT_ID_KEY, ALARM_TOPIC_KEY),
+    *(*SOURCE_KEYS, COLLECT_AT_KEY),
+)
 """Every context key of ours that begins with `caribou:`."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ACCOUNT = re.compile(r"[0-9]{12}")

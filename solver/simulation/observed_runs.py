@@ -7,7 +7,8 @@ how long its messages travelled. A placement changes of it what it changes, o be
     farther(v, r)       = sum over endpoints e   rounds * (ping(r, e) - ping(o, e))
                           of a leaf, which notes its end at home: + 2 * (ping(r, home) - ping(o, home))
     call(e, r)          = offset * (u * factor(v, r) / factor(v, o) + farther(v, r)) / u       u: its last call's offset
-    latency(u, v; a, b) = l + k * (ping(a, b) - ping(o_u, o_v))             k = 1/2, of a report 5/2, of a notice 3/2
+    overhead(u, v)      = l - k * ping(o_u, o_v)                            k = 1/2, of a report 5/2, of a notice 3/2
+    latency(u, v; a, b) = overhead(u, v) + k * ping(a, b)
     start(v, r)         later by a cold start, where r has more of them than o
 
 So a placement that leaves all as it was scores as the run did. The last call is sent when user code has returned, so
@@ -234,8 +235,8 @@ class ObservedScenarios(Scenarios):
     def _transfer(self, index: int, edge: ProblemEdge) -> tuple[Floats, Latency]:
         drawn_gb, drawn = super()._transfer(index, edge)
         pings = PINGS_OF_MESSAGE if edge.sync is None else PINGS_OF_REPORT
-        seen, payload, net = self._net(edge.transfers, pings)
-        return np.where(seen, payload, drawn_gb), self._whole(seen, net, drawn, pings)
+        seen, payload, overhead = self._overhead(edge.transfers, pings)
+        return np.where(seen, payload, drawn_gb), self._whole(seen, overhead, drawn, pings)
 
     def _notice(self, index: int, place: int, notice: SkipNotice, happens: Bools, offset: Floats | None) -> Message:
         message = super()._notice(index, place, notice, happens, offset)
@@ -244,27 +245,27 @@ class ObservedScenarios(Scenarios):
             for pair, seen in notice.transfers.items()
             if seen.run is not None
         }
-        seen, _, net = self._net(columns, PINGS_OF_NOTICE)
-        return replace(message, latency=self._whole(seen, net, message.latency, PINGS_OF_NOTICE))
+        seen, _, overhead = self._overhead(columns, PINGS_OF_NOTICE)
+        return replace(message, latency=self._whole(seen, overhead, message.latency, PINGS_OF_NOTICE))
 
-    def _net(self, transfers: Mapping[str, Transfers], pings: float) -> tuple[Bools, Floats, Floats]:
+    def _overhead(self, transfers: Mapping[str, Transfers], pings: float) -> tuple[Bools, Floats, Floats]:
         """Which runs (S,) have a message, its size, and its latency less the pings between where it was observed."""
         runs = self.observed
-        seen, payload, net = np.zeros(runs, dtype=bool), np.zeros(runs), np.zeros(runs)
+        seen, payload, overhead = np.zeros(runs, dtype=bool), np.zeros(runs), np.zeros(runs)
         at_home = self.geography.ping_s[self.geography.home, self.geography.home]
         for pair, messages in transfers.items():
             rows = np.asarray(messages.run, dtype=np.intp)
             between = pings * self.geography.ping_s[self.geography.pair(pair)]
             seen[rows], payload[rows] = True, messages.payload_gb
-            net[rows] = np.maximum(np.asarray(messages.latency_s) - between, -pings * at_home)
-        return np.tile(seen, self.worlds), np.tile(payload, self.worlds), np.tile(net, self.worlds)
+            overhead[rows] = np.maximum(np.asarray(messages.latency_s) - between, -pings * at_home)
+        return np.tile(seen, self.worlds), np.tile(payload, self.worlds), np.tile(overhead, self.worlds)
 
-    def _whole(self, seen: Bools, net: Floats, drawn: Latency, pings: float) -> Latency:
+    def _whole(self, seen: Bools, overhead: Floats, drawn: Latency, pings: float) -> Latency:
         """The latencies of all runs: the run's own, else one that was drawn, as if it had been at home."""
         ping_s, home = self.geography.ping_s, self.geography.home
         at_home = drawn.seen[drawn.row[home, home]] + drawn.shift[home, home] - pings * ping_s[home, home]
         row = np.zeros(ping_s.shape, dtype=np.intp)
-        return Latency(np.where(seen, net, at_home)[np.newaxis], row, pings * ping_s)
+        return Latency(np.where(seen, overhead, at_home)[np.newaxis], row, pings * ping_s)
 
 
 def _rounds(exchanges: Exchanges) -> Floats:

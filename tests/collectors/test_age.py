@@ -12,9 +12,10 @@ from caribou.collectors.chain import facts_of
 from caribou.collectors.facts import InMemoryFactTable
 from caribou.collectors.sources.keys import KeyRing
 from caribou.collectors.sources.registry import DEFAULT_SOURCE, sources_of
-from caribou.model.health.metrics import DATA_IS_OLD_H, HealthMetric
+from caribou.model.health.metrics import HealthMetric
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+DAILY = {"carbon": 24, "provider": 24, "performance": 24}
 KINDS = {body.kind: body for body in (CarbonBody, ProviderBody, PerformanceBody)}
 
 
@@ -28,13 +29,21 @@ def collected(**hours_ago):
 
 
 def test_age_when_all_kinds_are_of_the_last_day_then_there_is_nothing_to_say():
-    """A metric that is sent costs money."""
-    assert data_age(collected(carbon=25, provider=1, performance=20), NOW) == {}
+    """A metric that is sent costs money; one collection may be missed."""
+    assert data_age(collected(carbon=25, provider=1, performance=47), NOW, DAILY) == {}
 
 
 def test_age_when_a_kind_is_old_then_it_is_that_ones():
     """Each has a collector of its own, of which one may have stopped."""
-    assert data_age(collected(carbon=50, provider=1, performance=30), NOW) == {HealthMetric.DATA_AGE: 50.0}
+    assert data_age(collected(carbon=50, provider=1, performance=30), NOW, DAILY) == {HealthMetric.DATA_AGE: 50.0}
+
+
+def test_age_when_kinds_have_schedules_of_their_own_then_the_most_overdue_is_said():
+    """Prices of each week are not old after three days, hourly carbon is after eight hours."""
+    every_h = {"carbon": 1, "provider": 168, "performance": 24}
+    assert data_age(collected(carbon=7, provider=190, performance=48), NOW, every_h) == {}
+    assert data_age(collected(carbon=8, provider=190, performance=48), NOW, every_h) == {HealthMetric.DATA_AGE: 8.0}
+    assert data_age(collected(carbon=8, provider=200, performance=48), NOW, every_h) == {HealthMetric.DATA_AGE: 200.0}
 
 
 def test_age_when_one_region_was_left_by_its_source_then_the_newest_fact_of_the_kind_counts():
@@ -42,25 +51,26 @@ def test_age_when_one_region_was_left_by_its_source_then_the_newest_fact_of_the_
     table = collected(carbon=1)
     key = next(iter(table.items))
     table.items[key]["retrieved_at"] = (NOW - timedelta(days=300)).isoformat()
-    assert data_age(table, NOW) == {}
+    assert data_age(table, NOW, DAILY) == {}
 
 
 def test_age_when_nothing_was_ever_collected_then_nothing_is_known():
     """On the first day."""
-    assert data_age(InMemoryFactTable(), NOW) == {}
+    assert data_age(InMemoryFactTable(), NOW, DAILY) == {}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_age_when_each_kind_in_turn_is_old_then_it_is_said(kind):
     """None is left out."""
-    ages = {**dict.fromkeys(KINDS, 1), kind: 40}
-    assert data_age(collected(**ages), NOW) == {HealthMetric.DATA_AGE: 40.0}
+    ages = {**dict.fromkeys(KINDS, 1), kind: 60}
+    assert data_age(collected(**ages), NOW, DAILY) == {HealthMetric.DATA_AGE: 60.0}
 
 
-def test_age_when_log_collection_begins_then_its_line_is_one_that_cloudwatch_reads(capsys):
+def test_age_when_log_collection_begins_then_its_line_is_one_that_cloudwatch_reads(capsys, monkeypatch):
     """Of the stage, without a dimension; the logger's words in front would hide it."""
+    monkeypatch.setenv("CARIBOU_EVERY_H", json.dumps(DAILY))
     handlers._say_age(collected(carbon=1), "dev")
-    assert json.loads(capsys.readouterr().out)["DataAgeHours"][0] > DATA_IS_OLD_H
+    assert json.loads(capsys.readouterr().out)["DataAgeHours"][0] > 48
 
 
 def test_age_when_a_fact_is_damaged_then_logs_are_collected_all_the_same(caplog):

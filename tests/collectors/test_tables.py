@@ -26,6 +26,7 @@ from caribou.collectors.sources.registry import DEFAULT_SOURCE, sources_of
 from caribou.collectors.sources.snapshot import packaged_facts
 from caribou.model.errors import InvalidInputError, InvalidRecordError
 from caribou.model.names import WorkflowNames
+from caribou.model.regions import KNOWN_REGIONS
 from caribou.model.registration import ControlNames, Registration
 from caribou.model.run.record import RECORD_KEY, Outcome, SuccessorRecord
 
@@ -82,7 +83,9 @@ def record_table(request):
 def test_fact_table_when_facts_are_collected_then_they_are_read_back_whole(fact_table):
     """Every figure survives, floats included."""
     for kind in KINDS:
-        assert len(collect(sources_of(kind, [DEFAULT_SOURCE], {}, KeyRing("")), fact_table, NOW).facts) == 30
+        assert len(collect(sources_of(kind, [DEFAULT_SOURCE], {}, KeyRing("")), fact_table, NOW).facts) == len(
+            KNOWN_REGIONS
+        )
     assert read_facts(fact_table) == packaged_facts(NOW)
 
 
@@ -218,7 +221,7 @@ def test_handlers_when_called_as_lambda_calls_them_then_tables_are_filled(deploy
     monkeypatch.setenv("CARIBOU_RECORD_TABLE", control.record_table)
     logged(logs, group, [make.record_of("A", started_at=time.time() - 60)])
     for handler in (handlers.carbon_handler, handlers.provider_handler, handlers.performance_handler):
-        assert handler({}, None)["facts"] == 30
+        assert handler({}, None)["facts"] == len(KNOWN_REGIONS)
     answer = handlers.workflow_handler({}, None)
     assert answer["workflows"][0]["records"] == 1
     assert answer["failures"] == []

@@ -82,7 +82,7 @@ def test_facts_when_the_table_never_takes_them_then_one_error_says_why_and_the_o
 ):
     """What does not pass is not tried again."""
     served.first = [lambda: [code, *FREE]] * 9
-    with pytest.raises(OperationFailedError, match=rf"none of 30 facts \({code}\); the earlier ones stay"):
+    with pytest.raises(OperationFailedError, match=rf"none of 32 facts \({code}\); the earlier ones stay"):
         table.put(snapshot(2.0))
     assert averages(table) == {1.0}
     assert served.requests == requests

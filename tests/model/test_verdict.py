@@ -11,7 +11,7 @@ def solved(verdict, region=WEST):
     return placed(region, sensitivity={"verdict": verdict})
 
 
-@pytest.mark.parametrize("verdict", set(Verdict) - {Verdict.SAVES})
+@pytest.mark.parametrize("verdict", sorted(set(Verdict) - {Verdict.SAVES}))
 def test_doubt_when_the_verdict_is_another_than_saves_then_there_is_one(verdict):
     """Whoever applies it is asked."""
     assert doubt_of(solved(verdict.value))

@@ -56,8 +56,35 @@ def test_alarms_when_the_control_plane_has_some_then_they_are_of_its_collectors_
     """Facts are collected each day, and the collector that looks at their age comes each hour."""
     found = alarms(alarmed, CONTROL)
     kinds = ("Carbon", "Provider", "Performance", "Workflow")
-    assert set(found) == {*(f"{kind}CollectorErrors" for kind in kinds), "WorkflowCollectorMissing", "DataAgeHours"}
-    assert "Dimensions" not in found["DataAgeHours"]
+    ours = {"DataAgeHours", "SourceFellBackHours"}
+    assert set(found) == {*(f"{kind}CollectorErrors" for kind in kinds), "WorkflowCollectorMissing", *ours}
+    assert not any("Dimensions" in found[each] for each in ours)
+
+
+def test_alarms_when_a_source_gives_nothing_then_they_notify_after_some_hours_of_a_day(alarmed):
+    """Six collections of each hour, or one of each day: the metric has the hours until the next one."""
+    fell_back = alarms(alarmed, CONTROL)["SourceFellBackHours"]
+    assert (fell_back["Statistic"], fell_back["Period"], fell_back["Threshold"]) == ("Sum", 86400, 6)
+
+
+@pytest.mark.parametrize(
+    ("at", "hours", "periods"),
+    [
+        ("rate(15 minutes)", 1, 3),
+        ("rate(6 hours)", 6, 3),
+        ("rate(56 hours)", 56, 3),
+        ("cron(0 5 ? * MON-FRI *)", 72, 2),
+    ],
+)
+def test_alarms_when_log_collection_runs_seldom_then_they_look_back_as_far(synthesised, at, hours, periods):
+    """Its silence, and what it says of the age of facts; within the seven days that CloudWatch looks back."""
+    collect_at = json.dumps({"workflow": at})
+    found = alarms(synthesised(caribou__collect_at=collect_at, caribou__alarm_topic=topic_in(WEST)), CONTROL)
+    for name, breaches in (("WorkflowCollectorMissing", periods), ("DataAgeHours", 1)):
+        each = found[name]
+        assert (each["Period"], each["EvaluationPeriods"]) == (hours * 3600, periods)
+        assert each["DatapointsToAlarm"] == breaches
+        assert hours * periods <= 7 * 24
 
 
 def test_alarms_when_their_metric_comes_each_hour_then_one_hour_without_it_ends_none(alarmed):

@@ -1,11 +1,18 @@
-"""The control plane's stack: which source each collector of facts takes, and what it may write."""
+"""The control plane's stack: which source each collector of facts takes, when it runs, what it may read and write."""
+
+import json
+import logging
 
 import pytest
 
 from caribou.collectors.bodies import KINDS
-from caribou.collectors.sources.registry import SOURCES
+from caribou.collectors.sources.registry import SOURCES, Row
+from caribou.collectors.sources.snapshot import CarbonSnapshot
+from caribou.model.errors import InvalidInputError
+from caribou.model.project.collect_at import SHORTEST
 
 CONTROL = "CaribouControlPlane"
+SECRET = "s3cret-k3y-of-a-test"
 
 
 @pytest.fixture
@@ -46,3 +53,110 @@ def test_collector_of_facts_when_synthesised_then_its_role_writes_facts_of_its_k
     (statement,) = (s for s in policy["PolicyDocument"]["Statement"] if "dynamodb" in str(s["Action"]))
     assert statement["Action"] == "dynamodb:PutItem"
     assert statement["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [kind]}}
+
+
+@pytest.fixture
+def schedules(synthesised):
+    """Given a context, collector to its schedule's properties."""
+
+    def read(**context):
+        found = synthesised(**context).properties(CONTROL, "AWS::Scheduler::Schedule")
+        return {each["Description"].rpartition("-")[2]: each for each in found}
+
+    return read
+
+
+def test_collectors_when_the_project_says_when_then_they_run_then_in_utc(schedules):
+    """The others as ever; that it is UTC stands in the template."""
+    said = schedules(caribou__collect_at='{"carbon": "cron(10 * * * ? *)", "provider": "rate(7 days)"}')
+    assert {name: each["ScheduleExpression"] for name, each in said.items()} == {
+        "carbon": "cron(10 * * * ? *)",
+        "provider": "rate(7 days)",
+        "performance": "rate(1 day)",
+        "workflow": "rate(1 hour)",
+    }
+    assert {each["ScheduleExpressionTimezone"] for each in said.values()} == {"Etc/UTC"}
+
+
+def test_collectors_when_they_are_made_then_each_knows_how_often_all_of_them_come(synthesised):
+    """Log collection says by it what is old, the others for how long a source will have given nothing."""
+    context = {"caribou__collect_at": '{"carbon": "cron(10 * * * ? *)", "provider": "rate(7 days)"}'}
+    functions = synthesised(**context).properties(CONTROL, "AWS::Lambda::Function")
+    known = [json.loads(each["Environment"]["Variables"]["CARIBOU_EVERY_H"]) for each in functions]
+    assert known == [{"carbon": 1.0, "provider": 168.0, "performance": 24.0, "workflow": 1.0}] * 4
+    assert {each["Timeout"] for each in functions} == {SHORTEST.total_seconds()}
+
+
+def test_collectors_when_a_live_source_of_carbon_is_chosen_then_it_comes_each_hour(schedules, monkeypatch):
+    """Else each day; what the project says goes before both."""
+    assert schedules()["carbon"]["ScheduleExpression"] == "rate(1 day)"
+    monkeypatch.setitem(SOURCES.carbon, "live", Row(lambda *_: CarbonSnapshot(), url="https://example.org"))
+    chosen = {"caribou__carbon_source": "live, snapshot"}
+    assert schedules(**chosen)["carbon"]["ScheduleExpression"] == "rate(1 hour)"
+    said = {**chosen, "caribou__collect_at": '{"carbon": "rate(6 hours)"}'}
+    assert schedules(**said)["carbon"]["ScheduleExpression"] == "rate(6 hours)"
+
+
+@pytest.fixture
+def keyed(monkeypatch):
+    """Two live sources that take keys, one of which is in this process's environment too."""
+    for name in ("first", "second"):
+        row = Row(lambda *_: CarbonSnapshot(), url="https://example.org", takes_key=True)
+        monkeypatch.setitem(SOURCES.carbon, name, row)
+    monkeypatch.setenv("CARIBOU_FIRST_KEY", SECRET)
+    return {
+        "caribou__carbon_source": "first, second, snapshot",
+        "caribou__source_keys": '{"first": "ssm:/caribou/first", "second": "secretsmanager:grid#key"}',
+    }
+
+
+def test_key_when_the_environment_of_synth_has_it_then_nothing_that_synth_makes_or_says_does(
+    keyed, synthesised, caplog, capfd
+):
+    """Every file of the assembly, what is said and logged; only where keys rest is in the collector's variables."""
+    caplog.set_level(logging.DEBUG)
+    assembly = synthesised(**keyed)
+    files = [path for path in assembly.folder.rglob("*") if path.is_file()]
+    assert len(files) > 10
+    assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
+    assert SECRET not in caplog.text + "".join(capfd.readouterr())
+    (carbon,) = (
+        each["Environment"]["Variables"]
+        for each in assembly.properties(CONTROL, "AWS::Lambda::Function")
+        if each["FunctionName"].endswith("-carbon")
+    )
+    assert json.loads(carbon["CARIBOU_SOURCE_SETTINGS"]) == {
+        "first": {"key": "ssm:/caribou/first"},
+        "second": {"key": "secretsmanager:grid#key"},
+    }
+
+
+def test_collector_when_its_sources_take_keys_then_its_role_may_read_these_and_no_others(keyed, synthesised):
+    """One action each, on one parameter and one secret, for the collector of that kind; nothing of KMS."""
+    policies = synthesised(**keyed).resources(CONTROL, "AWS::IAM::Policy")
+    reading = {
+        name: [
+            (statement["Action"], json.dumps(statement["Resource"]))
+            for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+            if str(statement["Action"]).startswith(("ssm:", "secretsmanager:", "kms:"))
+        ]
+        for key, policy in policies.items()
+        if (name := key.partition("Collector")[0]) in ("Carbon", "Provider", "Performance")
+    }
+    assert reading.pop("Provider") == reading.pop("Performance") == []
+    (parameter, secret) = sorted(reading.pop("Carbon"), reverse=True)
+    assert parameter[0] == "ssm:GetParameter"
+    assert ":parameter/caribou/first" in parameter[1]
+    assert secret[0] == "secretsmanager:GetSecretValue"
+    assert ":secret:grid-??????" in secret[1]
+    assert "*" not in parameter[1] + secret[1]
+
+
+@pytest.mark.parametrize("place", [None, "file:key.txt"])
+def test_control_plane_when_a_key_is_where_no_collector_can_read_it_then_synth_refuses_it(keyed, synthesised, place):
+    """A key of this environment is on this machine; the message says where to put it, and not what it is."""
+    keyed["caribou__source_keys"] = json.dumps({"second": "ssm:/b", **({"first": place} if place else {})})
+    with pytest.raises(InvalidInputError, match="not where a deployed collector can read it") as caught:
+        synthesised(**keyed)
+    assert SECRET not in str(caught.value)
+    assert "ssm:NAME" in str(caught.value)

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from caribou.collectors.sources.distance import DistanceLine, Place, distance_km, fitted
 from caribou.model.regions import KNOWN_REGIONS
 
 Json = dict[str, Any]
@@ -50,7 +51,9 @@ EGRESS_STAND_INS: Mapping[str, str] = {
     "ap-southeast-5": "ap-southeast-3",
     "il-central-1": "me-south-1",
     "mx-central-1": "sa-east-1",
+    "ap-southeast-6": "ap-southeast-2",
     "ap-southeast-7": "ap-southeast-3",
+    "ap-east-2": "ap-east-1",
 }
 """Regions that skyplane's table lacks, with the dearest listed one of the same country, else of the same part of the
 world, whose price is assumed: an upper estimate, marked as such in the fact."""
@@ -74,7 +77,7 @@ def snapshots(raw: Path) -> dict[str, str]:
         "carbon/profiles.json": _text(carbon(raw, regions)),
         "regions.json": _text(region_facts(raw)),
         "prices.json": _text(prices(raw)),
-        "latency.json": _text(latency(raw)),
+        "latency.json": _text(latency(raw, regions)),
     }
 
 
@@ -239,32 +242,79 @@ def _price_fact(region: str, row: Row, egress: Mapping[str, Mapping[str, float]]
     }
 
 
-def latency(raw: Path) -> Json:
-    """Median round trips between regions, s; a gap takes the other direction's median, if that is there."""
+def latency(raw: Path, regions: Mapping[str, Row]) -> Json:
+    """Median round trips between regions, s; of pairs that were measured in no direction, estimates by distance."""
     table = {row["from_region"]: row for row in _rows(raw / "latency" / "cloudping_p50_1y_2025-10-09.csv")}
-    filled: list[str] = []
+    places = {region: (float(regions[region]["lat"]), float(regions[region]["lon"])) for region in KNOWN_REGIONS}
+    measured, filled = _measured(table)
+    line = _line(measured, places)
+    at_home_s = statistics.median(measured[a, b] for a, b in measured if a == b)
+    pairs = [(a, b) for a in KNOWN_REGIONS for b in KNOWN_REGIONS]
+    estimates = {
+        (a, b): at_home_s if a == b else round(line.round_trip_s(distance_km(places[a], places[b])), 6)
+        for a, b in pairs
+        if (a, b) not in measured
+    }
+    trips = {**measured, **estimates}
     return {
         "provenance": {
-            "source": "CloudPing API snapshot",
+            "source": "CloudPing API snapshot; coordinates: cloud-regions-info (MIT), of ap-southeast-6 and ap-east-2 "
+            "those of Auckland and Taipei",
             "date": "one year to 2025-10-09",
-            "basis": "measured medians (p50) of the round trip, TCP to DynamoDB endpoints. Only medians are published: "
-            "each list of samples has one element, and says nothing of the tail",
+            "basis": "measured medians (p50) of the round trip, TCP to DynamoDB endpoints; pairs in `estimated`: by "
+            "distance. Each list of samples has one element, and says nothing of the tail",
             "licence": "facts published by CloudPing",
-            "unit": "s",
+            "unit": "s; degrees",
         },
-        "p50_round_trip_s": {a: {b: _round_trip_s(table, a, b, filled) for b in KNOWN_REGIONS} for a in KNOWN_REGIONS},
+        "p50_round_trip_s": {a: {b: trips[a, b] for b in KNOWN_REGIONS} for a in KNOWN_REGIONS},
         "filled_from_the_other_direction": filled,
+        "estimated": {a: [b for b in KNOWN_REGIONS if (a, b) in estimates] for a in KNOWN_REGIONS},
+        "distance_line": {"base_s": line.base_s, "per_km_s": line.per_km_s, **_line_errors(measured, places)},
+        "coordinates": places,
     }
 
 
-def _round_trip_s(table: Mapping[str, Row], a: str, b: str, filled: list[str]) -> float:
-    if text := table[a].get(b):
-        return round(float(text) / 1000, 6)
-    if text := table[b].get(a):
-        filled.append(f"{a}>{b}")
-        return round(float(text) / 1000, 6)
-    message = f"no latency between {a} and {b}, in either direction"
-    raise ValueError(message)
+_Trips = Mapping[tuple[str, str], float]
+
+
+def _measured(table: Mapping[str, Row]) -> tuple[_Trips, list[str]]:
+    """Round trips, s, by pair, and which of them are the other direction's."""
+    found: dict[tuple[str, str], float] = {}
+    filled = []
+    for a in KNOWN_REGIONS:
+        for b in KNOWN_REGIONS:
+            own, other = table.get(a, {}).get(b), table.get(b, {}).get(a)
+            if text := own or other:
+                found[a, b] = round(float(text) / 1000, 6)
+            if other and not own:
+                filled.append(f"{a}>{b}")
+    return found, filled
+
+
+def _line(measured: _Trips, places: Mapping[str, Place], without: str = "") -> DistanceLine:
+    """The line over distance through all pairs but those of one region."""
+    return fitted(
+        [(distance_km(places[a], places[b]), s) for (a, b), s in measured.items() if a != b and without not in (a, b)]
+    )
+
+
+def _line_errors(measured: _Trips, places: Mapping[str, Place]) -> Json:
+    """How wrong the line is for a region that it was not fitted to: each in turn left out, relative to the measured."""
+    errors = []
+    for region in sorted({a for a, _ in measured}):
+        line = _line(measured, places, without=region)
+        errors += [
+            line.round_trip_s(distance_km(places[a], places[b])) / s - 1
+            for (a, b), s in measured.items()
+            if a != b and region in (a, b)
+        ]
+    sizes = sorted(map(abs, errors))
+    return {
+        "median_error": round(statistics.median(sizes), 3),
+        "error_of_nine_in_ten": round(sizes[len(sizes) * 9 // 10], 3),
+        "least_error": round(min(errors), 3),
+        "greatest_error": round(max(errors), 3),
+    }
 
 
 def _rows(path: Path) -> list[Row]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from contract import KEY, ClientCase
 from loopback import Answer
 from pydantic import BaseModel
 
+from caribou.collectors.sources.cloudping import CloudPing
 from caribou.collectors.sources.http import HttpClient, Reason
+from caribou.model.regions import KNOWN_REGIONS
 
 
 class Figures(BaseModel):
@@ -31,4 +35,18 @@ def _ask(url):
     return found
 
 
-CASES = [ClientCase("shared", _figures, _ask)]
+def _latencies(request):
+    """CloudPing's matrix of two regions."""
+    data = {"us-east-1": {"us-east-1": 5.35, "us-west-2": 64.27}, "us-west-2": {"us-east-1": 64.31}}
+    return Answer.json({"metadata": {**request.query, "unit": "milliseconds"}, "data": data})
+
+
+def _ask_cloudping(url):
+    """All regions' round trips."""
+    return CloudPing(HttpClient("CloudPing", url)).collect(datetime(2026, 7, 1, tzinfo=UTC), KNOWN_REGIONS)
+
+
+CASES = [
+    ClientCase("shared", _figures, _ask),
+    ClientCase("cloudping", _latencies, _ask_cloudping, takes_key=False),
+]

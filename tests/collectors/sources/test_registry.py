@@ -1,5 +1,6 @@
 """The registry of sources: what users may choose, and what a source must keep to."""
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from caribou.collectors import handlers
 from caribou.collectors.bodies import KINDS, CarbonBody
-from caribou.collectors.chain import collect
+from caribou.collectors.chain import collect, gather
 from caribou.collectors.facts import Given
 from caribou.collectors.sources.keys import KeyRing
 from caribou.collectors.sources.registry import DEFAULT_SOURCE, SOURCES, Row, names_of, source_key, sources_of
@@ -55,6 +56,16 @@ class Refusing(OneRegion):
     def collect(self, now, regions):  # noqa: ARG002
         """Why not."""
         return Given({}, {"us-west-2": "not in your plan"})
+
+
+class NotInPlan(OneRegion):
+    """A source whose key may ask for nothing of what it covers."""
+
+    origin = "a refusing source"
+
+    def collect(self, now, regions):  # noqa: ARG002
+        """Why not."""
+        return Given({}, dict.fromkeys(regions, "not in your plan"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -163,6 +174,42 @@ def test_handler_when_its_variable_names_a_source_then_it_collects_from_that_one
     monkeypatch.setenv("CARIBOU_SOURCE", "gone")
     with pytest.raises(InvalidInputError, match="CARIBOU_SOURCE"):
         handlers.carbon_handler({}, None)
+
+
+@pytest.mark.parametrize(
+    ("sources", "silent"),
+    [
+        ([OneRegion(), CarbonSnapshot()], ()),
+        ([Broken(), CarbonSnapshot()], ("a broken source",)),
+        ([NotInPlan(), Broken(), CarbonSnapshot()], ("a refusing source", "a broken source")),
+        ([CarbonSnapshot(), Broken()], ()),
+    ],
+    ids=["well", "broken", "two", "not asked"],
+)
+def test_chain_when_a_source_gives_nothing_then_it_is_silent(sources, silent):
+    """One that was not asked is not; nor one that gives a few regions."""
+    assert gather(sources, NOW).silent == silent
+
+
+def test_handler_when_a_chosen_source_gives_nothing_then_it_says_so_in_a_metric(monkeypatch, capsys):
+    """For the hours until it is asked again; of a good collection nothing, since each line costs money."""
+    monkeypatch.setattr(handlers, "DynamoFactTable", lambda *_: Table())
+    made = iter([Broken(), OneRegion()])
+    monkeypatch.setitem(SOURCES.carbon, "live", Row(lambda *_: next(made), url="https://example.org"))
+    variables = {
+        "CARIBOU_FACT_TABLE": "t",
+        "AWS_REGION": "us-west-2",
+        "CARIBOU_STAGE": "dev",
+        "CARIBOU_SOURCE": "live,snapshot",
+        "CARIBOU_EVERY_H": '{"carbon": 1.0}',
+    }
+    for key, value in variables.items():
+        monkeypatch.setenv(key, value)
+    assert handlers.carbon_handler({}, None)["facts"] == len(KNOWN_REGIONS)
+    line = json.loads(capsys.readouterr().out)
+    assert (line["SourceFellBackHours"], line["_aws"]["CloudWatchMetrics"][0]["Namespace"]) == ([1.0], "Caribou/dev")
+    handlers.carbon_handler({}, None)
+    assert capsys.readouterr().out == ""
 
 
 def test_docs_when_they_list_the_context_keys_then_each_kind_has_a_row():

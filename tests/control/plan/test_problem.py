@@ -157,6 +157,25 @@ def test_problem_when_a_figure_was_assumed_then_the_provenance_says_for_which_re
     assert provenance["workflow.runs"].startswith("4 runs from 2026-")
 
 
+def test_problem_when_a_round_trip_is_estimated_then_the_provenance_says_which(graph, manifest):
+    """A region that nobody measured is named once, and a pair that was not by itself."""
+    facts = packaged_facts(NOW)
+    [calgary, west] = ("ca-west-1", "us-west-2")
+    for region, estimated in ((calgary, f"{HOME}, {west}, {calgary}"), (west, HOME)):
+        fact = facts.performance[region]
+        body = fact.body.with_provenance({"estimated": estimated})
+        facts.performance[region] = dataclasses.replace(fact, body=body)
+    built = build_problem(
+        graph=graph,
+        manifest=manifest,
+        facts=facts,
+        records=run_of("1", START),
+        control_region="us-west-2",
+        now=NOW,
+    )
+    assert built["provenance"]["ping_estimated"] == f"{calgary}, {west}>{HOME}"
+
+
 def test_problem_when_marginal_intensity_is_known_then_it_has_it_and_else_says_of_which_region_not(built):
     """Known for California, not for Calgary: left out there, and named."""
     marginal = {name: facts["carbon_intensity_g_per_kwh"].get("marginal") for name, facts in built["regions"].items()}

@@ -408,10 +408,6 @@ def test_manifest_when_a_value_is_wrong_then_the_error_has_its_place_and_a_remed
         ({"allowed_regions": aws("me-south-1")}, "allowed_regions[0].region: is disrupted since March 2026"),
         ({"allowed_regions": aws("eusc-de-east-1")}, "allowed_regions[0].region: is in AWS's partition aws-eusc"),
         ({"allowed_regions": aws("cn-north-1")}, "allowed_regions[0].region: is in AWS's partition aws-cn"),
-        (
-            {"allowed_regions": aws("ap-east-2")},
-            "allowed_regions[0].region: is a region of which Caribou has no",
-        ),
         ({"allowed_regions": aws("us-west-2")}, "the home region is not allowed"),
         ({"providers": {"aws": {"config": {"timeout": 1000}}}}, "providers.aws.config.timeout: is wrong"),
     ],

@@ -6,10 +6,10 @@ import pytest
 from builders import ROOT
 
 from caribou.constructs.scheduled_function import ScheduledProps
+from caribou.model.project.collect_at import collect_at
 from caribou.model.schema.problem_file import parse_problem
 from caribou.model.standing import COLLECTORS, FACTS, LOG_COLLECTION, SWEEPER
 from caribou.solver.analysis.standing import toolkit
-from caribou.stacks.control_plane import _EVERY_H
 
 
 def test_toolkit_when_worked_out_by_hand_then_is_the_documented_formula(instances):
@@ -35,10 +35,11 @@ def test_toolkit_when_a_run_saves_nothing_then_no_number_of_runs_pays_it(instanc
 
 def test_schedules_when_compared_with_the_stacks_then_are_theirs():
     """How often each function runs, and with how much memory."""
-    assert {FACTS.every_h, LOG_COLLECTION.every_h} == set(_EVERY_H.values())
-    assert sorted(one.every_h for one in COLLECTORS) == sorted(_EVERY_H.values())
+    every_h = [schedule.longest_h for schedule in collect_at({}, "", live_carbon=False).values()]
+    assert {FACTS.every_h, LOG_COLLECTION.every_h} == set(every_h)
+    assert sorted(one.every_h for one in COLLECTORS) == sorted(every_h)
     assert {one.memory_mb for one in COLLECTORS} == {ScheduledProps.memory_mb}
     sweeper = (ROOT / "constructs" / "sweeper.py").read_text(encoding="utf-8")
     assert re.search(r"memory_mb=(\d+)", sweeper)[1] == str(SWEEPER.memory_mb)
-    assert "every=Duration.minutes(1)" in sweeper
+    assert 'at="rate(1 minute)"' in sweeper
     assert SWEEPER.every_h == 1 / 60

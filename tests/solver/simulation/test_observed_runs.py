@@ -1,5 +1,7 @@
 """Problems whose rows are runs: a placement changes of a run what it changes, and nothing else."""
 
+import copy
+
 import numpy as np
 import pytest
 from known_worlds import world
@@ -57,6 +59,40 @@ def test_run_when_its_last_node_moves_then_reports_take_two_and_a_half_round_tri
         for region in (HOME, AWAY)
     )
     assert moved - home == pytest.approx(np.full(30, 2.5 * there + 2 * back))
+
+
+def test_hop_when_round_trips_are_anothers_then_what_is_on_top_of_them_stays_the_runs_own():
+    """Home scores as the runs did; elsewhere a report takes two and a half of the new round trips, and the end two."""
+    data = observed_problem(1, runs=30).problem
+    longer = copy.deepcopy(data)
+    for a, row in longer["ping_s"].items():
+        longer["ping_s"][a] = {b: [1.5 * ping if b != a else ping for ping in pings] for b, pings in row.items()}
+    (home, moved), (home_then, moved_then) = map(_at_home_and_with_d_away, (data, longer))
+    ping = data["ping_s"]
+    assert home_then == pytest.approx(home, abs=MICROSECONDS)
+    more = 0.5 * (2.5 * ping[HOME][AWAY][0] + 2 * ping[AWAY][HOME][0])
+    assert moved_then - moved == pytest.approx(np.full(30, more))
+
+
+def test_hop_when_records_say_that_it_took_longer_then_it_does_in_every_region():
+    """Two hops of 0.1 s more each, from a to d: what is on top of round trips is learned from records alone."""
+    data = observed_problem(1, runs=30, skip_share=0.0).problem
+    slower = copy.deepcopy(data)
+    for edge in slower["edges"]:
+        for observed in edge["transfers"].values():
+            observed["latency_s"] = [seconds + 0.1 for seconds in observed["latency_s"]]
+    for usual, then in zip(_at_home_and_with_d_away(data), _at_home_and_with_d_away(slower), strict=True):
+        assert then - usual == pytest.approx(np.full(30, 0.2))
+
+
+def _at_home_and_with_d_away(data):
+    """Each run's time, s, at home and with its last node elsewhere."""
+    problem = parse_problem(data)
+    evaluator = Evaluator(problem, 0, 100)
+    return [
+        evaluator.moved_runs(Metric.RUNTIME, place_positions(problem, {**_home(problem), "d": region}))
+        for region in (HOME, AWAY)
+    ]
 
 
 def test_call_when_its_node_is_farther_from_its_endpoint_then_it_comes_later_by_all_of_that():
