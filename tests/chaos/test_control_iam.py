@@ -36,6 +36,25 @@ def handler(calls, context):
             said.append("allowed")
     return said
 """
+APP = """
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from caribou.collectors.sources.registry import SOURCES
+from caribou.stacks import synthesise
+
+for rows, name in ((SOURCES.carbon, "snapshot_other_zones"), (SOURCES.provider, "snapshot")):
+    rows[name] = replace(rows[name], takes_key=True)
+synthesise(now=datetime.now(UTC))
+"""
+"""An app for which two of the snapshots take keys: their collectors' roles may read these, though nobody does."""
+CONTEXT = {
+    "caribou:carbon_source": "snapshot_other_zones, snapshot",
+    "caribou:source_keys": {"snapshot_other_zones": "secretsmanager:grid#key", "snapshot": "ssm:/caribou/prices"},
+}
+OF_SSM = ("ssm", "get_parameter", {"Name": "/caribou/prices", "WithDecryption": True})
+OF_SECRETS_MANAGER = ("secretsmanager", "get_secret_value", {"SecretId": "grid"})
+KEYS = {"carbon": OF_SECRETS_MANAGER, "provider": OF_SSM}
 DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}
 
 
@@ -45,7 +64,10 @@ def cloud(tmp_path_factory):
     root = tmp_path_factory.mktemp("control")
     with LocalCloud.start(root / "cloud", regions=(REGION,), enforce_iam=True) as cloud:
         (root / "project").mkdir()
-        Project.in_folder(root / "project", cloud).deploy("CaribouControlPlane")
+        project = Project.in_folder(root / "project", cloud)
+        (project.root / "app.py").write_text(APP)
+        (project.root / "cdk.json").write_text(json.dumps({"app": "python app.py", "context": CONTEXT}))
+        project.deploy("CaribouControlPlane")
         _make_what_there_is_to_reach(cloud)
         yield cloud
 
@@ -56,6 +78,9 @@ def _make_what_there_is_to_reach(cloud):
     registration = json.dumps(Registration.of(workflow.graph, workflow.manifest).to_json())
     for name, value in ((OF_SAMPLE.registration, registration), ("/another/secret", "x")):
         cloud.client("ssm", REGION).put_parameter(Name=name, Value=value, Type="String")
+    cloud.client("ssm", REGION).put_parameter(Name="/caribou/prices", Value="k3y", Type="SecureString")
+    for name in ("grid", "another"):
+        cloud.client("secretsmanager", REGION).create_secret(Name=name, SecretString='{"key": "k3y"}')
     cloud.client("dynamodb", REGION).create_table(
         TableName=OF_SAMPLE.run_table, BillingMode="PAY_PER_REQUEST",
         KeySchema=[{"AttributeName": "run_id", "KeyType": "HASH"}],
@@ -147,6 +172,8 @@ def beyond_every_collector(cloud):
         ("ssm", "delete_parameter", {"Name": OF_SAMPLE.registration}),
         ("ssm", "get_parameter", {"Name": "/another/secret"}),
         ("ssm", "get_parameters_by_path", {"Path": "/", "Recursive": True}),
+        ("secretsmanager", "get_secret_value", {"SecretId": "another"}),
+        ("secretsmanager", "list_secrets", {}),
         ("dynamodb", "get_item", {"TableName": OF_SAMPLE.run_table, "Key": run}),
         ("dynamodb", "scan", {"TableName": OF_SAMPLE.run_table}),
         ("dynamodb", "put_item", {"TableName": OF_SAMPLE.run_table, "Item": run}),
@@ -191,7 +218,8 @@ READING = [
 def test_collector_when_iam_is_enforced_then_it_may_do_nothing_else(cloud, probe, collector):
     """Nothing of runs, placements, other stores or stacks; those of facts see no logs, that of logs writes no facts."""
     others = [WRITING_FACTS] if collector == "workflow" else [*WRITING_RECORDS, *READING]
-    calls = [*beyond_every_collector(cloud), *OF_FACTS, *OF_RECORDS, *others]
+    keys = [call for owner, call in KEYS.items() if owner != collector]
+    calls = [*beyond_every_collector(cloud), *OF_FACTS, *OF_RECORDS, *others, *keys]
 
     said = probe(collector, calls)
 
@@ -202,3 +230,9 @@ def test_probe_when_a_call_is_allowed_then_it_says_so(probe):
     """What the test of denials asks would be answered, if it were allowed."""
     assert probe("workflow", READING) == ["allowed"] * len(READING)
     assert probe("carbon", [WRITING_FACTS]) == ["allowed"]
+
+
+@pytest.mark.parametrize("collector", KEYS)
+def test_collector_when_a_source_takes_a_key_then_it_may_read_that_one(probe, collector):
+    """A SecureString under AWS's own key, which needs no right of KMS; a secret; each by its name."""
+    assert probe(collector, [KEYS[collector]]) == ["allowed"]
