@@ -73,6 +73,11 @@ class CarbonSnapshot:
         zones = _packaged("carbon/profiles.json")["zones"]
         return {region: _at_newest_level(zones[own[0]]) for region, own in self._zones().items()}
 
+    def zone_of(self, region: str) -> str | None:
+        """The grid zone that a region is taken to be in."""
+        zones = self._zones().get(region)
+        return None if zones is None else zones[0]
+
     def _zones(self) -> Mapping[str, Sequence[str]]:
         """Region to grid zones, the one that is taken first."""
         named = _packaged("carbon/profiles.json")["zones_of_region"]
