@@ -23,6 +23,7 @@ from caribou.collectors.facts import Facts
 from caribou.collectors.record_lines import read_record_lines, write_record_lines
 from caribou.collectors.registrations import registered, registration_of
 from caribou.collectors.sources.snapshot import packaged_facts
+from caribou.control.plan.noted import SOURCES
 from caribou.control.plan.problem import build_problem
 from caribou.model.errors import InvalidRecordError, OperationFailedError
 from caribou.model.project.workflow import read_workflow
@@ -113,6 +114,7 @@ def _collect_records(plane: ControlPlane, root: Path) -> None:
 
 def _show_problem(output: Path, provenance: dict[str, str]) -> None:
     say(f"{output} written, from {provenance['workflow.runs']}")
+    say(f"data: {provenance[SOURCES]}")
     say_notes(provenance)
 
 
