@@ -10,7 +10,7 @@ from caribou.collectors.bodies import KINDS, Body, Kind
 from caribou.collectors.chain import FALLBACK
 from caribou.collectors.dated import OFFLINE, is_offline, sources_text
 from caribou.collectors.facts import Fact, Facts
-from caribou.control.plan.noted import BY_FALLBACK, MIXED, NOT_ALIKE, OLD, SOURCES
+from caribou.control.plan.noted import BY_FALLBACK, MIXED, NOT_ALIKE, OLD, SOURCES, VALID_UNTIL
 from caribou.model.errors import InvalidProblemError
 
 _BASES = (("lifecycle", "direct"), ("consumption", "generation"))
@@ -38,6 +38,7 @@ def fact_notes(regions: Sequence[str], facts: Facts, now: datetime) -> dict[str,
     """What a reader of a problem has to know of its facts, by key of provenance."""
     said = {
         SOURCES: "; ".join(_source(kind, [facts.of(kind)[region] for region in regions]) for kind in KINDS),
+        VALID_UNTIL: _valid_until(regions, facts),
         OLD: "; ".join(_old(regions, facts, now)),
         MIXED: "; ".join(_mixed(regions, facts)),
         NOT_ALIKE: "; ".join(_not_alike(regions, facts)),
@@ -50,6 +51,11 @@ def _source(kind: Kind, facts: Sequence[Fact[Body]]) -> str:
     oldest = min(fact.retrieved_at for fact in facts)
     offline = f", {OFFLINE}" if is_offline(facts) else ""
     return f"{kind} from {sources_text(facts)}, collected on {oldest:%Y-%m-%d}{offline}"
+
+
+def _valid_until(regions: Sequence[str], facts: Facts) -> str:
+    ends = (facts.of(kind)[region].valid_until for kind in KINDS for region in regions)
+    return min((end.isoformat() for end in ends if end is not None), default="")
 
 
 def _old(regions: Sequence[str], facts: Facts, now: datetime) -> Iterator[str]:

@@ -7,7 +7,7 @@ import pytest
 
 from caribou.collectors.sources.snapshot import packaged_facts
 from caribou.control.plan.fact_notes import check_age, fact_notes
-from caribou.control.plan.noted import BY_FALLBACK, MIXED, NOT_ALIKE, OLD, SOURCES
+from caribou.control.plan.noted import BY_FALLBACK, MIXED, NOT_ALIKE, OLD, SOURCES, VALID_UNTIL
 from caribou.model.errors import InvalidProblemError
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -67,7 +67,8 @@ def test_facts_when_an_earlier_version_wrote_them_then_they_are_old_and_used():
 def test_facts_when_they_are_of_the_last_days_and_of_one_source_then_there_is_nothing_but_where_they_come_from():
     """With the years of the data, and that it is offline."""
     notes = fact_notes(REGIONS, facts_of(timedelta(days=2)), NOW)
-    assert list(notes) == [SOURCES]
+    assert list(notes) == [SOURCES, VALID_UNTIL]
+    assert notes[VALID_UNTIL] == "2026-07-06T12:00:00+00:00"
     assert notes[SOURCES].startswith(
         "carbon from the snapshot of Electricity Maps, lifecycle (levels of 2025, shapes of 2023), collected on "
         "2026-06-29, offline; provider from the snapshot of AWS list prices and PUE (prices of August to October 2025"
