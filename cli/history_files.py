@@ -20,17 +20,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from caribou.cli.output import write_whole
-from caribou.collectors.series import HourlySeries, HourValue, Signal
+from caribou.collectors.series import BASES, HourlySeries, HourValue, named_basis
 from caribou.model.errors import InvalidInputError, OperationFailedError
 
 if TYPE_CHECKING:
     from caribou.collectors.sources.feed import CarbonFeed
     from caribou.collectors.sources.history import Grid, Span
 
-_BASES = ("lifecycle", "direct")
+_EMISSIONS, _OTHER = BASES[0], "other"
 _INTENSITY = "gCO2eq_per_kWh_{}"
-_COLUMNS = ("timestamp_utc", *map(_INTENSITY.format, (*_BASES, Signal.MARGINAL)), "estimated", "source", "zone")
-"""Of the three columns of intensity one is filled: which the source's basis says."""
+_COLUMNS = ("timestamp_utc", *map(_INTENSITY.format, (*_EMISSIONS, _OTHER)), "estimated", "source", "zone")
+"""Of the three columns of intensity one is filled: which the source's basis names, or `other`."""
 _DIGITS = 4
 _PIECE = re.compile(r"(\d{4}-\d\d-\d\d)_(\d{4}-\d\d-\d\d)\.csv")
 
@@ -90,13 +90,8 @@ def _name(zone: str) -> str:
 
 
 def _column(feed: CarbonFeed) -> str:
-    """The column that a source's intensities stand in. Raises OperationFailedError if it does not say which."""
-    if feed.signal is Signal.MARGINAL:
-        return _INTENSITY.format(Signal.MARGINAL)
-    named = [basis for basis in _BASES if basis in feed.basis]
-    if len(named) != 1:
-        raise OperationFailedError(f"{feed.origin} does not say of its hours whether they are {' or '.join(_BASES)}")
-    return _INTENSITY.format(named[0])
+    """The column that a source's intensities stand in."""
+    return _INTENSITY.format(named_basis(_EMISSIONS, feed.basis) or _OTHER)
 
 
 def _text(feed: CarbonFeed, zone: str, series: HourlySeries) -> str:

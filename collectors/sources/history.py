@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol, runtime_checkable
 
-from caribou.collectors.series import HIGHEST, HourlySeries
+from caribou.collectors.series import HIGHEST, HourlySeries, Signal
 from caribou.collectors.sources.feed import CarbonFeed
 from caribou.collectors.sources.http import WHOLE_SOURCE, Reason, SourceError
 from caribou.collectors.sources.keys import KeyRing
@@ -80,7 +80,10 @@ class _Fed(Protocol):
 
 
 def feeds_of(names: Sequence[str], settings: AllSettings, keys: KeyRing) -> list[CarbonFeed]:
-    """The feeds of hours of the chosen sources; of a snapshot its profile. A source of annual figures has none."""
+    """The feeds of hours of the chosen sources; of a snapshot its profile. A source of annual figures has none.
+
+    Marginal intensity is another signal, and no average to fill files with.
+    """
     made = zip(names, sources_of("carbon", names, settings, keys), strict=True)
     found = (_feed(name, source) for name, source in made)
     return [feed for feed in found if feed is not None]
@@ -89,7 +92,7 @@ def feeds_of(names: Sequence[str], settings: AllSettings, keys: KeyRing) -> list
 def _feed(name: str, source: object) -> CarbonFeed | None:
     if isinstance(source, CarbonSnapshot):
         return ProfileFeed(name, source)
-    return source.feed if isinstance(source, _Fed) else None
+    return source.feed if isinstance(source, _Fed) and source.feed.signal is Signal.AVERAGE else None
 
 
 def fill(
@@ -176,7 +179,6 @@ def described(feed: CarbonFeed, regions: Mapping[str, str]) -> dict[str, object]
         "origin": feed.origin,
         "licence": feed.licence,
         "basis": feed.basis,
-        "signal": feed.signal.value,
         "unit": "g CO2eq/kWh, mean of the hour from timestamp_utc on",
         "zones": dict(sorted(regions.items())),
     }

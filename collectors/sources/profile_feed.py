@@ -17,7 +17,7 @@ class ProfileFeed:
     """Each hour has the mean of its month and hour of day, at the newest annual level: every value is an estimate."""
 
     licence = "ODbL 1.0, Electricity Maps"
-    basis = "lifecycle, a profile by month and hour of day: no history"
+    basis = "lifecycle, of consumption; a profile by month and hour of day, no history"
     signal = Signal.AVERAGE
 
     def __init__(self, name: str, snapshot: CarbonSnapshot) -> None:

@@ -155,7 +155,7 @@ def _carbon_body(
         year_to_year=_year_to_year(levels),
         provenance={
             "zone": zone,
-            "basis": f"{_shape(profile, now)}, at the level of {year}, lifecycle; no forecast",
+            "basis": f"{_shape(profile, now)}, at the level of {year}, lifecycle, of consumption; no forecast",
             "level": level,
             "level_year": int(year),
             "shape_year": None if profile["constant"] else int(profile["shape_year"]),

@@ -92,7 +92,7 @@ def test_backfill_when_a_source_is_live_then_each_grid_has_a_file_of_its_hours(p
         "timestamp_utc": "2025-01-01T01:00:00Z",
         "gCO2eq_per_kWh_lifecycle": "",
         "gCO2eq_per_kWh_direct": "0.3333",
-        "gCO2eq_per_kWh_marginal": "",
+        "gCO2eq_per_kWh_other": "",
         "estimated": "False",
         "source": "live",
         "zone": "us-east-1/grid",

@@ -95,12 +95,14 @@ def test_facts_when_a_project_has_changed_its_source_then_it_is_said_which_regio
     ("basis", "said"),
     [
         ("direct, consumption", "lifecycle (us-east-1, ca-west-1), direct (us-west-2), which do not compare"),
-        ("lifecycle or direct, not said which", None),
-        ("", None),
+        ("direct, of consumption: generation with imports; no lifecycle", "direct (us-west-2), which do not compare"),
+        ("lifecycle, of generation", "consumption (us-east-1, ca-west-1), generation (us-west-2), which do not"),
+        ("by a method of its own", "lifecycle (us-east-1, ca-west-1), of a basis that is not said (us-west-2)"),
+        ("lifecycle, of consumption by its flow", None),
     ],
 )
 def test_facts_when_their_bases_differ_then_it_is_said_that_they_do_not_compare(basis, said):
-    """Where a basis is not known, nothing can be said."""
+    """The first word that is named counts; of a basis that is not said nobody knows whether it compares."""
     notes = fact_notes(REGIONS, facts_of(carbon={"us-west-2": based(basis)}), NOW)
     assert (said in notes[NOT_ALIKE]) if said else NOT_ALIKE not in notes
 
