@@ -86,11 +86,10 @@ def _report(filled: Filled, span: Span, files: HistoryFiles) -> None:
             "warning: hours of a snapshot are its profile, the same on each day of a month, and no history: choose a "
             "live source by caribou:carbon_source in cdk.json"
         )
-    if filled.failures or filled.missing:
-        lacking = [f"{', '.join(filled.missing)}: no chosen source gives hours"] if filled.missing else []
-        raise OperationFailedError(
-            "\n".join([*filled.failures, *lacking, "What was got is kept: run the command again for the rest"])
-        )
+    lacking = [f"{', '.join(filled.missing)}: no chosen source gives hours"] if filled.missing else []
+    again = ["What was got is kept: give the command again for the rest"] if filled.failures else []
+    if lacking or again:
+        raise OperationFailedError("\n".join([*filled.failures, *lacking, *again]))
 
 
 def _said(series: HourlySeries, span: Span) -> str:

@@ -109,19 +109,17 @@ def fill(
     """
     filled, left = Filled(), tuple(dict.fromkeys(regions))
     for feed in feeds:
-        at_fault: SourceError | None = None
+        why: OperationFailedError | None = None
         for grid in _grids(feed, left):
-            try:
-                if at_fault is not None:
-                    raise at_fault
-                _fill_grid(grid, span, pieces, done)
+            if not _holds_for_all(why):
+                why = _fill_grid(grid, span, pieces, done)
+            text = f"{feed.origin}, {grid.zone} ({', '.join(grid.regions)}): {why}"
+            if why is not None and _is_for_good(why):
+                filled.fallbacks.append(text)
+                continue
+            if why is None:
                 filled.grids.append(grid)
-            except OperationFailedError as error:
-                at_fault = error if isinstance(error, SourceError) and error.reason in WHOLE_SOURCE else None
-                text = f"{feed.origin}, {grid.zone} ({', '.join(grid.regions)}): {error}"
-                if not isinstance(error, SourceError) or error.reason in _FOR_GOOD:
-                    filled.fallbacks.append(text)
-                    continue
+            else:
                 filled.failures.append(text)
             left = tuple(region for region in left if region not in grid.regions)
     filled.missing = left
@@ -147,12 +145,30 @@ def _grids(feed: CarbonFeed, regions: Iterable[str]) -> list[Grid]:
     return [Grid(feed, zone, tuple(own)) for zone, own in zones.items()]
 
 
-def _fill_grid(grid: Grid, span: Span, pieces: Pieces, done: Callable[[Grid, int, int], None]) -> None:
+def _holds_for_all(why: OperationFailedError | None) -> bool:
+    """Whether a source that gave this reason is not to be asked for another zone."""
+    return why is not None and (not isinstance(why, SourceError) or why.reason in WHOLE_SOURCE)
+
+
+def _is_for_good(why: OperationFailedError) -> bool:
+    """Whether the next source is to be asked: for lack of a key, say."""
+    return not isinstance(why, SourceError) or why.reason in _FOR_GOOD
+
+
+def _fill_grid(
+    grid: Grid, span: Span, pieces: Pieces, done: Callable[[Grid, int, int], None]
+) -> OperationFailedError | None:
+    """Get what is missing of a grid; why that ended before its end, None if it did not."""
     spans = list(missing_spans(pieces.known(grid.feed, grid.zone), span))
     done(grid, 0, len(spans))
     for i, piece in enumerate(spans, 1):
-        pieces.put(grid.feed, grid.zone, piece, _hours(grid, piece))
+        try:
+            hours = _hours(grid, piece)
+        except OperationFailedError as error:
+            return error
+        pieces.put(grid.feed, grid.zone, piece, hours)
         done(grid, i, len(spans))
+    return None
 
 
 def _hours(grid: Grid, span: Span) -> HourlySeries:

@@ -122,7 +122,7 @@ def test_backfill_when_it_was_cut_off_then_the_same_command_gives_the_same_bytes
 def test_backfill_when_a_service_fails_then_other_grids_are_written_and_it_says_what_to_do(project, feed):
     """Exit code 1."""
     feed.fails_at, feed.error = 5, SourceError("Grid Co", Reason.SCHEMA, "hours")
-    with pytest.raises(OperationFailedError, match=r"another shape.*\nWhat was got is kept: run the command again"):
+    with pytest.raises(OperationFailedError, match=r"another shape.*\nWhat was got is kept: give the command again"):
         collect(*DAYS)
     assert len(list((project / "carbon_history" / "live").glob("*.csv"))) == 2
 

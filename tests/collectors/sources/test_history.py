@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -124,10 +125,23 @@ def test_history_when_a_key_is_refused_then_the_source_is_asked_once():
 
 def test_history_when_there_is_no_key_then_the_next_source_is_asked():
     """As a chain of facts does."""
-    first = Feed("first", ZONES, dict.fromkeys(("PJM", "CISO", "GB"), OperationFailedError("no key: set it")))
+    first = Feed("first", ZONES, {"PJM": OperationFailedError("no key: set it")})
     filled = fill([first, Feed("second", ZONES)], REGIONS, QUARTER, Pieces())
     assert {grid.feed.name for grid in filled.grids} == {"second"}
     assert len(filled.fallbacks) == 3
+    assert len(first.asked) == 1
+
+
+def test_history_when_a_piece_can_t_be_written_then_no_other_source_is_asked():
+    """The disk is full."""
+
+    def refuse(*_):
+        raise OperationFailedError("no space left")
+
+    full, second = SimpleNamespace(known=lambda *_: [], put=refuse), Feed("second", ZONES)
+    with pytest.raises(OperationFailedError, match="no space left"):
+        fill([Feed("first", ZONES), second], REGIONS, QUARTER, full)
+    assert second.asked == []
 
 
 @pytest.mark.parametrize(("reason", "asked"), [(Reason.SILENT, {"PJM"}), (Reason.SCHEMA, {"PJM", "CISO", "GB"})])
