@@ -23,6 +23,7 @@ from caribou.collectors.facts import Facts
 from caribou.collectors.record_lines import read_record_lines, write_record_lines
 from caribou.collectors.registrations import registered, registration_of
 from caribou.collectors.sources.snapshot import packaged_facts
+from caribou.control.plan.noted import SOURCES
 from caribou.control.plan.problem import build_problem
 from caribou.model.errors import InvalidRecordError, OperationFailedError
 from caribou.model.project.workflow import read_workflow
@@ -31,13 +32,23 @@ from caribou.model.schema.problem_file import parse_problem
 from caribou.model.schema.text_files import read_text_file
 
 _file = click.Path(dir_okay=False, path_type=Path)
+_folder = click.Path(file_okay=False, path_type=Path)
+_day = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command("data_collect")
 @click.argument("what", metavar="KIND", type=Named([*KINDS, "workflow", "all"]))
-def data_collect(what: str) -> None:
+@click.option("--from", "begin", type=_day, help="Of carbon: write hours of past days to files, from this day (UTC).")
+@click.option("--to", "end", type=_day, help="With --from: up to this day, without it.")
+@click.option("-o", "--output", type=_folder, help="With --from: the folder for the files. Default: carbon_history.")
+def data_collect(what: str, begin: datetime | None, end: datetime | None, output: Path | None) -> None:
     """Collect facts of regions, or run records of all workflows, into the control plane's tables, now."""
+    from caribou.cli.backfill import FOLDER, asked_days, backfill  # noqa: PLC0415 - rich's progress, for whoever fills
+
     root = project_root()
+    if (days := asked_days(what, begin, end, output, datetime.now(UTC))) is not None:
+        backfill(root, *days, Path(FOLDER) if output is None else output)
+        return
     plane = control_plane(root)
     with plane.aws_errors_as("Collecting"):
         for kind in KINDS:
@@ -103,6 +114,7 @@ def _collect_records(plane: ControlPlane, root: Path) -> None:
 
 def _show_problem(output: Path, provenance: dict[str, str]) -> None:
     say(f"{output} written, from {provenance['workflow.runs']}")
+    say(f"data: {provenance[SOURCES]}")
     say_notes(provenance)
 
 

@@ -23,6 +23,7 @@ from caribou.collectors.age import data_age
 from caribou.collectors.bodies import Kind
 from caribou.collectors.chain import collect
 from caribou.collectors.collection_report import CollectionReport, example
+from caribou.collectors.dated import sources_text
 from caribou.collectors.facts import DynamoFactTable, FactTable
 from caribou.collectors.log_collection import LogCollection, collect_logs
 from caribou.collectors.logs import CloudWatchLogReader
@@ -148,7 +149,13 @@ def _collected(kind: Kind) -> Answer:
     settings = settings_in(os.environ.get(SOURCE_SETTINGS_VARIABLE, "{}"))
     sources = sources_of(kind, names, settings, KeyRing(region))
     gathered = collect(sources, DynamoFactTable(os.environ[FACT_TABLE_VARIABLE], region), datetime.now(UTC))
-    answer = {"kind": kind, "facts": len(gathered.facts), "sources": gathered.sources, "fallbacks": gathered.fallbacks}
+    answer = {
+        "kind": kind,
+        "facts": len(gathered.facts),
+        "sources": gathered.sources,
+        "fallbacks": gathered.fallbacks,
+        "data": sources_text(gathered.facts),
+    }
     if gathered.silent:
         sys.stdout.write(_line(os.environ[STAGE_VARIABLE], {HealthMetric.SOURCE_FELL_BACK: _every_h()[kind]}))
     level = logging.WARNING if gathered.fallbacks else logging.INFO

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -12,6 +12,16 @@ HOUR = timedelta(hours=1)
 HIGHEST = 2_500.0
 """g CO2eq/kWh, either way, that no plant reaches: pulverised coal emits up to 910 over its life (IPCC, AR5, annex
 III, table A.III.2)."""
+
+
+BASES = (("lifecycle", "direct"), ("consumption", "generation"))
+"""What an average intensity may be: with what fuels and plants take before, or without; of what a grid's users draw, or
+of what its plants make. Intensities of different bases do not compare."""
+
+
+def named_basis(words: Sequence[str], text: str) -> str | None:
+    """Which of some words a basis names, the first of several (`direct; no lifecycle`); None if it names none."""
+    return min((word for word in words if word in text), key=text.index, default=None)
 
 
 class Signal(StrEnum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from caribou.model.metric import Metric, limit_named
@@ -28,8 +29,21 @@ def solve_notes(placement: Placement) -> list[str]:
 
 def data_lines(placement: Placement) -> list[str]:
     """Which facts it rests on, and what is to be known of them."""
-    data = placement.origin.get("data") or {}
-    return [f"Data: {data['sources']}."] if "sources" in data else []
+    data, solved_at = placement.origin.get("data") or {}, placement.origin.get("solved_at")
+    lines = [f"Data: {data['sources']}."] if "sources" in data else []
+    until, solved = _time(data.get("facts_valid_until")), _time(solved_at)
+    if until is not None and solved is not None and until < solved:
+        lines.append(f"THE DATA IS TOO OLD: it was to be used until {until:%Y-%m-%d %H:%M} UTC. Make the problem anew.")
+    return lines
+
+
+def _time(text: object) -> datetime | None:
+    """A time in a file, UTC; None if it is none, as whoever wrote it may write what he likes."""
+    try:
+        time = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def static_text(placement: Placement) -> str:

@@ -83,6 +83,11 @@ class CarbonSnapshot:
         zones = _packaged("carbon/profiles.json")["zones"]
         return {region: _at_newest_level(zones[own[0]]) for region, own in self._zones().items()}
 
+    def zone_of(self, region: str) -> str | None:
+        """The grid zone that a region is taken to be in."""
+        zones = self._zones().get(region)
+        return None if zones is None else zones[0]
+
     def _zones(self) -> Mapping[str, Sequence[str]]:
         """Region to grid zones, the one that is taken first."""
         named = _packaged("carbon/profiles.json")["zones_of_region"]
@@ -179,7 +184,7 @@ def _carbon_body(
         year_to_year=_year_to_year(levels),
         provenance={
             "zone": zone,
-            "basis": f"{_shape(profile, now)}, at the level of {year}, lifecycle; no forecast",
+            "basis": f"{_shape(profile, now)}, at the level of {year}, lifecycle, of consumption; no forecast",
             "level": level,
             "level_year": int(year),
             "shape_year": None if profile["constant"] else int(profile["shape_year"]),

@@ -10,12 +10,11 @@ from caribou.collectors.bodies import KINDS, Body, Kind
 from caribou.collectors.chain import FALLBACK
 from caribou.collectors.dated import OFFLINE, is_offline, sources_text
 from caribou.collectors.facts import Fact, Facts
-from caribou.control.plan.noted import BY_FALLBACK, MIXED, NOT_ALIKE, OLD, SOURCES
+from caribou.collectors.series import BASES, named_basis
+from caribou.control.plan.noted import BY_FALLBACK, MIXED, NOT_ALIKE, OLD, SOURCES, VALID_UNTIL
 from caribou.model.errors import InvalidProblemError
 
-_BASES = (("lifecycle", "direct"), ("consumption", "generation"))
-"""What an average intensity may be: with what fuels and plants take before or without, of what a grid's users draw or
-of what its plants make. Words of a fact's `basis`; where it has neither of two, it is not known."""
+_NOT_SAID = "of a basis that is not said"
 _SHOWN = 4
 
 
@@ -38,6 +37,7 @@ def fact_notes(regions: Sequence[str], facts: Facts, now: datetime) -> dict[str,
     """What a reader of a problem has to know of its facts, by key of provenance."""
     said = {
         SOURCES: "; ".join(_source(kind, [facts.of(kind)[region] for region in regions]) for kind in KINDS),
+        VALID_UNTIL: _valid_until(regions, facts),
         OLD: "; ".join(_old(regions, facts, now)),
         MIXED: "; ".join(_mixed(regions, facts)),
         NOT_ALIKE: "; ".join(_not_alike(regions, facts)),
@@ -50,6 +50,11 @@ def _source(kind: Kind, facts: Sequence[Fact[Body]]) -> str:
     oldest = min(fact.retrieved_at for fact in facts)
     offline = f", {OFFLINE}" if is_offline(facts) else ""
     return f"{kind} from {sources_text(facts)}, collected on {oldest:%Y-%m-%d}{offline}"
+
+
+def _valid_until(regions: Sequence[str], facts: Facts) -> str:
+    ends = (facts.of(kind)[region].valid_until for kind in KINDS for region in regions)
+    return min((end.isoformat() for end in ends if end is not None), default="")
 
 
 def _old(regions: Sequence[str], facts: Facts, now: datetime) -> Iterator[str]:
@@ -70,9 +75,9 @@ def _mixed(regions: Sequence[str], facts: Facts) -> Iterator[str]:
 
 
 def _not_alike(regions: Sequence[str], facts: Facts) -> Iterator[str]:
-    for words in _BASES:
-        found = ((_word(words, facts.carbon[region]), region) for region in regions)
-        by_word = _grouped((word, region) for word, region in found if word is not None)
+    for words in BASES:
+        bases = ((str(facts.carbon[region].body.provenance.get("basis", "")), region) for region in regions)
+        by_word = _grouped((named_basis(words, basis) or _NOT_SAID, region) for basis, region in bases)
         if len(by_word) > 1:
             yield f"intensities are {_groups(by_word)}, which do not compare: choose sources of one basis"
 
@@ -82,12 +87,6 @@ def _by_fallback(regions: Sequence[str], facts: Facts) -> Iterator[str]:
         found = ((facts.of(kind)[region].body.provenance.get(FALLBACK), region) for region in regions)
         for why, own in _grouped((str(why), region) for why, region in found if why).items():
             yield f"{kind} of {_listed(own)}: {why}"
-
-
-def _word(words: Sequence[str], fact: Fact[Body]) -> str | None:
-    basis = str(fact.body.provenance.get("basis", ""))
-    found = [word for word in words if word in basis]
-    return found[0] if len(found) == 1 else None
 
 
 def _of_state(state: Freshness, kind: Kind, regions: Iterable[str], facts: Facts, now: datetime) -> list[Fact[Body]]:

@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from math import inf
 from typing import Any
 
-from caribou.control.plan.noted import FACT_NOTES, SOURCES
+from caribou.control.plan.noted import FACT_NOTES, SOURCES, VALID_UNTIL
 from caribou.model.errors import InvalidInputError
 from caribou.model.metric import Metric
 from caribou.model.placement import Placement
@@ -137,7 +137,7 @@ def finished_placement(problem: Problem, options: SolveOptions, *, valid_days: f
 
 def _data(problem: Problem) -> dict[str, str]:
     """Where the facts come from that it rests on, and what is said of them."""
-    return {key: problem.provenance[key] for key in (SOURCES, *FACT_NOTES) if key in problem.provenance}
+    return {key: problem.provenance[key] for key in (SOURCES, VALID_UNTIL, *FACT_NOTES) if key in problem.provenance}
 
 
 def placement_text(placement: Placement) -> str:

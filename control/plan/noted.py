@@ -2,6 +2,8 @@
 
 SOURCES = "sources"
 """In a line, where the facts come from and of when they are."""
+VALID_UNTIL = "facts_valid_until"
+"""Until when all of the facts are to be used, ISO 8601; not there if they do not say."""
 FACT_NOTES = OLD, MIXED, NOT_ALIKE, BY_FALLBACK = (
     "facts_old",
     "facts_of_several_sources",

@@ -61,6 +61,7 @@ def test_problem_when_records_are_given_then_it_needs_no_cloud(project, example,
     (project / "records.jsonl").write_text(write_record_lines(records))
     result = run(problem, "small-sync-example", "-o", "problem.json", "--records", "records.jsonl")
     assert "problem.json written, from 3 runs" in result.output
+    assert "data: carbon from the snapshot of Electricity Maps, lifecycle (levels of 2025, shapes" in result.output
     built = read_problem(project / "problem.json")
     assert built.workflow.name == "small_sync_example"
     assert built.control_region == "us-west-2"

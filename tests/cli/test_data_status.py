@@ -67,7 +67,7 @@ def test_status_when_facts_were_collected_then_all_of_them_is_said_in_80_columns
     for part in (
         "Facts of 3 regions, in the control plane's table in us-west-2",
         "source the snapshot of Electricity Maps, lifecycle (levels of 2025, shapes of 2023)",
-        "method offline: profile of the month",
+        "method offline: profile by month",
         "licence ODbL 1.0",
         "age 3 hours, of",
         f"valid until {until:%Y-%m-%d %H:%M} UTC",

@@ -165,3 +165,24 @@ def test_notes_when_the_toolkit_stands_beside_a_plan_then_they_say_from_how_many
     )
     assert "assumed" in text
     assert "no number of runs saves that" in toolkit_text({"carbon_g": 1.0, "cost_usd": 0.1, "pays_from_runs": None})
+
+
+@pytest.mark.parametrize(
+    ("until", "is_old"),
+    [
+        ("2026-07-08T00:00:00+00:00", False),
+        ("2026-06-30T23:59:00+00:00", True),
+        ("2026-07-01T05:00:00+06:00", True),
+        ("2026-06-30", True),
+        ("some day", False),
+        (None, False),
+    ],
+)
+def test_notes_when_the_data_was_to_be_used_until_before_the_solve_then_say_so_in_capitals(until, is_old):
+    """Of a problem's file that lay about; what is no time says nothing."""
+    data = {"sources": "carbon from somewhere", **({} if until is None else {"facts_valid_until": until})}
+    origin = {"data": data, "solved_at": "2026-07-01T00:00:00Z"}
+    home = Plan(hours=ALL_HOURS, regions={"a": "us-east-1"})
+    notes = solve_notes(Placement("example", "1", "us-east-1", (home,), origin=origin))
+    assert notes[0] == "Data: carbon from somewhere."
+    assert any("THE DATA IS TOO OLD" in note for note in notes) is is_old

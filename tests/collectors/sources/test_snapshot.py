@@ -160,7 +160,9 @@ def test_carbon_when_a_zone_has_no_hours_then_its_level_is_the_same_at_all_hours
     """Thailand publishes annual levels only."""
     body = packaged_facts(NOW).carbon["ap-southeast-7"].body
     assert set(body.hourly) == {485.0}
-    assert body.provenance["basis"] == "the same at all hours, at the level of 2025, lifecycle; no forecast"
+    assert body.provenance["basis"] == (
+        "the same at all hours, at the level of 2025, lifecycle, of consumption; no forecast"
+    )
 
 
 def test_carbon_when_regions_are_compared_then_quebec_is_clean_and_california_has_a_daily_cycle():

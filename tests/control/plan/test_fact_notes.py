@@ -7,7 +7,7 @@ import pytest
 
 from caribou.collectors.sources.snapshot import packaged_facts
 from caribou.control.plan.fact_notes import check_age, fact_notes
-from caribou.control.plan.noted import BY_FALLBACK, MIXED, NOT_ALIKE, OLD, SOURCES
+from caribou.control.plan.noted import BY_FALLBACK, MIXED, NOT_ALIKE, OLD, SOURCES, VALID_UNTIL
 from caribou.model.errors import InvalidProblemError
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -67,7 +67,8 @@ def test_facts_when_an_earlier_version_wrote_them_then_they_are_old_and_used():
 def test_facts_when_they_are_of_the_last_days_and_of_one_source_then_there_is_nothing_but_where_they_come_from():
     """With the years of the data, and that it is offline."""
     notes = fact_notes(REGIONS, facts_of(timedelta(days=2)), NOW)
-    assert list(notes) == [SOURCES]
+    assert list(notes) == [SOURCES, VALID_UNTIL]
+    assert notes[VALID_UNTIL] == "2026-07-06T12:00:00+00:00"
     assert notes[SOURCES].startswith(
         "carbon from the snapshot of Electricity Maps, lifecycle (levels of 2025, shapes of 2023), collected on "
         "2026-06-29, offline; provider from the snapshot of AWS list prices and PUE (prices of August to October 2025"
@@ -94,12 +95,14 @@ def test_facts_when_a_project_has_changed_its_source_then_it_is_said_which_regio
     ("basis", "said"),
     [
         ("direct, consumption", "lifecycle (us-east-1, ca-west-1), direct (us-west-2), which do not compare"),
-        ("lifecycle or direct, not said which", None),
-        ("", None),
+        ("direct, of consumption: generation with imports; no lifecycle", "direct (us-west-2), which do not compare"),
+        ("lifecycle, of generation", "consumption (us-east-1, ca-west-1), generation (us-west-2), which do not"),
+        ("by a method of its own", "lifecycle (us-east-1, ca-west-1), of a basis that is not said (us-west-2)"),
+        ("lifecycle, of consumption by its flow", None),
     ],
 )
 def test_facts_when_their_bases_differ_then_it_is_said_that_they_do_not_compare(basis, said):
-    """Where a basis is not known, nothing can be said."""
+    """The first word that is named counts; of a basis that is not said nobody knows whether it compares."""
     notes = fact_notes(REGIONS, facts_of(carbon={"us-west-2": based(basis)}), NOW)
     assert (said in notes[NOT_ALIKE]) if said else NOT_ALIKE not in notes
 

@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
 
 from caribou.cli import solve as cli_solve
+from caribou.cli.manage import _show_review
 from caribou.collectors.bodies import KINDS
 from caribou.collectors.chain import collect
 from caribou.collectors.facts import InMemoryFactTable
@@ -33,10 +34,11 @@ class Tables:
 
     facts: InMemoryFactTable = field(default_factory=InMemoryFactTable)
     records: InMemoryRecordTable = field(default_factory=InMemoryRecordTable)
+    age: timedelta = timedelta()
 
     def __post_init__(self):
         for kind in KINDS:
-            collect(sources_of(kind, [DEFAULT_SOURCE], {}, KeyRing("")), self.facts, NOW)
+            collect(sources_of(kind, [DEFAULT_SOURCE], {}, KeyRing("")), self.facts, NOW - self.age)
 
 
 class NoLogs:
@@ -95,9 +97,9 @@ def subject(world, placed, written_workflow, tmp_path):
     return KnownWorkflow(world.name, workflow, world.known.registration)
 
 
-def reviewed(world, subject, runs):
-    """What looking after the workflow says, with so many runs."""
-    tables = with_runs(Tables(), subject.workflow, runs)
+def reviewed(world, subject, runs, age=timedelta()):
+    """What looking after the workflow says, with so many runs, and facts that were collected so long ago."""
+    tables = with_runs(Tables(age=age), subject.workflow, runs)
     return Reviewer(world.aws, world.target, tables, NoLogs(), CLOCKS).review(subject)
 
 
@@ -150,3 +152,15 @@ def test_workflow_when_it_is_not_deployed_then_it_is_passed_over(world, workflow
     """There is nothing to move."""
     reviewer = Reviewer(world.aws, world.target, Tables(), NoLogs())
     assert "is not deployed" in reviewer.review(KnownWorkflow("example", workflow, None)).reason
+
+
+def test_workflow_when_facts_are_past_their_time_then_nothing_is_solved_and_old_ones_are_a_warning(
+    world, subject, capsys
+):
+    """As for whoever solves by hand."""
+    review = reviewed(world, subject, MIN_RUNS, timedelta(days=8))
+    assert review.placement is None
+    assert "facts are too old to solve from (found: of 2026-06-23, 8 days ago" in review.reason
+    assert "caribou data_collect carbon" in review.reason
+    _show_review(reviewed(world, subject, MIN_RUNS, timedelta(days=3)))
+    assert f"warning: {world.name}: facts old: carbon of " in capsys.readouterr().err
