@@ -73,14 +73,14 @@ def _is_marked(worker: Any) -> bool:
 
 
 def lines_of(worker: Any, request_id: str, limit_s: float = LIMIT_S) -> list[str]:
-    """The lines up to a request's mark, or all of them of a process that has ended; those read so far at the limit."""
+    """The lines up to a request's mark, or all of a process that has ended; at the limit those that are there."""
     lines, give_up = [], time.monotonic() + limit_s
-    while time.monotonic() < give_up:
+    while True:
         has_ended = not worker._stderr_thread.is_alive()  # before the queue is looked at
         try:
-            line = worker._stderr_queue.get(timeout=_LOOK_S)
+            line = worker._stderr_queue.get(timeout=max(0.0, min(_LOOK_S, give_up - time.monotonic())))
         except queue.Empty:
-            if has_ended:
+            if has_ended or time.monotonic() >= give_up:
                 break
             continue
         text, mark, ended = line.partition(MARK)

@@ -138,7 +138,7 @@ def _run(users):
     assert "ZeroDivisionError" in users.give("logs", "fail")
     eventually(lambda: users.ask("redrive", "fails").exit_code == 0, "what failed to be parked")
     users.given.add("redrive")
-    users.give("load", NAME, "-a", '{"by": 2}', "--rate", "20/s", "--duration", "0.2", "--limit", "60")
+    users.give("load", NAME, "-a", '{"by": 2}', "--rate", "20/s", "--duration", "0.2", "--limit", "900")
 
 
 def _collect(users):

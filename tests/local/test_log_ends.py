@@ -52,9 +52,10 @@ def test_log_when_the_process_died_then_its_last_lines_are_there_and_nothing_is_
     assert lines_of(process("last words", lives=False), "r1", limit_s=3600) == ["last words"]
 
 
-def test_log_when_no_mark_comes_then_the_limit_ends_it():
-    """User code may have closed everything."""
-    assert lines_of(process("printed"), "r1", limit_s=0.01) == ["printed"]
+@pytest.mark.parametrize("limit_s", [0.01, 0.0])
+def test_log_when_no_mark_comes_then_the_limit_ends_it_with_what_is_there(limit_s):
+    """User code may have closed everything; and who looks late, on a busy machine, still finds the lines."""
+    assert lines_of(process("printed"), "r1", limit_s=limit_s) == ["printed"]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,10 @@ def test_sync_node_when_one_message_comes_twice_anytime_then_every_interleaving_
     assert search.schedules() > 0
 
 
-@pytest.mark.parametrize(("taken", "skipped"), [fan for fan in FAN_INS if sum(fan) <= 2])
+@pytest.mark.parametrize(
+    ("taken", "skipped"),
+    [pytest.param(*fan, marks=[pytest.mark.slow] if sum(fan) == 2 else []) for fan in FAN_INS if sum(fan) <= 2],
+)
 def test_sync_node_when_a_crash_and_a_duplicate_meet_then_every_interleaving_fires_it_once(taken, skipped):
     """Both at once, of up to two predecessors."""
     search = Search(fan_in(taken, skipped), crashes=1, duplicates=1)

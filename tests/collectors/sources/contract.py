@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import httpx
 from loopback import Service
+from waiting import BACKSTOP_S
 
 from caribou.collectors.sources.http import HttpClient
 
@@ -38,14 +39,17 @@ class Waits:
     seconds: list[float] = field(default_factory=list)
 
 
-def make_impatient(patch) -> Waits:
-    """Let all HttpClients give up soon, and wait without waiting."""
+def make_impatient(patch, silence_s: float = BACKSTOP_S) -> Waits:
+    """Let all HttpClients wait without waiting, and give up a service that is silent for so long.
+
+    A busy machine's answer may take its time: only a test of silence gives it up soon.
+    """
     waits, made = Waits(), HttpClient.__init__
 
     def impatient(self, *args, **keywords):
         made(self, *args, **keywords)
         self.sleep, self.chance = waits.seconds.append, lambda: 1.0
-        self.timeout = httpx.Timeout(0.2, connect=1.0)
+        self.timeout = httpx.Timeout(silence_s)
 
     patch.setattr(HttpClient, "__init__", impatient)
     return waits

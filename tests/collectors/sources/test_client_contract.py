@@ -40,9 +40,10 @@ PASSING = {
 
 
 @pytest.fixture(autouse=True)
-def waits(monkeypatch):
+def waits(monkeypatch, request):
     """What clients wait for, without waiting."""
-    return make_impatient(monkeypatch)
+    is_silent = request.node.callspec.params.get("fault") == "silence"
+    return make_impatient(monkeypatch, **({"silence_s": 0.3} if is_silent else {}))
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
