@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contract import KEY, ClientCase
+from keyed_cases import CASES as KEYED
 from loopback import Answer
 from pydantic import BaseModel
 
@@ -31,4 +32,4 @@ def _ask(url):
     return found
 
 
-CASES = [ClientCase("shared", _figures, _ask)]
+CASES = [ClientCase("shared", _figures, _ask), *KEYED]
