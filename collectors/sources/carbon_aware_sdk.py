@@ -10,12 +10,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, Field, FiniteFloat
+from pydantic import BaseModel, Field, FiniteFloat
 
 from caribou.collectors.series import HOUR, HourlySeries, HourValue, Signal
-from caribou.collectors.sources.feed import coming, pieces, utc_text
+from caribou.collectors.sources.feed import coming, utc_text
 from caribou.collectors.sources.http import HttpClient, Reason, SourceError
 from caribou.collectors.sources.settings import SourceSettings
+from caribou.collectors.sources.shapes import Moment
+from caribou.collectors.sources.spans import pieces
 from caribou.collectors.sources.zones import Zones
 from caribou.model.errors import InvalidInputError
 from caribou.model.names import SOURCE_SIGNALS_KEY, SOURCE_URLS_KEY
@@ -27,13 +29,13 @@ _LONGEST = timedelta(days=10)
 
 
 class _Emissions(BaseModel):
-    time: AwareDatetime
+    time: Moment
     rating: FiniteFloat
     duration: Annotated[timedelta, Field(gt=timedelta(0), le=HOUR)]
 
 
 class _ForecastPoint(BaseModel):
-    timestamp: AwareDatetime
+    timestamp: Moment
     value: FiniteFloat
     duration: Annotated[int, Field(gt=0, le=60)]
     """Minutes."""

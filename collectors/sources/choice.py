@@ -83,7 +83,7 @@ def read_choice(context: Mapping[str, object], where: str, folder: Path) -> Sour
     }
     zones = _zones(context.get(SOURCE_ZONES_KEY), f"{where}{SOURCE_ZONES_KEY}", folder)
     signals = {
-        source: _signal(signal, f"{where}{SOURCE_SIGNALS_KEY}.{source}")
+        source: _signal(source, signal, f"{where}{SOURCE_SIGNALS_KEY}.{source}")
         for source, signal in _texts(context.get(SOURCE_SIGNALS_KEY, {}), f"{where}{SOURCE_SIGNALS_KEY}").items()
     }
     settings = {
@@ -114,7 +114,9 @@ def _marginal(context: Mapping[str, object], where: str) -> tuple[str, ...]:
     return marginal_names_of(text, place)
 
 
-def _signal(text: str, where: str) -> Signal:
+def _signal(source: str, text: str, where: str) -> Signal:
+    if not SOURCES.by_name()[source].self_hosted:
+        raise InvalidInputError("gives one signal only", where=where, found=text, fix="leave it out")
     if text not in tuple(Signal):
         raise InvalidInputError("is no signal", where=where, found=text, fix=f"write {' or '.join(Signal)}")
     return Signal(text)

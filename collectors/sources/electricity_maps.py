@@ -11,15 +11,17 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 from pydantic.alias_generators import to_camel
 
 from caribou.collectors.series import HourlySeries, HourValue, Signal
-from caribou.collectors.sources.feed import coming, pieces, utc_text
+from caribou.collectors.sources.feed import coming, utc_text
 from caribou.collectors.sources.http import HttpClient, Reason, SourceError
 from caribou.collectors.sources.keys import Key, KeyRing
 from caribou.collectors.sources.settings import SourceSettings
+from caribou.collectors.sources.shapes import Moment
 from caribou.collectors.sources.snapshot import zones_of_regions
+from caribou.collectors.sources.spans import pieces
 from caribou.collectors.sources.zones import Zones
 from caribou.model.names import SOURCE_ZONES_KEY
 
@@ -45,7 +47,7 @@ class _Shape(BaseModel):
 
 
 class _Hour(_Shape):
-    at: AwareDatetime = Field(alias="datetime")
+    at: Moment = Field(alias="datetime")
     carbon_intensity: FiniteFloat | None
     emission_factor_type: Literal["lifecycle"] = "lifecycle"
 

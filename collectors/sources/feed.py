@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
 from caribou.collectors.profile import this_hour
@@ -70,14 +70,6 @@ def by_region(
         {region: given[zone] for region, zone in covered.items() if zone in given},
         {region: refused[zone] for region, zone in covered.items() if zone in refused},
     )
-
-
-def pieces(start: datetime, end: datetime, longest: timedelta) -> Iterator[tuple[datetime, datetime]]:
-    """A span of time in spans that a service answers at once."""
-    while start < end:
-        stop = min(start + longest, end)
-        yield start, stop
-        start = stop
 
 
 def coming(series: HourlySeries, now: datetime) -> HourlySeries:

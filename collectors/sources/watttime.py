@@ -11,13 +11,15 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, Field, FiniteFloat
+from pydantic import BaseModel, Field, FiniteFloat
 
 from caribou.collectors.series import HourlySeries, HourValue, Signal
-from caribou.collectors.sources.feed import coming, pieces, utc_text
+from caribou.collectors.sources.feed import coming, utc_text
 from caribou.collectors.sources.http import HttpClient, Reason, SourceError
 from caribou.collectors.sources.keys import Key, KeyRing, key_variable
 from caribou.collectors.sources.settings import SourceSettings
+from caribou.collectors.sources.shapes import Moment
+from caribou.collectors.sources.spans import pieces
 from caribou.collectors.sources.zones import Zones
 from caribou.model.errors import OperationFailedError
 
@@ -113,7 +115,7 @@ class _Meta(BaseModel):
 
 
 class _Point(BaseModel):
-    point_time: AwareDatetime
+    point_time: Moment
     value: FiniteFloat | None
     imputed_data_used: bool | None = None
 

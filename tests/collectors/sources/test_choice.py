@@ -85,6 +85,7 @@ def test_choice_when_nothing_is_said_then_it_is_the_snapshots(tmp_path):
         ({"caribou:marginal_source": "watttime,watttime"}, "has a source twice"),
         ({"caribou:marginal_source": ["watttime"]}, "is not a text"),
         ({"caribou:source_signals": {"carbon_aware_sdk": "both"}}, "is no signal .*write average or marginal"),
+        ({"caribou:source_signals": {"watttime": "average"}}, "watttime: gives one signal only"),
         ({"caribou:carbon_source": "carbon_aware_sdk"}, "carbon_source: is nowhere .*caribou:source_urls"),
         (
             {"caribou:carbon_source": "carbon_aware_sdk", "caribou:source_urls": {"carbon_aware_sdk": "http://x"}},

@@ -79,9 +79,10 @@ def test_history_when_the_plan_has_no_past_range_then_the_last_day_stands_in_and
         (ElectricityMapsService(change={"emissionFactorType": "direct"}), Reason.SCHEMA),
         (ElectricityMapsService(change={"datetime": "2026-03-04T04:30:00Z"}), Reason.SCHEMA),
         (ElectricityMapsService(change={"datetime": "2026-03-04T04:00:00"}), Reason.SCHEMA),
+        (ElectricityMapsService(change={"datetime": "0001-01-01T00:00:00+14:00"}), Reason.SCHEMA),
         (ElectricityMapsService(zones={"us-east-1": "DE"}), Reason.NOT_FOUND),
     ],
-    ids=["sandbox", "made up", "direct", "half past", "no time zone", "another country"],
+    ids=["sandbox", "made up", "direct", "half past", "no time zone", "no such time", "another country"],
 )
 def test_history_when_figures_are_made_up_or_of_something_else_then_they_are_refused(service, reason):
     """A sandbox's numbers look like true ones; an unknown place may be answered with that of the caller."""

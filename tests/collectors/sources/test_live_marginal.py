@@ -5,16 +5,18 @@ from datetime import timedelta
 import pytest
 from contract import make_impatient
 from keyed_cases import KEYS, carbon_aware, electricity_maps, watttime
-from keyed_services import NOW, CarbonAwareService, WattTimeService
+from keyed_services import NOW, USER, CarbonAwareService, WattTimeService
 from loopback import Answer, serving
 
+from caribou.collectors import handlers
 from caribou.collectors.chain import gather
+from caribou.collectors.facts import InMemoryFactTable
 from caribou.collectors.series import Signal
 from caribou.collectors.sources.keys import KeyRing
 from caribou.collectors.sources.live_carbon import LiveCarbon
 from caribou.collectors.sources.live_marginal import LiveMarginal, WithMarginal
 from caribou.collectors.sources.registry import sources_of
-from caribou.collectors.sources.settings import SourceSettings
+from caribou.collectors.sources.settings import SourceSettings, settings_text
 from caribou.collectors.sources.snapshot import CarbonSnapshot
 from caribou.collectors.sources.watttime import G_PER_KWH
 from caribou.model.errors import InvalidInputError
@@ -82,6 +84,26 @@ def test_fact_when_there_is_no_key_then_it_keeps_the_annual_mean_and_says_why():
     assert gathered.marginal_sources == {}
     (text,) = (text for text in gathered.fallbacks if "no key" in text)
     assert "set CARIBOU_WATTTIME_KEY" in text
+
+
+def test_handler_when_its_variable_names_a_source_then_its_answer_says_of_how_many_regions_it_gave_it(monkeypatch):
+    """The control plane's stack writes the variable; the key is read from where the settings say."""
+    table = InMemoryFactTable()
+    monkeypatch.setattr(handlers, "DynamoFactTable", lambda *_: table)
+    with serving(WattTimeService()) as there:
+        settings = settings_text({"watttime": SourceSettings(there.url, "ssm:/caribou/watttime")})
+        variables = {
+            "CARIBOU_FACT_TABLE": "t",
+            "AWS_REGION": "us-west-2",
+            "CARIBOU_SOURCE_SETTINGS": settings,
+            "CARIBOU_MARGINAL_SOURCE": "watttime",
+            "CARIBOU_WATTTIME_KEY": USER,
+        }
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        answer = handlers.carbon_handler({}, None)
+    assert (answer["facts"], answer["marginal_sources"]) == (30, {"WattTime": 3})
+    assert [text[:28] for text in answer["fallbacks"]] == ["marginal intensity: WattTime"] * 2
 
 
 def test_mean_when_half_of_the_hours_are_missing_then_there_is_none():
