@@ -1,6 +1,7 @@
 """Grid intensity as Electricity Maps gives it by its API, v4: hours, of consumption (flow-traced), over the life cycle.
 
-The shapes: https://app.electricitymaps.com/developer-hub/api/reference. The key is the header `auth-token`.
+The shapes: https://app.electricitymaps.com/developer-hub/api/reference, and the help articles; what holds for all
+calls: https://portal.electricitymaps.com/docs/getting-started. The key is the header `auth-token`.
 """
 
 from __future__ import annotations
@@ -26,15 +27,14 @@ from caribou.collectors.sources.zones import Zones
 from caribou.model.names import SOURCE_ZONES_KEY
 
 NAME = "electricity_maps"
-URL = "https://api.electricitymaps.com"
 _PATH = "v4/carbon-intensity"
 _LONGEST = timedelta(days=10)
 """Of hours, a call of `past-range` answers at most 10 days (the reference, past-range)."""
 _HORIZON_H = "72"
-"""Of 24, 48 and 72 (the reference, forecast)."""
+"""The longest (the reference, forecast)."""
 _SANDBOX = "SANDBOX"
-"""In the disclaimer, and as SANDBOX_MODE_DATA in the estimation method, of figures that are made up: for a key that
-is for trials, and for zones outside a plan."""
+"""In the disclaimer, and in the estimation method as SANDBOX_MODE_DATA, of figures that are made up, which a key for
+trials gets (https://help.electricitymaps.com/en/articles/13169368)."""
 _ASKED = {
     "emissionFactorType": "lifecycle",
     "temporalGranularity": "hourly",
@@ -98,7 +98,7 @@ class ElectricityMaps:
     basis = "lifecycle, average, of consumption (flow-traced)"
 
     def __init__(self, settings: SourceSettings, keys: KeyRing) -> None:
-        self._url, self._chosen = settings.url or URL, settings.zones
+        self._url, self._chosen = settings.url or "", settings.zones
         self._key: Callable[[], Key] = lambda: keys.key_of(NAME, settings.key)
         self._zones = Zones({region: zones[0] for region, zones in zones_of_regions().items()}, settings.zones)
         self._answered: dict[str, str] = {}

@@ -35,7 +35,7 @@ class LiveMarginal:
                 fix=f"choose a source of marginal intensity by {MARGINAL_SOURCE_KEY}",
             )
 
-    def means(self, now: datetime, regions: Collection[str]) -> tuple[dict[str, HourlySeries], dict[str, str]]:
+    def histories(self, now: datetime, regions: Collection[str]) -> tuple[dict[str, HourlySeries], dict[str, str]]:
         """The hours of each region of which there are enough, and of the others, why not."""
         try:
             given, refused = by_region(self.feed, regions, lambda region: self._history(region, now))
@@ -101,7 +101,7 @@ class WithMarginal:
         added: dict[str, CarbonBody] = {}
         why: dict[str, list[str]] = {region: [] for region in bodies}
         for marginal in self.marginals:
-            histories, refused = marginal.means(now, [region for region in bodies if region not in added])
+            histories, refused = marginal.histories(now, [region for region in bodies if region not in added])
             for region, history in histories.items():
                 added[region] = marginal.added(_because(bodies[region], why[region]), region, history, now)
             for region, reason in refused.items():

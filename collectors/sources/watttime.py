@@ -24,7 +24,6 @@ from caribou.collectors.sources.zones import Zones
 from caribou.model.errors import OperationFailedError
 
 NAME = "watttime"
-URL = "https://api.watttime.org"
 MOER = "co2_moer"
 G_PER_KWH = 453.59237 / 1000
 """Grams a kWh in a pound a MWh: the international pound is 0.45359237 kg."""
@@ -136,7 +135,7 @@ class WattTime:
     basis = f"{MOER}, marginal, direct CO2 of operation"
 
     def __init__(self, settings: SourceSettings, keys: KeyRing) -> None:
-        self._http = HttpClient(self.origin, settings.url or URL, pause_s=_PAUSE_S)
+        self._http = HttpClient(self.origin, settings.url or "", pause_s=_PAUSE_S)
         self._key: Callable[[], Key] = lambda: keys.key_of(NAME, settings.key)
         self._zones = Zones(ZONES, settings.zones)
         self._token, self._until_s = Key(""), 0.0
