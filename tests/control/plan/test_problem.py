@@ -171,7 +171,9 @@ def test_problem_when_marginal_intensity_is_a_mean_of_weeks_then_it_says_of_whic
     fact = facts.carbon["us-west-2"]
     body = dataclasses.replace(fact.body, marginal=250.0).with_provenance({"marginal_source": "WattTime"})
     facts = dataclasses.replace(facts, carbon={**facts.carbon, "us-west-2": dataclasses.replace(fact, body=body)})
-    built = build_problem(graph=graph, manifest=manifest, facts=facts, records=records, control_region="us-west-2")
+    built = build_problem(
+        graph=graph, manifest=manifest, facts=facts, records=records, control_region="us-west-2", now=NOW
+    )
     assert built["provenance"]["marginal_intensity_of_last_weeks"] == "us-west-2"
     assert built["regions"]["us-west-2"]["carbon_intensity_g_per_kwh"]["marginal"] == 250.0
 
