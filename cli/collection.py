@@ -46,12 +46,15 @@ def collect_facts(kind: Kind, plane: ControlPlane, root: Path) -> None:
     Warns of what a chosen source did not give.
     """
     choice = source_choice(root)
-    sources = sources_of(kind, choice.names[kind], choice.settings, KeyRing(plane.region, folder=root))
+    keys = KeyRing(plane.region, folder=root)
+    sources = sources_of(kind, choice.names[kind], choice.settings, keys, choice.marginal)
     gathered = collect(sources, plane.facts, datetime.now(UTC))
     for origin, count in gathered.sources.items():
         own = [fact for fact in gathered.facts if fact.source == origin]
         methods = "; ".join(sorted({fact.method for fact in own}))
         say(f"{kind}: {count} regions, from {with_date(origin, dated(own))}; {methods}")
+    for origin, count in gathered.marginal_sources.items():
+        say(f"{kind}: marginal intensity of {count} regions, from {origin}")
     for fallback in gathered.fallbacks:
         notify(f"warning: {kind}: {fallback}")
 

@@ -17,7 +17,7 @@ from caribou.cli.project import project_root, source_choice
 from caribou.cli.project_regions import regions_of_workflows
 from caribou.cli.session import control_plane
 from caribou.collectors.age import age_text
-from caribou.collectors.bodies import KINDS
+from caribou.collectors.bodies import KINDS, Kind
 from caribou.collectors.dated import with_date
 from caribou.collectors.facts import DamagedFactError, Facts, read_facts
 from caribou.collectors.sources.choice import SourceChoice
@@ -49,7 +49,8 @@ def data_status(*, as_json: bool) -> None:
     found = _found(root, now)
     statuses = [status_of(kind, found.facts.of(kind), wanted, now) for kind in KINDS]
     if as_json:
-        chosen = {kind: list(choice.names[kind]) for kind in KINDS}
+        chosen: dict[str, list[str]] = {kind: list(choice.names[kind]) for kind in KINDS}
+        chosen["marginal"] = list(choice.marginal)
         kinds = [status.to_json() for status in statuses]
         where = {"packaged": found.region is None, "why_packaged": found.why or None, "control_region": found.region}
         say(json.dumps({"schema": SCHEMA, "at": now.isoformat(), **where, "chosen": chosen, "kinds": kinds}, indent=1))
@@ -82,7 +83,7 @@ def _show(found: _Found, statuses: Sequence[KindStatus], choice: SourceChoice, w
     table = Table("facts", "", "", show_header=False, pad_edge=False)
     table.columns[0].no_wrap = table.columns[1].no_wrap = True
     for status in statuses:
-        rows = list(_rows(status, ", ".join(choice.names[status.kind]), packaged=found.region is None))
+        rows = list(_rows(status, _chosen(status.kind, choice), packaged=found.region is None))
         for i, (what, text) in enumerate(rows):
             table.add_row("" if i else status.kind, what, text, end_section=i == len(rows) - 1)
     terminal = console()
@@ -106,11 +107,18 @@ def _rows(status: KindStatus, chosen: str, *, packaged: bool) -> Iterator[tuple[
     yield "regions", _coverage(status)
     if status.kind == "carbon":
         yield "estimated", _estimated(status)
+    for marginal, regions in status.marginal_sources.items():
+        yield "marginal", f"{marginal}: {_listed(regions)}"
     for why, regions in status.fallbacks.items():
         yield "fallback", f"{why} ({_listed(regions)})"
     if not packaged:
         yield "next", _next(status)
     yield "chosen", chosen
+
+
+def _chosen(kind: Kind, choice: SourceChoice) -> str:
+    names = ", ".join(choice.names[kind])
+    return f"{names}; marginal: {', '.join(choice.marginal)}" if kind == "carbon" and choice.marginal else names
 
 
 def _age(status: KindStatus) -> str:

@@ -57,8 +57,9 @@ class _SaysWhence:
 class CarbonBody(_SaysWhence):
     """Average intensity of a region's grid, g CO2eq/kWh: over all, and by hour of day (UTC), from 0.
 
-    `marginal` is the annual mean of marginal intensity, None where nobody publishes it. `year_to_year` is the standard
-    deviation of the logarithm of a year's mean to the year before; it and the grid's `zone` are None where not known.
+    `marginal` is a mean of marginal intensity, of a year or, if provenance says so, of weeks; None where nobody
+    publishes it. `year_to_year` is the standard deviation of the logarithm of a year's mean to the year before; it and
+    the grid's `zone` are None where not known.
     """
 
     kind: ClassVar[Kind] = "carbon"
@@ -76,6 +77,11 @@ class CarbonBody(_SaysWhence):
         hours = {f"hourly[{hour}]": intensity for hour, intensity in enumerate(self.hourly)}
         known = {key: value for key, value in self._known().items() if key != "zone"}
         _check(self.kind, {"average": self.average, **hours, **known})
+
+    @property
+    def has_live_marginal(self) -> bool:
+        """Whether marginal intensity is the mean of the last weeks, from a live source."""
+        return "marginal_source" in self.provenance
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:

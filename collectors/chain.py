@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,8 +16,10 @@ from caribou.model.regions import KNOWN_REGIONS
 B = TypeVar("B", bound=Body)
 
 METHOD, FALLBACK = "method", "fallback"
-"""Keys of a body's provenance: how its figures were made, and why no earlier source of the chain gave them."""
-_NOT_COVERED = "does not cover it"
+MARGINAL_SOURCE, MARGINAL_FALLBACK = "marginal_source", "marginal_fallback"
+"""Keys of a body's provenance: how its figures were made, and why no earlier source of the chain gave them; from where
+its marginal intensity is, if that is another one's, and why no (earlier) live source gave it."""
+NOT_COVERED = "does not cover it"
 _LONGEST = 300
 
 
@@ -35,10 +38,13 @@ class Gathered(Generic[B]):
     @property
     def sources(self) -> dict[str, int]:
         """Source to how many regions came from it."""
-        counts: dict[str, int] = {}
-        for fact in self.facts:
-            counts[fact.source] = counts.get(fact.source, 0) + 1
-        return counts
+        return dict(Counter(fact.source for fact in self.facts))
+
+    @property
+    def marginal_sources(self) -> dict[str, int]:
+        """Live source of marginal intensity to how many regions have theirs from it."""
+        said = (fact.body.provenance.get(MARGINAL_SOURCE) for fact in self.facts)
+        return dict(Counter(str(source) for source in said if source))
 
 
 def gather(sources: Sequence[FactSource[B]], now: datetime, regions: Collection[str] = KNOWN_REGIONS) -> Gathered[B]:
@@ -57,9 +63,11 @@ def gather(sources: Sequence[FactSource[B]], now: datetime, regions: Collection[
             if region in given.bodies:
                 facts[region] = _fact(source, region, _with_fallback(given.bodies[region], refused[region]), now)
             else:
-                refused[region].append((source.origin, given.refused.get(region, _NOT_COVERED)[:_LONGEST]))
+                refused[region].append((source.origin, given.refused.get(region, NOT_COVERED)[:_LONGEST]))
     missing = tuple(region for region in refused if region not in facts)
-    return Gathered(tuple(facts.values()), tuple(_texts(refused)), missing, tuple(silent))
+    marginal = {region: _marginal_refused(fact) for region, fact in facts.items()}
+    fallbacks = (*_texts(refused), *_texts(marginal))
+    return Gathered(tuple(facts.values()), fallbacks, missing, tuple(silent))
 
 
 def collect(sources: Sequence[FactSource[B]], table: FactTable, now: datetime) -> Gathered[B]:
@@ -97,6 +105,11 @@ def _with_fallback(body: B, refused: Iterable[tuple[str, str]]) -> B:
     """The body, which says why no earlier source gave it."""
     said = "; ".join(f"{origin}: {why}" for origin, why in refused)
     return body.with_provenance({FALLBACK: said}) if said else body
+
+
+def _marginal_refused(fact: Fact[B]) -> list[tuple[str, str]]:
+    said = fact.body.provenance.get(MARGINAL_FALLBACK)
+    return [("marginal intensity", str(said))] if said else []
 
 
 def _texts(refused: dict[str, list[tuple[str, str]]]) -> list[str]:

@@ -1,9 +1,10 @@
 """The collectors' Lambda functions, which run on schedules in the control plane.
 
 Environment: CARIBOU_FACT_TABLE, CARIBOU_RECORD_TABLE, CARIBOU_STAGE, CARIBOU_EVERY_H, how often each collector comes,
-and for a collector of facts CARIBOU_SOURCE, the names of its sources in order, and CARIBOU_SOURCE_SETTINGS; AWS_REGION
-is the control region. The answer says how much was collected; what went wrong in one region or workflow is in the log
-and the answer, and does not stop the others. If everything fails, the function fails, so that its alarm sees it.
+and for a collector of facts CARIBOU_SOURCE, the names of its sources in order, CARIBOU_SOURCE_SETTINGS, and for carbon
+CARIBOU_MARGINAL_SOURCE; AWS_REGION is the control region. The answer says how much was collected; what went wrong in
+one region or workflow is in the log and the answer, and does not stop the others. If everything fails, the function
+fails, so that its alarm sees it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from caribou.collectors.logs import CloudWatchLogReader
 from caribou.collectors.records import DynamoRecordTable
 from caribou.collectors.registrations import SsmRegistry, registered
 from caribou.collectors.sources.keys import KeyRing
-from caribou.collectors.sources.registry import DEFAULT_SOURCE, names_of, sources_of
+from caribou.collectors.sources.registry import DEFAULT_SOURCE, marginal_names_of, names_of, sources_of
 from caribou.collectors.sources.settings import settings_in
 from caribou.model.errors import OperationFailedError
 from caribou.model.health.metrics import HealthMetric
@@ -38,6 +39,7 @@ from caribou.model.registration import Registration
 from caribou.model.template_contract import (
     EVERY_H_VARIABLE,
     FACT_TABLE_VARIABLE,
+    MARGINAL_SOURCE_VARIABLE,
     RECORD_TABLE_VARIABLE,
     SOURCE_SETTINGS_VARIABLE,
     SOURCE_VARIABLE,
@@ -146,13 +148,17 @@ def _collected(kind: Kind) -> Answer:
     region = os.environ["AWS_REGION"]
     chosen = os.environ.get(SOURCE_VARIABLE, DEFAULT_SOURCE)
     names = names_of(kind, chosen, f"environment variable {SOURCE_VARIABLE}")
+    marginal = marginal_names_of(
+        os.environ.get(MARGINAL_SOURCE_VARIABLE, ""), f"environment variable {MARGINAL_SOURCE_VARIABLE}"
+    )
     settings = settings_in(os.environ.get(SOURCE_SETTINGS_VARIABLE, "{}"))
-    sources = sources_of(kind, names, settings, KeyRing(region))
+    sources = sources_of(kind, names, settings, KeyRing(region), marginal)
     gathered = collect(sources, DynamoFactTable(os.environ[FACT_TABLE_VARIABLE], region), datetime.now(UTC))
     answer = {
         "kind": kind,
         "facts": len(gathered.facts),
         "sources": gathered.sources,
+        **({"marginal_sources": gathered.marginal_sources} if marginal else {}),
         "fallbacks": gathered.fallbacks,
         "data": sources_text(gathered.facts),
     }

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from statistics import fmean
 from typing import Self
 
 HOUR = timedelta(hours=1)
@@ -75,10 +76,20 @@ class HourlySeries:
         """The hours that begin at `start` or later, and before `end`."""
         return type(self)(self.signal, tuple(value for value in self.hours if start <= value.at < end))
 
+    def possible(self) -> Self:
+        """The hours that can be: of average intensity none below 0, of either none that no plant reaches."""
+        least = 0.0 if self.signal is Signal.AVERAGE else -HIGHEST
+        return type(self)(self.signal, tuple(value for value in self.hours if least <= value.g_per_kwh <= HIGHEST))
+
     @property
     def estimated_share(self) -> float:
         """The share of hours that are estimates, 0 to 1; 0 of none."""
         return sum(value.estimated for value in self.hours) / len(self.hours) if self.hours else 0.0
+
+    @property
+    def mean(self) -> float:
+        """The mean over the hours that are there, g CO2eq/kWh. Raises ValueError of none."""
+        return fmean(value.g_per_kwh for value in self.hours)
 
     def by_time(self) -> Mapping[datetime, float]:
         """Hour to intensity."""

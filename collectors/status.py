@@ -10,7 +10,7 @@ from typing import Any
 
 from caribou.collectors.age import Freshness, freshness
 from caribou.collectors.bodies import Body, Kind
-from caribou.collectors.chain import FALLBACK
+from caribou.collectors.chain import FALLBACK, MARGINAL_FALLBACK, MARGINAL_SOURCE
 from caribou.collectors.dated import dated
 from caribou.collectors.facts import Fact
 from caribou.model.regions import KNOWN_REGIONS
@@ -93,10 +93,26 @@ class KindStatus:
     @property
     def fallbacks(self) -> Mapping[str, tuple[str, ...]]:
         """Why facts are not of the source that was chosen first, to regions."""
+        marginal = {f"marginal intensity: {why}": own for why, own in self._said(MARGINAL_FALLBACK).items()}
+        return {**self._said(FALLBACK), **marginal}
+
+    @property
+    def marginal_sources(self) -> Mapping[str, tuple[str, ...]]:
+        """Live source of marginal intensity, with its terms, to regions that have a mean of weeks from it."""
+        licences = {region: licence for licence, own in self._said("marginal_licence").items() for region in own}
+        found: dict[str, tuple[str, ...]] = {}
+        for source, own in self._said(MARGINAL_SOURCE).items():
+            for region in own:
+                named = f"{source} ({licences.get(region, 'terms not said')})"
+                found[named] = (*found.get(named, ()), region)
+        return found
+
+    def _said(self, key: str) -> dict[str, tuple[str, ...]]:
+        """What stands at a key of provenance, to regions."""
         found: dict[str, tuple[str, ...]] = {}
         for fact in self.facts:
-            if why := fact.body.provenance.get(FALLBACK):
-                found[str(why)] = (*found.get(str(why), ()), fact.region)
+            if said := fact.body.provenance.get(key):
+                found[str(said)] = (*found.get(str(said), ()), fact.region)
         return found
 
     @property
@@ -126,6 +142,9 @@ class KindStatus:
             "estimated_share": self.estimated_share,
             "estimated_unknown": list(self.estimated_unknown),
             "sources": [source.to_json() for source in self.sources],
+            "marginal_sources": [
+                {"source": source, "regions": list(regions)} for source, regions in self.marginal_sources.items()
+            ],
             "fallbacks": [{"why": why, "regions": list(regions)} for why, regions in self.fallbacks.items()],
         }
 

@@ -31,6 +31,7 @@ from caribou.model.schedule import Schedule
 from caribou.model.template_contract import (
     EVERY_H_VARIABLE,
     FACT_TABLE_VARIABLE,
+    MARGINAL_SOURCE_VARIABLE,
     RECORD_TABLE_VARIABLE,
     SOURCE_SETTINGS_VARIABLE,
     SOURCE_VARIABLE,
@@ -175,6 +176,7 @@ def _choice_variables(kind: Kind, sources: SourceChoice) -> dict[str, str]:
     settings = sources.settings_of(kind)
     return {
         SOURCE_VARIABLE: ",".join(sources.names[kind]),
+        **({MARGINAL_SOURCE_VARIABLE: ",".join(sources.marginal)} if kind == "carbon" and sources.marginal else {}),
         **({SOURCE_SETTINGS_VARIABLE: settings_text(settings)} if settings else {}),
     }
 

@@ -1,4 +1,4 @@
-"""What a project's `cdk.json` says of sources: which ones, in which order, where they are, and where their keys rest.
+"""What a project's `cdk.json` says of sources: which, in which order, where they are, and where their keys rest.
 
 The command line and synth read the same keys, each out of the context that it has.
 """
@@ -13,11 +13,26 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from caribou.collectors.bodies import KINDS, Kind
+from caribou.collectors.series import Signal
 from caribou.collectors.sources.keys import checked_place
-from caribou.collectors.sources.registry import DEFAULT_SOURCE, SOURCES, names_of, source_key
+from caribou.collectors.sources.registry import (
+    DEFAULT_SOURCE,
+    SOURCES,
+    Row,
+    check_described,
+    marginal_names_of,
+    names_of,
+    source_key,
+)
 from caribou.collectors.sources.settings import AllSettings, SourceSettings
 from caribou.model.errors import InvalidInputError
-from caribou.model.names import SOURCE_KEYS_KEY, SOURCE_URLS_KEY, SOURCE_ZONES_KEY
+from caribou.model.names import (
+    MARGINAL_SOURCE_KEY,
+    SOURCE_KEYS_KEY,
+    SOURCE_SIGNALS_KEY,
+    SOURCE_URLS_KEY,
+    SOURCE_ZONES_KEY,
+)
 from caribou.model.regions import KNOWN_REGIONS
 
 _MOST_BYTES = 1 << 20
@@ -25,14 +40,18 @@ _MOST_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class SourceChoice:
-    """For each kind of facts the names of its sources in order, and the settings of sources."""
+    """For each kind of facts the names of its sources in order, and the settings of sources.
+
+    `marginal` are those of marginal intensity, which is in carbon facts too.
+    """
 
     names: Mapping[Kind, tuple[str, ...]]
     settings: AllSettings
+    marginal: tuple[str, ...] = ()
 
     def settings_of(self, kind: Kind) -> AllSettings:
         """The settings of the sources of a kind, of those that have any."""
-        return {name: self.settings[name] for name in self.names[kind] if name in self.settings}
+        return {name: self.settings[name] for name in self._rows(kind) if name in self.settings}
 
     def asks_a_service(self, kind: Kind) -> bool:
         """Whether any source of a kind is a live one."""
@@ -40,8 +59,16 @@ class SourceChoice:
 
     def keys_wanted(self, kind: Kind) -> Mapping[str, str | None]:
         """Source to where its key rests, of those of a kind that take one; None where nothing is said."""
-        wanted = (name for name in self.names[kind] if SOURCES.of(kind)[name].takes_key)
+        wanted = (name for name, row in self._rows(kind).items() if row.takes_key)
         return {name: self.settings.get(name, SourceSettings()).key for name in wanted}
+
+    def _rows(self, kind: Kind) -> Mapping[str, Row[object]]:
+        """The chosen sources that a collector of this kind asks."""
+        marginal = self.marginal if kind == "carbon" else ()
+        return {
+            **{name: SOURCES.of(kind)[name] for name in self.names[kind]},
+            **{name: SOURCES.marginal[name] for name in marginal},
+        }
 
 
 def read_choice(context: Mapping[str, object], where: str, folder: Path) -> SourceChoice:
@@ -59,11 +86,20 @@ def read_choice(context: Mapping[str, object], where: str, folder: Path) -> Sour
         for source, place in _texts(context.get(SOURCE_KEYS_KEY, {}), f"{where}{SOURCE_KEYS_KEY}").items()
     }
     zones = _zones(context.get(SOURCE_ZONES_KEY), f"{where}{SOURCE_ZONES_KEY}", folder)
-    settings = {
-        source: SourceSettings(urls.get(source), keys.get(source), zones.get(source, {}))
-        for source in sorted({*urls, *keys, *zones})
+    signals = {
+        source: _signal(source, signal, f"{where}{SOURCE_SIGNALS_KEY}.{source}")
+        for source, signal in _texts(context.get(SOURCE_SIGNALS_KEY, {}), f"{where}{SOURCE_SIGNALS_KEY}").items()
     }
-    return SourceChoice(names, settings)
+    settings = {
+        source: SourceSettings(urls.get(source), keys.get(source), zones.get(source, {}), signals.get(source))
+        for source in sorted({*urls, *keys, *zones, *signals})
+    }
+    marginal = _marginal(context, where)
+    for name in names["carbon"]:
+        check_described(name, SOURCES.carbon[name], Signal.AVERAGE, settings, f"{where}{source_key('carbon')}")
+    for name in marginal:
+        check_described(name, SOURCES.marginal[name], Signal.MARGINAL, settings, f"{where}{MARGINAL_SOURCE_KEY}")
+    return SourceChoice(names, settings, marginal)
 
 
 def _names(kind: Kind, context: Mapping[str, object], where: str) -> tuple[str, ...]:
@@ -72,6 +108,22 @@ def _names(kind: Kind, context: Mapping[str, object], where: str) -> tuple[str, 
     if not isinstance(text, str) or not text:
         raise InvalidInputError("is not a text", where=place, found=text, fix=f"write {DEFAULT_SOURCE}")
     return names_of(kind, text, place)
+
+
+def _marginal(context: Mapping[str, object], where: str) -> tuple[str, ...]:
+    place, text = f"{where}{MARGINAL_SOURCE_KEY}", context.get(MARGINAL_SOURCE_KEY, "")
+    if not isinstance(text, str):
+        fix = f"write one of {', '.join(sorted(SOURCES.marginal))}"
+        raise InvalidInputError("is not a text", where=place, found=text, fix=fix)
+    return marginal_names_of(text, place)
+
+
+def _signal(source: str, text: str, where: str) -> Signal:
+    if not SOURCES.by_name()[source].self_hosted:
+        raise InvalidInputError("gives one signal only", where=where, found=text, fix="leave it out")
+    if text not in tuple(Signal):
+        raise InvalidInputError("is no signal", where=where, found=text, fix=f"write {' or '.join(Signal)}")
+    return Signal(text)
 
 
 def _texts(value: object, where: str) -> Mapping[str, str]:

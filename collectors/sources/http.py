@@ -42,6 +42,7 @@ class Reason(Enum):
     REFUSED = "does not accept the key"
     NOT_IN_PLAN = "does not give this to the key's plan"
     NOT_FOUND = "has nothing at this address"
+    UNSUPPORTED = "does not do this"
     THROTTLED = "takes no more requests now"
     UNAVAILABLE = "is out of order"
     SILENT = "did not answer in time"
@@ -54,11 +55,13 @@ class Reason(Enum):
 
 
 _OF_STATUS = {
+    204: Reason.NOTHING,
     401: Reason.REFUSED,
     403: Reason.NOT_IN_PLAN,
     404: Reason.NOT_FOUND,
     408: Reason.SILENT,
     429: Reason.THROTTLED,
+    501: Reason.UNSUPPORTED,
 }
 _WORTH_A_RETRY = frozenset({Reason.THROTTLED, Reason.UNAVAILABLE, Reason.SILENT, Reason.UNREACHABLE})
 WHOLE_SOURCE = frozenset({Reason.REFUSED, Reason.THROTTLED, Reason.UNAVAILABLE, Reason.SILENT, Reason.UNREACHABLE})
@@ -69,8 +72,17 @@ class SourceError(OperationFailedError):
     """A service did not give what it was asked; `reason` says why, `wait_s` how long it wants to be left alone."""
 
     def __init__(self, service: str, reason: Reason, detail: str = "", *, wait_s: float | None = None) -> None:
-        self.reason, self.wait_s = reason, wait_s
-        super().__init__(f"{service} {reason.value}{f': {detail}' if detail else ''}")
+        self.service, self.reason, self.detail, self.wait_s = service, reason, detail, wait_s
+        super().__init__(f"{service} {self.why}")
+
+    @property
+    def why(self) -> str:
+        """What went wrong, for where the service is named already."""
+        return f"{self.reason.value}{f': {self.detail}' if self.detail else ''}"
+
+    def about(self, what: str) -> SourceError:
+        """The same error, which says first what was asked for."""
+        return SourceError(self.service, self.reason, f"{what}: {self.detail}", wait_s=self.wait_s)
 
 
 @dataclass(eq=False)
@@ -97,9 +109,15 @@ class HttpClient:
         """Connections that are kept from request to request. A redirect is not followed: it could lead a key away."""
         return httpx.Client(timeout=self.timeout, follow_redirects=False)
 
-    def json(self, path: str, shape: type[T], query: Mapping[str, str] | None = None) -> T:
+    def json(
+        self,
+        path: str,
+        shape: type[T],
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> T:
         """The answer to a GET, as a value of a type that pydantic knows. Raises SourceError."""
-        body = self.body(path, query)
+        body = self.body(path, query, headers)
         adapter: TypeAdapter[T] = TypeAdapter(shape)
         try:
             return adapter.validate_json(body)

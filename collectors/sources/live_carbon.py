@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,23 +11,23 @@ from caribou.collectors.bodies import CarbonBody
 from caribou.collectors.chain import METHOD
 from caribou.collectors.facts import Given
 from caribou.collectors.profile import COMING_DAYS, MonthlyProfile, this_hour
-from caribou.collectors.series import HIGHEST, HourlySeries
-from caribou.collectors.sources.feed import CarbonFeed
-from caribou.collectors.sources.http import WHOLE_SOURCE, Reason, SourceError
+from caribou.collectors.series import HourlySeries, Signal
+from caribou.collectors.sources.feed import CarbonFeed, by_region, checked
+from caribou.collectors.sources.http import Reason, SourceError
 from caribou.collectors.sources.snapshot import CarbonSnapshot
+from caribou.model.errors import InvalidInputError
+from caribou.model.names import MARGINAL_SOURCE_KEY
 
 if TYPE_CHECKING:
     from caribou.collectors.forecast.forecasting import Forecast
 
 HISTORY = timedelta(days=28)
 """How long a past a forecast is made of."""
-_MOST_WRONG = 0.05
-"""The share of hours that can't be, from which on it is the unit that is wrong; of fewer, forecasts do without."""
 
 
 @dataclass(frozen=True)
 class LiveCarbon:
-    """Asks the feed region by region, of a zone once. When the service itself is at fault, it is not asked on.
+    """Asks the feed region by region. Raises InvalidInputError for one of another signal than the average.
 
     What the feed has nothing to do with stays the snapshot's: marginal intensity, and the spread from year to year.
     """
@@ -37,6 +37,14 @@ class LiveCarbon:
     method = "forecast"
     valid_for = COMING_DAYS
 
+    def __post_init__(self) -> None:
+        if self.feed.signal is not Signal.AVERAGE:
+            raise InvalidInputError(
+                f"gives {self.feed.signal} intensity, and placements are made of the average one",
+                where=f"the source {self.feed.name}",
+                fix=f"choose it by {MARGINAL_SOURCE_KEY}",
+            )
+
     @property
     def origin(self) -> str:
         """What the facts say of their source."""
@@ -44,43 +52,33 @@ class LiveCarbon:
 
     def collect(self, now: datetime, regions: Collection[str]) -> Given[CarbonBody]:
         """24 hourly intensities by hour of day (UTC), and their mean, of each region whose zone gives its hours."""
-        covered = {region: zone for region in regions if (zone := self.feed.zone_of(region)) is not None}
-        packaged, profiles = self.packaged.collect(now, covered).bodies, self.packaged.profiles()
-        forecasts: dict[str, Forecast] = {}
-        bodies: dict[str, CarbonBody] = {}
-        refused: dict[str, str] = {}
-        for region, zone in covered.items():
-            try:
-                if zone not in forecasts:
-                    forecasts[zone] = self._forecast(region, profiles[region], now)
-            except SourceError as error:
-                refused[region] = str(error)
-                if error.reason in WHOLE_SOURCE:
-                    left = (other for other in covered if other not in bodies)
-                    return Given(bodies, {**dict.fromkeys(left, str(error)), **refused})
-            else:
-                bodies[region] = self._body(region, zone, forecasts[zone], packaged[region])
+        profiles = self.packaged.profiles()
+        forecasts, refused = by_region(self.feed, regions, lambda region: self._forecast(region, profiles[region], now))
+        packaged = self.packaged.collect(now, forecasts).bodies
+        bodies = {region: self._body(region, forecast, packaged[region]) for region, forecast in forecasts.items()}
         return Given(bodies, refused)
 
     def _forecast(self, region: str, profile: MonthlyProfile, now: datetime) -> Forecast:
         from caribou.collectors.forecast.forecasting import forecast_body  # noqa: PLC0415 - numpy, for live sources
 
         end = this_hour(now)
-        past = self._checked(region, self.feed.history(region, end - HISTORY, end))
+        past = checked(self.feed.history(region, end - HISTORY, end), self.feed, region)
         if not past.hours:
             raise SourceError(self.feed.origin, Reason.NOTHING, f"{region}, of the last {HISTORY.days} days")
-        coming = self.feed.forecast(region, now)
-        return forecast_body(past, None if coming is None else self._checked(region, coming), profile, now)
+        published, why = self._published(region, now)
+        forecast = forecast_body(past, published, profile, now)
+        return replace(forecast, notes={**forecast.notes, **({"published_forecast": why} if why else {})})
 
-    def _checked(self, region: str, series: HourlySeries) -> HourlySeries:
-        wrong = [hour for hour in series.hours if not 0 <= hour.g_per_kwh <= HIGHEST]
-        if len(wrong) > _MOST_WRONG * len(series.hours):
-            first = f"{wrong[0].g_per_kwh:g} g/kWh at {wrong[0].at:%Y-%m-%d %H:%M} UTC in {region}"
-            detail = f"{first}, and so {len(wrong)} of {len(series.hours)} hours"
-            raise SourceError(self.feed.origin, Reason.UNITS, detail)
-        return series
+    def _published(self, region: str, now: datetime) -> tuple[HourlySeries | None, str]:
+        """Its publisher's forecast; else why there is none to be had: a key's plan may have the past alone."""
+        try:
+            coming = self.feed.forecast(region, now)
+            return None if coming is None else checked(coming, self.feed, region), ""
+        except SourceError as error:
+            return None, error.why
 
-    def _body(self, region: str, zone: str, forecast: Forecast, packaged: CarbonBody) -> CarbonBody:
+    def _body(self, region: str, forecast: Forecast, packaged: CarbonBody) -> CarbonBody:
+        zone = self.feed.zone_of(region)
         return CarbonBody(
             average=forecast.average,
             hourly=forecast.hourly,

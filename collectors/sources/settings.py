@@ -1,4 +1,4 @@
-"""What a project says of live sources: their addresses, where their keys rest, and zones of its own choice.
+"""What a project says of live sources: addresses, where keys rest, zones of its own choice, which signal one gives.
 
 A key itself stands in none of this: only where it is (`keys.py`).
 """
@@ -10,17 +10,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from caribou.collectors.series import Signal
+
 
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
     """Of one source: the base URL, where the key rests, and region to zone where the source's own choice is not wanted.
 
-    None is the source's own URL, and the environment's key.
+    None is the source's own URL, and the environment's key. `signal` is what a service gives that may give either.
     """
 
     url: str | None = None
     key: str | None = None
     zones: Mapping[str, str] = field(default_factory=dict)
+    signal: Signal | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The settings as a JSON object, without what is not set."""
@@ -28,6 +31,7 @@ class SourceSettings:
             **({} if self.url is None else {"url": self.url}),
             **({} if self.key is None else {"key": self.key}),
             **({"zones": dict(self.zones)} if self.zones else {}),
+            **({} if self.signal is None else {"signal": self.signal}),
         }
 
 
@@ -42,4 +46,7 @@ def settings_text(settings: AllSettings) -> str:
 
 def settings_in(text: str) -> AllSettings:
     """The settings that `settings_text` wrote."""
-    return {name: SourceSettings(**own) for name, own in json.loads(text).items()}
+    return {
+        name: SourceSettings(**{**own, **({"signal": Signal(own["signal"])} if "signal" in own else {})})
+        for name, own in json.loads(text).items()
+    }

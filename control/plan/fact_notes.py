@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from caribou.collectors.age import Freshness, age_text, freshness
-from caribou.collectors.bodies import KINDS, Body, Kind
+from caribou.collectors.bodies import KINDS, Body, CarbonBody, Kind
 from caribou.collectors.chain import FALLBACK
 from caribou.collectors.dated import OFFLINE, is_offline, sources_text
 from caribou.collectors.facts import Fact, Facts
@@ -80,6 +80,10 @@ def _not_alike(regions: Sequence[str], facts: Facts) -> Iterator[str]:
         by_word = _grouped((named_basis(words, basis) or _NOT_SAID, region) for basis, region in bases)
         if len(by_word) > 1:
             yield f"intensities are {_groups(by_word)}, which do not compare: choose sources of one basis"
+    bodies = ((facts.carbon[region].body, region) for region in regions)
+    by_span = _grouped((_span(body), region) for body, region in bodies if body.marginal is not None)
+    if len(by_span) > 1:
+        yield f"marginal intensities are means {_groups(by_span)}, which don't compare: only some know the season"
 
 
 def _by_fallback(regions: Sequence[str], facts: Facts) -> Iterator[str]:
@@ -87,6 +91,10 @@ def _by_fallback(regions: Sequence[str], facts: Facts) -> Iterator[str]:
         found = ((facts.of(kind)[region].body.provenance.get(FALLBACK), region) for region in regions)
         for why, own in _grouped((str(why), region) for why, region in found if why).items():
             yield f"{kind} of {_listed(own)}: {why}"
+
+
+def _span(body: CarbonBody) -> str:
+    return "of the last weeks" if body.has_live_marginal else "of a year"
 
 
 def _of_state(state: Freshness, kind: Kind, regions: Iterable[str], facts: Facts, now: datetime) -> list[Fact[Body]]:

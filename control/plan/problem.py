@@ -128,6 +128,7 @@ def _provenance(regions: Iterable[str], facts: Facts, summary: Summary, now: dat
         **fact_notes(regions, facts, now),
         **_named("pue_of_aws_fleet", [region for region in regions if provider[region].body.has_pue_of_fleet]),
         **_named("marginal_intensity_unknown", [r for r in regions if facts.carbon[r].body.marginal is None]),
+        **_named("marginal_intensity_of_last_weeks", [r for r in regions if facts.carbon[r].body.has_live_marginal]),
         **_named("carbon_zone_contested", _contested(regions, facts)),
         **_named("object_prices_unknown", [r for r in regions if provider[r].body.price_usd.object_put is None]),
         "log_price": f"{LOG_USD_PER_GB:g} USD/GB, us-east-1's, for all regions",

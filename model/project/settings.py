@@ -16,8 +16,10 @@ from caribou.model.names import (
     CONTROL_REGION_KEY,
     DEFAULT_CONTROL_REGION,
     DEFAULT_STAGE,
+    MARGINAL_SOURCE_KEY,
     PROJECT_ID_KEY,
     SOURCE_KEYS_KEY,
+    SOURCE_SIGNALS_KEY,
     SOURCE_URLS_KEY,
     SOURCE_ZONES_KEY,
     STAGE_KEY,
@@ -29,8 +31,8 @@ from caribou.model.schema.nearest import near, nearest
 
 PREFIX = "caribou:"
 SOURCE_KEYS = (
-    *("caribou:carbon_source", "caribou:provider_source", "caribou:performance_source"),
-    *(SOURCE_URLS_KEY, SOURCE_KEYS_KEY, SOURCE_ZONES_KEY),
+    *("caribou:carbon_source", MARGINAL_SOURCE_KEY, "caribou:provider_source", "caribou:performance_source"),
+    *(SOURCE_URLS_KEY, SOURCE_KEYS_KEY, SOURCE_ZONES_KEY, SOURCE_SIGNALS_KEY),
 )
 CONTEXT_KEYS = (
     *(STAGE_KEY, STAGES_KEY, CONTROL_REGION_KEY, PROJECT_ID_KEY, ALARM_TOPIC_KEY),

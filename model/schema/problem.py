@@ -49,9 +49,10 @@ class WorkflowId(StrictModel):
 class CarbonIntensity(StrictModel):
     """Average intensity of a region's grid: overall, and by hour of the day in UTC, from 0.
 
-    `marginal` is the annual mean of marginal intensity, of whichever power plants answer to one kWh more; absent where
-    nobody publishes it. No placement is chosen by it: see `sensitivity` in docs/model.md. `zone` is the grid's name;
-    `year_to_year` the standard deviation of the logarithm of a year's mean to the year before, absent if not known.
+    `marginal` is a mean of marginal intensity, of whichever power plants answer to one kWh more, over a year or, as
+    provenance says, the last weeks; absent where nobody publishes it. No placement is chosen by it: see `sensitivity`
+    in docs/model.md. `zone` is the grid's name; `year_to_year` the standard deviation of the logarithm of a year's mean
+    to the year before, absent if not known.
     """
 
     average: Intensity

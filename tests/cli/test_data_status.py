@@ -67,7 +67,7 @@ def test_status_when_facts_were_collected_then_all_of_them_is_said_in_80_columns
     for part in (
         "Facts of 3 regions, in the control plane's table in us-west-2",
         "source the snapshot of Electricity Maps, lifecycle (levels of 2025, shapes of 2023)",
-        "method offline: profile by month",
+        "method offline: profile by month and hour of day",
         "licence ODbL 1.0",
         "age 3 hours, of",
         f"valid until {until:%Y-%m-%d %H:%M} UTC",
@@ -77,6 +77,20 @@ def test_status_when_facts_were_collected_then_all_of_them_is_said_in_80_columns
         "chosen snapshot",
     ):
         assert part in text, part
+
+
+@pytest.mark.usefixtures("project")
+def test_status_when_marginal_intensity_is_a_live_sources_then_it_says_whose_and_of_which_regions(table):
+    """With its terms; where it could not be had, why."""
+    carbon = packaged_facts(NOW).carbon
+    live = carbon["us-west-2"].body.with_provenance({"marginal_source": "WattTime", "marginal_licence": "its plan's"})
+    lacking = carbon["us-east-1"].body.with_provenance({"marginal_fallback": "WattTime: does not cover it"})
+    collected(table, us_west_2={"body": live}, us_east_1={"body": lacking})
+    text = words(said().output)
+    assert "marginal WattTime (its plan's): us-west-2" in text
+    assert "fallback marginal intensity: WattTime: does not cover it (us-east-1)" in text
+    status = json.loads(said("--json").output)["kinds"][0]
+    assert status["marginal_sources"] == [{"source": "WattTime (its plan's)", "regions": ["us-west-2"]}]
 
 
 @pytest.mark.usefixtures("project")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from contract import KEY, ClientCase
+from keyed_cases import CASES as KEYED
 from loopback import Answer
 from pydantic import BaseModel
 
@@ -49,4 +50,5 @@ def _ask_cloudping(url):
 CASES = [
     ClientCase("shared", _figures, _ask),
     ClientCase("cloudping", _latencies, _ask_cloudping, takes_key=False),
+    *KEYED,
 ]

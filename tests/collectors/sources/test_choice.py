@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from caribou.collectors.series import Signal
 from caribou.collectors.sources.choice import read_choice
 from caribou.collectors.sources.registry import SOURCES, Row
 from caribou.collectors.sources.settings import SourceSettings, settings_in, settings_text
@@ -37,6 +38,23 @@ def test_choice_when_it_says_all_then_each_source_has_its_settings(tmp_path):
     assert choice.keys_wanted("provider") == {}
 
 
+def test_choice_when_marginal_intensity_is_chosen_then_it_goes_with_carbon_and_keeps_its_key(tmp_path):
+    """In its own order, with settings and keys that the carbon collector needs."""
+    context = {
+        "caribou:marginal_source": "watttime, carbon_aware_sdk",
+        "caribou:source_urls": {"carbon_aware_sdk": "http://sdk"},
+        "caribou:source_signals": {"carbon_aware_sdk": "marginal"},
+        "caribou:source_keys": {"watttime": "ssm:/caribou/watttime"},
+    }
+    choice = read_choice(context, "", tmp_path)
+    assert choice.marginal == ("watttime", "carbon_aware_sdk")
+    assert choice.keys_wanted("carbon") == {"watttime": "ssm:/caribou/watttime"}
+    assert choice.keys_wanted("provider") == {}
+    settings = settings_in(settings_text(choice.settings_of("carbon")))
+    assert settings["carbon_aware_sdk"] == SourceSettings("http://sdk", signal=Signal.MARGINAL)
+    assert choice.settings_of("provider") == {}
+
+
 def test_choice_when_nothing_is_said_then_it_is_the_snapshots(tmp_path):
     """No settings, no keys."""
     choice = read_choice({}, "", tmp_path)
@@ -48,7 +66,7 @@ def test_choice_when_nothing_is_said_then_it_is_the_snapshots(tmp_path):
     ("context", "said"),
     [
         ({"caribou:carbon_source": 3}, "is not a text"),
-        ({"caribou:source_urls": {"other": "https://x"}}, "is no source .*use one of .*live, snapshot"),
+        ({"caribou:source_urls": {"other": "https://x"}}, "is no source .*use one of .*live, .*snapshot"),
         ({"caribou:source_urls": {"live": "ftp://x"}}, "is no address"),
         ({"caribou:source_urls": {"live": f"https://me:{SECRET}@x"}}, "is no address"),
         ({"caribou:source_urls": {"live": f"https://x?key={SECRET}"}}, "is no address"),
@@ -61,6 +79,26 @@ def test_choice_when_nothing_is_said_then_it_is_the_snapshots(tmp_path):
         ({"caribou:source_zones": "region.json"}, "not a region"),
         ({"caribou:source_zones": "zone.json"}, "is no zone"),
         ({"caribou:source_zones": 3}, "no name of a file"),
+        ({"caribou:carbon_source": "watttime, snapshot"}, "marginal intensity, no average .*choose it by caribou:marg"),
+        ({"caribou:marginal_source": "electricity_maps"}, "no marginal intensity .*use one of carbon_aware_sdk, wattt"),
+        ({"caribou:marginal_source": "moon"}, "is no source of marginal intensity .*watttime"),
+        ({"caribou:marginal_source": "watttime,watttime"}, "has a source twice"),
+        ({"caribou:marginal_source": ["watttime"]}, "is not a text"),
+        ({"caribou:source_signals": {"carbon_aware_sdk": "both"}}, "is no signal .*write average or marginal"),
+        ({"caribou:source_signals": {"watttime": "average"}}, "watttime: gives one signal only"),
+        ({"caribou:carbon_source": "carbon_aware_sdk"}, "carbon_source: is nowhere .*caribou:source_urls"),
+        (
+            {"caribou:carbon_source": "carbon_aware_sdk", "caribou:source_urls": {"carbon_aware_sdk": "http://x"}},
+            'is not said to give average intensity .*caribou:source_signals.*: {"carbon_aware_sdk": "average"}',
+        ),
+        (
+            {
+                "caribou:marginal_source": "carbon_aware_sdk",
+                "caribou:source_urls": {"carbon_aware_sdk": "http://x"},
+                "caribou:source_signals": {"carbon_aware_sdk": "average"},
+            },
+            "marginal_source: gives average intensity",
+        ),
     ],
 )
 def test_choice_when_something_is_wrong_then_one_message_says_where(context, said, tmp_path):

@@ -84,7 +84,7 @@ def test_client_when_its_service_stays_away_then_it_gives_up_after_a_few_tries(c
         with pytest.raises(SourceError):
             case.ask(there.url)
         assert len(there.requests) == ATTEMPTS
-    assert waits.seconds[-3:] == [1.0, 2.0, 4.0]
+    assert [wait for wait in waits.seconds if wait >= 1] == [1.0, 2.0, 4.0]  # the others are its pace
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

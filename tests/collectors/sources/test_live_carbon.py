@@ -22,6 +22,7 @@ class Feed:
     wrong: dict[str, object] = field(default_factory=dict)
     times: int = 40
     asked: list[tuple[str, datetime, datetime]] = field(default_factory=list)
+    no_forecast: SourceError | None = None
     name, origin, licence, basis, signal = "waves", "Waves", "CC0", "lifecycle", Signal.AVERAGE
 
     def zone_of(self, region):
@@ -42,8 +43,10 @@ class Feed:
             Signal.AVERAGE, [HourValue(at, g, at.hour % 3 == 0) for at, g in zip(hours, values, strict=True)]
         )
 
-    def forecast(self, region, now):
-        """None."""
+    def forecast(self, region, now):  # noqa: ARG002 - the same for all
+        """None, or none to be had."""
+        if self.no_forecast:
+            raise self.no_forecast
 
     def notes(self, region):
         """The region."""
@@ -93,3 +96,11 @@ def test_facts_when_a_zone_is_not_in_the_plan_then_the_others_are_given():
     assert set(given.bodies) == {"us-east-1"}
     assert set(given.refused) == {"us-west-1", "eu-west-2"}
     assert len(feed.asked) == 2
+
+
+def test_facts_when_the_publishers_forecast_is_not_to_be_had_then_ours_is_made_and_says_why():
+    """A plan may have the past alone; that is no reason to have nothing."""
+    feed = Feed(no_forecast=SourceError("Waves", Reason.NOT_IN_PLAN, "forecast: HTTP 403"))
+    body = LiveCarbon(feed).collect(NOW, ["us-west-1"]).bodies["us-west-1"]
+    assert body.provenance["method"].startswith("means by hour of day of the last 28 days")
+    assert body.provenance["published_forecast"] == "does not give this to the key's plan: forecast: HTTP 403"

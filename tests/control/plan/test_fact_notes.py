@@ -107,6 +107,16 @@ def test_facts_when_their_bases_differ_then_it_is_said_that_they_do_not_compare(
     assert (said in notes[NOT_ALIKE]) if said else NOT_ALIKE not in notes
 
 
+def test_facts_when_marginal_intensities_are_means_of_weeks_and_of_years_then_it_is_said():
+    """One knows the season. A region without any, as Calgary, is neither."""
+    body = facts_of().carbon["us-west-2"].body.with_provenance({"marginal_source": "WattTime"})
+    notes = fact_notes(REGIONS, facts_of(carbon={"us-west-2": {"body": body}}), NOW)
+    assert notes[NOT_ALIKE] == (
+        "marginal intensities are means of a year (us-east-1), of the last weeks (us-west-2), which don't compare: "
+        "only some know the season"
+    )
+
+
 def test_facts_when_one_is_a_fallback_then_the_reason_is_said():
     """A problem says it as the fact does."""
     fallen = based("lifecycle", fallback="Grid Co does not accept the key")

@@ -184,6 +184,19 @@ def test_problem_when_marginal_intensity_is_known_then_it_has_it_and_else_says_o
     assert built["provenance"]["marginal_intensity_unknown"] == "ca-west-1"
 
 
+def test_problem_when_marginal_intensity_is_a_mean_of_weeks_then_it_says_of_which_regions(graph, manifest, records):
+    """One of a season beside one of a year are not the same kind of figure."""
+    facts = packaged_facts(NOW)
+    fact = facts.carbon["us-west-2"]
+    body = dataclasses.replace(fact.body, marginal=250.0).with_provenance({"marginal_source": "WattTime"})
+    facts = dataclasses.replace(facts, carbon={**facts.carbon, "us-west-2": dataclasses.replace(fact, body=body)})
+    built = build_problem(
+        graph=graph, manifest=manifest, facts=facts, records=records, control_region="us-west-2", now=NOW
+    )
+    assert built["provenance"]["marginal_intensity_of_last_weeks"] == "us-west-2"
+    assert built["regions"]["us-west-2"]["carbon_intensity_g_per_kwh"]["marginal"] == 250.0
+
+
 def test_problem_when_facts_come_from_the_table_then_it_is_the_same_one(graph, manifest, records, built):
     """Collected into the table and read back, or straight from the snapshots: the same problem."""
     table = InMemoryFactTable()
