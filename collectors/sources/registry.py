@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from caribou.collectors.bodies import Body, CarbonBody, Kind, PerformanceBody, ProviderBody
 from caribou.collectors.facts import FactSource
@@ -16,6 +17,9 @@ from caribou.collectors.sources.keys import KeyRing
 from caribou.collectors.sources.settings import AllSettings, SourceSettings
 from caribou.collectors.sources.snapshot import CarbonSnapshot, PerformanceSnapshot, ProviderSnapshot
 from caribou.model.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from caribou.collectors.sources.feed import CarbonFeed
 
 B_co = TypeVar("B_co", bound=Body, covariant=True)
 DEFAULT_SOURCE = "snapshot"
@@ -63,10 +67,64 @@ def _cloudping(settings: SourceSettings, _: KeyRing) -> FactSource[PerformanceBo
     return CloudPing(HttpClient("CloudPing", settings.url or ""))
 
 
+def _eia(settings: SourceSettings, keys: KeyRing) -> FactSource[CarbonBody]:
+    from caribou.collectors.sources.eia import EiaFeed  # noqa: PLC0415 - for who chose it, here and below
+
+    return _live(EiaFeed(_url(settings), partial(keys.key_of, "eia", settings.key), settings.zones))
+
+
+def _entsoe(settings: SourceSettings, keys: KeyRing) -> FactSource[CarbonBody]:
+    from caribou.collectors.sources.entsoe import EntsoeFeed  # noqa: PLC0415
+
+    return _live(EntsoeFeed(_url(settings), partial(keys.key_of, "entsoe", settings.key), settings.zones))
+
+
+def _neso(settings: SourceSettings, _: KeyRing) -> FactSource[CarbonBody]:
+    from caribou.collectors.sources.neso import NesoFeed  # noqa: PLC0415
+
+    return _live(NesoFeed(_url(settings), settings.zones))
+
+
+def _energy_charts(settings: SourceSettings, _: KeyRing) -> FactSource[CarbonBody]:
+    from caribou.collectors.sources.energy_charts import EnergyChartsFeed  # noqa: PLC0415
+
+    return _live(EnergyChartsFeed(_url(settings), settings.zones))
+
+
+def _eco2mix(settings: SourceSettings, _: KeyRing) -> FactSource[CarbonBody]:
+    from caribou.collectors.sources.eco2mix import Eco2mixFeed  # noqa: PLC0415
+
+    return _live(Eco2mixFeed(_url(settings), settings.zones))
+
+
+def _gsf(settings: SourceSettings, _: KeyRing) -> FactSource[CarbonBody]:
+    from caribou.collectors.sources.gsf import GsfTable  # noqa: PLC0415
+
+    return GsfTable(_url(settings), settings.zones)
+
+
+def _live(feed: CarbonFeed) -> FactSource[CarbonBody]:
+    from caribou.collectors.sources.live_carbon import LiveCarbon  # noqa: PLC0415 - it loads httpx
+
+    return LiveCarbon(feed)
+
+
+def _url(settings: SourceSettings) -> str:
+    """Where the service is: `sources_of` gives it to every row that has a URL."""
+    assert settings.url is not None
+    return settings.url
+
+
 SOURCES = Sources(
     carbon={
         "snapshot": Row(lambda *_: CarbonSnapshot()),
         "snapshot_other_zones": Row(lambda *_: CarbonSnapshot(other_zones=True)),
+        "eia": Row(_eia, "https://api.eia.gov", takes_key=True),
+        "neso": Row(_neso, "https://api.carbonintensity.org.uk"),
+        "energy_charts": Row(_energy_charts, "https://api.energy-charts.info"),
+        "eco2mix": Row(_eco2mix, "https://odre.opendatasoft.com"),
+        "entsoe": Row(_entsoe, "https://web-api.tp.entsoe.eu", takes_key=True),
+        "gsf": Row(_gsf, "https://raw.githubusercontent.com/Green-Software-Foundation/real-time-cloud/main"),
     },
     provider={
         "snapshot": Row(lambda *_: ProviderSnapshot()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from contract import KEY, ClientCase
+from grid_cases import CASES as GRIDS
 from loopback import Answer
 from pydantic import BaseModel
 
@@ -49,4 +50,5 @@ def _ask_cloudping(url):
 CASES = [
     ClientCase("shared", _figures, _ask),
     ClientCase("cloudping", _latencies, _ask_cloudping, takes_key=False),
+    *GRIDS,
 ]
