@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from caribou.collectors.bodies import Body, CarbonBody, Kind, PerformanceBody, ProviderBody
@@ -20,6 +21,7 @@ from caribou.model.errors import InvalidInputError
 from caribou.model.names import MARGINAL_SOURCE_KEY, SOURCE_SIGNALS_KEY, SOURCE_URLS_KEY
 
 if TYPE_CHECKING:
+    from caribou.collectors.sources.feed import CarbonFeed
     from caribou.collectors.sources.live_marginal import LiveMarginal
 
 Made_co = TypeVar("Made_co", covariant=True)
@@ -64,17 +66,15 @@ class Sources:
 
 
 def _electricity_maps(settings: SourceSettings, keys: KeyRing) -> FactSource[CarbonBody]:
-    from caribou.collectors.sources.electricity_maps import ElectricityMaps  # noqa: PLC0415 - for those who chose it
-    from caribou.collectors.sources.live_carbon import LiveCarbon  # noqa: PLC0415
+    from caribou.collectors.sources.electricity_maps import ElectricityMaps  # noqa: PLC0415 - for who chose it, as below
 
-    return LiveCarbon(ElectricityMaps(settings, keys))
+    return _live(ElectricityMaps(settings, keys))
 
 
 def _carbon_aware_sdk(settings: SourceSettings, _: KeyRing) -> FactSource[CarbonBody]:
     from caribou.collectors.sources.carbon_aware_sdk import CarbonAwareSdk  # noqa: PLC0415
-    from caribou.collectors.sources.live_carbon import LiveCarbon  # noqa: PLC0415
 
-    return LiveCarbon(CarbonAwareSdk(settings))
+    return _live(CarbonAwareSdk(settings))
 
 
 def _watttime(settings: SourceSettings, keys: KeyRing) -> LiveMarginal:
@@ -92,10 +92,58 @@ def _marginal_carbon_aware_sdk(settings: SourceSettings, _: KeyRing) -> LiveMarg
 
 
 def _cloudping(settings: SourceSettings, _: KeyRing) -> FactSource[PerformanceBody]:
-    from caribou.collectors.sources.cloudping import CloudPing  # noqa: PLC0415 - httpx, for who chose it
+    from caribou.collectors.sources.cloudping import CloudPing  # noqa: PLC0415
     from caribou.collectors.sources.http import HttpClient  # noqa: PLC0415
 
-    return CloudPing(HttpClient("CloudPing", settings.url or ""))
+    return CloudPing(HttpClient("CloudPing", _url(settings)))
+
+
+def _eia(settings: SourceSettings, keys: KeyRing) -> FactSource[CarbonBody]:
+    from caribou.collectors.sources.eia import EiaFeed  # noqa: PLC0415
+
+    return _live(EiaFeed(_url(settings), partial(keys.key_of, "eia", settings.key), settings.zones))
+
+
+def _entsoe(settings: SourceSettings, keys: KeyRing) -> FactSource[CarbonBody]:
+    from caribou.collectors.sources.entsoe import EntsoeFeed  # noqa: PLC0415
+
+    return _live(EntsoeFeed(_url(settings), partial(keys.key_of, "entsoe", settings.key), settings.zones))
+
+
+def _neso(settings: SourceSettings, _: KeyRing) -> FactSource[CarbonBody]:
+    from caribou.collectors.sources.neso import NesoFeed  # noqa: PLC0415
+
+    return _live(NesoFeed(_url(settings), settings.zones))
+
+
+def _energy_charts(settings: SourceSettings, _: KeyRing) -> FactSource[CarbonBody]:
+    from caribou.collectors.sources.energy_charts import EnergyChartsFeed  # noqa: PLC0415
+
+    return _live(EnergyChartsFeed(_url(settings), settings.zones))
+
+
+def _eco2mix(settings: SourceSettings, _: KeyRing) -> FactSource[CarbonBody]:
+    from caribou.collectors.sources.eco2mix import Eco2mixFeed  # noqa: PLC0415
+
+    return _live(Eco2mixFeed(_url(settings), settings.zones))
+
+
+def _gsf(settings: SourceSettings, _: KeyRing) -> FactSource[CarbonBody]:
+    from caribou.collectors.sources.gsf import GsfTable  # noqa: PLC0415
+
+    return GsfTable(_url(settings), settings.zones)
+
+
+def _live(feed: CarbonFeed) -> FactSource[CarbonBody]:
+    from caribou.collectors.sources.live_carbon import LiveCarbon  # noqa: PLC0415 - it loads httpx
+
+    return LiveCarbon(feed)
+
+
+def _url(settings: SourceSettings) -> str:
+    """Where the service is: `sources_of` gives it to every row that has a URL."""
+    assert settings.url is not None
+    return settings.url
 
 
 SOURCES = Sources(
@@ -104,6 +152,12 @@ SOURCES = Sources(
         "snapshot_other_zones": Row(lambda *_: CarbonSnapshot(other_zones=True)),
         "electricity_maps": Row(_electricity_maps, url="https://api.electricitymaps.com", takes_key=True),
         "carbon_aware_sdk": Row(_carbon_aware_sdk, self_hosted=True),
+        "eia": Row(_eia, "https://api.eia.gov", takes_key=True),
+        "neso": Row(_neso, "https://api.carbonintensity.org.uk"),
+        "energy_charts": Row(_energy_charts, "https://api.energy-charts.info"),
+        "eco2mix": Row(_eco2mix, "https://odre.opendatasoft.com"),
+        "entsoe": Row(_entsoe, "https://web-api.tp.entsoe.eu", takes_key=True),
+        "gsf": Row(_gsf, "https://raw.githubusercontent.com/Green-Software-Foundation/real-time-cloud/main"),
     },
     marginal={
         "watttime": Row(_watttime, url="https://api.watttime.org", takes_key=True),

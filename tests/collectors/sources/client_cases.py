@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from contract import KEY, ClientCase
+from grid_cases import CASES as GRIDS
 from keyed_cases import CASES as KEYED
 from loopback import Answer
 from pydantic import BaseModel
@@ -51,4 +52,5 @@ CASES = [
     ClientCase("shared", _figures, _ask),
     ClientCase("cloudping", _latencies, _ask_cloudping, takes_key=False),
     *KEYED,
+    *GRIDS,
 ]

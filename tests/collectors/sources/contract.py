@@ -40,7 +40,7 @@ class Waits:
 
 
 def make_impatient(patch, silence_s: float = BACKSTOP_S) -> Waits:
-    """Let all HttpClients wait without waiting, and give up a service that is silent for so long.
+    """Let all HttpClients wait without waiting, keep no pace, and give up a service that is silent for so long.
 
     A busy machine's answer may take its time: only a test of silence gives it up soon.
     """
@@ -49,7 +49,7 @@ def make_impatient(patch, silence_s: float = BACKSTOP_S) -> Waits:
     def impatient(self, *args, **keywords):
         made(self, *args, **keywords)
         self.sleep, self.chance = waits.seconds.append, lambda: 1.0
-        self.timeout = httpx.Timeout(silence_s)
+        self.timeout, self.pause_s = httpx.Timeout(silence_s), 0.0
 
     patch.setattr(HttpClient, "__init__", impatient)
     return waits

@@ -106,6 +106,26 @@ def test_source_when_added_to_the_registry_then_it_is_chosen_by_its_name(monkeyp
     assert [settings.url for settings in made] == ["https://example.org", "http://here"]
 
 
+@pytest.mark.parametrize("name", [name for name, row in SOURCES.carbon.items() if row.url is not None])
+def test_source_when_it_is_live_then_it_is_made_without_asking_anybody(name):
+    """Neither its service nor a place of keys; its client has its name, and a basis that problems can read."""
+    (source,) = sources_of("carbon", [name], {}, KEYS)
+    assert source.origin
+    feed = getattr(source, "feed", None)
+    assert getattr(feed, "name", name) == name
+    for one, other in (("lifecycle", "direct"), ("consumption", "generation")):
+        assert not (one in getattr(feed, "basis", "") and other in feed.basis)
+
+
+@pytest.mark.parametrize("name", [name for name, row in SOURCES.carbon.items() if row.takes_key])
+def test_source_when_there_is_no_key_then_the_next_one_counts_and_the_fact_says_which_key(name):
+    """No request is made without it."""
+    sources = sources_of("carbon", [name, "snapshot"], {name: SourceSettings(url="http://127.0.0.1:9")}, KEYS)
+    gathered = gather(sources, NOW)
+    assert gathered.missing == ()
+    assert any(f"no key: set CARIBOU_{name.upper()}_KEY" in text for text in gathered.fallbacks)
+
+
 def test_keys_when_made_then_each_kind_has_its_own():
     """As docs/data.md lists them."""
     assert [source_key(kind) for kind in KINDS] == [
