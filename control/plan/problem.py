@@ -103,7 +103,7 @@ def _region(region: str, regions: Collection[str], facts: Facts, architecture: s
         "cpu_kw_per_vcpu": provider.cpu_kw_per_vcpu[architecture].to_json(),
         "memory_kw_per_gb": provider.memory_kw_per_gb,
         "relative_run_time": facts.performance[region].body.relative_run_time,
-        "price_usd": {**prices.to_json(), "egress_to_per_gb": to, Priced.LOG: LOG_USD_PER_GB},
+        "price_usd": {Priced.LOG: LOG_USD_PER_GB, **prices.to_json(), "egress_to_per_gb": to},
     }
 
 
@@ -159,7 +159,7 @@ def _provenance(
         **_named("marginal_intensity_unknown", [r for r in regions if facts.carbon[r].body.marginal is None]),
         **_named("carbon_zone_contested", _contested(regions, facts)),
         **_named("object_prices_unknown", [r for r in regions if provider[r].body.price_usd.object_put is None]),
-        "log_price": f"{LOG_USD_PER_GB:g} USD/GB, us-east-1's, for all regions",
+        **_log_price([r for r in regions if provider[r].body.price_usd.log_per_gb is None], regions),
         **_named("egress_price_assumed", [region for region in regions if provider[region].body.has_assumed_egress]),
         **_named("ping_estimated", _estimated_pings(regions, facts)),
         **{key: "; ".join(said) for key in ("ping", "relative_run_time") if (said := _said(key, regions, facts))},
@@ -178,6 +178,12 @@ def _said(key: str, regions: Sequence[str], facts: Facts) -> list[str]:
     """What the performance facts say of where something comes from, each text once."""
     said = (facts.performance[region].body.provenance.get(key) for region in regions)
     return list(dict.fromkeys(str(text) for text in said if text))
+
+
+def _log_price(lacking: Collection[str], regions: Collection[str]) -> dict[str, str]:
+    """What is taken for the regions whose own price of logs is not known."""
+    what = "all regions" if len(lacking) == len(regions) else ", ".join(lacking)
+    return {"log_price": f"{LOG_USD_PER_GB:g} USD/GB, us-east-1's, for {what}"} if lacking else {}
 
 
 def _origin(kind: Kind, regions: Iterable[str], facts: Facts) -> str:

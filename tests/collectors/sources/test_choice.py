@@ -48,7 +48,7 @@ def test_choice_when_nothing_is_said_then_it_is_the_snapshots(tmp_path):
     ("context", "said"),
     [
         ({"caribou:carbon_source": 3}, "is not a text"),
-        ({"caribou:source_urls": {"other": "https://x"}}, "is no source .*use one of .*live, snapshot"),
+        ({"caribou:source_urls": {"other": "https://x"}}, "is no source .*use one of .*live, .*snapshot"),
         ({"caribou:source_urls": {"live": "ftp://x"}}, "is no address"),
         ({"caribou:source_urls": {"live": f"https://me:{SECRET}@x"}}, "is no address"),
         ({"caribou:source_urls": {"live": f"https://x?key={SECRET}"}}, "is no address"),
