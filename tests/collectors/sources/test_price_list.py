@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from aws_price_list import PRODUCTS, file_of, flat, price_list, product, products_of
 from contract import make_impatient
+from hostile import fuzzed, hostile_json
+from hypothesis import given as drawn
 from loopback import Answer, serving
 
 from caribou.collectors.bodies import ProviderBody
@@ -210,3 +212,16 @@ def test_file_when_it_is_large_then_what_is_not_wanted_is_dropped_while_it_is_re
         tracemalloc.stop()
     assert sum(one is not None for one in offer.file.products.values()) == 1
     assert peak < 4 * len(file)
+
+
+@fuzzed
+@drawn(text=hostile_json(file_of("AmazonSNS", EAST, products_of("AmazonSNS", EAST))))
+def test_file_when_it_is_damaged_then_it_gives_a_price_that_can_be_or_one_error(text):
+    """Whatever is gone from it, or stands there in place of what was."""
+    files = PriceList.at("http://nobody").files
+    files.client.body = lambda _: text.encode(errors="surrogatepass")
+    [wanted] = [one for one in files.wanted if one.service == "AmazonSNS"]
+    try:
+        assert 0 < files.offer("AmazonSNS", EAST).price(wanted) <= wanted.most_usd
+    except OperationFailedError as error:
+        assert len(str(error).encode()) < 1000  # noqa: PT017 - either outcome is right
