@@ -17,7 +17,7 @@ from caribou.collectors.facts import Facts, read_facts
 from caribou.collectors.sources.keys import KeyRing
 from caribou.collectors.sources.registry import sources_of
 from caribou.control.aws import Aws
-from caribou.control.plan.noted import FACT_NOTES
+from caribou.control.plan.noted import FACT_NOTES, REGION_NOTES
 from caribou.control.runs.unrecorded import RecordCheck, logs_read_to, read_unrecorded
 from caribou.control.stacks.readiness import Readiness, readiness_of
 from caribou.model.errors import CaribouError, OperationFailedError
@@ -33,11 +33,7 @@ _NOTED = (
     "workflow.external_data_unknown",
     "workflow.external_data_declared",
     "workflow.external_data_without_sizes",
-    "regions_not_enabled",
-    "regions_not_bootstrapped",
-    "regions_not_known",
-    "regions_without_arm64",
-    "regions_not_asked",
+    *REGION_NOTES,
     "carbon_zone_contested",
     "pue_of_aws_fleet",
     "egress_price_assumed",

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 from caribou.collectors.facts import Facts
 from caribou.collectors.summary import run_regions
+from caribou.control.plan.noted import NOT_ASKED, NOT_BOOTSTRAPPED, NOT_ENABLED, NOT_KNOWN, WITHOUT_ARM64
 from caribou.control.stacks.readiness import Readiness
 from caribou.model.errors import InvalidProblemError, OperationFailedError
 from caribou.model.manifest import Manifest
 
 ARM64 = "arm64"
-NOT_ASKED = "whether the account has enabled the regions, and the CDK is bootstrapped there"
-"""Where a problem is made without the cloud."""
+_WHAT = "whether the account has enabled the regions, and the CDK is bootstrapped there"
+"""What is not known where nobody was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,8 @@ def left_out(manifest: Manifest, facts: Facts, readiness: Readiness | None) -> L
     asked = run_regions(manifest)
     without_arm64 = _without_arm64(asked, facts) if manifest.architecture == ARM64 else ()
     said = {
-        "regions_without_arm64": _text(without_arm64, "Lambda has no arm64 there, so no node is placed there"),
-        **({"regions_not_asked": NOT_ASKED} if readiness is None else _of_account(readiness, asked)),
+        WITHOUT_ARM64: _text(without_arm64, "Lambda has no arm64 there, so no node is placed there"),
+        **({NOT_ASKED: _WHAT} if readiness is None else _of_account(readiness, asked)),
     }
     account = readiness or Readiness()
     for region, what in _needed(manifest):
@@ -52,17 +53,15 @@ def _of_account(readiness: Readiness, asked: Collection[str]) -> dict[str, str]:
     not_known = [f"{region} ({why})" for region, why in readiness.not_known.items() if region in asked]
     hidden = [region for region in readiness.hidden if region in asked]
     return {
-        "regions_not_enabled": _text(
+        NOT_ENABLED: _text(
             _of(readiness.not_enabled, asked), "the account has not enabled them, so no node is placed there"
         ),
-        "regions_not_bootstrapped": _text(
+        NOT_BOOTSTRAPPED: _text(
             _of(readiness.not_bootstrapped, asked),
             "no node is placed there before `cdk bootstrap aws://ACCOUNT/REGION`",
         ),
-        "regions_not_known": _text(
-            not_known, "it is not known whether they can be deployed to, so no node is placed there"
-        ),
-        "regions_not_asked": NOT_ASKED + ": ssm:GetParameter is denied" if hidden else "",
+        NOT_KNOWN: _text(not_known, "it is not known whether they can be deployed to, so no node is placed there"),
+        NOT_ASKED: f"{_WHAT}: ssm:GetParameter is denied" if hidden else "",
     }
 
 

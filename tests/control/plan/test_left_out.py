@@ -16,7 +16,8 @@ from caribou.model.errors import InvalidProblemError, OperationFailedError
 from caribou.model.manifest import ExternalData, RegionRules
 from caribou.model.schema.problem_file import parse_problem
 
-FACTS = packaged_facts(datetime(2026, 7, 1, tzinfo=UTC))
+NOW = datetime(2026, 7, 1, tzinfo=UTC)
+FACTS = packaged_facts(NOW)
 FAR = "us-west-2"
 GRAPH = graph_of({"A": "B"}, name="example")
 READY = Readiness()
@@ -31,7 +32,13 @@ def built(readiness=READY, facts=FACTS, regions=None, **changes):
     """The problem of two runs, whose nodes ran in some regions."""
     records = [record for i in range(2) for record in simulate(GRAPH, f"run-{i}", regions=regions)]
     problem = build_problem(
-        graph=GRAPH, manifest=manifest(**changes), facts=facts, records=records, control_region=FAR, readiness=readiness
+        graph=GRAPH,
+        manifest=manifest(**changes),
+        facts=facts,
+        records=records,
+        control_region=FAR,
+        now=NOW,
+        readiness=readiness,
     )
     return parse_problem(problem)
 
