@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from caribou.cli.choices import Named
-from caribou.cli.collection import collect_facts, say_notes, show_logs, show_unrecorded_of, stored_data
+from caribou.cli.collection import collect_facts, readiness, say_notes, show_logs, show_unrecorded_of, stored_data
 from caribou.cli.output import notify, say, write_whole
 from caribou.cli.output_file import OutputFile
 from caribou.cli.project import control_region, project_root, stage, workflow_folder
@@ -95,6 +95,7 @@ def problem(workflow: str, output: Path, records_file: Path | None) -> None:
         records=records,
         control_region=control_region(root),
         now=datetime.now(UTC),
+        readiness=None if records_file else readiness(owned, root),
     )
     parse_problem(built, str(output))
     write_whole(output, json.dumps(built, indent=1) + "\n")

@@ -17,8 +17,9 @@ from caribou.collectors.facts import Facts, read_facts
 from caribou.collectors.sources.keys import KeyRing
 from caribou.collectors.sources.registry import sources_of
 from caribou.control.aws import Aws
-from caribou.control.plan.noted import FACT_NOTES
+from caribou.control.plan.noted import FACT_NOTES, REGION_NOTES
 from caribou.control.runs.unrecorded import RecordCheck, logs_read_to, read_unrecorded
+from caribou.control.stacks.readiness import Readiness, readiness_of
 from caribou.model.errors import CaribouError, OperationFailedError
 from caribou.model.project.workflow import Workflow, read_workflow, workflow_folders
 from caribou.model.run.record import RunRecord
@@ -32,6 +33,7 @@ _NOTED = (
     "workflow.external_data_unknown",
     "workflow.external_data_declared",
     "workflow.external_data_without_sizes",
+    *REGION_NOTES,
     "carbon_zone_contested",
     "pue_of_aws_fleet",
     "egress_price_assumed",
@@ -93,6 +95,13 @@ def stored_data(workflow: Workflow, root: Path) -> tuple[Facts, list[RunRecord]]
         notify(f"warning: {count} stored records {reason}")
     _show_unrecorded(workflow, names.run_table, stored.records, known_s)
     return facts, stored.records
+
+
+def readiness(workflow: Workflow, root: Path) -> Readiness:
+    """To which regions of a workflow the account can deploy. Raises OperationFailedError if home does not say."""
+    with Aws() as aws:
+        home, qualifier = workflow.manifest.home_region, target_of(root).qualifier
+        return readiness_of(aws, workflow.regions, home, qualifier)
 
 
 def _show_unrecorded(workflow: Workflow, run_table: str, records: list[RunRecord], known_s: float) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from caribou.cli.collection import collect_facts, say_notes, show_logs, stored_data
+from caribou.cli.collection import collect_facts, readiness, say_notes, show_logs, stored_data
 from caribou.cli.output import notify, say
 from caribou.cli.project import control_region, project_root, stage, workflow_folder
 from caribou.cli.session import ControlPlane, control_plane
@@ -52,6 +52,7 @@ def fresh_problem(name: str) -> tuple[Workflow, Problem]:
         records=records,
         control_region=control_region(root),
         now=datetime.now(UTC),
+        readiness=readiness(workflow, root),
     )
     problem = parse_problem(built, f"the problem of {workflow.name}")
     say_notes(built["provenance"])

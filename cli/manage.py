@@ -11,7 +11,7 @@ from caribou.cli.console import console, say_wrapped
 from caribou.cli.hints import staged
 from caribou.cli.output import notify, say
 from caribou.cli.session import ControlPlane, Session, session
-from caribou.control.plan.noted import FACT_NOTES
+from caribou.control.plan.noted import FACT_NOTES, REGION_NOTES
 from caribou.model.errors import CaribouError, OperationFailedError
 from caribou.model.verdict import doubt_of
 
@@ -49,7 +49,7 @@ def _show_review(review: Review) -> None:
 
     for warning in review.warnings:
         notify(f"warning: {review.workflow}: log collection: {warning}")
-    for note in notes_of(review.problem.provenance, FACT_NOTES) if review.problem is not None else ():
+    for note in notes_of(review.problem.provenance, (*FACT_NOTES, *REGION_NOTES)) if review.problem is not None else ():
         notify(f"warning: {review.workflow}: {note}")
     if review.problem is not None and review.placement is not None:
         console().print(plan_table(review.problem, review.placement))

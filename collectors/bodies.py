@@ -20,6 +20,8 @@ HOURS = 24
 ARCHITECTURES = ("x86_64", "arm64")
 ESTIMATED, ESTIMATED_SHARE = "estimated", "estimated_share"
 """Keys of a body's provenance: what of it is an estimate, as names with commas between, and which share of it."""
+MAY_LACK = ("object_put", "object_get", "log_per_gb", "queue_request", "scheduled_invocation")
+"""Prices that facts of earlier versions, or the packaged ones, do not have."""
 _SHOWN = 80
 
 
@@ -119,7 +121,8 @@ class Prices:
     """A region's list prices, USD. What depends on the processor is by architecture, `x86_64` and `arm64`.
 
     `egress_to_per_gb` has the regions to which data goes at another price than to all others. Facts of earlier versions
-    have none, and no prices of objects.
+    have none, and no prices of objects. The packaged list has no prices of logs, queues and schedules: None.
+    A region without `arm64` in `compute_per_gb_s` has no functions of that architecture.
     """
 
     compute_per_gb_s: Mapping[str, float]
@@ -131,6 +134,9 @@ class Prices:
     egress_to_per_gb: Mapping[str, float] = field(default_factory=dict)
     object_put: float | None = None
     object_get: float | None = None
+    log_per_gb: float | None = None
+    queue_request: float | None = None
+    scheduled_invocation: float | None = None
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -143,8 +149,7 @@ class Prices:
             table_write_unit=data["table_write_unit"],
             egress_other_region_per_gb=data["egress_other_region_per_gb"],
             egress_to_per_gb=dict(data.get("egress_to_per_gb", {})),
-            object_put=data.get("object_put"),
-            object_get=data.get("object_get"),
+            **{name: data.get(name) for name in MAY_LACK},
         )
 
     def to_json(self) -> Json:
@@ -157,8 +162,7 @@ class Prices:
             "table_write_unit": self.table_write_unit,
             "egress_other_region_per_gb": self.egress_other_region_per_gb,
             **({"egress_to_per_gb": dict(self.egress_to_per_gb)} if self.egress_to_per_gb else {}),
-            **({} if self.object_put is None else {"object_put": self.object_put}),
-            **({} if self.object_get is None else {"object_get": self.object_get}),
+            **{name: price for name in MAY_LACK if (price := getattr(self, name)) is not None},
         }
 
     def amounts(self) -> Mapping[str, float]:

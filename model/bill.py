@@ -107,8 +107,8 @@ LAMBDAS_LINES_BYTES = 300
 """START, END and REPORT of an execution, which Lambda writes beside the run record."""
 
 LOG_USD_PER_GB = 0.50
-"""Ingestion into CloudWatch Logs, us-east-1 ("Amazon CloudWatch pricing"). It is taken for all regions, since their own
-are not in our price list: some are higher, 0.76 in ap-northeast-1."""
+"""Ingestion into CloudWatch Logs, us-east-1 ("Amazon CloudWatch pricing"). It is taken for regions whose own is not
+known, as it is not in the packaged price list: some are higher, 0.76 in ap-northeast-1."""
 
 
 def units(event: Event, size_bytes: float = 0.0) -> dict[Priced, int]:

@@ -27,10 +27,14 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class RegionRules:
-    """Which regions are allowed: `allowed` None means all that are known; `disallowed` are taken from them."""
+    """Which regions are allowed: `allowed` None means all that are known; `disallowed` are taken from them.
+
+    `kept_in` is the region that its owner wants it in: that, and home, are then the allowed ones.
+    """
 
     allowed: tuple[str, ...] | None = None
     disallowed: tuple[str, ...] = ()
+    kept_in: str | None = None
 
     def of(self, known: Iterable[str]) -> tuple[str, ...]:
         """The allowed ones among the known regions, in their order."""

@@ -18,10 +18,10 @@ _MB_A_GB = 1024
 
 COMPUTE = "compute_per_gb_s"
 """Lambda's price of a GB-second, by architecture, in a region's prices."""
-SCHEDULER, QUEUE = "scheduler", "queue"
+SCHEDULER, QUEUE = "scheduled_invocation", "queue_request"
 ELSEWHERE_USD = {SCHEDULER: 1.00 / 1e6, QUEUE: 0.40 / 1e6}
-"""Prices that are not in our price list, of us-east-1: EventBridge Scheduler's of an invocation, SQS's of a request
-("Amazon EventBridge pricing", "Amazon SQS pricing")."""
+"""Prices that are not in the packaged price list, of us-east-1: EventBridge Scheduler's of an invocation, SQS's of a
+request ("Amazon EventBridge pricing", "Amazon SQS pricing"). They are taken where a region's own are not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,6 +146,12 @@ def _url(settings: SourceSettings) -> str:
     return settings.url
 
 
+def _price_list(settings: SourceSettings, keys: KeyRing) -> FactSource[ProviderBody]:  # noqa: ARG001 - it takes none
+    from caribou.collectors.sources.price_list import PriceList  # noqa: PLC0415 - for who has chosen it
+
+    return PriceList.at(str(settings.url))
+
+
 SOURCES = Sources(
     carbon={
         "snapshot": Row(lambda *_: CarbonSnapshot()),
@@ -165,6 +171,7 @@ SOURCES = Sources(
     },
     provider={
         "snapshot": Row(lambda *_: ProviderSnapshot()),
+        "price_list": Row(_price_list, "https://pricing.us-east-1.amazonaws.com"),
     },
     performance={
         "snapshot": Row(lambda *_: PerformanceSnapshot()),

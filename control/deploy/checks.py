@@ -7,8 +7,8 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 
-from caribou.control.deploy.regions import Unready, bootstrap_command
 from caribou.control.stacks.deployed import DeployedStack, DeployedWorkflow
+from caribou.control.stacks.readiness import Unready, bootstrap_command
 from caribou.model.errors import InvalidInputError, InvalidPlacementError, OperationFailedError
 from caribou.model.names import PROJECT_ID_KEY
 from caribou.model.placement import ALL_HOURS, Placement

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from caribou.control.aws import Aws, aws_errors_as
 from caribou.control.deploy.checks import PlacedWorkflow, Situation
 from caribou.control.deploy.leftovers import left_for
-from caribou.control.deploy.regions import unready
 from caribou.control.runs.run_table import open_runs
 from caribou.control.stacks.deployed import (
     DeployedStack,
@@ -19,6 +18,7 @@ from caribou.control.stacks.deployed import (
     is_foreign,
     resources,
 )
+from caribou.control.stacks.readiness import unready
 from caribou.control.stacks.whereabouts import whereabouts
 from caribou.control.target import Target
 from caribou.model.names import WorkflowNames, stack_name, workflow_stack_id

@@ -11,3 +11,11 @@ FACT_NOTES = OLD, MIXED, NOT_ALIKE, BY_FALLBACK = (
     "facts_by_fallback",
 )
 """There where there is something to say."""
+REGION_NOTES = NOT_ENABLED, NOT_BOOTSTRAPPED, NOT_KNOWN, WITHOUT_ARM64, NOT_ASKED = (
+    "regions_not_enabled",
+    "regions_not_bootstrapped",
+    "regions_not_known",
+    "regions_without_arm64",
+    "regions_not_asked",
+)
+"""Of regions in which no node may be placed, as a deploy would refuse it."""

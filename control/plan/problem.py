@@ -7,6 +7,7 @@ is the caller's matter; `caribou problem` has both.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,8 @@ from caribou.collectors.dated import sources_text
 from caribou.collectors.facts import Facts
 from caribou.collectors.summary import Summary, problem_regions, summarise
 from caribou.control.plan.fact_notes import check_age, fact_notes
+from caribou.control.plan.left_out import LeftOut, left_out
+from caribou.control.stacks.readiness import Readiness
 from caribou.model.bill import LOG_USD_PER_GB, Priced
 from caribou.model.errors import InvalidProblemError
 from caribou.model.graph import Graph
@@ -38,17 +41,27 @@ Json = dict[str, Any]
 
 
 def build_problem(
-    *, graph: Graph, manifest: Manifest, facts: Facts, records: Iterable[RunRecord], control_region: str, now: datetime
+    *,
+    graph: Graph,
+    manifest: Manifest,
+    facts: Facts,
+    records: Iterable[RunRecord],
+    control_region: str,
+    now: datetime,
+    readiness: Readiness | None = None,
 ) -> Json:
     """The problem as the JSON object of `problem.json`, as of `now` (aware).
 
+    `readiness` says to which regions the account can deploy: no node may be placed in others. None: nobody was asked.
+
     Raises InvalidProblemError naming the region that lacks a fact, or has one that is too old, and the collector to
-    run, and InvalidRecordError naming the node that lacks observations.
+    run, or that can't be deployed to and has to be, and InvalidRecordError naming the node that lacks observations.
     """
-    regions = problem_regions(manifest)
-    _check_facts(regions, facts)
-    check_age(tuple(regions), facts, now)
+    without = left_out(manifest, facts, readiness)
     summary = summarise(records, graph, manifest)
+    regions = _regions(manifest, summary, without.regions)
+    _check_facts(regions, facts)
+    check_age(regions, facts, now)
     return {
         "schema": PROBLEM_SCHEMA,
         "workflow": {"name": graph.workflow, "version": graph.version},
@@ -60,11 +73,24 @@ def build_problem(
         "runs": summary.runs,
         "endpoints": summary.endpoints,
         "entry": summary.entry,
-        "nodes": summary.nodes,
+        "nodes": {name: _placed(node, without.regions) for name, node in summary.nodes.items()},
         "edges": summary.edges,
         "objective": _objective(manifest),
-        "provenance": _provenance(regions, facts, summary, now),
+        "provenance": _provenance(regions, facts, summary, without, now),
     }
+
+
+def _regions(manifest: Manifest, summary: Summary, without: AbstractSet[str]) -> tuple[str, ...]:
+    """The regions of a problem: of those that are left out, the ones where nodes ran and where data is."""
+    data = {data.region for data in manifest.external_data.values()}
+    data |= {endpoint["region"] for endpoint in summary.endpoints.values()}
+    ran = {region for node in summary.nodes.values() for region in node["runs"]}
+    return tuple(region for region in problem_regions(manifest) if region not in without or region in {*data, *ran})
+
+
+def _placed(node: Json, without: AbstractSet[str]) -> Json:
+    """The node, which may be placed where nothing is left out."""
+    return {**node, "allowed_regions": [region for region in node["allowed_regions"] if region not in without]}
 
 
 def _region(region: str, regions: Collection[str], facts: Facts, architecture: str) -> Json:
@@ -77,7 +103,7 @@ def _region(region: str, regions: Collection[str], facts: Facts, architecture: s
         "cpu_kw_per_vcpu": provider.cpu_kw_per_vcpu[architecture].to_json(),
         "memory_kw_per_gb": provider.memory_kw_per_gb,
         "relative_run_time": facts.performance[region].body.relative_run_time,
-        "price_usd": {**prices.to_json(), "egress_to_per_gb": to, Priced.LOG: LOG_USD_PER_GB},
+        "price_usd": {Priced.LOG: LOG_USD_PER_GB, **prices.to_json(), "egress_to_per_gb": to},
     }
 
 
@@ -119,19 +145,22 @@ def _limits(limits: Mapping[Metric, Limit]) -> Json:
     return {metric: {"type": limit.type, "value": limit.value} for metric, limit in limits.items()}
 
 
-def _provenance(regions: Iterable[str], facts: Facts, summary: Summary, now: datetime) -> dict[str, str]:
+def _provenance(
+    regions: Iterable[str], facts: Facts, summary: Summary, without: LeftOut, now: datetime
+) -> dict[str, str]:
     """Where each kind of figure comes from, as texts: sources, dates, and what was assumed for which region."""
     regions = tuple(regions)
     provider = facts.provider
     return {
         **{kind: _origin(kind, regions, facts) for kind in KINDS},
         **fact_notes(regions, facts, now),
+        **without.provenance,
         **_named("pue_of_aws_fleet", [region for region in regions if provider[region].body.has_pue_of_fleet]),
         **_named("marginal_intensity_unknown", [r for r in regions if facts.carbon[r].body.marginal is None]),
         **_named("marginal_intensity_of_last_weeks", [r for r in regions if facts.carbon[r].body.has_live_marginal]),
         **_named("carbon_zone_contested", _contested(regions, facts)),
         **_named("object_prices_unknown", [r for r in regions if provider[r].body.price_usd.object_put is None]),
-        "log_price": f"{LOG_USD_PER_GB:g} USD/GB, us-east-1's, for all regions",
+        **_log_price([r for r in regions if provider[r].body.price_usd.log_per_gb is None], regions),
         **_named("egress_price_assumed", [region for region in regions if provider[region].body.has_assumed_egress]),
         **_named("ping_estimated", _estimated_pings(regions, facts)),
         **{key: "; ".join(said) for key in ("ping", "relative_run_time") if (said := _said(key, regions, facts))},
@@ -150,6 +179,12 @@ def _said(key: str, regions: Sequence[str], facts: Facts) -> list[str]:
     """What the performance facts say of where something comes from, each text once."""
     said = (facts.performance[region].body.provenance.get(key) for region in regions)
     return list(dict.fromkeys(str(text) for text in said if text))
+
+
+def _log_price(lacking: Collection[str], regions: Collection[str]) -> dict[str, str]:
+    """What is taken for the regions whose own price of logs is not known."""
+    what = "all regions" if len(lacking) == len(regions) else ", ".join(lacking)
+    return {"log_price": f"{LOG_USD_PER_GB:g} USD/GB, us-east-1's, for {what}"} if lacking else {}
 
 
 def _origin(kind: Kind, regions: Iterable[str], facts: Facts) -> str:

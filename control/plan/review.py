@@ -16,6 +16,7 @@ from caribou.control.plan.finish import Clocks, SolveOptions, finished_placement
 from caribou.control.plan.problem import build_problem
 from caribou.control.runs.unrecorded import read_unrecorded
 from caribou.control.stacks.deployed import deployed_workflow, home_stack
+from caribou.control.stacks.readiness import Readiness, readiness_of
 from caribou.control.target import Target
 from caribou.control.workflows import KnownWorkflow
 from caribou.model.errors import InvalidInputError, OperationFailedError
@@ -78,10 +79,11 @@ class Reviewer:
                 facts, stored = read_facts(self.tables.facts), self.tables.records.read(known.name)
             warnings += self._unrecorded(workflow, stored.records)
             warnings += tuple(f"{count} stored records {reason}" for reason, count in stored.passed_over.items())
-            problem = self._problem(workflow, facts, stored.records)
+            self._check_runs(workflow, stored.records)
+            deployed = deployed_workflow(self.aws, stack).placement
+            problem = self._problem(workflow, facts, stored.records, deployed)
         except InvalidInputError as error:
             return Review(known.name, f"nothing is solved: {error}", warnings=warnings)
-        deployed = deployed_workflow(self.aws, stack).placement
         return self._decided(workflow, problem, deployed, warnings)
 
     def _unrecorded(self, workflow: Workflow, records: Sequence[RunRecord]) -> tuple[str, ...]:
@@ -94,7 +96,7 @@ class Reviewer:
             return (f"not known whether runs lack records: {error}",)
         return (found.warning,) if found.warning else ()
 
-    def _problem(self, workflow: Workflow, facts: Facts, records: Sequence[RunRecord]) -> Problem:
+    def _check_runs(self, workflow: Workflow, records: Sequence[RunRecord]) -> None:
         version = workflow.graph.version
         runs = {record.run_id for record in records if record.workflow_version == version}
         if len(runs) < MIN_RUNS:
@@ -104,16 +106,28 @@ class Reviewer:
                 found=f"{len(runs)}, needed: {MIN_RUNS}",
                 fix=f"run it: `caribou load {workflow.name} -a PAYLOAD --rate 1/s --duration 40`",
             )
-        region = self.target.control_region
+
+    def _problem(self, workflow: Workflow, facts: Facts, records: Sequence[RunRecord], deployed: Placement) -> Problem:
         built = build_problem(
             graph=workflow.graph,
             manifest=workflow.manifest,
             facts=facts,
             records=records,
-            control_region=region,
+            control_region=self.target.control_region,
             now=self.clocks.now(),
+            readiness=self._readiness(workflow, deployed),
         )
         return parse_problem(built, f"problem of {workflow.name}")
+
+    def _readiness(self, workflow: Workflow, deployed: Placement) -> Readiness:
+        """To which regions the account can deploy. One that is out of reach for a while is no reason to leave it."""
+        home, qualifier = workflow.manifest.home_region, self.target.qualifier
+        readiness = readiness_of(self.aws, workflow.regions, home, qualifier)
+        for region in sorted(deployed.regions & readiness.not_known.keys()):
+            raise OperationFailedError(
+                f"{region}, where nodes are now, is out of reach ({readiness.not_known[region]}): nothing is solved"
+            )
+        return readiness
 
     def _decided(self, workflow: Workflow, problem: Problem, deployed: Placement, warnings: tuple[str, ...]) -> Review:
         now = self.clocks.now()

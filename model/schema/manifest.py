@@ -209,7 +209,7 @@ def _kept_near(near_to: str, rules: RegionRules, file: ManifestFile, where: str)
             found=near_to,
             fix=f"allow {region}, or keep it near {file.home_region.region}, which is home",
         )
-    return RegionRules(allowed=tuple(dict.fromkeys((file.home_region.region, region))))
+    return RegionRules(allowed=tuple(dict.fromkeys((file.home_region.region, region))), kept_in=region)
 
 
 def _codes(regions: list[ProviderRegion] | None) -> tuple[str, ...]:

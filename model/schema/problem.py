@@ -86,6 +86,8 @@ class Prices(StrictModel):
     object_put: Annotated[float, Field(ge=0, le=0.01)] | None = None
     object_get: Annotated[float, Field(ge=0, le=0.01)] | None = None
     log_per_gb: Price | None = None
+    queue_request: Annotated[float, Field(ge=0, le=0.01)] | None = None
+    scheduled_invocation: Annotated[float, Field(ge=0, le=0.01)] | None = None
 
 
 class ProblemRegion(StrictModel):

@@ -67,9 +67,10 @@ def _carbon_g(one: Scheduled, region: ProblemRegion) -> float:
 def _price(name: str, prices: Prices) -> float:
     """The price of that name; of what depends on the architecture, the dearer one that is known."""
     if name in ELSEWHERE_USD:
-        return ELSEWHERE_USD[name]
+        own: float | None = getattr(prices, name)
+        return ELSEWHERE_USD[name] if own is None else own
     if name == Priced.LOG:
-        return prices.log_per_gb or LOG_USD_PER_GB
+        return LOG_USD_PER_GB if prices.log_per_gb is None else prices.log_per_gb
     if name in (COMPUTE, Priced.INVOCATION):
         return max(getattr(prices, name).values(), default=0.0)
     return float(getattr(prices, name))

@@ -7,11 +7,13 @@ from pathlib import Path
 import boto3
 import pytest
 from click.testing import CliRunner
+from deployed_world import look_bootstrapped
 
 from caribou.cli.collect import data_collect, log_sync, problem
 from caribou.cli.project import control_region, project_root, stage, workflow_folder
 from caribou.collectors.record_lines import write_record_lines
 from caribou.collectors.registrations import Registration
+from caribou.control.aws import Aws
 from caribou.control.runs.unrecorded import RecordCheck, Unrecorded
 from caribou.model.errors import InvalidInputError, InvalidRecordError, OperationFailedError
 from caribou.model.names import WorkflowNames
@@ -62,6 +64,7 @@ def test_problem_when_records_are_given_then_it_needs_no_cloud(project, example,
     result = run(problem, "small-sync-example", "-o", "problem.json", "--records", "records.jsonl")
     assert "problem.json written, from 3 runs" in result.output
     assert "data: carbon from the snapshot of Electricity Maps, lifecycle (levels of 2025, shapes" in result.output
+    assert "note: regions not asked: whether the account has enabled the regions" in result.output
     built = read_problem(project / "problem.json")
     assert built.workflow.name == "small_sync_example"
     assert built.control_region == "us-west-2"
@@ -147,6 +150,8 @@ def test_commands_when_used_in_turn_then_facts_and_records_become_a_problem(clou
     registration = Registration(example.name, example.graph.version, "us-east-1", example.regions, functions, 30)
     value = json.dumps(registration.to_json())
     cloud.client("ssm", "us-west-2").put_parameter(Name=names.registration, Type="String", Value=value)
+    with Aws() as aws:
+        look_bootstrapped(aws)
     logs, now = cloud.client("logs", "us-east-1"), time.time()
     for record in simulated(make, example, started_at=now - 90):
         group = names.log_group(record.function)
@@ -159,7 +164,7 @@ def test_commands_when_used_in_turn_then_facts_and_records_become_a_problem(clou
 
     assert f"carbon: {len(KNOWN_REGIONS)} regions" in run(data_collect, "all").output
     assert "records written to records.jsonl" in run(log_sync, example.name, "-o", "records.jsonl").output
-    run(problem, example.name, "-o", "problem.json")
+    assert "regions not" not in run(problem, example.name, "-o", "problem.json").output
     from_tables = read_problem(project / "problem.json")
     run(problem, example.name, "-o", "problem.json", "--records", "records.jsonl")
     from_file = read_problem(project / "problem.json")

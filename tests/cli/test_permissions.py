@@ -261,6 +261,7 @@ SELDOM = {
     },
     "manage_deployments": {
         "cloudformation:GetTemplate": "there are runs enough for a solve",
+        "ssm:GetParameter": "there are runs enough for a solve",
     },
     "remove": {
         "cloudformation:DescribeStackEvents": "a stack could not be deleted",

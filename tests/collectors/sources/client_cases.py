@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from aws_price_list import price_list
 from contract import KEY, ClientCase
 from grid_cases import CASES as GRIDS
 from keyed_cases import CASES as KEYED
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 
 from caribou.collectors.sources.cloudping import CloudPing
 from caribou.collectors.sources.http import HttpClient, Reason
+from caribou.collectors.sources.price_list import PriceList
 from caribou.model.regions import KNOWN_REGIONS
 
 
@@ -48,9 +50,15 @@ def _ask_cloudping(url):
     return CloudPing(HttpClient("CloudPing", url)).collect(datetime(2026, 7, 1, tzinfo=UTC), KNOWN_REGIONS)
 
 
+def _price_list(url):
+    """The prices of a region, out of eight files."""
+    return PriceList.at(url).prices("us-west-1")
+
+
 CASES = [
     ClientCase("shared", _figures, _ask),
     ClientCase("cloudping", _latencies, _ask_cloudping, takes_key=False),
     *KEYED,
     *GRIDS,
+    ClientCase("price_list", price_list(), _price_list, takes_key=False),
 ]

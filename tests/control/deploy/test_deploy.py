@@ -8,8 +8,8 @@ import pytest
 from caribou.cli.cdk_deployer import arguments_of
 from caribou.control.deploy.checks import Leftovers, PlacedWorkflow, Situation, is_same_place, refuse
 from caribou.control.deploy.planning import DeployRequest
-from caribou.control.deploy.regions import Unready, bootstrap_command
 from caribou.control.stacks.deployed import DeployedStack, DeployedWorkflow
+from caribou.control.stacks.readiness import Unready, bootstrap_command
 from caribou.model.errors import InvalidInputError, OperationFailedError
 
 HOME, WEST, CANADA = "us-east-1", "us-west-2", "ca-central-1"

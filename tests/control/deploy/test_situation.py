@@ -6,9 +6,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from caribou.control.deploy.checks import PlacedWorkflow
-from caribou.control.deploy.regions import Unready, unready
 from caribou.control.deploy.situation import situation_of
 from caribou.control.stacks.deployed import DeployedStack
+from caribou.control.stacks.readiness import Unready, unready
 from caribou.model.errors import OperationFailedError
 from caribou.model.manifest import RegionRules
 

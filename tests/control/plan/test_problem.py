@@ -237,3 +237,27 @@ def test_problem_when_facts_are_past_their_time_then_it_is_refused_and_old_ones_
     with pytest.raises(InvalidProblemError, match=r"carbon of us-west-1.*data_collect carbon"):
         build_problem(**given, now=NOW + timedelta(days=8))
     assert "3 days ago" in build_problem(**given, now=NOW + timedelta(days=3))["provenance"]["facts_old"]
+
+
+def test_problem_when_a_region_has_its_own_price_of_logs_then_that_counts_and_the_others_are_named(
+    graph, manifest, records
+):
+    """The packaged list has none: us-east-1's is taken, and said."""
+
+    def built_with(**own):
+        facts = packaged_facts(NOW)
+        provider = dict(facts.provider)
+        for region, price in own.items():
+            fact = provider[region.replace("_", "-")]
+            prices = dataclasses.replace(fact.body.price_usd, log_per_gb=price)
+            provider[fact.region] = dataclasses.replace(fact, body=dataclasses.replace(fact.body, price_usd=prices))
+        facts = dataclasses.replace(facts, provider=provider)
+        return build_problem(
+            graph=graph, manifest=manifest, facts=facts, records=records, control_region="us-west-2", now=NOW
+        )
+
+    assert built_with()["provenance"]["log_price"] == "0.5 USD/GB, us-east-1's, for all regions"
+    built = built_with(us_west_1=0.67)
+    assert [built["regions"][r]["price_usd"]["log_per_gb"] for r in (HOME, "us-west-2")] == [0.67, 0.5]
+    assert built["provenance"]["log_price"] == "0.5 USD/GB, us-east-1's, for us-west-2, ca-west-1"
+    assert "log_price" not in built_with(us_west_1=0.67, us_west_2=0.5, ca_west_1=0.5)["provenance"]

@@ -18,7 +18,9 @@ from caribou.collectors.sources.registry import DEFAULT_SOURCE, sources_of
 from caribou.control.placement_bucket import PlacementBox
 from caribou.control.plan.finish import Clocks
 from caribou.control.plan.review import MIN_RUNS, Reviewer
+from caribou.control.stacks.readiness import Readiness
 from caribou.control.workflows import KnownWorkflow
+from caribou.model.errors import OperationFailedError
 from caribou.model.run.record import Outcome, RunRecord, SuccessorRecord
 
 pytestmark = pytest.mark.local_cloud
@@ -129,6 +131,26 @@ def test_placement_when_the_loop_makes_it_then_it_has_the_bytes_that_the_solve_v
     arguments = ["--problem", str(problem), "-o", str(solved), "--valid-days", days]
     CliRunner().invoke(cli_solve.solve, arguments, catch_exceptions=False)
     assert PlacementBox(world.aws, world.target).pending(world.name).text == solved.read_text()
+
+
+def test_workflow_when_the_cleaner_region_is_not_bootstrapped_then_no_node_is_placed_there(world, subject):
+    """A deploy would refuse it."""
+    world.aws.ssm(CANADA).delete_parameter(Name="/cdk-bootstrap/hnb659fds/version")
+    review = reviewed(world, subject, MIN_RUNS)
+    assert CANADA not in review.problem.regions
+    assert review.problem.provenance["regions_not_bootstrapped"].startswith(f"{CANADA}: ")
+    assert CANADA not in review.placement.regions
+
+
+def test_workflow_when_a_region_of_its_nodes_is_out_of_reach_then_nothing_is_solved(
+    world, subject, placed, monkeypatch
+):
+    """It would be left for an outage of minutes."""
+    world.home(placed(CANADA, name=world.name))
+    silent = Readiness(not_known={CANADA: "no answer"})
+    monkeypatch.setattr("caribou.control.plan.review.readiness_of", lambda *_: silent)
+    with pytest.raises(OperationFailedError, match="ca-central-1, where nodes are now, is out of reach"):
+        reviewed(world, subject, MIN_RUNS)
 
 
 def test_workflow_when_it_has_too_few_runs_then_nothing_is_solved_and_it_says_so(world, subject):

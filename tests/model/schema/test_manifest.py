@@ -162,7 +162,9 @@ def test_external_data_when_its_name_could_be_another_things_then_it_is_refused(
 @pytest.mark.parametrize("what", ["orders", "us-west-2"])
 def test_function_when_it_is_kept_near_something_then_it_runs_there_or_at_home(what):
     """An endpoint's region, or a region; home is where every function is."""
-    assert parsed(near_to(what)).regions_of("start", KNOWN_REGIONS) == ("us-east-1", "us-west-2")
+    manifest = parsed(near_to(what))
+    assert manifest.regions_of("start", KNOWN_REGIONS) == ("us-east-1", "us-west-2")
+    assert manifest.functions["start"].regions.kept_in == "us-west-2"
 
 
 def test_function_when_its_decorator_keeps_it_near_something_else_then_that_counts():

@@ -1,5 +1,6 @@
 """What the toolkit takes in a month, runs or not."""
 
+import copy
 import re
 
 import pytest
@@ -26,6 +27,18 @@ def test_toolkit_when_worked_out_by_hand_then_is_the_documented_formula(instance
     assert month.carbon_g == pytest.approx(expected_g)
     assert month.pays_from_runs == -(-expected_g // 0.004)
     assert 0.1 < month.cost_usd < 0.3
+
+
+def test_toolkit_when_prices_of_schedules_and_queues_are_known_then_they_count(instances):
+    """Else those of us-east-1: a million invocations for a dollar, requests for 40 cents."""
+    data = instances.chain()
+    known = copy.deepcopy(data)
+    known["regions"][data["home_region"]]["price_usd"] |= {"scheduled_invocation": 2e-6, "queue_request": 0.4e-6}
+    dearer = toolkit(parse_problem(known), saved_g=0.0).cost_usd - toolkit(parse_problem(data), saved_g=0.0).cost_usd
+    at_home = (
+        SWEEPER.times if data["control_region"] in data["regions"] else SWEEPER.times + sum(c.times for c in COLLECTORS)
+    )
+    assert dearer == pytest.approx(at_home * 1e-6)
 
 
 def test_toolkit_when_a_run_saves_nothing_then_no_number_of_runs_pays_it(instances):
