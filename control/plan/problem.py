@@ -13,6 +13,7 @@ from typing import Any
 from caribou.collectors.bodies import KINDS, Kind
 from caribou.collectors.dated import sources_text
 from caribou.collectors.facts import Facts
+from caribou.collectors.kept_runs import Stored
 from caribou.collectors.summary import Summary, problem_regions, summarise
 from caribou.control.plan.fact_notes import check_age, fact_notes
 from caribou.model.bill import LOG_USD_PER_GB, Priced
@@ -38,7 +39,13 @@ Json = dict[str, Any]
 
 
 def build_problem(
-    *, graph: Graph, manifest: Manifest, facts: Facts, records: Iterable[RunRecord], control_region: str, now: datetime
+    *,
+    graph: Graph,
+    manifest: Manifest,
+    facts: Facts,
+    records: Stored | Iterable[RunRecord],
+    control_region: str,
+    now: datetime,
 ) -> Json:
     """The problem as the JSON object of `problem.json`, as of `now` (aware).
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from caribou.collectors.facts import Facts, FactTable, read_facts
+from caribou.collectors.kept_runs import Stored
 from caribou.collectors.records import RecordTable
 from caribou.control.aws import Aws, aws_errors_as
 from caribou.control.log_collection import LogCollector
@@ -21,7 +21,6 @@ from caribou.control.workflows import KnownWorkflow
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.placement import Placement
 from caribou.model.project.workflow import Workflow
-from caribou.model.run.record import RunRecord
 from caribou.model.schema.problem import Problem
 from caribou.model.schema.problem_file import parse_problem
 from caribou.solver import ENOUGH_RUNS
@@ -75,28 +74,28 @@ class Reviewer:
         warnings = tuple(self.logs.collect(known, ()))
         try:
             with aws_errors_as("Reading the control plane's tables", "whether CaribouControlPlane is deployed"):
-                facts, stored = read_facts(self.tables.facts), self.tables.records.read(known.name)
-            warnings += self._unrecorded(workflow, stored.records)
+                facts, stored = read_facts(self.tables.facts), self.tables.records.kept(workflow.graph)
+            warnings += self._unrecorded(workflow, stored)
             warnings += tuple(f"{count} stored records {reason}" for reason, count in stored.passed_over.items())
-            problem = self._problem(workflow, facts, stored.records)
+            problem = self._problem(workflow, facts, stored)
         except InvalidInputError as error:
             return Review(known.name, f"nothing is solved: {error}", warnings=warnings)
         deployed = deployed_workflow(self.aws, stack).placement
         return self._decided(workflow, problem, deployed, warnings)
 
-    def _unrecorded(self, workflow: Workflow, records: Sequence[RunRecord]) -> tuple[str, ...]:
+    def _unrecorded(self, workflow: Workflow, stored: Stored) -> tuple[str, ...]:
         """What ran and left no record, as far as it was to be collected; or that this is not known."""
         now_s = self.clocks.now().timestamp()
         try:
             client, table = self.aws.dynamodb(workflow.manifest.home_region), self.target.names(workflow.name).run_table
-            found = read_unrecorded(client, table, workflow.graph, records, now_s)
+            found = read_unrecorded(client, table, workflow.graph, stored.records, now_s, since_s=stored.since_s)
         except OperationFailedError as error:
             return (f"not known whether runs lack records: {error}",)
         return (found.warning,) if found.warning else ()
 
-    def _problem(self, workflow: Workflow, facts: Facts, records: Sequence[RunRecord]) -> Problem:
+    def _problem(self, workflow: Workflow, facts: Facts, stored: Stored) -> Problem:
         version = workflow.graph.version
-        runs = {record.run_id for record in records if record.workflow_version == version}
+        runs = {record.run_id for record in stored.records}
         if len(runs) < MIN_RUNS:
             raise InvalidInputError(
                 f"there are too few runs of version {version} to solve from",
@@ -109,7 +108,7 @@ class Reviewer:
             graph=workflow.graph,
             manifest=workflow.manifest,
             facts=facts,
-            records=records,
+            records=stored,
             control_region=region,
             now=self.clocks.now(),
         )
