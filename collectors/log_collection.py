@@ -134,7 +134,7 @@ def _read_on(group: _Group, tally: _Tally, work: LogCollection) -> bool:
         if read_to_ms > before_ms:  # else it is still in the overlap
             work.table.put_cursor(Cursor(log.workflow, log.region, log.name, read_to_ms))
 
-    for first_ms, last_ms in _windows(start_ms, int(work.now_s * 1000)):
+    for first_ms, last_ms in _windows(start_ms, int((work.now_s - work.logs.behind_s) * 1000)):
         if not work.may_go_on():
             return False
         events = work.logs.events(log.region, log.name, first_ms, last_ms)
@@ -145,11 +145,12 @@ def _read_on(group: _Group, tally: _Tally, work: LogCollection) -> bool:
 
 
 def _windows(start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
-    """The time from start to end in windows of a day; the last one ends at `end_ms`, however short."""
+    """The time from start to end in windows of a day; the last one ends at `end_ms`, however short; none before it."""
     while end_ms - start_ms > WINDOW_MS:
         yield start_ms, start_ms + WINDOW_MS
         start_ms += WINDOW_MS
-    yield start_ms, end_ms
+    if start_ms <= end_ms:
+        yield start_ms, end_ms
 
 
 @dataclass(slots=True)
