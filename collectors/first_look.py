@@ -90,28 +90,30 @@ class FirstLook:
 class _Newest:
     """The runs with the highest times that were offered, a run by its highest one; in memory twice as many at most."""
 
-    __slots__ = ("_at", "_floor", "_most", "is_cut")
+    __slots__ = ("_at", "_floor", "_most")
 
     def __init__(self, most: int) -> None:
         self._most, self._floor = most, -math.inf
         self._at: dict[str, float] = {}
-        self.is_cut = False
 
     def offer(self, run_id: str, at: float) -> None:
         """Take a run into account."""
-        if at < self._floor:
-            self.is_cut = True
-        elif at > self._at.get(run_id, -math.inf):
-            self._at[run_id] = at
-            if len(self._at) >= 2 * self._most:
-                self._at = self.found()
-                self._floor = min(self._at.values())
-                self.is_cut = True
+        if at < self._floor or at <= self._at.get(run_id, -math.inf):
+            return
+        self._at[run_id] = at
+        if len(self._at) >= 2 * self._most:
+            self._at = self.found()
+            self._floor = min(self._at.values())
 
     @property
     def is_full(self) -> bool:
         """Whether there are as many as wanted."""
         return len(self._at) >= self._most
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there are more than that."""
+        return len(self._at) > self._most or self._floor > -math.inf
 
     def found(self) -> dict[str, float]:
         """The runs, newest first, with their times."""

@@ -117,7 +117,7 @@ class Service:
     @cached_property
     def table(self):
         """What was exported of the events, three a line."""
-        made = duckdb.connect()
+        made = duckdb.connect(config={"threads": 1})
         made.execute("CREATE TABLE logs (line VARCHAR, region VARCHAR, day VARCHAR)")
         lines = [
             _exported(region, group, events[first : first + 3])

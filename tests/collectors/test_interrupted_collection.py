@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 from builders import graph_of
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from run_records import START, simulate
 from waiting import BACKSTOP_S
@@ -126,14 +126,12 @@ def content_of(table):
 ERRORS = st.sampled_from([OperationFailedError("no"), SilentRegionError("silent"), Killed(), None])
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    cuts=st.lists(st.tuples(ERRORS, st.integers(1, 250), st.integers(0, 40)), max_size=8),
-    late_s=st.lists(st.floats(0, LATE_S - 1), min_size=1, max_size=4),
-)
-def test_collection_when_cut_off_anywhere_then_it_ends_with_the_bytes_of_one_that_never_was(cuts, late_s, monkeypatch):
-    """Errors and kills at any call of reader or table, ends of time after any batch; events appear late meanwhile."""
-    monkeypatch.setattr("caribou.collectors.log_collection.BATCH", 4)
+CUTS = st.lists(st.tuples(ERRORS, st.integers(1, 250), st.integers(0, 40)), max_size=8)
+LATE = st.lists(st.floats(0, LATE_S - 1), min_size=1, max_size=4)
+
+
+def cut_off(cuts, late_s):
+    """A table, and a report of the last collection, after some that were cut off; and a table of one that was not."""
     content, seen_at_s = logged(late_s)
     whole = InMemoryRecordTable()
     collect_logs(REGISTRATION, LogCollection(Visible(content, seen_at_s=seen_at_s), whole, END_S))
@@ -148,9 +146,32 @@ def test_collection_when_cut_off_anywhere_then_it_ends_with_the_bytes_of_one_tha
         with contextlib.suppress(OperationFailedError, Killed):
             collect_logs(REGISTRATION, work)
     report = collect_logs(REGISTRATION, LogCollection(Visible(content, seen_at_s=seen_at_s), table, END_S))
+    return table, report, whole
+
+
+def must_be_whole(cuts, late_s):
+    """Errors and kills at any call of reader or table, ends of time after any batch; events appear late meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("caribou.collectors.log_collection.BATCH", 4)
+        table, report, whole = cut_off(cuts, late_s)
     assert (report.failures, report.unfinished) == ((), 0)
     assert content_of(table) == content_of(whole)
     assert len(table.read("example").records) == 2 * RUNS
+
+
+@settings(deadline=None, max_examples=10)
+@given(cuts=CUTS, late_s=LATE)
+def test_collection_when_cut_off_anywhere_then_it_ends_with_the_bytes_of_one_that_never_was(cuts, late_s):
+    """Ten times quickly."""
+    must_be_whole(cuts, late_s)
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=100)
+@given(cuts=CUTS, late_s=LATE)
+def test_collection_when_cut_off_anywhere_a_hundred_times_then_it_ends_with_the_same_bytes(cuts, late_s):
+    """The same, more often."""
+    must_be_whole(cuts, late_s)
 
 
 def test_collection_when_it_is_killed_then_the_next_one_goes_on_where_it_was(monkeypatch):

@@ -70,6 +70,14 @@ def test_kept_when_there_are_more_runs_than_may_be_then_the_newest_are_and_the_n
 
 
 @pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("runs", [5, 8, 9])
+def test_kept_when_there_are_more_runs_than_may_be_then_the_reason_for_the_rest_is_that(runs):
+    """However few more they are."""
+    kept = kept_of([record for number in range(runs) for record in run_of(number)])
+    assert kept.left_out == {"of a run before the newest ones": 2 * (runs - 4)}
+
+
+@pytest.mark.usefixtures("few")
 def test_kept_when_the_newest_runs_made_a_call_often_enough_then_no_older_one_is_kept():
     """Nothing is rare that two of the four made."""
     runs = [run_of(number, rare=True) for number in range(12)]
@@ -78,7 +86,7 @@ def test_kept_when_the_newest_runs_made_a_call_often_enough_then_no_older_one_is
 
 
 @pytest.mark.usefixtures("few")
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_kept_when_records_come_in_any_order_and_again_then_they_are_those_of_a_search_through_all(data):
     """Against the definition, written down plainly; each record once."""

@@ -23,7 +23,7 @@ from caribou.runtime.record_log import record_line
 
 READERS = ["memory", *LogReading]
 HOME, AWAY = "us-east-1", "ca-central-1"
-REGISTRATION = Registration("example", "0.0.1", HOME, (HOME, AWAY), ("A", "B"), 30)
+REGISTRATION = Registration("example", "0.0.1", HOME, (HOME, AWAY), ("A", "B"), 4)
 GROUPS = dict(zip(REGISTRATION.functions, REGISTRATION.log_groups("dev"), strict=True))
 GRAPH = graph_of({"A": "B"}, name="example")
 RUNS = 40
