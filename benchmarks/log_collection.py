@@ -41,6 +41,7 @@ RARE = 20_000
 """The rare branch is taken by the first of so many runs."""
 COLD = 0.05
 START = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
+NOW = datetime(2026, 2, 1, tzinfo=UTC)
 DAYS = 20
 HOME, AWAY = "us-east-1", "ca-central-1"
 
@@ -194,11 +195,11 @@ class Measured:
 def measure(path: Path, shape: Shape, records: int) -> Measured:
     """Make a problem of a file, in this process."""
     settings = FunctionSettings(timeout_s=60, memory_mb=1769, regions=RegionRules(allowed=(HOME, AWAY)))
-    graph, facts = shape.graph, packaged_facts(datetime(2026, 3, 1, tzinfo=UTC))
+    graph, facts = shape.graph, packaged_facts(NOW)
     manifest = Manifest(graph.workflow, graph.version, HOME, {f.name: settings for f in graph.functions})
     before_s = time.process_time()
     stored = read_record_file(path, graph)
-    built = build_problem(graph=graph, manifest=manifest, facts=facts, records=stored, control_region=HOME)
+    built = build_problem(graph=graph, manifest=manifest, facts=facts, records=stored, control_region=HOME, now=NOW)
     cpu_s = time.process_time() - before_s
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # KB on Linux
     return Measured(shape.name, records, path.stat().st_size / 1e6, cpu_s, peak_mb, len(built["runs"]["id"]))

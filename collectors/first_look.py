@@ -16,6 +16,7 @@ from typing import Any
 from caribou.collectors.observed import TAKEN
 from caribou.model.graph import Graph
 from caribou.model.run.fields import LAST_SECOND
+from caribou.model.run.record import RunRecord
 
 KEPT_RUNS = 5_000
 """The newest runs that are looked at, at most: what is in none of them comes in less than one of 1,600 (3 / n)."""
@@ -28,36 +29,46 @@ _DAY_S = 24 * 3600
 class FirstLook:
     """Which runs of a graph's version began when, which ones made each of its calls, and how many records there were.
 
-    `left_out` counts the records of other programs, by reason, `records` all others.
+    What a function says of another one's nodes does not count: else it could make up runs that take the place of true
+    ones. `left_out` counts the records of other programs, by reason, `records` all others.
     """
 
     def __init__(self, graph: Graph) -> None:
-        self.workflow, self.version, self._entry = graph.workflow, graph.version, graph.entry.name
+        self._workflow, self._version, self._entry = graph.workflow, graph.version, graph.entry.name
+        self._functions = {node.name: node.function for node in graph.nodes}
         self._begun = _Newest(KEPT_RUNS)
         self._callers = {edge.id: _Newest(RARE_RUNS) for edge in graph.edges}
+        self._calls_of = {node.name: frozenset(edge.id for edge in graph.out_edges(node.name)) for node in graph.nodes}
         self.left_out: Counter[str] = Counter()
         self.records = 0
 
     def take(self, data: Any) -> bool:  # noqa: ANN401 - any JSON value
         """Note what a record says of its run; False, and nothing, of what has not the shape for that."""
         try:
-            if data["workflow_version"] != self.version or data["workflow"] != self.workflow:
-                self.left_out[_foreign(data["workflow"] != self.workflow)] += 1
+            if data["workflow_version"] != self._version or data["workflow"] != self._workflow:
+                self.left_out[_foreign(data["workflow"] != self._workflow)] += 1
                 return True
-            run_id, at = data["run_id"], data["started_at"]
-            calls = [call["edge"] for call in data["successors"] if call["outcome"] in TAKEN]
+            run_id, at, node = data["run_id"], data["started_at"], data["node"]
+            made = [call["edge"] for call in data["successors"] if call["outcome"] in TAKEN]
             if not isinstance(run_id, str) or not 0 <= at <= LAST_SECOND:
                 return False
-            callers = [self._callers[edge] for edge in calls if edge in self._callers]
-            begins = data["node"] == self._entry
+            if self._functions.get(node) != data["function"]:
+                self.left_out["of another graph of the workflow"] += 1
+                return True
+            calls = self._calls_of[node].intersection(made)
         except (KeyError, TypeError, IndexError):
             return False
         self.records += 1
-        if begins:
+        if node == self._entry:
             self._begun.offer(run_id, at)
-        for runs in callers:
-            runs.offer(run_id, at)
+        for edge in calls:
+            self._callers[edge].offer(run_id, at)
         return True
+
+    def counts(self, record: RunRecord) -> bool:
+        """Whether a record is one of this program, as far as a first look sees."""
+        program = (record.workflow, record.workflow_version)
+        return program == (self._workflow, self._version) and self._functions.get(record.node) == record.function
 
     @property
     def is_enough(self) -> bool:

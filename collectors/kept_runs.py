@@ -74,7 +74,7 @@ def chosen(look: FirstLook, texts: Texts) -> Stored:
     """The records of the runs that a look at the same texts has found."""
     begun, older = look.newest(), look.older()
     newest = list(begun)
-    kept = _Kept([*newest[:MOST_RUNS], *older, *newest[MOST_RUNS:]], (look.workflow, look.version))
+    kept = _Kept([*newest[:MOST_RUNS], *older, *newest[MOST_RUNS:]], look)
     for number, text in enumerate(texts.all(), 1):
         if kept.may_want(text) and (record := _record(text, number, texts)) is not None:
             kept.take(record)
@@ -118,8 +118,8 @@ def _record(text: str | bytes, number: int, texts: Texts) -> RunRecord | None:
 class _Kept:
     """The records of certain runs, each once: those of the first runs, if they are too many for memory."""
 
-    def __init__(self, runs: Sequence[str], program: tuple[str, str]) -> None:
-        self._runs, self._program = list(runs), program
+    def __init__(self, runs: Sequence[str], look: FirstLook) -> None:
+        self._runs, self._look = list(runs), look
         self._of: dict[str, dict[tuple[str, int, float], RunRecord]] = {run_id: {} for run_id in runs}
         self._count = 0
         self.looked_at = 0
@@ -137,7 +137,7 @@ class _Kept:
     def take(self, record: RunRecord) -> None:
         """Keep a record, if it is of these runs."""
         own = self._of.get(record.run_id)
-        if own is None or (record.workflow, record.workflow_version) != self._program:
+        if own is None or not self._look.counts(record):
             return
         self.looked_at += 1
         key = (record.node, record.attempt, record.started_at)

@@ -125,6 +125,21 @@ def test_kept_when_records_are_of_another_program_then_they_are_counted_by_reaso
     assert kept.left_out == {"of another version of the workflow": 1, "of another workflow": 1}
 
 
+@pytest.mark.usefixtures("few")
+def test_kept_when_a_function_makes_up_runs_of_others_nodes_then_they_take_nobodys_place(make):
+    """What B's log says of A, who begins runs and calls C."""
+    calls = run_of(0, rare=True)[0].successors
+    made_up = [
+        make.record_of("A", function="B", run_id=f"x{i}", started_at=START + 900 + i, successors=calls)
+        for i in range(9)
+    ]
+    runs = [run_of(number, rare=number in {0, 1}) for number in range(6)]
+    kept = kept_of([*(record for run in runs for record in run), *made_up])
+    assert ids(kept.records) == ["r00002", "r00003", "r00004", "r00005"]
+    assert ids(kept.older) == ["r00000", "r00001"]
+    assert kept.left_out == {"of another graph of the workflow": 9}
+
+
 def test_kept_when_records_are_too_many_for_memory_then_the_oldest_runs_make_room(monkeypatch):
     """A graph of very many nodes: but the newest ones are whole."""
     monkeypatch.setattr("caribou.collectors.kept_runs.KEPT_RECORDS", 7)
