@@ -74,32 +74,35 @@ class InsightsLogReader(LogGroups):
         self, client: CloudWatchLogsClient, log_group: str, start_s: int, end_s: int
     ) -> GetQueryResultsResponseTypeDef:
         """The answer to the query over a span, both ends included. Raises OperationFailedError if there is none."""
-
-        def start() -> str | None:
-            try:
-                return client.start_query(
-                    logGroupName=log_group, startTime=start_s, endTime=end_s, queryString=QUERY, limit=MOST_ROWS
-                )["queryId"]
-            except ClientError as error:
-                if error.response["Error"].get("Code") in _BUSY:
-                    return None
-                raise
-
-        query = self._patience.until(start)
-        if query is None:
-            raise OperationFailedError(f"Querying {log_group} failed: too many other queries go on. Try again later")
+        query: str | None = None
 
         def ask() -> GetQueryResultsResponseTypeDef | None:
-            answer = client.get_query_results(queryId=query)
-            return None if answer["status"] in _AT_WORK else answer
+            nonlocal query
+            query = query or self._start(client, log_group, start_s, end_s)
+            answer = None if query is None else client.get_query_results(queryId=query)
+            return None if answer is None or answer["status"] in _AT_WORK else answer
 
         answer = self._patience.until(ask)
+        if query is None:
+            raise OperationFailedError(f"Querying {log_group} failed: too many other queries go on. Try again later")
         if answer is None:
             client.stop_query(queryId=query)
             raise OperationFailedError(f"Querying {log_group} failed: no answer in {self._patience.most_s:g} s")
         if answer["status"] != "Complete":
             raise OperationFailedError(f"Querying {log_group} failed: the query ended as {answer['status']}")
         return answer
+
+    @staticmethod
+    def _start(client: CloudWatchLogsClient, log_group: str, start_s: int, end_s: int) -> str | None:
+        """Start a query; None if it is not its turn."""
+        try:
+            return client.start_query(
+                logGroupName=log_group, startTime=start_s, endTime=end_s, queryString=QUERY, limit=MOST_ROWS
+            )["queryId"]
+        except ClientError as error:
+            if error.response["Error"].get("Code") in _BUSY:
+                return None
+            raise
 
 
 def _parts(start_ms: int, end_ms: int, matched: int, log_group: str) -> Sequence[tuple[int, int]]:

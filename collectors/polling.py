@@ -12,11 +12,14 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait between two questions, at first and at most, and for how long in all (s)."""
+    """How long to wait between two questions, at first and at most, and for how long in all (s).
+
+    A collector in Lambda ends a minute before its time is up, so that no query may take as long.
+    """
 
     first_s: float = 0.25
     longest_s: float = 5.0
-    most_s: float = 300.0
+    most_s: float = 50.0
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
 
