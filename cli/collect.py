@@ -7,6 +7,7 @@ plane's tables in the control region.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,19 +18,18 @@ from caribou.cli.collection import collect_facts, readiness, say_notes, show_log
 from caribou.cli.output import notify, say, write_whole
 from caribou.cli.output_file import OutputFile
 from caribou.cli.project import control_region, project_root, stage, workflow_folder
+from caribou.cli.record_file import read_record_file
 from caribou.cli.session import ControlPlane, control_plane
 from caribou.collectors.bodies import KINDS
 from caribou.collectors.facts import Facts
-from caribou.collectors.record_lines import read_record_lines, write_record_lines
+from caribou.collectors.kept_runs import Stored
 from caribou.collectors.registrations import registered, registration_of
 from caribou.collectors.sources.snapshot import packaged_facts
 from caribou.control.plan.noted import SOURCES
 from caribou.control.plan.problem import build_problem
-from caribou.model.errors import InvalidRecordError, OperationFailedError
-from caribou.model.project.workflow import read_workflow
-from caribou.model.run.record import RunRecord
+from caribou.model.errors import OperationFailedError
+from caribou.model.project.workflow import Workflow, read_workflow
 from caribou.model.schema.problem_file import parse_problem
-from caribou.model.schema.text_files import read_text_file
 
 _file = click.Path(dir_okay=False, path_type=Path)
 _folder = click.Path(file_okay=False, path_type=Path)
@@ -70,9 +70,7 @@ def log_sync(workflow: str, output: Path | None) -> None:
         show_logs(report)
         show_unrecorded_of(name, plane, root)
         if output is not None:
-            records = plane.records.read(name).records
-            write_whole(output, write_record_lines(records))
-            say(f"{len(records)} records written to {output}")
+            _write_records(plane.records.texts(name), output)
     if report.failures:
         raise OperationFailedError(
             f"Log collection left out {len(report.failures)} regions or log groups; try again later"
@@ -87,12 +85,12 @@ def problem(workflow: str, output: Path, records_file: Path | None) -> None:
     """Write the placement problem of WORKFLOW: what is known of the regions and of its runs, for `caribou solve`."""
     root = project_root()
     owned = read_workflow(workflow_folder(workflow, root), stage(root))
-    facts, records = _from_file(records_file) if records_file else stored_data(owned, root)
+    facts, stored = _from_file(records_file, owned) if records_file else stored_data(owned, root)
     built = build_problem(
         graph=owned.graph,
         manifest=owned.manifest,
         facts=facts,
-        records=records,
+        records=stored,
         control_region=control_region(root),
         now=datetime.now(UTC),
         readiness=None if records_file else readiness(owned, root),
@@ -113,12 +111,28 @@ def _collect_records(plane: ControlPlane, root: Path) -> None:
         show_unrecorded_of(registration.workflow, plane, root)
 
 
+def _write_records(texts: Iterable[str | None], output: Path) -> None:
+    """Write records as they come: there may be more than memory holds."""
+    written = broken = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal written, broken
+        for text in texts:
+            written, broken = written + (text is not None), broken + (text is None)
+            if text is not None:
+                yield text + "\n"
+
+    write_whole(output, lines())
+    if broken:
+        notify(f"warning: {broken} stored records that can't be read")
+    say(f"{written} records written to {output}")
+
+
 def _show_problem(output: Path, provenance: dict[str, str]) -> None:
     say(f"{output} written, from {provenance['workflow.runs']}")
     say(f"data: {provenance[SOURCES]}")
     say_notes(provenance)
 
 
-def _from_file(path: Path) -> tuple[Facts, list[RunRecord]]:
-    lines = read_text_file(path, InvalidRecordError, fix="use a file that `caribou log_sync -o` wrote").split("\n")
-    return packaged_facts(datetime.now(UTC)), read_record_lines(lines, str(path))
+def _from_file(path: Path, workflow: Workflow) -> tuple[Facts, Stored]:
+    return packaged_facts(datetime.now(UTC)), read_record_file(path, workflow.graph)

@@ -14,6 +14,7 @@ from caribou.collectors.chain import collect
 from caribou.collectors.collection_report import CollectionReport
 from caribou.collectors.dated import dated, with_date
 from caribou.collectors.facts import Facts, read_facts
+from caribou.collectors.kept_runs import Stored
 from caribou.collectors.sources.keys import KeyRing
 from caribou.collectors.sources.registry import sources_of
 from caribou.control.aws import Aws
@@ -22,12 +23,12 @@ from caribou.control.runs.unrecorded import RecordCheck, logs_read_to, read_unre
 from caribou.control.stacks.readiness import Readiness, readiness_of
 from caribou.model.errors import CaribouError, OperationFailedError
 from caribou.model.project.workflow import Workflow, read_workflow, workflow_folders
-from caribou.model.run.record import RunRecord
 
 _NOTED = (
     *FACT_NOTES,
     "workflow.unreached_nodes",
     "workflow.calls_never_made",
+    "workflow.calls_seldom_made",
     "workflow.runs_change",
     "workflow.home_runs",
     "workflow.external_data_unknown",
@@ -84,17 +85,17 @@ def show_unrecorded_of(name: str, plane: ControlPlane, root: Path) -> None:
         notify(f"warning: {name}: {found.warning}")
 
 
-def stored_data(workflow: Workflow, root: Path) -> tuple[Facts, list[RunRecord]]:
-    """Facts, and the run records of a workflow, out of the control plane's tables."""
+def stored_data(workflow: Workflow, root: Path) -> tuple[Facts, Stored]:
+    """Facts, and the run records that a problem of a workflow is made of, out of the control plane's tables."""
     plane = control_plane(root)
     with plane.aws_errors_as("Reading the control plane's tables"):
-        facts, stored = read_facts(plane.facts), plane.records.read(workflow.name)
+        facts, stored = read_facts(plane.facts), plane.records.kept(workflow.graph)
         names = target_of(root).names(workflow.name)
         known_s = logs_read_to(plane.records, workflow.graph, names, workflow.manifest.home_region)
     for reason, count in stored.passed_over.items():
         notify(f"warning: {count} stored records {reason}")
-    _show_unrecorded(workflow, names.run_table, stored.records, known_s)
-    return facts, stored.records
+    _show_unrecorded(workflow, names.run_table, stored, known_s)
+    return facts, stored
 
 
 def readiness(workflow: Workflow, root: Path) -> Readiness:
@@ -104,12 +105,13 @@ def readiness(workflow: Workflow, root: Path) -> Readiness:
         return readiness_of(aws, workflow.regions, home, qualifier)
 
 
-def _show_unrecorded(workflow: Workflow, run_table: str, records: list[RunRecord], known_s: float) -> None:
+def _show_unrecorded(workflow: Workflow, run_table: str, stored: Stored, known_s: float) -> None:
     """Say what ran and left no record; that this is not known keeps nobody from a problem."""
     try:
         with Aws() as aws:
             client = aws.dynamodb(workflow.manifest.home_region)
-            warning = read_unrecorded(client, run_table, workflow.graph, records, known_s).warning
+            found = read_unrecorded(client, run_table, workflow.graph, stored.records, known_s, since_s=stored.since_s)
+            warning = found.warning
     except OperationFailedError as error:
         warning = f"not known whether runs lack records: {error}"
     if warning:

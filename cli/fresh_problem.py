@@ -36,20 +36,19 @@ def fresh_problem(name: str) -> tuple[Workflow, Problem]:
         collect_old_facts(plane, root, workflow.regions)
         report = plane.collect_logs(registration)
     show_logs(report)
-    facts, records = stored_data(workflow, root)
-    of_version = [one for one in records if one.workflow_version == workflow.graph.version]
-    if not of_version:
+    facts, stored = stored_data(workflow, root)
+    if not stored.records:
         raise InvalidRecordError(
             f"no run of version {workflow.graph.version} has left a record yet",
             where=workflow.name,
             fix=f"run it, 30 times for a verdict: `caribou load {workflow.name} -a PAYLOAD --rate 1/s --duration 40`",
         )
-    say(from_when(facts, of_version, workflow, report.records))
+    say(from_when(facts, stored.records, workflow, report.records))
     built = build_problem(
         graph=workflow.graph,
         manifest=workflow.manifest,
         facts=facts,
-        records=records,
+        records=stored,
         control_region=control_region(root),
         now=datetime.now(UTC),
         readiness=readiness(workflow, root),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -26,15 +27,19 @@ def notify(message: str) -> None:
     click.echo(printable(staged(message)), err=True)
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
+def write_whole(path: Path, content: str | bytes | Iterable[str]) -> None:
     """Write a file whole or not at all, so that a reader never sees half of it. Raises OperationFailedError.
 
-    What a link leads to is written, not the link; what is no file, such as a pipe, is written to as it is.
+    What a link leads to is written, not the link; what is no file, such as a pipe, is written to as it is. Texts that
+    are made one by one are never all in memory.
     """
-    target, written = Path(os.path.realpath(path)), content if isinstance(content, bytes) else content.encode()
+    target = Path(os.path.realpath(path))
+    parts = [content] if isinstance(content, str | bytes) else content
+    written = (part if isinstance(part, bytes) else part.encode() for part in parts)
     try:
         if target.exists() and not target.is_file():
-            target.write_bytes(written)
+            with target.open("wb") as file:
+                file.writelines(written)
         else:
             _replace(target, written)
     except OSError as error:
@@ -43,10 +48,14 @@ def write_whole(path: Path, content: str | bytes) -> None:
         ) from error
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, content: Iterable[bytes]) -> None:
     with NamedTemporaryFile("wb", dir=path.parent, prefix=".caribou-", delete=False) as file:
-        file.write(content)
-    draft = Path(file.name)
+        draft = Path(file.name)
+        try:
+            file.writelines(content)
+        except BaseException:
+            draft.unlink()
+            raise
     try:
         draft.chmod(0o644)
         draft.replace(path)  # at once, as POSIX guarantees

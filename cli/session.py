@@ -24,6 +24,7 @@ from caribou.cli.project import context_text, project_root, settings, workflow_f
 from caribou.collectors.collection_report import CollectionReport
 from caribou.collectors.facts import DynamoFactTable
 from caribou.collectors.log_collection import LogCollection, collect_logs
+from caribou.collectors.log_readers import log_reader
 from caribou.collectors.logs import CloudWatchLogReader
 from caribou.collectors.records import NEWEST_RECORDS, DynamoRecordTable
 from caribou.collectors.registrations import SsmRegistry, registered
@@ -39,6 +40,7 @@ from caribou.control.stacks.stateful import ResourceType
 from caribou.control.target import DEFAULT_QUALIFIER, QUALIFIER_KEY, Target
 from caribou.control.workflows import KnownWorkflow, known_workflows, read_each
 from caribou.model.errors import CaribouError, InvalidInputError
+from caribou.model.log_reader import LogReading
 from caribou.model.project.workflow import Workflow, read_workflow, workflow_folders
 from caribou.model.registration import ControlNames, Registration
 from caribou.model.schema.nearest import near
@@ -46,10 +48,10 @@ from caribou.model.template_contract import Output
 
 
 class ControlPlane:
-    """The control plane of a project: its tables and registry."""
+    """The control plane of a project: its tables and registry, and the reader of logs that the project has chosen."""
 
-    def __init__(self, target: Target) -> None:
-        self.region, self.stage = target.control_region, target.stage
+    def __init__(self, target: Target, reading: LogReading = LogReading.FILTER) -> None:
+        self.region, self.stage, self._reading = target.control_region, target.stage, reading
         names = ControlNames(self.stage)
         self.facts = DynamoFactTable(names.fact_table, self.region)
         self.records = DynamoRecordTable(names.record_table, self.region)
@@ -57,8 +59,8 @@ class ControlPlane:
 
     def collect_logs(self, registration: Registration) -> CollectionReport:
         """Read what is new in a workflow's logs."""
-        now_s = datetime.now(UTC).timestamp()
-        return collect_logs(registration, LogCollection(CloudWatchLogReader(), self.records, now_s, self.stage))
+        logs, now_s = log_reader(self._reading, self.stage, self.region), datetime.now(UTC).timestamp()
+        return collect_logs(registration, LogCollection(logs, self.records, now_s, self.stage))
 
     def aws_errors_as(self, doing: str) -> AbstractContextManager[None]:
         """Turn failures of AWS's API into OperationFailedError: what was being done here, and what to look at."""
@@ -205,5 +207,6 @@ def session(root: Path | None = None) -> Iterator[Session]:
 
 def control_plane(root: Path) -> ControlPlane:
     """The control plane of the project in a folder. Raises InvalidInputError as `session` does."""
-    with environment_of(settings(root)):
-        return ControlPlane(target_of(root))
+    said = settings(root)
+    with environment_of(said):
+        return ControlPlane(target_of(root), said.log_reader)

@@ -15,6 +15,7 @@ import boto3
 from botocore.config import Config
 
 if TYPE_CHECKING:
+    from mypy_boto3_athena import AthenaClient
     from mypy_boto3_dynamodb.service_resource import Table
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -60,6 +61,11 @@ def _next_turn_s(response: tuple[object, Mapping[str, Any]] | None, attempts: in
     if code != "ThrottlingException" or attempts >= _MOST_TURNS:
         return None
     return random.uniform(0.5, 1.0) * min(2.0**attempts / 4, _LONGEST_WAIT_S)  # noqa: S311 - apart, not secret
+
+
+def athena_of(region: str) -> AthenaClient:
+    """A region's Athena."""
+    return boto3.client("athena", region_name=region, config=_CONTROL)
 
 
 def parameters_of(region: str) -> SSMClient:

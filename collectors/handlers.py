@@ -1,10 +1,10 @@
 """The collectors' Lambda functions, which run on schedules in the control plane.
 
 Environment: CARIBOU_FACT_TABLE, CARIBOU_RECORD_TABLE, CARIBOU_STAGE, CARIBOU_EVERY_H, how often each collector comes,
-and for a collector of facts CARIBOU_SOURCE, the names of its sources in order, CARIBOU_SOURCE_SETTINGS, and for carbon
-CARIBOU_MARGINAL_SOURCE; AWS_REGION is the control region. The answer says how much was collected; what went wrong in
-one region or workflow is in the log and the answer, and does not stop the others. If everything fails, the function
-fails, so that its alarm sees it.
+for a collector of facts CARIBOU_SOURCE, the names of its sources in order, CARIBOU_SOURCE_SETTINGS, and for carbon
+CARIBOU_MARGINAL_SOURCE, for that of run records CARIBOU_LOG_READER, how logs are read; AWS_REGION is the control
+region. The answer says how much was collected; what went wrong in one region or workflow is in the log and the answer,
+and does not stop the others. If everything fails, the function fails, so that its alarm sees it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from caribou.collectors.collection_report import CollectionReport, example
 from caribou.collectors.dated import sources_text
 from caribou.collectors.facts import DynamoFactTable, FactTable
 from caribou.collectors.log_collection import LogCollection, collect_logs
-from caribou.collectors.logs import CloudWatchLogReader
+from caribou.collectors.log_readers import log_reader
 from caribou.collectors.records import DynamoRecordTable
 from caribou.collectors.registrations import SsmRegistry, registered
 from caribou.collectors.sources.keys import KeyRing
@@ -35,10 +35,12 @@ from caribou.collectors.sources.registry import DEFAULT_SOURCE, marginal_names_o
 from caribou.collectors.sources.settings import settings_in
 from caribou.model.errors import OperationFailedError
 from caribou.model.health.metrics import HealthMetric
+from caribou.model.log_reader import LogReading
 from caribou.model.registration import Registration
 from caribou.model.template_contract import (
     EVERY_H_VARIABLE,
     FACT_TABLE_VARIABLE,
+    LOG_READER_VARIABLE,
     MARGINAL_SOURCE_VARIABLE,
     RECORD_TABLE_VARIABLE,
     SOURCE_SETTINGS_VARIABLE,
@@ -80,7 +82,7 @@ def workflow_handler(event: Mapping[str, Any], context: object) -> Answer:
     wanted = [r for r in registrations if event.get("workflow") in (None, r.workflow)]
     now_s = datetime.now(UTC).timestamp()
     work = LogCollection(
-        logs=CloudWatchLogReader(),
+        logs=log_reader(LogReading(os.environ.get(LOG_READER_VARIABLE, LogReading.FILTER)), stage, region),
         table=DynamoRecordTable(os.environ[RECORD_TABLE_VARIABLE], region),
         now_s=now_s,
         stage=stage,

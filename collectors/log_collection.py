@@ -2,11 +2,11 @@
 
 For each log group of each allowed region it reads from the group's cursor on, less an overlap, since CloudWatch may
 show an event some time after it happened; what the overlap reads again is written to the same item. It goes window
-by window, the cursor following, so that a call that is cut off goes on where it was:
+by window and batch by batch, the cursor following, so that a call that is cut off goes on where it was:
 
     cursor - overlap      cursor                             now
           |== read again ==|==== window ====|==== window ====|
-                                            ^ cursor moves here, then here
+                              ^  ^  ^  ^  ^ ^ the cursor moves here, then here
 
 Regions are read beside each other. One that is silent is given up at its first log group.
 """
@@ -129,23 +129,28 @@ def _read_on(group: _Group, tally: _Tally, work: LogCollection) -> bool:
     cursor = work.table.cursor(log.workflow, log.region, log.name)
     before_ms = -1 if cursor is None else cursor.read_to_ms
     start_ms = max(group.begins_ms, before_ms - int(work.late_s * 1000))
-    for first_ms, last_ms in _windows(start_ms, int(work.now_s * 1000)):
-        events = work.logs.events(log.region, log.name, first_ms, last_ms)
-        reached_ms = tally.take_all(events, work.may_go_on) if work.may_go_on() else first_ms
-        read_to_ms = last_ms if reached_ms is None else reached_ms
-        if read_to_ms > before_ms:  # else what was stopped is still in the overlap
+
+    def move(read_to_ms: int) -> None:
+        if read_to_ms > before_ms:  # else it is still in the overlap
             work.table.put_cursor(Cursor(log.workflow, log.region, log.name, read_to_ms))
-        if reached_ms is not None:
+
+    for first_ms, last_ms in _windows(start_ms, int((work.now_s - work.logs.behind_s) * 1000)):
+        if not work.may_go_on():
             return False
+        events = work.logs.events(log.region, log.name, first_ms, last_ms)
+        if not tally.take_all(events, move, work.may_go_on):
+            return False
+        move(last_ms)
     return True
 
 
 def _windows(start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
-    """The time from start to end in windows of a day; the last one ends at `end_ms`, however short."""
+    """The time from start to end in windows of a day; the last one ends at `end_ms`, however short; none before it."""
     while end_ms - start_ms > WINDOW_MS:
         yield start_ms, start_ms + WINDOW_MS
         start_ms += WINDOW_MS
-    yield start_ms, end_ms
+    if start_ms <= end_ms:
+        yield start_ms, end_ms
 
 
 @dataclass(slots=True)
@@ -161,17 +166,23 @@ class _Tally:
     examples: list[str] = field(default_factory=list)
     batch: list[RunRecord] = field(default_factory=list)
 
-    def take_all(self, events: Iterable[LogEvent], may_go_on: Callable[[], bool]) -> int | None:
-        """Keep the records of events, which come in the order of time; the time (ms) at which it stopped, if it did."""
+    def take_all(
+        self, events: Iterable[LogEvent], reached: Callable[[int], None], may_go_on: Callable[[], bool]
+    ) -> bool:
+        """Keep the records of events, which come in the order of time; whether it got to their end.
+
+        `reached` is called with the time (ms) up to which records are in the table: there the next collection goes on.
+        """
         for event in events:
             for line in event.message.split("\n"):
                 self._take(line, event.timestamp_ms / 1000)
             if len(self.batch) >= BATCH:
                 self._write()
+                reached(event.timestamp_ms)
                 if not may_go_on():
-                    return event.timestamp_ms
+                    return False
         self._write()
-        return None
+        return True
 
     def report(self) -> CollectionReport:
         """What was counted."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
@@ -38,6 +38,10 @@ class LogReader(Protocol):
     Both methods raise OperationFailedError when the region's API fails, SilentRegionError if there is no answer.
     """
 
+    @property
+    def behind_s(self) -> float:
+        """By how many seconds what can be read may be behind what was logged, beside what is usual."""
+
     def groups(self, region: str, prefix: str) -> Mapping[str, int]:
         """Names of the log groups that begin with `prefix`, with when each was made, ms since 1970."""
 
@@ -51,6 +55,7 @@ class InMemoryLogReader:
 
     content: dict[tuple[str, str], Sequence[LogEvent]] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
+    behind_s: float = 0.0
 
     def groups(self, region: str, prefix: str) -> Mapping[str, int]:
         """Names of the log groups that begin with `prefix`."""
@@ -68,34 +73,42 @@ class InMemoryLogReader:
             raise SilentRegionError(f"Reading the logs of {region} failed")
 
 
-class CloudWatchLogReader:
-    """Log groups in CloudWatch Logs."""
+class LogGroups:
+    """Finds log groups in CloudWatch Logs: what readers of their lines have in common."""
 
-    def __init__(self) -> None:
+    behind_s = 0.0
+
+    def __init__(self, client_of: Callable[[str], CloudWatchLogsClient] = logs_of) -> None:
+        self._client_of = client_of
         self._clients: dict[str, CloudWatchLogsClient] = {}
         self._lock = Lock()
 
-    def _client(self, region: str) -> CloudWatchLogsClient:
+    def client(self, region: str) -> CloudWatchLogsClient:
+        """A region's client."""
         with self._lock:  # threads may share a client, but not the session that makes it
             if region not in self._clients:
-                self._clients[region] = logs_of(region)
+                self._clients[region] = self._client_of(region)
             return self._clients[region]
 
     def groups(self, region: str, prefix: str) -> Mapping[str, int]:
         """Names of the log groups that begin with `prefix`; none in a region that the account has not enabled."""
         try:
-            pages = self._client(region).get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)
+            pages = self.client(region).get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)
             return {
                 group["logGroupName"]: group.get("creationTime", 0) for page in pages for group in page["logGroups"]
             }
         except (ClientError, BotoCoreError) as error:
             if is_not_enabled(error):
                 return {}
-            raise _failure(f"Listing the log groups of {region} failed", error) from error
+            raise read_failure(f"Listing the log groups of {region} failed", error) from error
+
+
+class CloudWatchLogReader(LogGroups):
+    """Lines out of CloudWatch Logs, page by page."""
 
     def events(self, region: str, log_group: str, start_ms: int, end_ms: int, *, also: str = "") -> Iterator[LogEvent]:
         """Events that hold the records' key, without `limit`; a group deleted meanwhile has none."""
-        client = self._client(region)
+        client = self.client(region)
         terms = " ".join(f'"{term}"' for term in (RECORD_KEY, also) if term)
         try:
             while True:
@@ -109,10 +122,10 @@ class CloudWatchLogReader:
         except client.exceptions.ResourceNotFoundException:
             return
         except (ClientError, BotoCoreError) as error:
-            raise _failure(f"Reading {log_group} of {region} failed", error) from error
+            raise read_failure(f"Reading {log_group} of {region} failed", error) from error
 
 
-def _failure(what: str, error: Exception) -> OperationFailedError:
+def read_failure(what: str, error: Exception) -> OperationFailedError:
     """An answer that is an error is that of one call; no answer is that of a region."""
     kind = OperationFailedError if isinstance(error, ClientError) else SilentRegionError
     return kind(f"{what}: {error}")

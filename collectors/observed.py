@@ -16,12 +16,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 
 from caribou.model.graph import Edge, Graph
 from caribou.model.run.record import Outcome, RunRecord, SuccessorRecord
 
 NEWEST_RUNS = 500
-"""Runs that a summary is made of, at most: older ones say less of what comes."""
+"""Runs that a summary is made of: what a solve takes grows with them, and older ones say less of what comes."""
+MOST_RUNS = 2 * NEWEST_RUNS
+"""So many where they make a call that the newest ones do not."""
 
 TAKEN = frozenset({Outcome.SENT, Outcome.JOINED, Outcome.REROUTED})
 GB = 1024**3
@@ -91,10 +94,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Observed:
-    """The runs that count, oldest first, and how many records were left out, by reason."""
+    """The runs that count, oldest first, and how many records were left out, by reason.
+
+    `whole` are all whole runs of the stretch of time that was looked at, of which `runs` are the newest; `older` ones
+    come before it, and are known for a rare call alone, so that they say nothing of how often anything comes.
+    """
 
     runs: tuple[Run, ...]
     dropped: Mapping[str, int]
+    whole: tuple[Run, ...]
+    older: tuple[Run, ...]
 
     @cached_property
     def rows(self) -> Mapping[str, int]:
@@ -112,9 +121,42 @@ class Observed:
         return self.executions.get(node, ())
 
 
-def observe(records: Iterable[RunRecord], counted: RecordFilter, newest_runs: int = NEWEST_RUNS) -> Observed:
-    """The newest runs in the records."""
-    dropped: Counter[str] = Counter()
+def observe(
+    records: Iterable[RunRecord],
+    counted: RecordFilter,
+    newest_runs: int = NEWEST_RUNS,
+    *,
+    older: Iterable[RunRecord] = (),
+    left_out: Mapping[str, int] = MappingProxyType({}),
+) -> Observed:
+    """The newest runs in the records; twice as many if these make a call that the newest ones do not.
+
+    `left_out` is what was left out before, by reason.
+    """
+    dropped = Counter(left_out)
+    whole = _whole(records, counted, dropped)
+    kept, more = whole[-newest_runs:], whole[-newest_runs * (MOST_RUNS // NEWEST_RUNS) :]
+    if calls(more) > calls(kept):
+        kept = more
+    for run in whole[: -len(kept)]:
+        dropped["of a run before the newest ones"] += _size(run)
+    rare = _whole(older, counted, dropped)
+    return Observed(tuple(kept), dict(sorted((+dropped).items())), tuple(whole), tuple(rare))
+
+
+def calls(runs: Iterable[Run]) -> frozenset[str]:
+    """The calls, by their edges' ids, that any of the runs made."""
+    return frozenset(
+        successor.edge
+        for run in runs
+        for record in run.executions.values()
+        for successor in record.successors
+        if successor.outcome in TAKEN
+    )
+
+
+def _whole(records: Iterable[RunRecord], counted: RecordFilter, dropped: Counter[str]) -> list[Run]:
+    """The whole runs in the records, oldest first; `dropped` counts what is left out, by reason."""
     runs: dict[str, Run] = {}
     for record in sorted(records, key=lambda record: (record.started_at, record.attempt)):
         reason = counted.refusal(record) or _added(record, runs)
@@ -126,11 +168,7 @@ def observe(records: Iterable[RunRecord], counted: RecordFilter, newest_runs: in
     for run in begun:
         if (gap := gaps[run.run_id]) is not None:
             dropped[f"of a run in which {gap}"] += _size(run)
-    whole = [run for run in begun if gaps[run.run_id] is None]
-    kept = sorted(whole, key=lambda run: (run.started_at, run.run_id))
-    for run in kept[:-newest_runs]:
-        dropped["of a run before the newest ones"] += _size(run)
-    return Observed(tuple(kept[-newest_runs:]), dict(sorted((+dropped).items())))
+    return sorted((run for run in begun if gaps[run.run_id] is None), key=lambda run: (run.started_at, run.run_id))
 
 
 def _size(run: Run) -> int:

@@ -50,13 +50,19 @@ def _record_line(line: str, where: str) -> RunRecord:
     except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
-        raise InvalidRecordError(
-            "is not a JSON object",
-            where=where,
-            found=ascii(line[:_SHOWN]),
-            fix="use a file that `caribou log_sync -o` wrote",
-        )
+        raise no_object(line, where)
     return parse_record(data, where)
+
+
+def no_object(line: str | bytes, where: str) -> InvalidRecordError:
+    """The error of a line that is to be a record, and is not even a JSON object."""
+    begin = line[:_SHOWN]
+    return InvalidRecordError(
+        "is not a JSON object",
+        where=where,
+        found=ascii(begin.decode("utf-8", "replace") if isinstance(begin, bytes) else begin),
+        fix="use a file that `caribou log_sync -o` wrote",
+    )
 
 
 def parse_record(data: Mapping[str, Any], where: str) -> RunRecord:

@@ -23,20 +23,23 @@ from boto3.dynamodb.table import BatchWriter
 from botocore.exceptions import ClientError
 
 from caribou.collectors.clients import table_of
+from caribou.collectors.first_look import FirstLook
 from caribou.collectors.item_limits import refusal
+from caribou.collectors.kept_runs import RUN_RECORDS, Stored, Texts, chosen, look_at
 from caribou.collectors.record_lines import parse_record
 from caribou.model.errors import InvalidRecordError
+from caribou.model.graph import Graph
 from caribou.model.run.record import RunRecord
 from caribou.model.run.text import error_type
 
 Item = dict[str, Any]
 DAY_S = 24 * 3600
 NEWEST_RECORDS = 20_000
-"""Records that a problem is made of, at most: about 2,000 runs of 10 nodes, far beyond what samples gain from."""
-RUN_RECORDS = 1_500
-"""Of one run, at most: three tries of 500 nodes. More would crowd out other runs."""
+"""Records that are read where nothing is said of their runs, at most: about 2,000 runs of 10 nodes."""
 _LOOKED_AT = 5
 """Items that are looked at for each record that is wanted, at most: those that do not count are passed over."""
+LOOKED_AT_RECORDS = 100_000
+"""Items that are looked at for runs that made a rare call, at most: about 100 MB."""
 _ITEMS_A_REQUEST = 25
 _NOT_TAKEN = frozenset({"ValidationException", "SerializationException"})
 
@@ -56,14 +59,6 @@ class Cursor:
         return cursor_id(self.region, self.log_group)
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """Records out of the table, oldest first, and how many were passed over, by reason."""
-
-    records: list[RunRecord]
-    passed_over: Mapping[str, int] = field(default_factory=dict)
-
-
 class RecordTable(Protocol):
     """The control plane's table of run records and cursors."""
 
@@ -72,6 +67,12 @@ class RecordTable(Protocol):
 
     def read(self, workflow: str, newest: int = NEWEST_RECORDS) -> Stored:
         """The newest records of a workflow."""
+
+    def kept(self, graph: Graph) -> Stored:
+        """The records of the newest runs of a graph's version, and of older ones that made a rare call of it."""
+
+    def texts(self, workflow: str) -> Iterator[str | None]:
+        """All records of a workflow as JSON texts, oldest first; None for one that can't be read."""
 
     def cursor(self, workflow: str, region: str, log_group: str) -> Cursor | None:
         """How far a log group was read; None if it never was."""
@@ -95,8 +96,18 @@ class InMemoryRecordTable:
 
     def read(self, workflow: str, newest: int = NEWEST_RECORDS) -> Stored:
         """The newest records of a workflow."""
-        mine = [item for (of, key), item in sorted(self.items.items()) if of == workflow and key.startswith("record#")]
-        return _stored(mine[::-1], newest)
+        return _stored(self._items(workflow)[::-1], newest)
+
+    def kept(self, graph: Graph) -> Stored:
+        """The records of the newest runs, and of older ones that made a rare call."""
+        return _kept(self._items(graph.workflow)[::-1], graph)
+
+    def texts(self, workflow: str) -> Iterator[str | None]:
+        """All records of a workflow, oldest first."""
+        return map(_text, self._items(workflow))
+
+    def _items(self, workflow: str) -> list[Item]:
+        return [item for (of, key), item in sorted(self.items.items()) if of == workflow and key.startswith("record#")]
 
     def cursor(self, workflow: str, region: str, log_group: str) -> Cursor | None:
         """How far a log group was read."""
@@ -137,12 +148,20 @@ class DynamoRecordTable:
 
     def read(self, workflow: str, newest: int = NEWEST_RECORDS) -> Stored:
         """The newest records of a workflow, read page by page from the newest on."""
-        return _stored(self._newest_items(workflow), newest)
+        return _stored(self._items(workflow, newest_first=True), newest)
 
-    def _newest_items(self, workflow: str) -> Iterator[Mapping[str, Any]]:
+    def kept(self, graph: Graph) -> Stored:
+        """The records of the newest runs, and of older ones that made a rare call, read page by page."""
+        return _kept(self._items(graph.workflow, newest_first=True), graph)
+
+    def texts(self, workflow: str) -> Iterator[str | None]:
+        """All records of a workflow, oldest first, read page by page."""
+        return map(_text, self._items(workflow, newest_first=False))
+
+    def _items(self, workflow: str, *, newest_first: bool) -> Iterator[Mapping[str, Any]]:
         condition: Any = Key("workflow").eq(workflow) & Key("id").begins_with("record#")
         pages = self._client.get_paginator("query").paginate(
-            TableName=self._name, KeyConditionExpression=condition, ScanIndexForward=False
+            TableName=self._name, KeyConditionExpression=condition, ScanIndexForward=not newest_first
         )
         for page in pages:
             yield from page["Items"]
@@ -200,6 +219,29 @@ def _stored(newest_first: Iterable[Mapping[str, Any]], newest: int) -> Stored:
         of_run[record.run_id] += 1
         found.append(record)
     return Stored(found[::-1], dict(sorted(passed_over.items())))
+
+
+def _kept(newest_first: Iterable[Mapping[str, Any]], graph: Graph) -> Stored:
+    """What a problem is made of, out of no more items than it takes to find it."""
+    bodies: list[str] = []
+    broken: set[int] = set()
+    texts = Texts(lambda: bodies, lambda number: f"record table, item {number}", lambda number, _: broken.add(number))
+    look = FirstLook(graph)
+    for item in islice(newest_first, LOOKED_AT_RECORDS):
+        bodies.append(body if isinstance(body := item.get("body"), str) else "null")
+        look_at(bodies[-1], len(bodies), look, texts)
+        if look.is_enough:
+            break
+    return replace(chosen(look, texts), passed_over={"that can't be read": len(broken)} if broken else {})
+
+
+def _text(item: Mapping[str, Any]) -> str | None:
+    """The record in an item, as it stands there; None if it can't be read."""
+    try:
+        parse_record(json.loads(item["body"]), f"record table, {item['id']}")
+    except (KeyError, TypeError, ValueError, RecursionError, InvalidRecordError):
+        return None
+    return str(item["body"])
 
 
 def _not_taken(key: str, why: object) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from math import hypot
 from statistics import fmean, stdev
 
 from caribou.collectors.edges import probability
-from caribou.collectors.observed import Observed, Run
-from caribou.model.graph import Graph
+from caribou.collectors.observed import TAKEN, Observed, Run
+from caribou.model.graph import Edge, Graph
 
 RULE_OF_THREE = 3
 """What happens in none of n runs happens in 3 / n of them at most, 95 % sure."""
@@ -21,17 +22,48 @@ _FEWEST = 20
 
 def sample_notes(observed: Observed, graph: Graph) -> dict[str, str]:
     """Notes for a problem's provenance, none where there is nothing to say."""
-    return {**_never_taken(observed, graph), **_change(observed)}
+    unmade = [edge for edge in graph.edges if observed.of(edge.source) and probability(edge, observed) == 0]
+    made = {edge: [run for run in (*observed.whole, *observed.older) if _makes(run, edge)] for edge in unmade}
+    return {
+        **_never_made([edge for edge in unmade if not made[edge]], observed),
+        **_seldom_made({edge: runs for edge, runs in made.items() if runs}, observed),
+        **_change(observed),
+    }
 
 
-def _never_taken(observed: Observed, graph: Graph) -> dict[str, str]:
+def _never_made(edges: Sequence[Edge], observed: Observed) -> dict[str, str]:
     """The calls that no run made, of nodes that ran, with how often they may come all the same."""
-    said = []
-    for edge in graph.edges:
-        ran = len(observed.of(edge.source))
-        if ran and probability(edge, observed) == 0:
-            said.append(f"{edge.source} > {edge.target}, up to {min(1.0, RULE_OF_THREE / ran):.0%} of its runs may")
+    said = [
+        f"{edge.source} > {edge.target}, up to {_share(min(1.0, RULE_OF_THREE / ran))} of its runs may"
+        for edge in edges
+        if (ran := sum(edge.source in run.executions for run in observed.whole))
+    ]
     return {"calls_never_made": "; ".join(said)} if said else {}
+
+
+def _seldom_made(made: Mapping[Edge, Sequence[Run]], observed: Observed) -> dict[str, str]:
+    """The calls that none of the runs of a problem made, but others did: how often, and what those runs took."""
+    others = fmean(_gb_s(run) for run in observed.runs)
+    said = []
+    for edge, runs in made.items():
+        ran = [run for run in observed.whole if edge.source in run.executions]
+        newest = sum(_makes(run, edge) for run in ran)
+        times = f", {fmean(_gb_s(run) for run in runs) / others:.2g} times the GB-seconds" if others else ""
+        said.append(f"{edge.source} > {edge.target}, in {newest} of {len(ran)} runs{_older(runs, newest)}{times}")
+    return {"calls_seldom_made": "; ".join(said)} if said else {}
+
+
+def _older(runs: Sequence[Run], newest: int) -> str:
+    return f" and in {len(runs) - newest} older ones" if len(runs) > newest else ""
+
+
+def _share(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.01 else f"{share:.2%}"
+
+
+def _makes(run: Run, edge: Edge) -> bool:
+    found = run.successor(edge)
+    return found is not None and found[1].outcome in TAKEN
 
 
 def _change(observed: Observed) -> dict[str, str]:

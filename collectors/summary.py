@@ -22,6 +22,7 @@ from caribou.collectors.external import (
     exchanges,
     unknown_share,
 )
+from caribou.collectors.kept_runs import Stored
 from caribou.collectors.observed import (
     NEWEST_RUNS,
     Observed,
@@ -72,16 +73,17 @@ def _in_order(regions: AbstractSet[str]) -> tuple[str, ...]:
 
 
 def summarise(
-    records: Iterable[RunRecord], graph: Graph, manifest: Manifest, newest_runs: int = NEWEST_RUNS
+    stored: Stored | Iterable[RunRecord], graph: Graph, manifest: Manifest, newest_runs: int = NEWEST_RUNS
 ) -> Summary:
     """What the newest runs say. Raises InvalidRecordError naming the node when one was called but never observed."""
+    found = stored if isinstance(stored, Stored) else Stored(list(stored))
     counted = RecordFilter(
         graph=graph,
         home_region=manifest.home_region,
         memory_mb={name: settings.memory_mb for name, settings in manifest.functions.items()},
         regions=frozenset(run_regions(manifest)),
     )
-    observed = observe(records, counted, newest_runs)
+    observed = observe(found.records, counted, newest_runs, older=found.older, left_out=found.left_out)
     _check_reached(observed, graph)
     redirector, basis = _redirector(observed, graph, manifest.home_region)
     return Summary(

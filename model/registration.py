@@ -60,6 +60,20 @@ class ControlNames:
         """Names of the collectors' log groups."""
         return tuple(f"/aws/lambda/{self.collector(collector)}" for collector in COLLECTORS)
 
+    @property
+    def log_database(self) -> str:
+        """Database of exported logs, for Athena: letters, digits and underscores."""
+        return f"caribou_{self.stage}".replace("-", "_")
+
+    @property
+    def log_workgroup(self) -> str:
+        """Athena's workgroup of queries on exported logs, which says where their answers are kept."""
+        return f"caribou-{self.stage}"
+
+    def log_bucket(self, account: str, region: str) -> str:
+        """Bucket of exported logs, and of the answers to queries on them."""
+        return f"caribou-{self.stage}-logs-{account}-{region}"
+
     def placement_bucket(self, account: str, region: str) -> str:
         """Bucket of solved placements: `<workflow>/solved.json`."""
         return f"caribou-{self.stage}-placements-{account}-{region}"

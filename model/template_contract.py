@@ -114,8 +114,10 @@ EXPIRY_VARIABLE = "CARIBOU_PLACEMENT_EXPIRES_AT"
 
 FACT_TABLE_VARIABLE, RECORD_TABLE_VARIABLE = "CARIBOU_FACT_TABLE", "CARIBOU_RECORD_TABLE"
 SOURCE_VARIABLE, SOURCE_SETTINGS_VARIABLE = "CARIBOU_SOURCE", "CARIBOU_SOURCE_SETTINGS"
-MARGINAL_SOURCE_VARIABLE, EVERY_H_VARIABLE = "CARIBOU_MARGINAL_SOURCE", "CARIBOU_EVERY_H"
-"""Environment variables of the collectors, beside the stage; one of facts has its sources' names, and settings."""
+MARGINAL_SOURCE_VARIABLE, LOG_READER_VARIABLE = "CARIBOU_MARGINAL_SOURCE", "CARIBOU_LOG_READER"
+EVERY_H_VARIABLE = "CARIBOU_EVERY_H"
+"""Environment variables of the collectors, beside the stage; one of facts has its sources' names, and settings, that of
+run records the name of its log reader."""
 
 OPEN_INDEX = "open"
 """The run table's sparse index, by the attribute of the same name: only items on the sweeper's list have its key, so

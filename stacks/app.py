@@ -73,6 +73,7 @@ def add_control_plane(scope: Construct, context: Context) -> ControlPlaneStack:
         control_region=settings.control_region,
         sources=context.sources,
         schedules=context.schedules,
+        log_reader=settings.log_reader,
         account=settings.account or context.account,
         alarm_topic=context.alarm_topics.get(settings.control_region),
     )

@@ -21,9 +21,10 @@ from caribou.constructs.alarms import Alarms, control_plane_alarms
 from caribou.constructs.bundle import Bundle
 from caribou.constructs.bundling.lock import OwnLock, Packages
 from caribou.constructs.bundling.target_platform import Platform
-from caribou.constructs.naming import arn
+from caribou.constructs.naming import OF_THIS_ACCOUNT, Conditions, arn
 from caribou.constructs.scheduled_function import ScheduledFunction, ScheduledProps
 from caribou.model.errors import InvalidInputError
+from caribou.model.log_reader import ANSWERS_PREFIX, LOG_TABLE, LogReading
 from caribou.model.names import CONTROL_PLANE_STACK_ID, SOURCE_KEYS_KEY, registrations_path, stack_name
 from caribou.model.project.collect_at import LOGS, USUAL
 from caribou.model.registration import ControlNames
@@ -31,6 +32,7 @@ from caribou.model.schedule import Schedule
 from caribou.model.template_contract import (
     EVERY_H_VARIABLE,
     FACT_TABLE_VARIABLE,
+    LOG_READER_VARIABLE,
     MARGINAL_SOURCE_VARIABLE,
     RECORD_TABLE_VARIABLE,
     SOURCE_SETTINGS_VARIABLE,
@@ -56,6 +58,7 @@ class ControlPlaneStack(Stack):
         control_region: str,
         sources: SourceChoice,
         schedules: Mapping[str, Schedule],
+        log_reader: LogReading = LogReading.FILTER,
         account: str | None = None,
         alarm_topic: str | None = None,
     ) -> None:
@@ -68,7 +71,7 @@ class ControlPlaneStack(Stack):
             suppress_template_indentation=True,
             tags=stack_tags(stage, StackRole.CONTROL),
         )
-        self._names, self._stage = ControlNames(stage), stage
+        self._names, self._stage, self._log_reader = ControlNames(stage), stage, log_reader
         self.facts = self._table("Facts", self._names.fact_table, "kind", "region")
         self.records = self._table("Records", self._names.record_table, "workflow", "id")
         self._table("Locks", self._names.lock_table, "workflow", outlives=False)
@@ -121,6 +124,7 @@ class ControlPlaneStack(Stack):
             EVERY_H_VARIABLE: json.dumps({name: round(own.longest_h, 2) for name, own in schedules.items()}),
         }
         choices: dict[str, dict[str, str]] = {kind: _choice_variables(kind, sources) for kind in KINDS}
+        choices["workflow"] = {LOG_READER_VARIABLE: self._log_reader}
         statements: dict[str, tuple[iam.PolicyStatement, ...]] = {
             kind: (_write_facts(self.facts, kind), *_read_keys(sources.keys_wanted(kind), self.region))
             for kind in KINDS
@@ -137,7 +141,7 @@ class ControlPlaneStack(Stack):
                     code=code,
                     at=schedule.expression,
                     purpose=f"Runs {self._names.collector(name)}",
-                    environment={**environment, **choices.get(name, {})},
+                    environment={**environment, **choices[name]},
                     statements=statements[name],
                     why_wildcards="log streams and workflows have no fixed names here",
                     why_runtime="the Python that Caribou is tested on in Lambda",
@@ -156,9 +160,33 @@ class ControlPlaneStack(Stack):
             iam.PolicyStatement(actions=_RECORD_ACTIONS, resources=[self.records.table_arn]),
             iam.PolicyStatement(actions=["dynamodb:Query"], resources=[self.facts.table_arn]),
             iam.PolicyStatement(actions=["logs:DescribeLogGroups"], resources=[any_log]),
-            iam.PolicyStatement(actions=["logs:FilterLogEvents"], resources=[logs, f"{logs}:*"]),
-            _read_encrypted(logs),
+            *self._of_reader(logs),
             iam.PolicyStatement(actions=["ssm:GetParametersByPath"], resources=[parameters]),
+        )
+
+    def _of_reader(self, logs: str) -> tuple[iam.PolicyStatement, ...]:
+        """What the chosen reader asks for, and no other one."""
+        match self._log_reader:
+            case LogReading.FILTER:
+                return _may(["logs:FilterLogEvents"], logs, f"{logs}:*"), _read_encrypted(logs)
+            case LogReading.INSIGHTS:  # an answer belongs to no log group
+                answers = _may(["logs:GetQueryResults", "logs:StopQuery"], "*")
+                return _may(["logs:StartQuery"], logs, f"{logs}:*"), answers, _read_encrypted(logs)
+            case LogReading.ATHENA:
+                return self._of_athena()
+
+    def _of_athena(self) -> tuple[iam.PolicyStatement, ...]:
+        """Queries in the stage's workgroup on its table of exported logs, whose bucket keeps their answers too."""
+        here, database = self.region, self._names.log_database
+        table = ("catalog", f"database/{database}", f"table/{database}/{LOG_TABLE}")
+        bucket = f"arn:{Aws.PARTITION}:s3:::{self._names.log_bucket(Aws.ACCOUNT_ID, here)}"
+        queries = [f"athena:{action}QueryExecution" for action in ("Start", "Get", "Stop")]
+        return (
+            _may([*queries, "athena:GetQueryResults"], arn("athena", f"workgroup/{self._names.log_workgroup}", here)),
+            _may(["glue:GetDatabase", "glue:GetTable"], *(arn("glue", one, here) for one in table)),
+            _may(["s3:GetBucketLocation", "s3:ListBucket"], bucket, conditions=OF_THIS_ACCOUNT),
+            _may(["s3:GetObject"], f"{bucket}/*", conditions=OF_THIS_ACCOUNT),
+            _may(["s3:PutObject"], f"{bucket}/{ANSWERS_PREFIX}/*", conditions=OF_THIS_ACCOUNT),
         )
 
 
@@ -183,6 +211,10 @@ def _choice_variables(kind: Kind, sources: SourceChoice) -> dict[str, str]:
 
 def _handler(collector: str) -> str:
     return f"caribou.collectors.handlers.{collector}_handler"
+
+
+def _may(actions: list[str], *resources: str, conditions: Conditions | None = None) -> iam.PolicyStatement:
+    return iam.PolicyStatement(actions=actions, resources=list(resources), conditions=conditions)
 
 
 def _read_encrypted(logs: str) -> iam.PolicyStatement:

@@ -33,3 +33,13 @@ def test_solver_benchmark_when_runs_are_observed_then_its_hour_has_all_intervals
         low, high = evaluation.placed[metric].ci95
         assert low < evaluation.placed[metric].mean < high
         assert len(evaluation.changes[metric].mean) == 2
+
+
+@pytest.mark.slow
+def test_log_collection_when_there_are_four_times_as_many_records_then_it_takes_no_more_memory(tmp_path):
+    """Beyond those that are kept: the newest 5,000 runs of two nodes."""
+    benchmark = script("log_collection")
+    shape = benchmark.SHAPES[-1]
+    few, many = (benchmark.measured(tmp_path, shape, count) for count in (30_000, 120_000))
+    assert many.peak_mb < 1.1 * few.peak_mb
+    assert many.runs == few.runs

@@ -14,6 +14,7 @@ from typing import Any
 from caribou.collectors.bodies import KINDS, Kind
 from caribou.collectors.dated import sources_text
 from caribou.collectors.facts import Facts
+from caribou.collectors.kept_runs import Stored
 from caribou.collectors.summary import Summary, problem_regions, summarise
 from caribou.control.plan.fact_notes import check_age, fact_notes
 from caribou.control.plan.left_out import LeftOut, left_out
@@ -45,7 +46,7 @@ def build_problem(
     graph: Graph,
     manifest: Manifest,
     facts: Facts,
-    records: Iterable[RunRecord],
+    records: Stored | Iterable[RunRecord],
     control_region: str,
     now: datetime,
     readiness: Readiness | None = None,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from caribou.collectors.facts import Facts, FactTable, read_facts
+from caribou.collectors.kept_runs import Stored
 from caribou.collectors.records import RecordTable
 from caribou.control.aws import Aws, aws_errors_as
 from caribou.control.log_collection import LogCollector
@@ -22,7 +22,6 @@ from caribou.control.workflows import KnownWorkflow
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.placement import Placement
 from caribou.model.project.workflow import Workflow
-from caribou.model.run.record import RunRecord
 from caribou.model.schema.problem import Problem
 from caribou.model.schema.problem_file import parse_problem
 from caribou.solver import ENOUGH_RUNS
@@ -76,29 +75,29 @@ class Reviewer:
         warnings = tuple(self.logs.collect(known, ()))
         try:
             with aws_errors_as("Reading the control plane's tables", "whether CaribouControlPlane is deployed"):
-                facts, stored = read_facts(self.tables.facts), self.tables.records.read(known.name)
-            warnings += self._unrecorded(workflow, stored.records)
+                facts, stored = read_facts(self.tables.facts), self.tables.records.kept(workflow.graph)
+            warnings += self._unrecorded(workflow, stored)
             warnings += tuple(f"{count} stored records {reason}" for reason, count in stored.passed_over.items())
-            self._check_runs(workflow, stored.records)
+            self._check_runs(workflow, stored)
             deployed = deployed_workflow(self.aws, stack).placement
-            problem = self._problem(workflow, facts, stored.records, deployed)
+            problem = self._problem(workflow, facts, stored, deployed)
         except InvalidInputError as error:
             return Review(known.name, f"nothing is solved: {error}", warnings=warnings)
         return self._decided(workflow, problem, deployed, warnings)
 
-    def _unrecorded(self, workflow: Workflow, records: Sequence[RunRecord]) -> tuple[str, ...]:
+    def _unrecorded(self, workflow: Workflow, stored: Stored) -> tuple[str, ...]:
         """What ran and left no record, as far as it was to be collected; or that this is not known."""
         now_s = self.clocks.now().timestamp()
         try:
             client, table = self.aws.dynamodb(workflow.manifest.home_region), self.target.names(workflow.name).run_table
-            found = read_unrecorded(client, table, workflow.graph, records, now_s)
+            found = read_unrecorded(client, table, workflow.graph, stored.records, now_s, since_s=stored.since_s)
         except OperationFailedError as error:
             return (f"not known whether runs lack records: {error}",)
         return (found.warning,) if found.warning else ()
 
-    def _check_runs(self, workflow: Workflow, records: Sequence[RunRecord]) -> None:
+    def _check_runs(self, workflow: Workflow, stored: Stored) -> None:
         version = workflow.graph.version
-        runs = {record.run_id for record in records if record.workflow_version == version}
+        runs = {record.run_id for record in stored.records}
         if len(runs) < MIN_RUNS:
             raise InvalidInputError(
                 f"there are too few runs of version {version} to solve from",
@@ -107,12 +106,12 @@ class Reviewer:
                 fix=f"run it: `caribou load {workflow.name} -a PAYLOAD --rate 1/s --duration 40`",
             )
 
-    def _problem(self, workflow: Workflow, facts: Facts, records: Sequence[RunRecord], deployed: Placement) -> Problem:
+    def _problem(self, workflow: Workflow, facts: Facts, stored: Stored, deployed: Placement) -> Problem:
         built = build_problem(
             graph=workflow.graph,
             manifest=workflow.manifest,
             facts=facts,
-            records=records,
+            records=stored,
             control_region=self.target.control_region,
             now=self.clocks.now(),
             readiness=self._readiness(workflow, deployed),

@@ -66,17 +66,19 @@ def read_unrecorded(
     records: Sequence[RunRecord],
     read_to_s: float,
     *,
+    since_s: float | None = None,
     scan_items: int = SCAN_ITEMS,
 ) -> Unrecorded:
     """What is missing of the newest runs that had ended when logs were read up to `read_to_s`, less what comes late.
 
-    Runs that began before the oldest record are not looked at: their records may have expired, or were not asked for.
+    Runs that began before `since_s`, or the oldest record, are not looked at: their records may have expired, or were
+    not asked for.
     Of the run table, about `scan_items` items are. Raises OperationFailedError if it can't be read.
     """
     if not records:
         return Unrecorded(0)
-    since_s = min(record.started_at for record in records)
-    wanted = Wanted(state=RunState.SUCCEEDED, since_s=since_s, limit=LOOKED_AT_RUNS)
+    oldest_s = min(record.started_at for record in records) if since_s is None else since_s
+    wanted = Wanted(state=RunState.SUCCEEDED, since_s=oldest_s, limit=LOOKED_AT_RUNS)
     with aws_errors_as(f"Reading the runs in {run_table}"):
         try:
             items = recent_runs(client, run_table, wanted, scan_items).items

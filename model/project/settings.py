@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from caribou.model.errors import InvalidInputError
+from caribou.model.log_reader import LOG_READER_KEY, LogReading
 from caribou.model.names import (
     ALARM_TOPIC_KEY,
     COLLECT_AT_KEY,
@@ -36,7 +37,7 @@ SOURCE_KEYS = (
 )
 CONTEXT_KEYS = (
     *(STAGE_KEY, STAGES_KEY, CONTROL_REGION_KEY, PROJECT_ID_KEY, ALARM_TOPIC_KEY),
-    *(*SOURCE_KEYS, COLLECT_AT_KEY),
+    *(*SOURCE_KEYS, COLLECT_AT_KEY, LOG_READER_KEY),
 )
 """Every context key of ours that begins with `caribou:`."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -70,6 +71,7 @@ class ProjectSettings:
     account: str | None = None
     profile: str | None = None
     project_id: str | None = None
+    log_reader: LogReading = LogReading.FILTER
 
 
 def settings_of(context: Mapping[str, object], where: str, asked: AskedStage | None = None) -> ProjectSettings:
@@ -89,7 +91,8 @@ def settings_of(context: Mapping[str, object], where: str, asked: AskedStage | N
     there = stages.get(stage, Environment())
     chosen = _text(context, CONTROL_REGION_KEY, where) or DEFAULT_CONTROL_REGION
     region = there.control_region or checked_control_region(chosen, f"{where}{CONTROL_REGION_KEY}")
-    return ProjectSettings(stage, region, there.account, there.profile, _project_id(context, where))
+    project_id, log_reader = _project_id(context, where), _log_reader(context, where)
+    return ProjectSettings(stage, region, there.account, there.profile, project_id, log_reader)
 
 
 def checked_control_region(region: str, where: str) -> str:
@@ -98,6 +101,16 @@ def checked_control_region(region: str, where: str) -> str:
         return region
     what = why_unknown(region) or "is not a region that Caribou knows"
     raise InvalidInputError(what, where=where, found=region, fix=near(region, KNOWN_REGIONS))
+
+
+def _log_reader(context: Mapping[str, object], where: str) -> LogReading:
+    name = _text(context, LOG_READER_KEY, where) or LogReading.FILTER
+    try:
+        return LogReading(name)
+    except ValueError as error:
+        raise InvalidInputError(
+            "is no reader of logs", where=f"{where}{LOG_READER_KEY}", found=name, fix=suggestion(name, LogReading)
+        ) from error
 
 
 def refuse_unknown_keys(context: Iterable[str], where: str) -> None:

@@ -1,8 +1,10 @@
 """`caribou problem`, `log_sync` and `data_collect`, and how a project is found."""
 
 import json
+import os
 import time
 from pathlib import Path
+from threading import Thread
 
 import boto3
 import pytest
@@ -76,6 +78,37 @@ def test_problem_when_the_records_file_is_not_there_then_the_error_says_where_it
     """No traceback for a wrong path."""
     with pytest.raises(InvalidRecordError, match="log_sync -o"):
         run(problem, "small_sync_example", "-o", "problem.json", "--records", "nothing.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"\xff\xfe{\x00", "is UTF-16"),
+        (b'{"a": 1}\n', "line 1: is of a schema"),
+        (b"\n" + b"x" * 3_000_000, "line 2: is not a JSON object"),
+        (b'{"workflow": "\xff"}', "line 1: is not a JSON object"),
+    ],
+)
+def test_problem_when_the_records_file_holds_something_else_then_the_error_names_file_and_line(project, content, what):
+    """One message; a line without an end is not read to its end."""
+    (project / "records.jsonl").write_bytes(content)
+    with pytest.raises(InvalidRecordError, match=rf"records\.jsonl.*{what}") as refused:
+        run(problem, "small_sync_example", "-o", "problem.json", "--records", "records.jsonl")
+    assert len(str(refused.value)) < 500
+
+
+def test_problem_when_records_come_with_a_mark_or_through_a_pipe_then_they_are_those_of_the_file(
+    project, example, make
+):
+    """As PowerShell writes UTF-8; and `--records <(zcat records.jsonl.gz)`."""
+    text = write_record_lines([record for i in range(3) for record in simulated(make, example, f"run-{i}")])
+    (project / "records.jsonl").write_text(text, encoding="utf-8-sig")
+    os.mkfifo(project / "pipe")
+    for name in ("records.jsonl", "pipe"):
+        writer = Thread(target=(project / "pipe").write_text, args=(text,), daemon=True)
+        if name == "pipe":
+            writer.start()
+        assert "from 3 runs" in run(problem, example.name, "-o", "problem.json", "--records", name).output
 
 
 @pytest.mark.usefixtures("project")

@@ -20,6 +20,21 @@ def test_file_when_it_is_written_then_it_is_whole_and_nothing_else_is_left(tmp_p
     assert [entry.name for entry in tmp_path.iterdir()] == ["solved.json"]
 
 
+def test_file_when_its_lines_end_in_an_error_then_what_was_there_stays_and_nothing_else_is_left(tmp_path):
+    """Lines that are made one by one, such as those of a table that then can't be read."""
+    path = tmp_path / "records.jsonl"
+    write_whole(path, iter(["one\n", "two\n"]))
+
+    def broken():
+        yield "three\n"
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        write_whole(path, broken())
+    assert path.read_text() == "one\ntwo\n"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["records.jsonl"]
+
+
 def test_file_when_a_link_leads_to_it_then_the_link_stays(tmp_path):
     """Where it leads may be elsewhere."""
     (tmp_path / "real").mkdir()

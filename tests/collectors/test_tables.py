@@ -18,7 +18,7 @@ from caribou.collectors.facts import DynamoFactTable, Fact, InMemoryFactTable, f
 from caribou.collectors.item_limits import refusal
 from caribou.collectors.log_collection import LogCollection, collect_logs, read_to
 from caribou.collectors.logs import CloudWatchLogReader
-from caribou.collectors.record_lines import read_record_lines, write_record_lines
+from caribou.collectors.record_lines import parse_record, read_record_lines, write_record_lines
 from caribou.collectors.records import RUN_RECORDS, Cursor, DynamoRecordTable, InMemoryRecordTable, record_item
 from caribou.collectors.registrations import SsmRegistry, registration_of
 from caribou.collectors.sources.keys import KeyRing
@@ -118,6 +118,21 @@ def test_record_table_when_the_newest_are_asked_for_then_they_come_oldest_first(
     record_table.put_records([dataclasses.replace(records[0], workflow="other")], 30)
     record_table.put_cursor(Cursor("example", "us-east-1", "group", 5))
     assert record_table.read("example", newest=3).records == records[2:]
+
+
+def test_record_table_when_all_records_are_asked_for_then_they_come_one_by_one_oldest_first(record_table, make):
+    """As `log_sync -o` writes them; and a problem's are those of its workflow's version."""
+    graph = graph_of({"A": "B"}, name="example")
+    runs = [make.simulate(graph, f"r{i}", started_at=make.START + 10 * i) for i in range(40)]
+    records = [record for run in runs for record in run]
+    other = make.changed(runs[0][0], run_id="other", workflow_version="0.0.0")
+    record_table.put_records([*records[::-1], other], 30)
+    record_table.put_cursor(Cursor("example", "us-east-1", "group", 5))
+    texts = list(record_table.texts("example"))
+    assert [parse_record(json.loads(text), "") for text in texts] == [other, *records]
+    stored = record_table.kept(graph)
+    assert (stored.records, stored.older, stored.passed_over) == (records, [], {})
+    assert stored.left_out == {"of another version of the workflow": 1}
 
 
 def test_record_table_when_a_cursor_is_put_then_it_is_that_groups_and_regions_own(record_table):

@@ -12,6 +12,7 @@ from run_records import manifest_of, simulate
 
 from caribou.collectors.bodies import CarbonBody, PerformanceBody, ProviderBody
 from caribou.collectors.facts import InMemoryFactTable, fact_in, read_facts
+from caribou.collectors.kept_runs import Texts, kept_runs
 from caribou.collectors.log_collection import LogCollection, collect_logs
 from caribou.collectors.logs import InMemoryLogReader, LogEvent
 from caribou.collectors.record_lines import read_record_lines, record_in, write_record_lines
@@ -23,6 +24,7 @@ from caribou.model.errors import InvalidInputError, InvalidRecordError
 from caribou.model.names import WorkflowNames
 from caribou.model.registration import Registration
 from caribou.model.run.record import RECORD_KEY
+from caribou.model.schema.json_text import json_value
 from caribou.model.schema.problem_file import parse_problem
 from caribou.runtime.record_log import record_line
 
@@ -43,6 +45,11 @@ def must_be_clear(error):
 def json_of(record):
     """A record's JSON, as it is read."""
     return json.loads(record_line(record))[RECORD_KEY]
+
+
+def refused(_, error):
+    """A broken line of a file stops its reader."""
+    raise error
 
 
 @st.composite
@@ -94,9 +101,9 @@ def test_records_when_damaged_then_they_are_a_problem_or_one_clear_error(data):
     for i in data.draw(st.sets(st.integers(0, len(RUNS) - 1), min_size=1, max_size=3)):
         texts[i] = data.draw(hostile_json(json_of(RUNS[i])))
     try:
-        records = read_record_lines(texts, "records.jsonl")
+        stored = kept_runs(Texts(lambda: texts, "records.jsonl, line {}".format, refused, json_value), GRAPH)
         built = build_problem(
-            graph=GRAPH, manifest=manifest_of(GRAPH), facts=FACTS, records=records, control_region="us-west-2", now=NOW
+            graph=GRAPH, manifest=manifest_of(GRAPH), facts=FACTS, records=stored, control_region="us-west-2", now=NOW
         )
         parse_problem(built)
     except InvalidInputError as error:

@@ -71,6 +71,10 @@ def regions_of(assembly):
         ({"caribou__control_region": "moon-1"}, "caribou:control_region: is not a region that Caribou knows"),
         ({"caribou__carbon_source": "moon"}, "context key caribou:carbon_source: is no source of carbon facts"),
         ({"caribou__collect_at": {"carbon": "daily"}}, "key caribou:collect_at.carbon: is no schedule expression"),
+        (
+            {"caribou__log_reader": "insight"},
+            "is no reader of logs (found: insight). To fix: did you mean insights",
+        ),
         ({"caribou__alarm_topic": "on-call"}, "context key caribou:alarm_topic: is not the ARN of an SNS topic"),
         ({"workflow": "village"}, "village: is no workflow of this project. To fix: use one of city_tour"),
         ({"placement": "nowhere.json"}, "nowhere.json: can't be read (found: No such file or directory)"),

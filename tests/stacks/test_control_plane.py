@@ -2,17 +2,22 @@
 
 import json
 import logging
+import re
 
 import pytest
+from builders import ROOT
 
 from caribou.collectors.bodies import KINDS
 from caribou.collectors.sources.registry import SOURCES, Row
 from caribou.collectors.sources.snapshot import CarbonSnapshot
 from caribou.model.errors import InvalidInputError
+from caribou.model.log_reader import LogReading
 from caribou.model.project.collect_at import SHORTEST
 
 CONTROL = "CaribouControlPlane"
 SECRET = "s3cret-k3y-of-a-test"
+WRITES_ITS_LOG = {"logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogGroups"}
+"""What a collector may besides, of its own log; and find those of workflows."""
 
 
 @pytest.fixture
@@ -186,3 +191,26 @@ def test_control_plane_when_a_key_is_where_no_collector_can_read_it_then_synth_r
         synthesised(**keyed)
     assert SECRET not in str(caught.value)
     assert "ssm:NAME" in str(caught.value)
+
+
+@pytest.mark.parametrize("reading", LogReading)
+def test_collector_of_records_when_a_log_reader_is_chosen_then_its_role_has_what_that_one_needs_alone(
+    synthesised, reading
+):
+    """Its row of docs/permissions.md, and nothing of the others; the function has its name."""
+    assembly = synthesised(caribou__log_reader=reading.value)
+    policies = assembly.resources(CONTROL, "AWS::IAM::Policy")
+    (policy,) = (p["Properties"] for key, p in policies.items() if key.startswith("WorkflowCollector"))
+    statements = policy["PolicyDocument"]["Statement"]
+    actions = {a for s in statements for a in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])}
+    page = (ROOT / "docs" / "permissions.md").read_text()
+    rows = {
+        name: set(re.findall(r"`(\w+:\w+)`", row))
+        for name, row in re.findall(r"^\| `(\w+)` \|(.*)\|$", page, re.MULTILINE)
+    }
+    others = {"dynamodb", "kms", "ssm", "xray"}
+    assert {a for a in actions if a.split(":")[0] not in others} - WRITES_ITS_LOG == rows[reading]
+    assert ("kms:Decrypt" in actions) == (reading is not LogReading.ATHENA)
+    functions = assembly.properties(CONTROL, "AWS::Lambda::Function")
+    named = {f["FunctionName"]: f["Environment"]["Variables"].get("CARIBOU_LOG_READER") for f in functions}
+    assert {name: value for name, value in named.items() if value} == {"caribou-dev-collector-workflow": reading}
