@@ -154,7 +154,7 @@ class PriceList:
             egress_to_per_gb={to: usd for to, usd in pairs.items() if usd < highest},
             **{name: offers[wanted.service].price(wanted) for name, wanted in _SINGLE.items()},
         )
-        return prices, f"published {dates[0]:%Y-%m-%d} to {dates[-1]:%Y-%m-%d}"
+        return prices, f"{dates[0]:%Y-%m-%d} to {dates[-1]:%Y-%m-%d}"
 
     def _pairs(self, region: str, offer: Offer) -> dict[str, float]:
         """To what region for how much."""

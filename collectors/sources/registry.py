@@ -146,10 +146,10 @@ def _url(settings: SourceSettings) -> str:
     return settings.url
 
 
-def _price_list(settings: SourceSettings, keys: KeyRing) -> FactSource[ProviderBody]:  # noqa: ARG001 - it takes none
-    from caribou.collectors.sources.price_list import PriceList  # noqa: PLC0415 - for who has chosen it
+def _price_list(settings: SourceSettings, _: KeyRing) -> FactSource[ProviderBody]:
+    from caribou.collectors.sources.price_list import PriceList  # noqa: PLC0415 - httpx, for who chose it
 
-    return PriceList.at(str(settings.url))
+    return PriceList.at(settings.url or "")
 
 
 SOURCES = Sources(
@@ -171,7 +171,7 @@ SOURCES = Sources(
     },
     provider={
         "snapshot": Row(lambda *_: ProviderSnapshot()),
-        "price_list": Row(_price_list, "https://pricing.us-east-1.amazonaws.com"),
+        "price_list": Row(_price_list, url="https://pricing.us-east-1.amazonaws.com"),
     },
     performance={
         "snapshot": Row(lambda *_: PerformanceSnapshot()),

@@ -97,7 +97,7 @@ def test_fact_when_it_is_of_the_price_list_then_it_says_when_that_was_published_
         return Answer.json({**json.loads(answer.body), "publicationDate": "2026-09-11T12:44:25Z"})
 
     provenance = given(serve, [EAST]).bodies[EAST].provenance
-    assert provenance["prices"] == "published 2026-09-11 to 2026-09-19"
+    assert provenance["prices"] == "2026-09-11 to 2026-09-19"
     assert (provenance["pue"], provenance["pue_source"]) == ("region", "packaged table")
 
 
@@ -187,7 +187,7 @@ def test_file_when_it_is_of_another_service_then_it_is_refused():
 
 
 def test_regions_when_the_service_is_out_of_order_then_it_is_not_asked_for_each():
-    """Four tries of the first file, for all 30 regions; the next source of the chain gives them."""
+    """Four tries of the first file, for all regions; the next source of the chain gives them."""
     with serving(price_list()) as there:
         there.always = Answer(b"", 503)
         settings = {"price_list": SourceSettings(url=there.url)}
