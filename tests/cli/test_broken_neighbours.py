@@ -55,10 +55,10 @@ def test_list_when_a_workflow_is_broken_then_it_is_listed_as_broken_with_a_warni
 
 def test_list_when_another_project_has_deployed_a_workflow_then_it_says_whose_it_is(project, world, placed):
     """By the stamp on its stacks; one's own says nothing."""
-    world.name, world.project_id = "good", "theirs"
-    world.home(placed(WEST, name="good"))
+    world.project_id = "theirs"
+    world.home(placed(WEST, name=world.name))
     assert re.search(r"of theirs +│", given(list_).stdout)
-    assert {e["workflow"]: e["project"] for e in json.loads(given(list_, "--json").stdout)}["good"] == "theirs"
+    assert {e["workflow"]: e["project"] for e in json.loads(given(list_, "--json").stdout)}[world.name] == "theirs"
     (project / "cdk.json").write_text('{"context": {"caribou:project": "theirs"}}')
     assert "of theirs" not in given(list_).stdout
 
