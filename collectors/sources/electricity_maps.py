@@ -21,10 +21,11 @@ from caribou.collectors.sources.http import HttpClient, Reason, SourceError
 from caribou.collectors.sources.keys import Key, KeyRing
 from caribou.collectors.sources.settings import SourceSettings
 from caribou.collectors.sources.shapes import Moment
-from caribou.collectors.sources.snapshot import zones_of_regions
+from caribou.collectors.sources.snapshot import CarbonSnapshot
 from caribou.collectors.sources.spans import pieces
 from caribou.collectors.sources.zones import Zones
 from caribou.model.names import SOURCE_ZONES_KEY
+from caribou.model.regions import KNOWN_REGIONS
 
 NAME = "electricity_maps"
 _PATH = "v4/carbon-intensity"
@@ -100,14 +101,13 @@ class ElectricityMaps:
     def __init__(self, settings: SourceSettings, keys: KeyRing) -> None:
         self._url, self._chosen = settings.url or "", settings.zones
         self._key: Callable[[], Key] = lambda: keys.key_of(NAME, settings.key)
-        self._zones = Zones({region: zones[0] for region, zones in zones_of_regions().items()}, settings.zones)
-        self._answered: dict[str, str] = {}
+        own = {region: zone for region in KNOWN_REGIONS if (zone := CarbonSnapshot().zone_of(region))}
+        self._zones = Zones(own, settings.zones)
         self._said: dict[str, _Said] = {}
 
     def zone_of(self, region: str) -> str | None:
-        """The zone that answered for a region, else the one that the snapshots take for it."""
-        zone = self._zones.of(region)
-        return self._answered.get(zone, zone) if zone else None
+        """The user's zone, else the one that Electricity Maps' own map has for the region."""
+        return self._zones.of(region)
 
     def history(self, region: str, start: datetime, end: datetime) -> HourlySeries:
         """Hours of the past, in calls of ten days; raises SourceError."""
@@ -160,13 +160,12 @@ class ElectricityMaps:
         return answer
 
     def _check_zone(self, region: str, answered: str) -> None:
-        """Nobody's zone is taken for a region's: it is the chosen one, or in the country of the one we know."""
-        own, chosen = self._zones.own.get(region, ""), self._chosen.get(region)
-        good = answered == chosen if chosen else answered.partition("-")[0] == own.partition("-")[0]
-        if not good:
-            detail = f"it answers for {region} with zone {answered}; say by {SOURCE_ZONES_KEY} which one you mean"
+        """Nobody else's hours are taken for a region's, whose name for its zone stands in facts and files."""
+        if answered != (zone := self._zones.of(region)):
+            detail = (
+                f"it answers for {region} with zone {answered}, not {zone}: say by {SOURCE_ZONES_KEY} which you mean"
+            )
             raise self._http.error(Reason.NOT_FOUND, detail)
-        self._answered[self._zones.of(region) or region] = answered
 
     def _series(self, hours: Iterable[_PastHour], said: _Said) -> HourlySeries:
         hours = list(hours)

@@ -158,12 +158,6 @@ def places_of_regions() -> dict[str, Place]:
     return {region: (lat, lon) for region, (lat, lon) in _packaged("latency.json")["coordinates"].items()}
 
 
-def zones_of_regions() -> Mapping[str, Sequence[str]]:
-    """Region to its grid's zone, as Electricity Maps names it, and others that are named for it."""
-    zones: Mapping[str, Sequence[str]] = _packaged("carbon/profiles.json")["zones_of_region"]
-    return zones
-
-
 def packaged_facts(now: datetime) -> Facts:
     """All packaged facts as of `now`, with no table between."""
     return Facts(

@@ -65,7 +65,7 @@ ZONES: Mapping[str, str] = {
     "us-west-2": "BPA",
 }
 """Region to WattTime's: `wt-region-id` of the Green Software Foundation's Real-Time-Cloud, cloud region metadata of
-2024, else its estimates for 2025; ca-west-1, ap-southeast-5, ap-southeast-7 and mx-central-1 are not there."""
+2024, else its estimates for 2025; six regions are not there."""
 
 
 class _Login(BaseModel):

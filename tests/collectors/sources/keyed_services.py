@@ -45,9 +45,9 @@ class ElectricityMapsService:
     """
 
     zones: dict[str, str] = field(
-        default_factory=lambda: {"us-east-1": "US-MIDA-PJM", "us-west-2": "US-NW-BPAT", "eu-north-1": "SE-SE3"}
+        default_factory=lambda: {"us-east-1": "US-MIDA-PJM", "us-west-2": "US-NW-PACW", "eu-north-1": "SE"}
     )
-    plan: frozenset[str] = frozenset({"US-MIDA-PJM", "US-NW-BPAT", "SE-SE3", "DE"})
+    plan: frozenset[str] = frozenset({"US-MIDA-PJM", "US-NW-PACW", "SE", "SE-SE3", "DE"})
     ranges: bool = True
     sandbox: bool = False
     now: datetime = NOW

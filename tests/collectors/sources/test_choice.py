@@ -55,6 +55,17 @@ def test_choice_when_marginal_intensity_is_chosen_then_it_goes_with_carbon_and_k
     assert choice.settings_of("provider") == {}
 
 
+def test_choice_when_a_service_is_ones_own_then_it_is_a_live_one_too_and_marginal_intensity_does_not_hurry(tmp_path):
+    """Carbon from a live source is collected each hour; a mean of weeks changes little in one."""
+    context = {
+        "caribou:carbon_source": "carbon_aware_sdk",
+        "caribou:source_urls": {"carbon_aware_sdk": "http://sdk"},
+        "caribou:source_signals": {"carbon_aware_sdk": "average"},
+    }
+    assert read_choice(context, "", tmp_path).asks_a_service("carbon")
+    assert not read_choice({"caribou:marginal_source": "watttime"}, "", tmp_path).asks_a_service("carbon")
+
+
 def test_choice_when_nothing_is_said_then_it_is_the_snapshots(tmp_path):
     """No settings, no keys."""
     choice = read_choice({}, "", tmp_path)

@@ -82,7 +82,7 @@ def test_history_when_the_plan_has_no_past_range_then_the_last_day_stands_in_and
         (ElectricityMapsService(change={"datetime": "0001-01-01T00:00:00+14:00"}), Reason.SCHEMA),
         (ElectricityMapsService(zones={"us-east-1": "DE"}), Reason.NOT_FOUND),
     ],
-    ids=["sandbox", "made up", "direct", "half past", "no time zone", "no such time", "another country"],
+    ids=["sandbox", "made up", "direct", "half past", "no time zone", "no such time", "another zone"],
 )
 def test_history_when_figures_are_made_up_or_of_something_else_then_they_are_refused(service, reason):
     """A sandbox's numbers look like true ones; an unknown place may be answered with that of the caller."""
@@ -92,12 +92,12 @@ def test_history_when_figures_are_made_up_or_of_something_else_then_they_are_ref
 
 
 def test_zone_when_it_is_not_in_the_plan_then_that_region_alone_is_refused():
-    """403 is of one zone; others are asked on. Each fact names the zone that answered."""
-    with serving(ElectricityMapsService(plan=frozenset({"US-NW-BPAT", "SE-SE3"}))) as there:
+    """403 is of one zone; others are asked on."""
+    with serving(ElectricityMapsService(plan=frozenset({"US-NW-PACW", "SE"}))) as there:
         given = LiveCarbon(electricity_maps(there.url)).collect(NOW, ["us-east-1", "us-west-2", "eu-north-1"])
     assert {region: body.zone for region, body in given.bodies.items()} == {
-        "us-west-2": "US-NW-BPAT",
-        "eu-north-1": "SE-SE3",
+        "us-west-2": "US-NW-PACW",
+        "eu-north-1": "SE",
     }
     assert given.refused["us-east-1"].startswith(
         "does not give this to the key's plan: v4/carbon-intensity/history: HTTP"
@@ -132,7 +132,16 @@ def test_forecast_when_asked_then_it_is_of_the_next_three_days():
     assert (series.hours[0].at, len(series.hours)) == (DAY_END, 72)
 
 
-def test_zones_when_two_regions_share_one_then_it_is_asked_once_and_both_name_what_answered():
+def test_zone_when_the_service_takes_another_one_then_that_is_no_silent_change():
+    """The name of a zone stands in facts and files; whoever means the other one says so."""
+    with serving(ElectricityMapsService(zones={"eu-north-1": "SE-SE3"})) as there:
+        said = "answers for eu-north-1 with zone SE-SE3, not SE: say by caribou:source_zones which you mean"
+        with pytest.raises(SourceError, match=said):
+            electricity_maps(there.url).history("eu-north-1", DAY_START, DAY_END)
+        assert electricity_maps(there.url, eu_north_1="SE-SE3").history("eu-north-1", DAY_START, DAY_END).hours
+
+
+def test_zones_when_two_regions_share_one_then_it_is_asked_once():
     """us-east-1 and us-east-2."""
     with serving(ElectricityMapsService()) as there:
         given = LiveCarbon(electricity_maps(there.url)).collect(NOW, ["us-east-1", "us-east-2"])

@@ -20,6 +20,7 @@ from caribou.collectors.sources.settings import SourceSettings, settings_text
 from caribou.collectors.sources.snapshot import CarbonSnapshot
 from caribou.collectors.sources.watttime import G_PER_KWH
 from caribou.model.errors import InvalidInputError
+from caribou.model.regions import KNOWN_REGIONS
 
 REGIONS = ["us-east-1", "us-west-1", "mx-central-1"]
 
@@ -102,7 +103,7 @@ def test_handler_when_its_variable_names_a_source_then_its_answer_says_of_how_ma
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         answer = handlers.carbon_handler({}, None)
-    assert (answer["facts"], answer["marginal_sources"]) == (30, {"WattTime": 3})
+    assert (answer["facts"], answer["marginal_sources"]) == (len(KNOWN_REGIONS), {"WattTime": 3})
     assert [text[:28] for text in answer["fallbacks"]] == ["marginal intensity: WattTime"] * 2
 
 

@@ -17,6 +17,7 @@ from caribou.collectors.sources.keys import KeyRing
 from caribou.collectors.sources.settings import SourceSettings
 from caribou.collectors.sources.watttime import G_PER_KWH, WattTime
 from caribou.model.errors import OperationFailedError
+from caribou.model.regions import KNOWN_REGIONS
 
 ACCOUNT = base64.b64encode(USER.encode()).decode()
 
@@ -114,7 +115,9 @@ def test_access_when_a_region_is_not_in_it_then_it_is_not_asked_for():
             assert caught.value.reason is Reason.NOT_IN_PLAN
         assert [request.path for request in there.requests] == ["/login", "/v3/my-access"]
         assert feed.history("us-west-1", DAY_START, DAY_END).hours
-    assert feed.zone_of("mx-central-1") is None
+    assert [region for region in KNOWN_REGIONS if feed.zone_of(region) is None] == [
+        *("ca-west-1", "ap-southeast-5", "ap-southeast-6", "ap-southeast-7", "ap-east-2", "mx-central-1")
+    ]
 
 
 def test_model_when_it_changes_within_a_history_then_both_dates_are_kept():
