@@ -18,6 +18,7 @@ from caribou.model.regions import KNOWN_REGIONS
 
 NOW = datetime.now(UTC)
 KINDS = ("carbon", "provider", "performance")
+KNOWN = len(KNOWN_REGIONS)
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_status_when_facts_were_collected_then_all_of_them_is_said_in_80_columns
         "licence ODbL 1.0",
         "age 3 hours, of",
         f"valid until {until:%Y-%m-%d %H:%M} UTC",
-        f"regions 3 of 3; {len(KNOWN_REGIONS)} of all {len(KNOWN_REGIONS)}",
+        f"regions 3 of 3; {KNOWN} of all {KNOWN}",
         "estimated 1% of hours",
         f"next due by {NOW + timedelta(hours=21):%Y-%m-%d %H:%M} UTC",
         "chosen snapshot",
@@ -107,7 +108,7 @@ def test_status_when_facts_differ_then_sources_fallbacks_and_what_is_late_are_sa
     assert f"fallback {why} (us-west-2)" in text
     assert "9 days, of" in text
     assert "UTC: expired" in text
-    assert f"without ca-central-1; {len(KNOWN_REGIONS) - 1} of all {len(KNOWN_REGIONS)}" in text
+    assert f"regions 2 of 3, without ca-central-1; {KNOWN - 1} of all {KNOWN}" in text
     assert "not known of us-west-2" in text
     assert "next was due by" in text
 
