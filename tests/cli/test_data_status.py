@@ -14,6 +14,7 @@ from caribou.collectors.facts import DamagedFactError, InMemoryFactTable
 from caribou.collectors.sources.snapshot import packaged_facts
 from caribou.control.aws import aws_errors_as
 from caribou.model.errors import InvalidInputError
+from caribou.model.regions import KNOWN_REGIONS
 
 NOW = datetime.now(UTC)
 KINDS = ("carbon", "provider", "performance")
@@ -71,12 +72,26 @@ def test_status_when_facts_were_collected_then_all_of_them_is_said_in_80_columns
         "licence ODbL 1.0",
         "age 3 hours, of",
         f"valid until {until:%Y-%m-%d %H:%M} UTC",
-        "regions 3 of 3; 30 of all 30",
+        f"regions 3 of 3; {len(KNOWN_REGIONS)} of all {len(KNOWN_REGIONS)}",
         "estimated 1% of hours",
+        "estimated 6% of round trips",
         f"next due by {NOW + timedelta(hours=21):%Y-%m-%d %H:%M} UTC",
         "chosen snapshot",
     ):
         assert part in text, part
+
+
+def test_status_when_the_project_says_when_facts_are_collected_then_the_next_ones_are_due_by_then(project, table):
+    """At the latest: after the longest time between two runs of its schedule, over a weekend."""
+    at = {"carbon": "rate(6 hours)", "provider": "cron(0 5 ? * MON-FRI *)"}
+    (project / "cdk.json").write_text(json.dumps({"context": {"caribou:collect_at": at}}))
+    collected(table)
+    kinds = {kind["kind"]: kind["next_by"] for kind in json.loads(said("--json").output)["kinds"]}
+    hours = {"carbon": 6 - 3, "provider": 72 - 3, "performance": 24 - 3}
+    assert kinds == {kind: (NOW + timedelta(hours=after)).isoformat() for kind, after in hours.items()}
+    (project / "cdk.json").write_text(json.dumps({"context": {"caribou:collect_at": {"carbon": "hourly"}}}))
+    with pytest.raises(InvalidInputError, match=r"caribou:collect_at\.carbon: is no schedule expression"):
+        said()
 
 
 @pytest.mark.usefixtures("project")
@@ -106,7 +121,7 @@ def test_status_when_facts_differ_then_sources_fallbacks_and_what_is_late_are_sa
     assert f"fallback {why} (us-west-2)" in text
     assert "9 days, of" in text
     assert "UTC: expired" in text
-    assert "regions 2 of 3, without ca-central-1; 29 of all 30" in text
+    assert f"regions 2 of 3, without ca-central-1; {len(KNOWN_REGIONS) - 1} of all {len(KNOWN_REGIONS)}" in text
     assert "not known of us-west-2" in text
     assert "next was due by" in text
 

@@ -55,6 +55,23 @@ def test_choice_when_marginal_intensity_is_chosen_then_it_goes_with_carbon_and_k
     assert choice.settings_of("provider") == {}
 
 
+@pytest.mark.parametrize(
+    ("row", "context", "asks"),
+    [
+        ({"url": "https://example.org"}, {}, True),
+        ({}, {"caribou:source_urls": {"live": "http://10.0.0.1"}}, True),
+        ({}, {}, False),
+    ],
+    ids=["a public one", "one's own", "a packaged one"],
+)
+def test_choice_when_a_source_is_a_live_one_then_its_kind_asks_a_service(row, context, asks, tmp_path, monkeypatch):
+    """What is new each hour is collected each hour."""
+    monkeypatch.setitem(SOURCES.carbon, "live", Row(lambda *_: CarbonSnapshot(), **row))
+    choice = read_choice({"caribou:carbon_source": "live, snapshot", **context}, "", tmp_path)
+    assert choice.asks_a_service("carbon") == asks
+    assert not choice.asks_a_service("provider")
+
+
 def test_choice_when_nothing_is_said_then_it_is_the_snapshots(tmp_path):
     """No settings, no keys."""
     choice = read_choice({}, "", tmp_path)
