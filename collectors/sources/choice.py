@@ -54,9 +54,8 @@ class SourceChoice:
         return {name: self.settings[name] for name in self._rows(kind) if name in self.settings}
 
     def asks_a_service(self, kind: Kind) -> bool:
-        """Whether any source of a kind is a live one: of a public address, or of one that the project names."""
-        rows = self._rows(kind).items()
-        return any(row.url or self.settings.get(name, SourceSettings()).url for name, row in rows)
+        """Whether any source of a kind is a live one: at a public address, or at one's own."""
+        return any(row.url or row.self_hosted for row in self._rows(kind).values())
 
     def keys_wanted(self, kind: Kind) -> Mapping[str, str | None]:
         """Source to where its key rests, of those of a kind that take one; None where nothing is said."""

@@ -56,18 +56,25 @@ def test_choice_when_marginal_intensity_is_chosen_then_it_goes_with_carbon_and_k
 
 
 @pytest.mark.parametrize(
-    ("row", "context", "asks"),
+    ("context", "asks"),
     [
-        ({"url": "https://example.org"}, {}, True),
-        ({}, {"caribou:source_urls": {"live": "http://10.0.0.1"}}, True),
-        ({}, {}, False),
+        ({"caribou:carbon_source": "live, snapshot"}, True),
+        ({"caribou:carbon_source": "snapshot_other_zones, snapshot"}, False),
+        ({"caribou:marginal_source": "watttime", "caribou:source_keys": {"watttime": "ssm:/caribou/watttime"}}, True),
+        (
+            {
+                "caribou:carbon_source": "carbon_aware_sdk, snapshot",
+                "caribou:source_urls": {"carbon_aware_sdk": "http://sdk"},
+                "caribou:source_signals": {"carbon_aware_sdk": "average"},
+            },
+            True,
+        ),
     ],
-    ids=["a public one", "one's own", "a packaged one"],
+    ids=["a public one", "packaged ones", "a marginal one", "one's own"],
 )
-def test_choice_when_a_source_is_a_live_one_then_its_kind_asks_a_service(row, context, asks, tmp_path, monkeypatch):
+def test_choice_when_a_source_is_a_live_one_then_its_kind_asks_a_service(context, asks, tmp_path):
     """What is new each hour is collected each hour."""
-    monkeypatch.setitem(SOURCES.carbon, "live", Row(lambda *_: CarbonSnapshot(), **row))
-    choice = read_choice({"caribou:carbon_source": "live, snapshot", **context}, "", tmp_path)
+    choice = read_choice(context, "", tmp_path)
     assert choice.asks_a_service("carbon") == asks
     assert not choice.asks_a_service("provider")
 
