@@ -13,7 +13,7 @@ from rich.table import Table
 
 from caribou.cli.console import console, say_wrapped
 from caribou.cli.output import notify, say
-from caribou.cli.project import project_root, source_choice
+from caribou.cli.project import collector_schedules, project_root, source_choice
 from caribou.cli.project_regions import regions_of_workflows
 from caribou.cli.session import control_plane
 from caribou.collectors.age import age_text
@@ -29,6 +29,7 @@ from caribou.model.regions import KNOWN_REGIONS
 SCHEMA = "caribou.data_status/1"
 _WIDTH = 100
 _SHOWN = 4
+_ESTIMATED_OF = {"carbon": "hours", "performance": "round trips"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ def data_status(*, as_json: bool) -> None:
     root, now = project_root(), datetime.now(UTC)
     choice, wanted = source_choice(root), regions_of_workflows(root) or KNOWN_REGIONS
     found = _found(root, now)
-    statuses = [status_of(kind, found.facts.of(kind), wanted, now) for kind in KINDS]
+    schedules = collector_schedules(root, choice)
+    statuses = [status_of(kind, found.facts.of(kind), wanted, now, schedules[kind].longest) for kind in KINDS]
     if as_json:
         chosen: dict[str, list[str]] = {kind: list(choice.names[kind]) for kind in KINDS}
         chosen["marginal"] = list(choice.marginal)
@@ -105,8 +107,8 @@ def _rows(status: KindStatus, chosen: str, *, packaged: bool) -> Iterator[tuple[
         yield "age", _age(status)
         yield "valid until", "not said" if status.valid_until is None else f"{status.valid_until:%Y-%m-%d %H:%M} UTC"
     yield "regions", _coverage(status)
-    if status.kind == "carbon":
-        yield "estimated", _estimated(status)
+    if of := _ESTIMATED_OF.get(status.kind):
+        yield "estimated", _estimated(status, of)
     for marginal, regions in status.marginal_sources.items():
         yield "marginal", f"{marginal}: {_listed(regions)}"
     for why, regions in status.fallbacks.items():
@@ -132,15 +134,15 @@ def _coverage(status: KindStatus) -> str:
     return f"{there}{lacking}; {status.covered} of all {len(KNOWN_REGIONS)}"
 
 
-def _estimated(status: KindStatus) -> str:
+def _estimated(status: KindStatus, of: str) -> str:
     unknown, share = status.estimated_unknown, status.estimated_share
     if share is None:
         return "not known"
-    return f"{share:.0%} of hours" + (f"; not known of {_listed(unknown)}" if unknown else "")
+    return f"{share:.0%} of {of}" + (f"; not known of {_listed(unknown)}" if unknown else "")
 
 
 def _next(status: KindStatus) -> str:
-    """When the control plane collects: by its schedule, a day after the last time at the latest."""
+    """When the control plane collects: by its schedule, at the latest."""
     by = status.next_by or status.now
     late = by < status.now
     return f"{'was due' if late else 'due'} by {by:%Y-%m-%d %H:%M} UTC" + (

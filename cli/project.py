@@ -18,6 +18,7 @@ from caribou.model.template_contract import STAGE_VARIABLE
 
 if TYPE_CHECKING:
     from caribou.collectors.sources.choice import SourceChoice
+    from caribou.model.schedule import Schedule
 
 
 def project_root() -> Path:
@@ -93,6 +94,14 @@ def source_choice(root: Path) -> SourceChoice:
     from caribou.collectors.sources.choice import read_choice  # noqa: PLC0415 - for few verbs
 
     return read_choice(_context(root), f"{root / PROJECT_FILE}: context ", root)
+
+
+def collector_schedules(root: Path, choice: SourceChoice) -> dict[str, Schedule]:
+    """When the control plane's collectors run, as the project says. Raises InvalidInputError."""
+    from caribou.model.project.collect_at import collect_at  # noqa: PLC0415 - for few verbs
+
+    where = f"{root / PROJECT_FILE}: context "
+    return collect_at(_context(root), where, live_carbon=choice.asks_a_service("carbon"))
 
 
 def _context(root: Path) -> dict[str, Any]:

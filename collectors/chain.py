@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, TypeVar
 
@@ -19,7 +19,7 @@ METHOD, FALLBACK = "method", "fallback"
 MARGINAL_SOURCE, MARGINAL_FALLBACK = "marginal_source", "marginal_fallback"
 """Keys of a body's provenance: how its figures were made, and why no earlier source of the chain gave them; from where
 its marginal intensity is, if that is another one's, and why no (earlier) live source gave it."""
-NOT_COVERED = "does not cover it"
+NOT_COVERED, MARGINAL = "does not cover it", "marginal intensity"
 _LONGEST = 300
 
 
@@ -66,8 +66,10 @@ def gather(sources: Sequence[FactSource[B]], now: datetime, regions: Collection[
                 refused[region].append((source.origin, given.refused.get(region, NOT_COVERED)[:_LONGEST]))
     missing = tuple(region for region in refused if region not in facts)
     marginal = {region: _marginal_refused(fact) for region, fact in facts.items()}
-    fallbacks = (*_texts(refused), *_texts(marginal))
-    return Gathered(tuple(facts.values()), fallbacks, missing, tuple(silent))
+    gathered = Gathered(tuple(facts.values()), (*_texts(refused), *_texts(marginal)), missing, tuple(silent))
+    if any(marginal.values()) and not gathered.marginal_sources:
+        return replace(gathered, silent=(*gathered.silent, MARGINAL))
+    return gathered
 
 
 def collect(sources: Sequence[FactSource[B]], table: FactTable, now: datetime) -> Gathered[B]:
@@ -109,7 +111,7 @@ def _with_fallback(body: B, refused: Iterable[tuple[str, str]]) -> B:
 
 def _marginal_refused(fact: Fact[B]) -> list[tuple[str, str]]:
     said = fact.body.provenance.get(MARGINAL_FALLBACK)
-    return [("marginal intensity", str(said))] if said else []
+    return [(MARGINAL, str(said))] if said else []
 
 
 def _texts(refused: dict[str, list[tuple[str, str]]]) -> list[str]:

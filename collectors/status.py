@@ -14,10 +14,7 @@ from caribou.collectors.chain import FALLBACK, MARGINAL_FALLBACK, MARGINAL_SOURC
 from caribou.collectors.dated import dated
 from caribou.collectors.facts import Fact
 from caribou.model.regions import KNOWN_REGIONS
-from caribou.model.standing import FACTS
 
-EVERY = timedelta(hours=FACTS.every_h)
-"""How often the control plane collects facts."""
 _LICENCE, _ESTIMATED = "licence", "estimated_share"
 
 
@@ -46,7 +43,7 @@ class SourceStatus:
 class KindStatus:
     """The facts of a kind, as of a time: of the regions that are `wanted`, those that are there.
 
-    `covered` counts them among all regions that Caribou knows.
+    `covered` counts them among all regions that Caribou knows, `every` is the most time between two collections.
     """
 
     kind: Kind
@@ -55,6 +52,7 @@ class KindStatus:
     covered: int
     newest_at: datetime | None
     now: datetime
+    every: timedelta
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -80,7 +78,7 @@ class KindStatus:
     @property
     def next_by(self) -> datetime | None:
         """When the control plane collects them anew, at the latest; None if they never were collected."""
-        return None if self.newest_at is None else self.newest_at + EVERY
+        return None if self.newest_at is None else self.newest_at + self.every
 
     @property
     def sources(self) -> tuple[SourceStatus, ...]:
@@ -117,7 +115,7 @@ class KindStatus:
 
     @property
     def estimated_share(self) -> float | None:
-        """The share of hours that publishers have estimated, mean over regions of which it is known; None of none."""
+        """The share of hours or round trips that was estimated, mean over regions where it is known; None of none."""
         shares = [share for fact in self.facts if (share := _share(fact)) is not None]
         return fmean(shares) if shares else None
 
@@ -149,7 +147,9 @@ class KindStatus:
         }
 
 
-def status_of(kind: Kind, facts: Mapping[str, Fact[Body]], wanted: Sequence[str], now: datetime) -> KindStatus:
+def status_of(
+    kind: Kind, facts: Mapping[str, Fact[Body]], wanted: Sequence[str], now: datetime, every: timedelta
+) -> KindStatus:
     """The status of a kind, of whose facts all are given: region to fact."""
     return KindStatus(
         kind=kind,
@@ -158,6 +158,7 @@ def status_of(kind: Kind, facts: Mapping[str, Fact[Body]], wanted: Sequence[str]
         covered=len(facts.keys() & set(KNOWN_REGIONS)),
         newest_at=max((fact.retrieved_at for fact in facts.values()), default=None),
         now=now,
+        every=every,
     )
 
 

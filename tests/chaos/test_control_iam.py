@@ -14,6 +14,7 @@ from caribou.collectors.bodies import KINDS
 from caribou.local import LocalCloud
 from caribou.model.names import WorkflowNames
 from caribou.model.project.workflow import read_workflow
+from caribou.model.regions import KNOWN_REGIONS
 from caribou.model.registration import ControlNames, Registration
 from caribou.runtime.record_log import record_line
 
@@ -22,6 +23,7 @@ pytestmark = [pytest.mark.local_cloud, pytest.mark.slow]
 REGION = "us-west-2"  # the control region, and in these tests the workflow's only one
 NAMES, OF_SAMPLE = ControlNames(), WorkflowNames(SAMPLE)
 COLLECTORS = (*KINDS, "workflow")
+SECRET = "s3cret-k3y"
 PROBE = """
 import boto3
 from botocore.exceptions import ClientError
@@ -36,25 +38,16 @@ def handler(calls, context):
             said.append("allowed")
     return said
 """
-APP = """
-from dataclasses import replace
-from datetime import UTC, datetime
-
-from caribou.collectors.sources.registry import SOURCES
-from caribou.stacks import synthesise
-
-for rows, name in ((SOURCES.carbon, "snapshot_other_zones"), (SOURCES.provider, "snapshot")):
-    rows[name] = replace(rows[name], takes_key=True)
-synthesise(now=datetime.now(UTC))
-"""
-"""An app for which two of the snapshots take keys: their collectors' roles may read these, though nobody does."""
 CONTEXT = {
-    "caribou:carbon_source": "snapshot_other_zones, snapshot",
-    "caribou:source_keys": {"snapshot_other_zones": "secretsmanager:grid#key", "snapshot": "ssm:/caribou/prices"},
+    "caribou:carbon_source": "electricity_maps, snapshot",
+    "caribou:marginal_source": "watttime",
+    "caribou:source_urls": dict.fromkeys(("electricity_maps", "watttime"), "http://127.0.0.1:9"),
+    "caribou:source_keys": {"electricity_maps": "ssm:/caribou/maps", "watttime": "secretsmanager:grid#key"},
 }
-OF_SSM = ("ssm", "get_parameter", {"Name": "/caribou/prices", "WithDecryption": True})
+"""Two live sources with keys in either store, at an address where nobody listens."""
+OF_SSM = ("ssm", "get_parameter", {"Name": "/caribou/maps", "WithDecryption": True})
 OF_SECRETS_MANAGER = ("secretsmanager", "get_secret_value", {"SecretId": "grid"})
-KEYS = {"carbon": OF_SECRETS_MANAGER, "provider": OF_SSM}
+KEYS = [OF_SSM, OF_SECRETS_MANAGER]
 DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}
 
 
@@ -65,7 +58,6 @@ def cloud(tmp_path_factory):
     with LocalCloud.start(root / "cloud", regions=(REGION,), enforce_iam=True) as cloud:
         (root / "project").mkdir()
         project = Project.in_folder(root / "project", cloud)
-        (project.root / "app.py").write_text(APP)
         (project.root / "cdk.json").write_text(json.dumps({"app": "python app.py", "context": CONTEXT}))
         project.deploy("CaribouControlPlane")
         _make_what_there_is_to_reach(cloud)
@@ -78,9 +70,10 @@ def _make_what_there_is_to_reach(cloud):
     registration = json.dumps(Registration.of(workflow.graph, workflow.manifest).to_json())
     for name, value in ((OF_SAMPLE.registration, registration), ("/another/secret", "x")):
         cloud.client("ssm", REGION).put_parameter(Name=name, Value=value, Type="String")
-    cloud.client("ssm", REGION).put_parameter(Name="/caribou/prices", Value="k3y", Type="SecureString")
+    cloud.client("ssm", REGION).put_parameter(Name="/caribou/maps", Value=SECRET, Type="SecureString")
+    secret = json.dumps({"key": f"user:{SECRET}"})
     for name in ("grid", "another"):
-        cloud.client("secretsmanager", REGION).create_secret(Name=name, SecretString='{"key": "k3y"}')
+        cloud.client("secretsmanager", REGION).create_secret(Name=name, SecretString=secret)
     cloud.client("dynamodb", REGION).create_table(
         TableName=OF_SAMPLE.run_table, BillingMode="PAY_PER_REQUEST",
         KeySchema=[{"AttributeName": "run_id", "KeyType": "HASH"}],
@@ -218,7 +211,7 @@ READING = [
 def test_collector_when_iam_is_enforced_then_it_may_do_nothing_else(cloud, probe, collector):
     """Nothing of runs, placements, other stores or stacks; those of facts see no logs, that of logs writes no facts."""
     others = [WRITING_FACTS] if collector == "workflow" else [*WRITING_RECORDS, *READING]
-    keys = [call for owner, call in KEYS.items() if owner != collector]
+    keys = [] if collector == "carbon" else KEYS
     calls = [*beyond_every_collector(cloud), *OF_FACTS, *OF_RECORDS, *others, *keys]
 
     said = probe(collector, calls)
@@ -232,7 +225,12 @@ def test_probe_when_a_call_is_allowed_then_it_says_so(probe):
     assert probe("carbon", [WRITING_FACTS]) == ["allowed"]
 
 
-@pytest.mark.parametrize("collector", KEYS)
-def test_collector_when_a_source_takes_a_key_then_it_may_read_that_one(probe, collector):
-    """A SecureString under AWS's own key, which needs no right of KMS; a secret; each by its name."""
-    assert probe(collector, [KEYS[collector]]) == ["allowed"]
+def test_collector_when_its_sources_take_keys_then_it_reads_these_under_iam_and_asks_with_them(cloud, probe):
+    """A SecureString under AWS's own key, which needs no right of KMS, and a secret; but nobody listens."""
+    assert probe("carbon", KEYS) == ["allowed"] * 2
+    said = collected(cloud, "carbon")
+    assert said["facts"] == len(KNOWN_REGIONS)
+    for source in ("Electricity Maps", "WattTime"):
+        assert any(source in text and "can't be reached" in text for text in said["fallbacks"]), said["fallbacks"]
+    assert not any("can't be read" in text for text in said["fallbacks"]), said["fallbacks"]
+    assert SECRET not in json.dumps(said)

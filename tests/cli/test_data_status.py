@@ -75,10 +75,24 @@ def test_status_when_facts_were_collected_then_all_of_them_is_said_in_80_columns
         f"valid until {until:%Y-%m-%d %H:%M} UTC",
         f"regions 3 of 3; {KNOWN} of all {KNOWN}",
         "estimated 1% of hours",
+        "estimated 6% of round trips",
         f"next due by {NOW + timedelta(hours=21):%Y-%m-%d %H:%M} UTC",
         "chosen snapshot",
     ):
         assert part in text, part
+
+
+def test_status_when_the_project_says_when_facts_are_collected_then_the_next_ones_are_due_by_then(project, table):
+    """At the latest: after the longest time between two runs of its schedule, over a weekend."""
+    at = {"carbon": "rate(6 hours)", "provider": "cron(0 5 ? * MON-FRI *)"}
+    (project / "cdk.json").write_text(json.dumps({"context": {"caribou:collect_at": at}}))
+    collected(table)
+    kinds = {kind["kind"]: kind["next_by"] for kind in json.loads(said("--json").output)["kinds"]}
+    hours = {"carbon": 6 - 3, "provider": 72 - 3, "performance": 24 - 3}
+    assert kinds == {kind: (NOW + timedelta(hours=after)).isoformat() for kind, after in hours.items()}
+    (project / "cdk.json").write_text(json.dumps({"context": {"caribou:collect_at": {"carbon": "hourly"}}}))
+    with pytest.raises(InvalidInputError, match=r"caribou:collect_at\.carbon: is no schedule expression"):
+        said()
 
 
 @pytest.mark.usefixtures("project")

@@ -55,15 +55,28 @@ def test_choice_when_marginal_intensity_is_chosen_then_it_goes_with_carbon_and_k
     assert choice.settings_of("provider") == {}
 
 
-def test_choice_when_a_service_is_ones_own_then_it_is_a_live_one_too_and_marginal_intensity_does_not_hurry(tmp_path):
-    """Carbon from a live source is collected each hour; a mean of weeks changes little in one."""
-    context = {
-        "caribou:carbon_source": "carbon_aware_sdk",
-        "caribou:source_urls": {"carbon_aware_sdk": "http://sdk"},
-        "caribou:source_signals": {"carbon_aware_sdk": "average"},
-    }
-    assert read_choice(context, "", tmp_path).asks_a_service("carbon")
-    assert not read_choice({"caribou:marginal_source": "watttime"}, "", tmp_path).asks_a_service("carbon")
+@pytest.mark.parametrize(
+    ("context", "asks"),
+    [
+        ({"caribou:carbon_source": "live, snapshot"}, True),
+        ({"caribou:carbon_source": "snapshot_other_zones, snapshot"}, False),
+        ({"caribou:marginal_source": "watttime", "caribou:source_keys": {"watttime": "ssm:/caribou/watttime"}}, False),
+        (
+            {
+                "caribou:carbon_source": "carbon_aware_sdk, snapshot",
+                "caribou:source_urls": {"carbon_aware_sdk": "http://sdk"},
+                "caribou:source_signals": {"carbon_aware_sdk": "average"},
+            },
+            True,
+        ),
+    ],
+    ids=["a public one", "packaged ones", "a marginal one", "one's own"],
+)
+def test_choice_when_a_source_is_a_live_one_then_its_kind_asks_a_service(context, asks, tmp_path):
+    """What is new each hour is collected each hour; marginal intensity, a mean of weeks, does not hurry."""
+    choice = read_choice(context, "", tmp_path)
+    assert choice.asks_a_service("carbon") == asks
+    assert not choice.asks_a_service("provider")
 
 
 def test_choice_when_nothing_is_said_then_it_is_the_snapshots(tmp_path):

@@ -107,7 +107,7 @@ def test_region_when_nothing_was_measured_from_or_to_it_then_the_next_source_giv
     auckland = next(fact for fact in facts.facts if fact.region == AUCKLAND)
     assert facts.sources == {"CloudPing": 30, PerformanceSnapshot.origin: 2}
     assert auckland.body.provenance["fallback"] == "CloudPing: has measured nothing from or to it"
-    assert (auckland.method, auckland.body.provenance["estimated_share"]) == ("estimated by distance", 1.0)
+    assert (auckland.method, auckland.body.provenance["estimated_share"]) == ("offline: estimated by distance", 1.0)
 
 
 @pytest.mark.parametrize(

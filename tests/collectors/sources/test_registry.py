@@ -211,6 +211,20 @@ def test_chain_when_a_source_gives_nothing_then_it_is_silent(sources, silent):
     assert gather(sources, NOW).silent == silent
 
 
+@pytest.mark.parametrize(("given", "silent"), [(0, ("marginal intensity",)), (1, ())])
+def test_chain_when_no_source_of_marginal_intensity_gives_any_then_that_is_silent(given, silent):
+    """A region that it does not give is no reason, if it gives others."""
+
+    class Marginal(CarbonSnapshot):
+        def collect(self, now, regions):
+            """Why not, of all regions but so many."""
+            bodies = super().collect(now, regions).bodies
+            said = [{"marginal_source": "live"}] * given + [{"marginal_fallback": "it is away"}] * len(bodies)
+            return Given({r: body.with_provenance(own) for (r, body), own in zip(bodies.items(), said, strict=False)})
+
+    assert gather([Marginal()], NOW).silent == silent
+
+
 def test_handler_when_a_chosen_source_gives_nothing_then_it_says_so_in_a_metric(monkeypatch, capsys):
     """For the hours until it is asked again; of a good collection nothing, since each line costs money."""
     monkeypatch.setattr(handlers, "DynamoFactTable", lambda *_: Table())

@@ -216,7 +216,7 @@ def test_pings_when_nobody_measured_a_region_then_they_are_estimated_by_distance
     assert (auckland.provenance["estimated_share"], sydney.provenance["estimated_share"]) == (1.0, 0.0625)
     assert sydney.estimated_to == ("ap-southeast-6", "ap-east-2")
     assert sydney.ping_s["ap-southeast-6"] == auckland.ping_s["ap-southeast-2"] == (0.041932,)  # 2,158 km
-    assert packaged_facts(NOW).performance["ap-southeast-6"].method == "estimated by distance"
+    assert packaged_facts(NOW).performance["ap-southeast-6"].method == "offline: estimated by distance"
 
 
 def test_pings_when_they_are_estimated_then_the_error_is_that_of_regions_left_out_one_by_one():
