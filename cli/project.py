@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from caribou.model.schema.nearest import nearest
 from caribou.model.template_contract import STAGE_VARIABLE
 
 if TYPE_CHECKING:
+    from caribou.collectors.bodies import Kind
     from caribou.collectors.sources.choice import SourceChoice
 
 
@@ -93,6 +96,16 @@ def source_choice(root: Path) -> SourceChoice:
     from caribou.collectors.sources.choice import read_choice  # noqa: PLC0415 - for few verbs
 
     return read_choice(_context(root), f"{root / PROJECT_FILE}: context ", root)
+
+
+def collected_every(root: Path) -> Mapping[Kind, timedelta]:
+    """After how long the control plane collects facts again, of each kind, at most. Raises InvalidInputError."""
+    from caribou.collectors.bodies import KINDS  # noqa: PLC0415 - for few verbs
+    from caribou.model.project.collect_at import collect_at  # noqa: PLC0415 - as above
+
+    live_carbon = source_choice(root).asks_a_service("carbon")
+    schedules = collect_at(_context(root), f"{root / PROJECT_FILE}: context ", live_carbon=live_carbon)
+    return {kind: schedules[kind].longest for kind in KINDS}
 
 
 def _context(root: Path) -> dict[str, Any]:

@@ -12,12 +12,9 @@ from caribou.collectors.age import Freshness, freshness
 from caribou.collectors.bodies import Body, Kind
 from caribou.collectors.chain import FALLBACK, MARGINAL_FALLBACK, MARGINAL_SOURCE
 from caribou.collectors.dated import dated
-from caribou.collectors.facts import Fact
+from caribou.collectors.facts import Fact, Facts
 from caribou.model.regions import KNOWN_REGIONS
-from caribou.model.standing import FACTS
 
-EVERY = timedelta(hours=FACTS.every_h)
-"""How often the control plane collects facts."""
 _LICENCE, _ESTIMATED = "licence", "estimated_share"
 
 
@@ -46,7 +43,7 @@ class SourceStatus:
 class KindStatus:
     """The facts of a kind, as of a time: of the regions that are `wanted`, those that are there.
 
-    `covered` counts them among all regions that Caribou knows.
+    They are collected `every` so often. `covered` counts them among all regions that Caribou knows.
     """
 
     kind: Kind
@@ -55,6 +52,7 @@ class KindStatus:
     covered: int
     newest_at: datetime | None
     now: datetime
+    every: timedelta
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -74,13 +72,13 @@ class KindStatus:
     @property
     def state(self) -> Freshness | None:
         """The worst of them; None without any."""
-        found = {freshness(fact, self.now) for fact in self.facts}
+        found = {freshness(fact, self.now, self.every) for fact in self.facts}
         return next((state for state in reversed(Freshness) if state in found), None)
 
     @property
     def next_by(self) -> datetime | None:
         """When the control plane collects them anew, at the latest; None if they never were collected."""
-        return None if self.newest_at is None else self.newest_at + EVERY
+        return None if self.newest_at is None else self.newest_at + self.every
 
     @property
     def sources(self) -> tuple[SourceStatus, ...]:
@@ -149,8 +147,9 @@ class KindStatus:
         }
 
 
-def status_of(kind: Kind, facts: Mapping[str, Fact[Body]], wanted: Sequence[str], now: datetime) -> KindStatus:
-    """The status of a kind, of whose facts all are given: region to fact."""
+def status_of(kind: Kind, all_facts: Facts, wanted: Sequence[str], now: datetime) -> KindStatus:
+    """The status of a kind, for regions that are wanted."""
+    facts = all_facts.of(kind)
     return KindStatus(
         kind=kind,
         wanted=tuple(wanted),
@@ -158,6 +157,7 @@ def status_of(kind: Kind, facts: Mapping[str, Fact[Body]], wanted: Sequence[str]
         covered=len(facts.keys() & set(KNOWN_REGIONS)),
         newest_at=max((fact.retrieved_at for fact in facts.values()), default=None),
         now=now,
+        every=all_facts.every[kind],
     )
 
 
