@@ -10,6 +10,7 @@ from caribou.collectors.facts import Fact
 OFFLINE = "offline"
 """How the method of a packaged snapshot begins."""
 _SNAPSHOT = "snapshot"
+"""How the name of a packaged source begins."""
 _WORDS: Mapping[Kind, Mapping[str, str]] = {
     "carbon": {"level_year": "levels of {}", "shape_year": "shapes of {}"},
     "provider": {"prices": "prices of {}", "pue_year": "PUE of {}"},
@@ -37,7 +38,7 @@ def sources_text(facts: Iterable[Fact[Body]]) -> str:
 
 def is_offline(facts: Iterable[Fact[Body]]) -> bool:
     """Whether none of them comes from a service."""
-    return all(fact.method.startswith(OFFLINE) for fact in facts)
+    return all(fact.source.startswith(_SNAPSHOT) for fact in facts)
 
 
 def with_date(source: str, date: str) -> str:

@@ -147,7 +147,7 @@ def performance_body(
             **provenance,
             ESTIMATED_SHARE: round(len(estimated) / len(pings), 4),
             **({ESTIMATED: ", ".join(estimated)} if estimated else {}),
-            **({METHOD: f"{OFFLINE}: estimated by distance"} if len(estimated) == len(pings) else {}),
+            **({METHOD: "estimated by distance"} if len(estimated) == len(pings) else {}),
             "relative_run_time": "assumed equal: no public measurement distinguishes regions",
         },
     )
