@@ -74,7 +74,7 @@ def test_data_collect_when_zones_are_not_in_the_plan_then_they_are_the_snapshots
         result = collected(carbon_source="electricity_maps, snapshot", source_urls={"electricity_maps": there.url})
     assert result.exit_code == 0, result.exception
     live, packaged = result.stdout.splitlines()
-    assert live.startswith("carbon: 3 regions, from Electricity Maps; ")
+    assert live.startswith("carbon: 3 regions, from Electricity Maps (hours up to ")
     assert packaged.startswith(
         f"carbon: {ALL - 3} regions, from the snapshot of Electricity Maps, lifecycle (levels of 2025"
     )
