@@ -28,18 +28,13 @@ FOLDER = "carbon_history"
 Done = Callable[["Grid", int, int], None]
 
 
-def asked_days(
-    kind: str, begin: datetime | None, end: datetime | None, output: Path | None, now: datetime
-) -> tuple[date, date] | None:
-    """The days that the options ask for, without the last; None if they ask for none. Raises InvalidInputError."""
-    if begin is None and end is None:
-        if output is not None:
-            raise _wrong("--output is for the hours of past days", str(output), "give --from and --to, or leave it out")
-        return None
+def asked_days(kind: str, begin: datetime | None, end: datetime | None, now: datetime) -> tuple[date, date]:
+    """The days that the options ask for, of which the last is not wanted. Raises InvalidInputError."""
     if kind != "carbon":
         raise _wrong("only carbon has hours of past days", kind, "`caribou data_collect carbon --from … --to …`")
     if begin is None or end is None:
-        raise _wrong("one of --from and --to is missing", "--to" if begin is None else "--from", "give both days")
+        missing = [name for name, day in (("--from", begin), ("--to", end)) if day is None]
+        raise _wrong("past days are those between two", f"no {' and no '.join(missing)}", "give both")
     first, last, today = begin.date(), end.date(), now.astimezone(UTC).date()
     if last <= first:
         raise _wrong("--to is not after --from", f"{first} to {last}", "give a later day: up to it, without it")

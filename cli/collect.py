@@ -43,11 +43,12 @@ _day = click.DateTime(["%Y-%m-%d"])
 @click.option("-o", "--output", type=_folder, help="With --from: the folder for the files. Default: carbon_history.")
 def data_collect(what: str, begin: datetime | None, end: datetime | None, output: Path | None) -> None:
     """Collect facts of regions, or run records of all workflows, into the control plane's tables, now."""
-    from caribou.cli.backfill import FOLDER, asked_days, backfill  # noqa: PLC0415 - rich's progress, for whoever fills
-
     root = project_root()
-    if (days := asked_days(what, begin, end, output, datetime.now(UTC))) is not None:
-        backfill(root, *days, Path(FOLDER) if output is None else output)
+    if (begin, end, output) != (None, None, None):
+        from caribou.cli.backfill import FOLDER, asked_days, backfill  # noqa: PLC0415 - for who wants the past
+
+        first, last = asked_days(what, begin, end, datetime.now(UTC))
+        backfill(root, first, last, Path(FOLDER) if output is None else output)
         return
     plane = control_plane(root)
     with plane.aws_errors_as("Collecting"):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from caribou.cli.output import notify, say
-from caribou.cli.project import source_choice, stage
+from caribou.cli.project import collected_every, source_choice, stage
 from caribou.cli.session import ControlPlane, control_plane, target_of
-from caribou.collectors.bodies import Kind
+from caribou.collectors.bodies import Body, Kind
 from caribou.collectors.chain import collect
 from caribou.collectors.collection_report import CollectionReport
 from caribou.collectors.dated import dated, with_date
-from caribou.collectors.facts import Facts, read_facts
+from caribou.collectors.facts import Fact, Facts, read_facts
 from caribou.collectors.kept_runs import Stored
 from caribou.collectors.sources.keys import KeyRing
 from caribou.collectors.sources.registry import sources_of
@@ -54,12 +55,17 @@ def collect_facts(kind: Kind, plane: ControlPlane, root: Path) -> None:
     gathered = collect(sources, plane.facts, datetime.now(UTC))
     for origin, count in gathered.sources.items():
         own = [fact for fact in gathered.facts if fact.source == origin]
-        methods = "; ".join(sorted({fact.method for fact in own}))
-        say(f"{kind}: {count} regions, from {with_date(origin, dated(own))}; {methods}")
+        say(f"{kind}: {count} regions, from {with_date(origin, dated(own))}; {_methods(own)}")
     for origin, count in gathered.marginal_sources.items():
         say(f"{kind}: marginal intensity of {count} regions, from {origin}")
     for fallback in gathered.fallbacks:
         notify(f"warning: {kind}: {fallback}")
+
+
+def _methods(facts: Sequence[Fact[Body]]) -> str:
+    """How figures of a source are made; of several methods, each with how many regions are made so."""
+    counts = Counter(fact.method for fact in facts).most_common()
+    return counts[0][0] if len(counts) == 1 else "; ".join(f"{method} ({count})" for method, count in counts)
 
 
 def show_logs(report: CollectionReport) -> None:
@@ -89,7 +95,7 @@ def stored_data(workflow: Workflow, root: Path) -> tuple[Facts, Stored]:
     """Facts, and the run records that a problem of a workflow is made of, out of the control plane's tables."""
     plane = control_plane(root)
     with plane.aws_errors_as("Reading the control plane's tables"):
-        facts, stored = read_facts(plane.facts), plane.records.kept(workflow.graph)
+        facts, stored = read_facts(plane.facts, collected_every(root)), plane.records.kept(workflow.graph)
         names = target_of(root).names(workflow.name)
         known_s = logs_read_to(plane.records, workflow.graph, names, workflow.manifest.home_region)
     for reason, count in stored.passed_over.items():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -13,7 +13,7 @@ from rich.table import Table
 
 from caribou.cli.console import console, say_wrapped
 from caribou.cli.output import notify, say
-from caribou.cli.project import collector_schedules, project_root, source_choice
+from caribou.cli.project import collected_every, project_root, source_choice
 from caribou.cli.project_regions import regions_of_workflows
 from caribou.cli.session import control_plane
 from caribou.collectors.age import age_text
@@ -47,9 +47,8 @@ def data_status(*, as_json: bool) -> None:
     """Say which data placements rest on: sources, age, coverage, licence, what is estimated, what is a fallback."""
     root, now = project_root(), datetime.now(UTC)
     choice, wanted = source_choice(root), regions_of_workflows(root) or KNOWN_REGIONS
-    found = _found(root, now)
-    schedules = collector_schedules(root, choice)
-    statuses = [status_of(kind, found.facts.of(kind), wanted, now, schedules[kind].longest) for kind in KINDS]
+    found = _found(root, now, collected_every(root))
+    statuses = [status_of(kind, found.facts, wanted, now) for kind in KINDS]
     if as_json:
         chosen: dict[str, list[str]] = {kind: list(choice.names[kind]) for kind in KINDS}
         chosen["marginal"] = list(choice.marginal)
@@ -60,12 +59,12 @@ def data_status(*, as_json: bool) -> None:
     _show(found, statuses, choice, len(wanted))
 
 
-def _found(root: Path, now: datetime) -> _Found:
+def _found(root: Path, now: datetime, every: Mapping[Kind, timedelta]) -> _Found:
     """What the control plane has; the packaged snapshots if it can't be asked. Raises DamagedFactError."""
     try:
         plane = control_plane(root)
         with plane.aws_errors_as("Reading facts"):
-            return _Found(read_facts(plane.facts), plane.region)
+            return _Found(read_facts(plane.facts, every), plane.region)
     except DamagedFactError:
         raise
     except CaribouError as error:
@@ -142,7 +141,7 @@ def _estimated(status: KindStatus, of: str) -> str:
 
 
 def _next(status: KindStatus) -> str:
-    """When the control plane collects: by its schedule, at the latest."""
+    """When the control plane collects: by its schedule, so long after the last time at the latest."""
     by = status.next_by or status.now
     late = by < status.now
     return f"{'was due' if late else 'due'} by {by:%Y-%m-%d %H:%M} UTC" + (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from caribou.cli.collection import collect_facts, readiness, say_notes, show_logs, stored_data
 from caribou.cli.output import notify, say
-from caribou.cli.project import control_region, project_root, stage, workflow_folder
+from caribou.cli.project import collected_every, control_region, project_root, stage, workflow_folder
 from caribou.cli.session import ControlPlane, control_plane
 from caribou.collectors.age import Freshness, freshness
 from caribou.collectors.bodies import KINDS
@@ -60,11 +60,13 @@ def fresh_problem(name: str) -> tuple[Workflow, Problem]:
 
 def collect_old_facts(plane: ControlPlane, root: Path, regions: Iterable[str]) -> None:
     """Collect each kind of facts that lacks a region, or is old; those that are only old will do if that fails."""
-    wanted, known, now = set(regions), read_facts(plane.facts), datetime.now(UTC)
+    wanted, known, now = set(regions), read_facts(plane.facts, collected_every(root)), datetime.now(UTC)
     for kind in KINDS:
         found = known.of(kind)
         missing = wanted - found.keys()
-        if not missing and all(freshness(found[region], now) is Freshness.FRESH for region in wanted):
+        if not missing and all(
+            freshness(found[region], now, known.every[kind]) is Freshness.FRESH for region in wanted
+        ):
             continue
         try:
             collect_facts(kind, plane, root)

@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +31,8 @@ _EMISSIONS, _OTHER = BASES[0], "other"
 _INTENSITY = "gCO2eq_per_kWh_{}"
 _COLUMNS = ("timestamp_utc", *map(_INTENSITY.format, (*_EMISSIONS, _OTHER)), "estimated", "source", "zone")
 """Of the three columns of intensity one is filled: which the source's basis names, or `other`."""
+_SHOWN = 200
+_TIME = "%Y-%m-%dT%H:00:00Z"
 _DIGITS = 4
 _PIECE = re.compile(r"(\d{4}-\d\d-\d\d)_(\d{4}-\d\d-\d\d)\.csv")
 
@@ -75,8 +77,8 @@ class HistoryFiles:
 
         folder = self._pieces_of(feed, zone)
         found = sorted(folder.iterdir()) if folder.is_dir() else []
-        named = ((_PIECE.fullmatch(path.name), path) for path in found)
-        return [(Span(date.fromisoformat(m[1]), date.fromisoformat(m[2])), path) for m, path in named if m]
+        named = ((_days(path.name), path) for path in found)
+        return [(Span(*days), path) for days, path in named if days is not None]
 
     def _pieces_of(self, feed: CarbonFeed, zone: str) -> Path:
         return self._of(feed) / ".pieces" / _name(zone)
@@ -87,6 +89,15 @@ class HistoryFiles:
 
 def _name(zone: str) -> str:
     return quote(zone, safe=" ")
+
+
+def _days(name: str) -> tuple[date, date] | None:
+    """The first day of a piece and the one after its last, by its file's name; None if it is none's."""
+    match = _PIECE.fullmatch(name)
+    try:
+        return None if match is None else (date.fromisoformat(match[1]), date.fromisoformat(match[2]))
+    except ValueError:
+        return None
 
 
 def _column(feed: CarbonFeed) -> str:
@@ -101,7 +112,7 @@ def _text(feed: CarbonFeed, zone: str, series: HourlySeries) -> str:
     for hour in series.hours:
         intensity = {_column(feed): str(round(hour.g_per_kwh, _DIGITS))}
         said = {"estimated": str(hour.estimated), "source": feed.name, "zone": zone}
-        writer.writerow({"timestamp_utc": f"{hour.at:%Y-%m-%dT%H:%M:%SZ}", **intensity, **said})
+        writer.writerow({"timestamp_utc": f"{hour.at:{_TIME}}", **intensity, **said})
     return text.getvalue()
 
 
@@ -110,16 +121,18 @@ def _read(path: Path, column: str) -> list[HourValue]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return [_hour(row, column) for row in csv.DictReader(file)]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         fix = "delete it and run the command again: it is then asked for again"
-        raise InvalidInputError("is no piece of a grid's hours", where=str(path), found=error, fix=fix) from error
+        raise InvalidInputError(
+            "is no piece of a grid's hours", where=str(path), found=str(error)[:_SHOWN], fix=fix
+        ) from error
 
 
 def _hour(row: dict[str, str], column: str) -> HourValue:
-    intensity = float(row[column])
+    at, intensity = datetime.strptime(row["timestamp_utc"], _TIME).replace(tzinfo=UTC), float(row[column])
     if not isfinite(intensity) or row["estimated"] not in ("True", "False"):
         raise ValueError(f"{row}")
-    return HourValue(datetime.fromisoformat(row["timestamp_utc"]), intensity, estimated=row["estimated"] == "True")
+    return HourValue(at, intensity, estimated=row["estimated"] == "True")
 
 
 def _make(folder: Path) -> None:

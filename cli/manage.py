@@ -10,6 +10,7 @@ from caribou.cli.collection import notes_of
 from caribou.cli.console import console, say_wrapped
 from caribou.cli.hints import staged
 from caribou.cli.output import notify, say
+from caribou.cli.project import collected_every
 from caribou.cli.session import ControlPlane, Session, session
 from caribou.control.plan.noted import FACT_NOTES, REGION_NOTES
 from caribou.model.errors import CaribouError, OperationFailedError
@@ -40,7 +41,9 @@ def manage_deployments(workflow: str | None) -> None:
 def _reviewer(here: Session) -> Reviewer:
     from caribou.control.plan.review import Reviewer  # noqa: PLC0415 - numpy takes its time: something is said before
 
-    return Reviewer(here.aws, here.target, ControlPlane(here.target), here.log_collection())
+    return Reviewer(
+        here.aws, here.target, ControlPlane(here.target), here.log_collection(), every=collected_every(here.root)
+    )
 
 
 def _show_review(review: Review) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +19,8 @@ from caribou.model.schema.nearest import nearest
 from caribou.model.template_contract import STAGE_VARIABLE
 
 if TYPE_CHECKING:
+    from caribou.collectors.bodies import Kind
     from caribou.collectors.sources.choice import SourceChoice
-    from caribou.model.schedule import Schedule
 
 
 def project_root() -> Path:
@@ -96,12 +98,14 @@ def source_choice(root: Path) -> SourceChoice:
     return read_choice(_context(root), f"{root / PROJECT_FILE}: context ", root)
 
 
-def collector_schedules(root: Path, choice: SourceChoice) -> dict[str, Schedule]:
-    """When the control plane's collectors run, as the project says. Raises InvalidInputError."""
-    from caribou.model.project.collect_at import collect_at  # noqa: PLC0415 - for few verbs
+def collected_every(root: Path) -> Mapping[Kind, timedelta]:
+    """After how long the control plane collects facts again, of each kind, at most. Raises InvalidInputError."""
+    from caribou.collectors.bodies import KINDS  # noqa: PLC0415 - for few verbs
+    from caribou.model.project.collect_at import collect_at  # noqa: PLC0415 - as above
 
-    where = f"{root / PROJECT_FILE}: context "
-    return collect_at(_context(root), where, live_carbon=choice.asks_a_service("carbon"))
+    live_carbon = source_choice(root).asks_a_service("carbon")
+    schedules = collect_at(_context(root), f"{root / PROJECT_FILE}: context ", live_carbon=live_carbon)
+    return {kind: schedules[kind].longest for kind in KINDS}
 
 
 def _context(root: Path) -> dict[str, Any]:

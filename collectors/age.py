@@ -13,8 +13,6 @@ from caribou.model.schedule import old_after_h
 
 _BODIES = (CarbonBody, ProviderBody, PerformanceBody)
 _HOUR, _DAYS_FROM_H = timedelta(hours=1), 48
-OLD = timedelta(days=2)
-"""Collectors write facts every day, if the project does not say otherwise: what is older is worth a word."""
 
 
 def data_age(table: FactTable, now: datetime, every_h: Mapping[str, float]) -> Mapping[HealthMetric, float]:
@@ -40,11 +38,15 @@ class Freshness(StrEnum):
     EXPIRED = "expired"
 
 
-def freshness(fact: Fact[Body], now: datetime) -> Freshness:
-    """How a fact is at a time. One of an earlier version does not say until when it is to be used: it never expires."""
+def freshness(fact: Fact[Body], now: datetime, every: timedelta) -> Freshness:
+    """How a fact is at a time that is collected so often.
+
+    One of an earlier version does not say until when it is to be used: it never expires.
+    """
     if fact.valid_until is not None and now > fact.valid_until:
         return Freshness.EXPIRED
-    return Freshness.OLD if now - fact.retrieved_at > OLD else Freshness.FRESH
+    is_old = (now - fact.retrieved_at) / _HOUR > old_after_h(every / _HOUR)
+    return Freshness.OLD if is_old else Freshness.FRESH
 
 
 def age_text(age: timedelta) -> str:

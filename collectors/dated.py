@@ -9,7 +9,9 @@ from caribou.collectors.facts import Fact
 
 OFFLINE = "offline"
 """How the method of a packaged snapshot begins."""
+_HISTORY, _TO = "history", " to "
 _SNAPSHOT = "snapshot"
+"""How the name of a packaged source begins."""
 _WORDS: Mapping[Kind, Mapping[str, str]] = {
     "carbon": {"level_year": "levels of {}", "shape_year": "shapes of {}"},
     "provider": {"prices": "prices of {}", "pue_year": "PUE of {}"},
@@ -24,7 +26,7 @@ def dated(facts: Iterable[Fact[Body]]) -> str:
     if not facts:
         return ""
     said = ((words, _values(facts, key)) for key, words in _WORDS[facts[0].kind].items())
-    return ", ".join(words.format(values) for words, values in said if values)
+    return ", ".join([*(words.format(values) for words, values in said if values), *_last_hours(facts)])
 
 
 def sources_text(facts: Iterable[Fact[Body]]) -> str:
@@ -37,13 +39,20 @@ def sources_text(facts: Iterable[Fact[Body]]) -> str:
 
 def is_offline(facts: Iterable[Fact[Body]]) -> bool:
     """Whether none of them comes from a service."""
-    return all(fact.method.startswith(OFFLINE) for fact in facts)
+    return all(fact.source.startswith(_SNAPSHOT) for fact in facts)
 
 
 def with_date(source: str, date: str) -> str:
     """A source, as it stands in a sentence, and behind it of when its figures are."""
     named = f"the {source}" if source.startswith(_SNAPSHOT) else source
     return f"{named} ({date})" if date else named
+
+
+def _last_hours(facts: Iterable[Fact[Body]]) -> list[str]:
+    """The last hour that all facts of published hours have, `2026-11-01T18:00Z to 2026-11-29T16:00Z` each."""
+    spans = (str(fact.body.provenance.get(_HISTORY, "")) for fact in facts)
+    last = [span.rpartition(_TO)[2] for span in spans if _TO in span]
+    return [f"hours up to {min(last)}{'' if len(set(last)) == 1 else ' or later'}"] if last else []
 
 
 def _values(facts: Iterable[Fact[Body]], key: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError
 
-from caribou.collectors.bodies import Body, CarbonBody, Kind, PerformanceBody, ProviderBody
+from caribou.collectors.bodies import KINDS, Body, CarbonBody, Kind, PerformanceBody, ProviderBody
 from caribou.collectors.clients import table_of
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.item_limits import MAX_ITEM_BYTES
@@ -25,6 +25,8 @@ _DAMAGES = (KeyError, TypeError, ValueError, AttributeError, OverflowError, Recu
 """What reading a value of the wrong shape may raise."""
 _SHOWN = 200
 _HOUR = timedelta(hours=1)
+EACH_DAY: Mapping[Kind, timedelta] = dict.fromkeys(KINDS, timedelta(days=1))
+"""How often facts are collected, where a project does not say otherwise."""
 
 MOST_FACTS = 100
 _MOST_BYTES = 4 * 2**20
@@ -239,11 +241,12 @@ def _codes(error: ClientError) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that is known about regions: region to fact, by kind."""
+    """All that is known about regions: region to fact, by kind; and after how long each kind is collected again."""
 
     carbon: Mapping[str, Fact[CarbonBody]]
     provider: Mapping[str, Fact[ProviderBody]]
     performance: Mapping[str, Fact[PerformanceBody]]
+    every: Mapping[Kind, timedelta] = field(default_factory=lambda: EACH_DAY)
 
     def of(self, kind: Kind) -> Mapping[str, Fact[Body]]:
         """Region to fact of a kind."""
@@ -260,10 +263,11 @@ def by_region(facts: Iterable[Fact[B]]) -> dict[str, Fact[B]]:
     return {fact.region: fact for fact in facts}
 
 
-def read_facts(table: FactTable) -> Facts:
-    """Everything in the table."""
+def read_facts(table: FactTable, every: Mapping[Kind, timedelta] = EACH_DAY) -> Facts:
+    """Everything in the table; `every` is how often each kind is collected."""
     return Facts(
         carbon=by_region(table.of_kind(CarbonBody)),
         provider=by_region(table.of_kind(ProviderBody)),
         performance=by_region(table.of_kind(PerformanceBody)),
+        every=every,
     )

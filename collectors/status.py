@@ -12,7 +12,7 @@ from caribou.collectors.age import Freshness, freshness
 from caribou.collectors.bodies import Body, Kind
 from caribou.collectors.chain import FALLBACK, MARGINAL_FALLBACK, MARGINAL_SOURCE
 from caribou.collectors.dated import dated
-from caribou.collectors.facts import Fact
+from caribou.collectors.facts import Fact, Facts
 from caribou.model.regions import KNOWN_REGIONS
 
 _LICENCE, _ESTIMATED = "licence", "estimated_share"
@@ -43,7 +43,7 @@ class SourceStatus:
 class KindStatus:
     """The facts of a kind, as of a time: of the regions that are `wanted`, those that are there.
 
-    `covered` counts them among all regions that Caribou knows, `every` is the most time between two collections.
+    They are collected `every` so often. `covered` counts them among all regions that Caribou knows.
     """
 
     kind: Kind
@@ -72,7 +72,7 @@ class KindStatus:
     @property
     def state(self) -> Freshness | None:
         """The worst of them; None without any."""
-        found = {freshness(fact, self.now) for fact in self.facts}
+        found = {freshness(fact, self.now, self.every) for fact in self.facts}
         return next((state for state in reversed(Freshness) if state in found), None)
 
     @property
@@ -147,10 +147,9 @@ class KindStatus:
         }
 
 
-def status_of(
-    kind: Kind, facts: Mapping[str, Fact[Body]], wanted: Sequence[str], now: datetime, every: timedelta
-) -> KindStatus:
-    """The status of a kind, of whose facts all are given: region to fact."""
+def status_of(kind: Kind, all_facts: Facts, wanted: Sequence[str], now: datetime) -> KindStatus:
+    """The status of a kind, for regions that are wanted."""
+    facts = all_facts.of(kind)
     return KindStatus(
         kind=kind,
         wanted=tuple(wanted),
@@ -158,7 +157,7 @@ def status_of(
         covered=len(facts.keys() & set(KNOWN_REGIONS)),
         newest_at=max((fact.retrieved_at for fact in facts.values()), default=None),
         now=now,
-        every=every,
+        every=all_facts.every[kind],
     )
 
 

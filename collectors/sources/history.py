@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol, runtime_checkable
 
-from caribou.collectors.series import HIGHEST, HourlySeries, Signal
-from caribou.collectors.sources.feed import CarbonFeed
+from caribou.collectors.series import HourlySeries, Signal
+from caribou.collectors.sources.feed import CarbonFeed, checked
 from caribou.collectors.sources.http import WHOLE_SOURCE, Reason, SourceError
 from caribou.collectors.sources.keys import KeyRing
 from caribou.collectors.sources.profile_feed import ProfileFeed
@@ -174,14 +174,14 @@ def _fill_grid(
 def _hours(grid: Grid, span: Span) -> HourlySeries:
     """The hours of a piece that are published and can be; none if the feed has nothing of that time."""
     start, end = span.hours
+    region = grid.regions[0]
     try:
-        series = grid.feed.history(grid.regions[0], start, end)
+        series = checked(grid.feed.history(region, start, end), grid.feed, region)
     except SourceError as error:
         if error.reason is not Reason.NOTHING:
             raise
         return HourlySeries(grid.feed.signal, ())
-    can_be = (hour for hour in series.hours if abs(hour.g_per_kwh) <= HIGHEST)
-    return HourlySeries.of(series.signal, can_be).between(start, end)
+    return series.possible().between(start, end)
 
 
 def _midnight(day: date) -> datetime:

@@ -98,7 +98,7 @@ def _span(body: CarbonBody) -> str:
 
 
 def _of_state(state: Freshness, kind: Kind, regions: Iterable[str], facts: Facts, now: datetime) -> list[Fact[Body]]:
-    return [fact for region in regions if freshness(fact := facts.of(kind)[region], now) is state]
+    return [fact for region in regions if freshness(fact := facts.of(kind)[region], now, facts.every[kind]) is state]
 
 
 def _lifetime(facts: Sequence[Fact[Body]], now: datetime) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Protocol
 
-from caribou.collectors.facts import Facts, FactTable, read_facts
+from caribou.collectors.bodies import Kind
+from caribou.collectors.facts import EACH_DAY, Facts, FactTable, read_facts
 from caribou.collectors.kept_runs import Stored
 from caribou.collectors.records import RecordTable
 from caribou.control.aws import Aws, aws_errors_as
@@ -56,13 +59,17 @@ class Tables(Protocol):
 
 @dataclass(frozen=True)
 class Reviewer:
-    """Looks after workflows, one at a time: log collection, problem, placement, and whether that is worth a move."""
+    """Looks after workflows, one at a time: log collection, problem, placement, and whether that is worth a move.
+
+    `every` is how often facts of each kind are collected.
+    """
 
     aws: Aws
     target: Target
     tables: Tables
     logs: LogCollector
     clocks: Clocks = field(default_factory=Clocks)
+    every: Mapping[Kind, timedelta] = field(default_factory=lambda: EACH_DAY)
 
     def review(self, known: KnownWorkflow) -> Review:
         """Solve for a workflow; what keeps it from being solved is the answer's reason. Raises OperationFailedError."""
@@ -75,7 +82,7 @@ class Reviewer:
         warnings = tuple(self.logs.collect(known, ()))
         try:
             with aws_errors_as("Reading the control plane's tables", "whether CaribouControlPlane is deployed"):
-                facts, stored = read_facts(self.tables.facts), self.tables.records.kept(workflow.graph)
+                facts, stored = read_facts(self.tables.facts, self.every), self.tables.records.kept(workflow.graph)
             warnings += self._unrecorded(workflow, stored)
             warnings += tuple(f"{count} stored records {reason}" for reason, count in stored.passed_over.items())
             self._check_runs(workflow, stored)

@@ -141,14 +141,14 @@ def test_backfill_when_the_source_is_the_snapshot_then_a_year_is_8760_hours_and_
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["carbon", "--from", "2025-01-01"], "--to"),
-        (["carbon", "--to", "2025-01-01"], "--from"),
+        (["carbon", "--from", "2025-01-01"], "no --to"),
+        (["carbon", "--to", "2025-01-01"], "no --from"),
         (["carbon", "--from", "2025-02-01", "--to", "2025-01-01"], "--to is not after --from"),
         (["carbon", "--from", "2025-02-01", "--to", "2025-02-01"], "--to is not after --from"),
         (["carbon", "--from", "2025-02-01", "--to", "2999-01-01"], "in the future"),
         (["all", "--from", "2025-02-01", "--to", "2025-03-01"], "only carbon"),
         (["provider", "--from", "2025-02-01", "--to", "2025-03-01"], "only carbon"),
-        (["carbon", "-o", "folder"], "give --from and --to"),
+        (["carbon", "-o", "folder"], "no --from and no --to"),
         (["carbon", "--from", "yesterday", "--to", "2025-03-01"], "does not match the format"),
     ],
 )

@@ -17,8 +17,7 @@ from caribou.model.errors import InvalidInputError
 from caribou.model.regions import KNOWN_REGIONS
 
 NOW = datetime.now(UTC)
-KINDS = ("carbon", "provider", "performance")
-KNOWN = len(KNOWN_REGIONS)
+KINDS, ALL = ("carbon", "provider", "performance"), len(KNOWN_REGIONS)
 
 
 @pytest.fixture
@@ -73,7 +72,7 @@ def test_status_when_facts_were_collected_then_all_of_them_is_said_in_80_columns
         "licence ODbL 1.0",
         "age 3 hours, of",
         f"valid until {until:%Y-%m-%d %H:%M} UTC",
-        f"regions 3 of 3; {KNOWN} of all {KNOWN}",
+        f"regions 3 of 3; {ALL} of all {ALL}",
         "estimated 1% of hours",
         "estimated 6% of round trips",
         f"next due by {NOW + timedelta(hours=21):%Y-%m-%d %H:%M} UTC",
@@ -122,9 +121,25 @@ def test_status_when_facts_differ_then_sources_fallbacks_and_what_is_late_are_sa
     assert f"fallback {why} (us-west-2)" in text
     assert "9 days, of" in text
     assert "UTC: expired" in text
-    assert f"regions 2 of 3, without ca-central-1; {KNOWN - 1} of all {KNOWN}" in text
+    assert f"regions 2 of 3, without ca-central-1; {ALL - 1} of all {ALL}" in text
     assert "not known of us-west-2" in text
     assert "next was due by" in text
+
+
+def test_status_when_a_kind_has_a_schedule_of_its_own_then_it_is_old_and_due_by_that(project, table):
+    """Each hour; what is not collected by it any more is 7 hours old at most."""
+    (project / "cdk.json").write_text('{"context": {"caribou:collect_at": {"carbon": "rate(1 hour)"}}}')
+    collected(table, timedelta(hours=8))
+    states = {kind["kind"]: (kind["state"], kind["next_by"]) for kind in json.loads(said("--json").output)["kinds"]}
+    assert states["carbon"] == ("old", (NOW - timedelta(hours=7)).isoformat())
+    assert states["provider"] == ("fresh", (NOW + timedelta(hours=16)).isoformat())
+
+
+def test_status_when_cdk_json_is_wrong_then_it_is_an_error_and_no_snapshot(project):
+    """A mistake of the user's."""
+    (project / "cdk.json").write_text('{"context": {"caribou:collect_at": {"carbon": "daily"}}}')
+    with pytest.raises(InvalidInputError, match=r"collect_at\.carbon: is no schedule"):
+        said()
 
 
 @pytest.mark.usefixtures("project", "table")

@@ -1,5 +1,6 @@
 """What `caribou solve WORKFLOW` collects before it solves, and what it says of its data."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -32,9 +33,9 @@ def filled(table, age, kinds=KINDS):
     return table
 
 
-def collected(table, root, capsys):
+def collected(table, root, capsys, **context):
     """The kinds that were collected."""
-    (root / "cdk.json").write_text("{}")
+    (root / "cdk.json").write_text(json.dumps({"context": context}))
     collect_old_facts(SimpleNamespace(facts=table, region="us-west-2"), root, REGIONS)
     return [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()]
 
@@ -50,6 +51,12 @@ def test_facts_when_a_kind_is_old_or_lacks_a_region_then_that_kind_is_collected(
     del table.items["carbon", "ca-central-1"]
     assert collected(table, tmp_path, capsys) == ["carbon", "provider"]
     assert collected(table, tmp_path, capsys) == []
+
+
+def test_facts_when_the_project_has_them_collected_each_hour_then_those_of_the_morning_are_old(table, tmp_path, capsys):
+    """By the schedule of each kind."""
+    each_hour = {"caribou:collect_at": {"performance": "rate(1 hour)"}}
+    assert collected(table, tmp_path, capsys, **each_hour) == ["performance"]
 
 
 @pytest.mark.parametrize(

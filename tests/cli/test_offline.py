@@ -13,16 +13,18 @@ from caribou.collectors import handlers
 from caribou.collectors.facts import InMemoryFactTable
 from caribou.collectors.registrations import InMemoryRegistry
 from caribou.control.aws import aws_errors_as
+from caribou.model.regions import KNOWN_REGIONS
 
 CARBON = "the snapshot of Electricity Maps, lifecycle (levels of 2025, shapes of {})"
+ALL = len(KNOWN_REGIONS)
 SAID = f"""\
-carbon: 30 regions, from {CARBON.format("2022 to 2023")}; \
+carbon: {ALL} regions, from {CARBON.format("2022 to 2023")}; \
 offline: profile by month and hour of day, at the newest annual level; no forecast
-provider: 30 regions, from the snapshot of AWS list prices and PUE \
+provider: {ALL} regions, from the snapshot of AWS list prices and PUE \
 (prices of August to October 2025; egress: 2023, PUE of 2024 to 2025); \
 offline: list prices, published PUE, modelled power
-performance: 30 regions, from the snapshot of CloudPing medians (one year to 2025-10-09); \
-offline: measured medians of a year
+performance: {ALL} regions, from the snapshot of CloudPing medians (one year to 2025-10-09); \
+offline: measured medians of a year (30); estimated by distance (2)
 workflow: none is deployed
 """
 
@@ -48,7 +50,7 @@ def test_collect_when_there_is_neither_key_nor_network_then_all_is_collected_and
     done = CliRunner().invoke(collect.data_collect, ["all"], catch_exceptions=False, standalone_mode=False)
     assert done.stdout == SAID
     assert done.stderr == ""
-    assert len(plane.facts.items) == 90
+    assert len(plane.facts.items) == 3 * ALL
     status = CliRunner().invoke(data_status.data_status, ["--json"], catch_exceptions=False, standalone_mode=False)
     [carbon, *_] = json.loads(status.stdout)["kinds"]
     assert carbon["sources"][0]["data"] == "levels of 2025, shapes of 2023"

@@ -11,7 +11,7 @@ from caribou.model.errors import OperationFailedError
 from caribou.model.regions import KNOWN_REGIONS
 
 CONTROL, NOW = "us-west-2", datetime(2026, 3, 1, tzinfo=UTC)
-FREE = ["None"] * 29
+FREE = ["None"] * (len(KNOWN_REGIONS) - 1)
 
 
 def snapshot(average, regions=KNOWN_REGIONS, **provenance):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from run_records import manifest_of, simulate
 
+from caribou.cli.history_files import HistoryFiles
 from caribou.collectors.bodies import CarbonBody, PerformanceBody, ProviderBody
 from caribou.collectors.facts import InMemoryFactTable, fact_in, read_facts
 from caribou.collectors.kept_runs import Texts, kept_runs
@@ -18,7 +19,8 @@ from caribou.collectors.logs import InMemoryLogReader, LogEvent
 from caribou.collectors.record_lines import read_record_lines, record_in, write_record_lines
 from caribou.collectors.records import InMemoryRecordTable
 from caribou.collectors.registrations import InMemoryRegistry, registered
-from caribou.collectors.sources.snapshot import packaged_facts
+from caribou.collectors.sources.profile_feed import ProfileFeed
+from caribou.collectors.sources.snapshot import CarbonSnapshot, packaged_facts
 from caribou.control.plan.problem import build_problem
 from caribou.model.errors import InvalidInputError, InvalidRecordError
 from caribou.model.names import WorkflowNames
@@ -156,6 +158,38 @@ def test_fact_when_its_item_is_damaged_then_it_makes_a_problem_or_one_clear_erro
         parse_problem(built)
     except InvalidInputError as error:
         must_be_clear(error)
+
+
+TABLE = [[f"2026-01-01T{hour:02}:00:00Z", "1.5", "", "", "False", "snapshot", "X"] for hour in range(3)]
+HEADER = "timestamp_utc,gCO2eq_per_kWh_lifecycle,gCO2eq_per_kWh_direct,gCO2eq_per_kWh_other,estimated,source,zone"
+FEED = ProfileFeed("snapshot", CarbonSnapshot())
+odd_cells = st.sampled_from(
+    ["", "nan", "1e999", "2026-01-01", "9999-12-31T23:00:00Z", "true", '"', "x" * 200_000, "\0"]
+)
+
+
+@fuzzed
+@given(
+    cells=st.dictionaries(
+        st.tuples(st.integers(0, 2), st.integers(0, 6)),
+        odd_cells | st.text(st.characters(codec="utf-8"), max_size=9),
+        max_size=3,
+    ),
+    name=st.sampled_from(["2026-01-01_2026-01-02.csv", "2026-13-01_2026-01-02.csv", "2026-01-02_2026-01-01.csv", "x"]),
+)
+def test_piece_of_a_grids_past_when_damaged_then_it_is_hours_or_one_clear_error(cells, name, tmp_path_factory):
+    """Cells of its rows, and its file's name; what is read is written again."""
+    files = HistoryFiles(tmp_path_factory.mktemp("history"))
+    piece = files.folder / "snapshot" / ".pieces" / "X" / name
+    piece.parent.mkdir(parents=True)
+    rows = [[cells.get((i, j), cell) for j, cell in enumerate(row)] for i, row in enumerate(TABLE)]
+    piece.write_text("\n".join([HEADER, *map(",".join, rows)]))
+    try:
+        path, series = files.finish(FEED, "X")
+    except InvalidInputError as error:
+        must_be_clear(error)
+        return
+    assert len(path.read_text().splitlines()) == len(series.hours) + 1
 
 
 def test_fuzzers_when_nothing_is_damaged_then_all_of_it_is_read():

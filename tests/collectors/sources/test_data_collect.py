@@ -17,6 +17,7 @@ from caribou.collectors.facts import InMemoryFactTable
 from caribou.model.errors import OperationFailedError
 from caribou.model.regions import KNOWN_REGIONS
 
+ALL = len(KNOWN_REGIONS)
 PLAN = frozenset({"US-MIDA-PJM", "US-NW-PACW"})
 
 
@@ -73,9 +74,10 @@ def test_data_collect_when_zones_are_not_in_the_plan_then_they_are_the_snapshots
         result = collected(carbon_source="electricity_maps, snapshot", source_urls={"electricity_maps": there.url})
     assert result.exit_code == 0, result.exception
     live, packaged = result.stdout.splitlines()
-    assert live.startswith("carbon: 3 regions, from Electricity Maps; ")
-    left = len(KNOWN_REGIONS) - 3
-    assert packaged.startswith(f"carbon: {left} regions, from the snapshot of Electricity Maps, lifecycle (levels of")
+    assert live.startswith("carbon: 3 regions, from Electricity Maps (hours up to ")
+    assert packaged.startswith(
+        f"carbon: {ALL - 3} regions, from the snapshot of Electricity Maps, lifecycle (levels of 2025"
+    )
     refused = "does not give this to the key's plan: v4/carbon-intensity/history: HTTP 403"
     assert f"warning: carbon: Electricity Maps: {refused} (eu-north-1)" in result.stderr
     facts = {fact.region: fact for fact in plane.facts.of_kind(CarbonBody)}
@@ -109,7 +111,7 @@ def test_data_collect_when_the_service_is_at_fault_then_it_is_one_fallback_or_on
         before, asked = dict(plane.facts.items), len(there.requests)
         result = collected(carbon_source="electricity_maps", source_urls=urls)
     assert isinstance(result.exception, OperationFailedError)
-    assert str(result.exception).endswith(f"and {len(KNOWN_REGIONS) - 4} more). The facts that are there stay")
+    assert str(result.exception).endswith(f"and {ALL - 4} more). The facts that are there stay")
     assert plane.facts.items == before
     assert len(there.requests) <= 2 * asked  # it is not asked on, region by region
     assert asked <= 4
@@ -120,4 +122,4 @@ def test_data_collect_when_there_is_no_key_then_the_warning_says_how_to_give_one
     monkeypatch.delenv("CARIBOU_ELECTRICITY_MAPS_KEY")
     result = collected(carbon_source="electricity_maps, snapshot")
     assert "warning: carbon: Electricity Maps: no key: set CARIBOU_ELECTRICITY_MAPS_KEY" in result.stderr
-    assert len(plane.facts.items) == len(KNOWN_REGIONS)
+    assert len(plane.facts.items) == ALL
