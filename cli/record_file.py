@@ -12,6 +12,7 @@ from pathlib import Path
 from caribou.collectors.kept_runs import Stored, Texts, kept_runs
 from caribou.model.errors import InvalidRecordError
 from caribou.model.graph import Graph
+from caribou.model.schema.json_text import json_value
 from caribou.model.schema.text_files import read_text_file
 
 _FIX = "use a file that `caribou log_sync -o` wrote"
@@ -21,8 +22,6 @@ _LINE_BYTES = 2**20
 
 def read_record_file(path: Path, graph: Graph) -> Stored:
     """The records that a problem of a graph is made of. Raises InvalidRecordError, which names the line."""
-    from caribou.model.schema.json_text import json_value  # noqa: PLC0415 - pydantic, which other verbs do without
-
     if _is_regular(path):
         lines: Callable[[], Iterable[str | bytes]] = partial(_lines, path)
     else:  # a pipe can be read once

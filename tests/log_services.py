@@ -100,7 +100,8 @@ def _exported(region, group, events):
 class Service:
     """Log groups of all regions by (region, name) to their events, and what is asked of them.
 
-    `rows` is how many an answer of Insights holds, `polls` after how many questions a query has ended, and how.
+    `rows` is how many an answer of Insights holds, `polls` after how many questions a query has ended, and how. What is
+    `broken` are operations that end in an error, by its code or itself.
     """
 
     content: dict = field(default_factory=dict)
@@ -159,8 +160,10 @@ class Service:
     def _answer(self, operation, parameters, region):
         with self._lock:  # regions are read beside each other
             self.asked.append((operation, parameters, region))
-            if operation in self.broken:
-                raise RefusedError(self.broken[operation])
+            if isinstance(error := self.broken.get(operation), Exception):
+                raise error
+            if error is not None:
+                raise RefusedError(error)
             return getattr(self, f"_{operation}")(parameters, region)
 
     def _DescribeLogGroups(self, asked, region):  # noqa: N802

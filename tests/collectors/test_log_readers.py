@@ -5,6 +5,7 @@ import random
 import re
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from builders import ROOT, graph_of
 from log_services import CONTROL, Service
 from run_records import START, simulate
@@ -109,6 +110,20 @@ def test_reader_when_it_is_refused_then_it_is_a_failure_of_each_log_group_and_th
     assert len(report.failures) == 4
     assert all("AccessDenied" in failure for failure in report.failures)
     assert table.items == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "operation"),
+    [("filter", "FilterLogEvents"), ("insights", "GetQueryResults"), ("athena", "GetQueryExecution")],
+)
+def test_reader_when_there_is_no_answer_then_the_region_is_silent_and_asked_no_more(name, operation, content):
+    """Each further log group would be waited for in vain."""
+    service = Service(content)
+    service.broken[operation] = EndpointConnectionError(endpoint_url="https://nowhere")
+    report = collect_logs(REGISTRATION, LogCollection(service.reader(name), InMemoryRecordTable(), END_S))
+    assert len(report.failures) == 2
+    assert all("Could not connect" in failure for failure in report.failures)
+    assert sum(asked == operation for asked, _, _ in service.asked) == 2
 
 
 def test_insights_when_a_span_is_queried_then_this_is_sent(content):
