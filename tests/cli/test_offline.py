@@ -24,7 +24,7 @@ provider: {ALL} regions, from the snapshot of AWS list prices and PUE \
 (prices of August to October 2025; egress: 2023, PUE of 2024 to 2025); \
 offline: list prices, published PUE, modelled power
 performance: {ALL} regions, from the snapshot of CloudPing medians (one year to 2025-10-09); \
-offline: measured medians of a year (30); estimated by distance (2)
+offline: measured medians of a year (30); offline: estimated by distance (2)
 workflow: none is deployed
 """
 
