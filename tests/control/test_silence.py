@@ -11,7 +11,6 @@ from builders import graph_of
 from caribou.cli import session as sessions
 from caribou.collectors.logs import InMemoryLogReader
 from caribou.collectors.registrations import Registration
-from caribou.control import aws as control_aws
 from caribou.control import inventory as listing
 from caribou.control.aws import Aws
 from caribou.control.deploy import removal
@@ -143,12 +142,12 @@ def test_regions_when_many_are_not_seen_then_they_are_said_in_one_short_line():
 
 def test_region_when_it_did_not_answer_in_time_then_no_client_of_the_command_asks_it_again(monkeypatch):
     """Nobody waits for it twice, whatever the service."""
-    monkeypatch.setattr(control_aws, "_CONFIG", Config(read_timeout=0.1, retries={"total_max_attempts": 1}))
+    hasty = Config(read_timeout=0.1, retries={"total_max_attempts": 1})
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
     with socket.create_server(("127.0.0.1", 0)) as server:  # it takes connections, and says nothing
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.getsockname()[1]}")
-        with Aws() as aws:
+        with Aws(config=hasty) as aws:
             with pytest.raises(ReadTimeoutError):
                 aws.ssm(WEST).get_parameter(Name="p")
             with pytest.raises(BotoConnectionError, match=f"{WEST} did not answer a moment ago"):
