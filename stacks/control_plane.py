@@ -25,7 +25,13 @@ from caribou.constructs.naming import OF_THIS_ACCOUNT, Conditions, arn
 from caribou.constructs.scheduled_function import ScheduledFunction, ScheduledProps
 from caribou.model.errors import InvalidInputError
 from caribou.model.log_reader import ANSWERS_PREFIX, LOG_TABLE, LogReading
-from caribou.model.names import CONTROL_PLANE_STACK_ID, SOURCE_KEYS_KEY, registrations_path, stack_name
+from caribou.model.names import (
+    CONTROL_PLANE_STACK_ID,
+    SOURCE_KEYS_KEY,
+    SOURCE_ZONES_KEY,
+    registrations_path,
+    stack_name,
+)
 from caribou.model.project.collect_at import LOGS, USUAL
 from caribou.model.registration import ControlNames
 from caribou.model.schedule import Schedule
@@ -43,6 +49,8 @@ from caribou.model.template_contract import (
 )
 from caribou.stacks.tags import mark, stack_tags
 
+_MOST_ENVIRONMENT_BYTES = 4096
+"""What a function's variables may take in all, names and values (Lambda quotas, "Environment variables")."""
 _RECORD_ACTIONS = ["dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem"]
 """Records in batches; a log group's cursor is read and written."""
 
@@ -141,7 +149,7 @@ class ControlPlaneStack(Stack):
                     code=code,
                     at=schedule.expression,
                     purpose=f"Runs {self._names.collector(name)}",
-                    environment={**environment, **choices[name]},
+                    environment=_checked({**environment, **choices[name]}),
                     statements=statements[name],
                     why_wildcards="log streams and workflows have no fixed names here",
                     why_runtime="the Python that Caribou is tested on in Lambda",
@@ -207,6 +215,19 @@ def _choice_variables(kind: Kind, sources: SourceChoice) -> dict[str, str]:
         **({MARGINAL_SOURCE_VARIABLE: ",".join(sources.marginal)} if kind == "carbon" and sources.marginal else {}),
         **({SOURCE_SETTINGS_VARIABLE: settings_text(settings)} if settings else {}),
     }
+
+
+def _checked(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """The variables of a collector, if Lambda takes so many bytes. Raises InvalidInputError, before it is deployed."""
+    size = sum(len(name.encode()) + len(value.encode()) for name, value in environment.items())
+    if size <= _MOST_ENVIRONMENT_BYTES:
+        return environment
+    raise InvalidInputError(
+        f"are too long: a collector's variables take {size:,} bytes with them, and Lambda lets it have "
+        f"{_MOST_ENVIRONMENT_BYTES:,}",
+        where="the settings of the chosen sources",
+        fix=f"leave out of the file of {SOURCE_ZONES_KEY} the regions whose zone is the usual one",
+    )
 
 
 def _handler(collector: str) -> str:

@@ -202,10 +202,10 @@ def _retry_after_s(text: str | None) -> float | None:
         return None
     try:
         return max(float(int(text)), 0.0)
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
     try:
-        at = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
+        at = parsedate_to_datetime(text).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
         return None
-    return max((at.astimezone(UTC) - datetime.now(UTC)).total_seconds(), 0.0)
+    return max((at - datetime.now(UTC)).total_seconds(), 0.0)

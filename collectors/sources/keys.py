@@ -2,7 +2,8 @@
 
 Locally, the environment variable `CARIBOU_<SOURCE>_KEY` counts first. Else a project says where the key is, by
 `caribou:source_keys` in `cdk.json`: `ssm:NAME` (a SecureString of Parameter Store), `secretsmanager:NAME` or
-`secretsmanager:NAME#FIELD` (of a JSON secret), both in the control region, and locally `file:PATH` as well.
+`secretsmanager:NAME#FIELD` (of a JSON secret), both in the control region, and locally `file:PATH` as well. A secret's
+whole ARN is a name too, of any region.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +23,17 @@ from caribou.model.errors import InvalidInputError, OperationFailedError
 
 SSM, SECRETS_MANAGER, FILE = PLACES = ("ssm", "secretsmanager", "file")
 _LONGEST = 4096
+_FORMS = {
+    SSM: re.compile(r"[\w.-]+|(/[\w.-]+)+", re.ASCII),
+    SECRETS_MANAGER: re.compile(
+        r"([\w/+=.@-]+|arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+-[a-zA-Z0-9]{6})(#.+)?",
+        re.ASCII,
+    ),
+    FILE: re.compile(r".+"),
+}
+"""Names as Parameter Store takes them (user guide, "Understanding parameter name requirements and constraints") and
+Secrets Manager (API reference, CreateSecret): what they let in is no wildcard in a policy. Of an ARN the last six
+characters count, as IAM compares the whole of it."""
 
 
 class Key:
@@ -49,13 +62,14 @@ def key_variable(source: str) -> str:
 
 def checked_place(place: str, where: str) -> str:
     """A place of a key, if it is one. Raises InvalidInputError, which never shows what stands there: maybe a key."""
-    kind, colon, name = place.partition(":")
-    if colon and kind in PLACES and name and len(place) <= _LONGEST:
+    kind, _, name = place.partition(":")
+    if kind in PLACES and _FORMS[kind].fullmatch(name) and len(place) <= _LONGEST:
         return place
     raise InvalidInputError(
         "says not where the key is",
         where=where,
-        fix="write ssm:NAME, secretsmanager:NAME, secretsmanager:NAME#FIELD or file:PATH, never the key itself",
+        fix="write ssm:NAME, ssm:/PATH/NAME, secretsmanager:NAME, or secretsmanager: and the secret's whole ARN, either "
+        "with #FIELD behind it, or file:PATH; never the key itself",
     )
 
 
@@ -92,8 +106,9 @@ class KeyRing:
     def _secret(self, name: str) -> str:
         secret, _, wanted = name.partition("#")
         place = f"{SECRETS_MANAGER}:{secret}"
-        with _aws_errors(place, self.region):
-            text = secrets_of(self.region).get_secret_value(SecretId=secret).get("SecretString", "")
+        region = secret.split(":")[3] if secret.startswith("arn:") else self.region
+        with _aws_errors(place, region):
+            text = secrets_of(region).get_secret_value(SecretId=secret).get("SecretString", "")
         if not wanted:
             return text
         try:

@@ -13,6 +13,7 @@ from caribou.collectors.sources.snapshot import CarbonSnapshot
 from caribou.model.errors import InvalidInputError
 from caribou.model.log_reader import LogReading
 from caribou.model.project.collect_at import SHORTEST
+from caribou.model.regions import KNOWN_REGIONS
 
 CONTROL = "CaribouControlPlane"
 SECRET = "s3cret-k3y-of-a-test"
@@ -74,6 +75,18 @@ def test_control_plane_when_a_key_is_on_somebodys_machine_then_synth_refuses_it(
     """A collector could not read it."""
     with pytest.raises(InvalidInputError, match=r"key of the source watttime.*CARIBOU_WATTTIME_KEY.*Parameter Store"):
         synthesised(**{"caribou:marginal_source": "watttime"})
+
+
+def test_collector_when_a_key_is_named_by_its_secrets_arn_then_its_role_may_read_that_one(synthesised):
+    """The whole ARN, of whatever region and partition; the field of it is none of IAM's matter."""
+    arn = "arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:grids/watttime-AbC123"
+    said = {
+        "caribou:marginal_source": "watttime",
+        "caribou:source_keys": f'{{"watttime": "secretsmanager:{arn}#pair"}}',
+    }
+    policies = synthesised(**said).resources(CONTROL, "AWS::IAM::Policy")
+    statements = [s for p in policies.values() for s in p["Properties"]["PolicyDocument"]["Statement"]]
+    assert [s["Resource"] for s in statements if s["Action"] == "secretsmanager:GetSecretValue"] == [arn]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -181,6 +194,18 @@ def test_collector_when_its_sources_take_keys_then_its_role_may_read_these_and_n
     assert secret[0] == "secretsmanager:GetSecretValue"
     assert ":secret:grid-??????" in secret[1]
     assert "*" not in parameter[1] + secret[1]
+
+
+def test_control_plane_when_zones_are_more_than_a_functions_variables_hold_then_synth_refuses_them(
+    synthesised, tmp_path
+):
+    """CloudFormation would say it in the middle of a deploy; a source that is not chosen costs nothing."""
+    zones = dict.fromkeys(KNOWN_REGIONS, "zone of a long name, " * 8)
+    (tmp_path / "zones.json").write_text(json.dumps({"neso": zones}))
+    said = {"caribou:source_zones": str(tmp_path / "zones.json")}
+    synthesised(**said)
+    with pytest.raises(InvalidInputError, match=r"take 6,\d\d\d bytes with them.*4,096.*caribou:source_zones"):
+        synthesised(**said, **{"caribou:carbon_source": "neso, snapshot"})
 
 
 @pytest.mark.parametrize("place", [None, "file:key.txt"])

@@ -76,6 +76,16 @@ def test_client_when_its_service_is_well_again_then_it_gets_what_it_asked_for(ca
         assert 2.0 in waits.seconds
 
 
+@pytest.mark.parametrize("text", ["9" * 400, "Fri, 31 Dec 9999 23:59:59 -2359", "soon"])
+def test_client_when_its_service_wants_to_be_left_alone_for_no_time_that_is_one_then_it_tries_again_soon(text, waits):
+    """Longer than a float holds, later than a calendar has, or words: no error but those of services."""
+    with serving(CASES[0].service) as there:
+        good = CASES[0].ask(there.url)
+        there.first.append(Answer(b"{}", 429, {"Retry-After": text}))
+        assert CASES[0].ask(there.url) == good
+    assert 1.0 in waits.seconds
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_client_when_its_service_stays_away_then_it_gives_up_after_a_few_tries(case, waits):
     """Four requests, with longer and longer waits between."""

@@ -15,6 +15,7 @@ from caribou.model.errors import InvalidInputError, OperationFailedError
 
 SECRET = "s3cret-k3y"
 REGION = "us-west-2"
+ARN = "arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:grids/eia-AbC123"
 
 
 @pytest.fixture
@@ -84,6 +85,41 @@ def test_key_when_it_is_shown_or_written_then_it_is_not(caplog):
     assert SECRET not in f"{key} {key!r} {[key]} {caplog.text} {KeyRing(REGION, {'CARIBOU_EIA_KEY': SECRET})}"
     with pytest.raises(TypeError):
         pickle.dumps(key)
+
+
+def test_key_when_its_secret_is_named_by_arn_then_it_is_read_in_the_arns_region(stores, monkeypatch):
+    """Another region's Secrets Manager does not know it."""
+    asked = []
+    monkeypatch.setattr(keys, "secrets_of", lambda region, made=keys.secrets_of: asked.append(region) or made(region))
+    stores["secretsmanager"].add_response("get_secret_value", {"SecretString": SECRET}, {"SecretId": ARN})
+    assert KeyRing(REGION, {}).key_of("eia", f"secretsmanager:{ARN}").reveal() == SECRET
+    assert asked == ["us-gov-west-1"]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("ssm:eia", "ssm:/caribou/eia", "secretsmanager:eia", "secretsmanager:grids/eia@1#key of eia"),
+        *(f"secretsmanager:{ARN}", f"secretsmanager:{ARN}#key", "file:~/a key", "file:C:/key"),
+    ],
+)
+def test_place_when_aws_or_a_disk_has_such_names_then_it_is_one(place):
+    """As it was written."""
+    assert checked_place(place, "cdk.json") == place
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("ssm:caribou/eia", "ssm:/caribou/eia/", "ssm:/eia:3", "ssm:arn:aws:ssm:us-west-2:111122223333:parameter/eia"),
+        *("ssm:/*", "ssm:ei?", "secretsmanager:*", "secretsmanager:eia#", "secretsmanager:#key"),
+        *("secretsmanager:${aws:username}", f"secretsmanager:{ARN[:-7]}", f"secretsmanager:{ARN[:-6]}??????"),
+    ],
+)
+def test_place_when_no_right_to_read_it_can_be_given_by_its_name_then_it_is_none(place):
+    """Parameter Store has no such name, IAM would compare another one, or it is a pattern: a right to read others'."""
+    with pytest.raises(InvalidInputError, match=r"ssm:/PATH/NAME.*whole ARN"):
+        checked_place(place, "cdk.json: context caribou:source_keys.eia")
 
 
 @pytest.mark.parametrize("place", [SECRET, "ssm:", "s3:bucket", "", ":x"])
