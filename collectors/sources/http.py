@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 import random
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TypeVar
 
 import httpx
@@ -107,7 +108,7 @@ class HttpClient:
     @cached_property
     def _connections(self) -> httpx.Client:
         """Connections that are kept from request to request. A redirect is not followed: it could lead a key away."""
-        return httpx.Client(timeout=self.timeout, follow_redirects=False)
+        return httpx.Client(timeout=self.timeout, follow_redirects=False, verify=_certificates())
 
     def json(
         self,
@@ -190,6 +191,12 @@ class HttpClient:
         if isinstance(error, SourceError) and error.wait_s is not None:
             return error.wait_s
         return self.chance() * float(2 ** (state.attempt_number - 1))
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """The authorities that are trusted, read once for all clients: that takes as long as several requests."""
+    return httpx.create_ssl_context()
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -68,7 +68,7 @@ def checked_place(place: str, where: str) -> str:
     raise InvalidInputError(
         "says not where the key is",
         where=where,
-        fix="write ssm:NAME, ssm:/PATH/NAME, secretsmanager:NAME, or secretsmanager: and the secret's whole ARN, either "
+        fix="write ssm:NAME, ssm:/PATH/NAME, secretsmanager:NAME, or secretsmanager: and a secret's whole ARN, either "
         "with #FIELD behind it, or file:PATH; never the key itself",
     )
 
