@@ -13,17 +13,20 @@ from caribou.model.schedule import old_after_h
 
 _BODIES = (CarbonBody, ProviderBody, PerformanceBody)
 _HOUR, _DAYS_FROM_H = timedelta(hours=1), 48
+_FAST = timedelta(minutes=15)
+"""How far a clock may be ahead of another one."""
 
 
 def data_age(table: FactTable, now: datetime, every_h: Mapping[str, float]) -> Mapping[HealthMetric, float]:
     """The age, hours, of the kind of facts that is most overdue by its schedule; nothing if none is.
 
     `every_h` says of each kind after how many hours it is collected again. A kind is as old as its newest fact: a
-    region that its source has left keeps the fact that it had. Of a kind that was never collected nothing is known.
-    Raises InvalidInputError for a damaged fact.
+    region that its source has left keeps the fact that it had. Of a kind that was never collected nothing is known, and
+    a time to come says nothing either. Raises InvalidInputError for a damaged fact.
     """
     ages = {
-        body.kind: (now - max((fact.retrieved_at for fact in table.of_kind(body)), default=now)) / _HOUR
+        body.kind: (now - max((at for fact in table.of_kind(body) if (at := fact.retrieved_at) <= now), default=now))
+        / _HOUR
         for body in _BODIES
     }
     overdue_h, kind = max((age - old_after_h(every_h[kind]), kind) for kind, age in ages.items())
@@ -41,12 +44,14 @@ class Freshness(StrEnum):
 def freshness(fact: Fact[Body], now: datetime, every: timedelta) -> Freshness:
     """How a fact is at a time that is collected so often.
 
-    One of an earlier version does not say until when it is to be used: it never expires.
+    One of an earlier version does not say until when it is to be used: it never expires. One of a time to come is old,
+    whatever its clock said: else none would count as old for as long as that clock was ahead.
     """
     if fact.valid_until is not None and now > fact.valid_until:
         return Freshness.EXPIRED
-    is_old = (now - fact.retrieved_at) / _HOUR > old_after_h(every / _HOUR)
-    return Freshness.OLD if is_old else Freshness.FRESH
+    age = now - fact.retrieved_at
+    is_fresh = -_FAST <= age <= timedelta(hours=old_after_h(every / _HOUR))
+    return Freshness.FRESH if is_fresh else Freshness.OLD
 
 
 def age_text(age: timedelta) -> str:

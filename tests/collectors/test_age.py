@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from caribou.collectors import handlers
-from caribou.collectors.age import data_age
+from caribou.collectors.age import Freshness, data_age, freshness
 from caribou.collectors.bodies import CarbonBody, PerformanceBody, ProviderBody
 from caribou.collectors.chain import facts_of
 from caribou.collectors.facts import InMemoryFactTable
@@ -52,6 +52,17 @@ def test_age_when_one_region_was_left_by_its_source_then_the_newest_fact_of_the_
     key = next(iter(table.items))
     table.items[key]["retrieved_at"] = (NOW - timedelta(days=300)).isoformat()
     assert data_age(table, NOW, DAILY) == {}
+
+
+def test_age_when_a_clock_was_ahead_then_its_facts_hide_no_old_ones_and_are_old():
+    """A machine that was a month ahead had a region that no collection has had since; minutes do not matter."""
+    table = collected(carbon=60)
+    key = next(iter(table.items))
+    table.items[key]["retrieved_at"] = (NOW + timedelta(days=30)).isoformat()
+    assert data_age(table, NOW, DAILY) == {HealthMetric.DATA_AGE: 60.0}
+    (ahead,) = (fact for fact in table.of_kind(CarbonBody) if fact.retrieved_at > NOW)
+    assert freshness(ahead, NOW, timedelta(days=1)) is Freshness.OLD
+    assert freshness(ahead, ahead.retrieved_at - timedelta(minutes=10), timedelta(days=1)) is Freshness.FRESH
 
 
 def test_age_when_nothing_was_ever_collected_then_nothing_is_known():
