@@ -66,6 +66,7 @@ class InsightsLogReader(LogGroups):
             yield from (_event({field.get("field"): field.get("value") for field in row}, log_group) for row in rows)
             return
         matched = max(int(answer.get("statistics", {}).get("recordsMatched", 0)), MOST_ROWS)
+        del answer, rows  # some 25 MB, which regions beside each other would hold while their parts come
         for first_ms, last_ms in _parts(start_ms, end_ms, matched, log_group):
             events = self._span(client, log_group, first_ms, last_ms)
             yield from (event for event in events if first_ms <= event.timestamp_ms <= last_ms)

@@ -51,6 +51,8 @@ from caribou.stacks.tags import mark, stack_tags
 
 _MOST_ENVIRONMENT_BYTES = 4096
 """What a function's variables may take in all, names and values (Lambda quotas, "Environment variables")."""
+_MEMORY_MB, _INSIGHTS_MB = 512, 1024
+"""Full answers of Logs Insights, for eight regions at once, took 450 MB while they were parsed."""
 _RECORD_ACTIONS = ["dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem"]
 """Records in batches; a log group's cursor is read and written."""
 
@@ -149,6 +151,7 @@ class ControlPlaneStack(Stack):
                     code=code,
                     at=schedule.expression,
                     purpose=f"Runs {self._names.collector(name)}",
+                    memory_mb=_INSIGHTS_MB if name == LOGS and self._log_reader is LogReading.INSIGHTS else _MEMORY_MB,
                     environment=_checked({**environment, **choices[name]}),
                     statements=statements[name],
                     why_wildcards="log streams and workflows have no fixed names here",

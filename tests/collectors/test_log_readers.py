@@ -3,6 +3,8 @@
 import json
 import random
 import re
+import weakref
+from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -12,7 +14,7 @@ from run_records import START, simulate
 
 from caribou.collectors.athena import EXPORT_S, query_of
 from caribou.collectors.handlers import collect_all
-from caribou.collectors.insights import QUERY
+from caribou.collectors.insights import QUERY, InsightsLogReader
 from caribou.collectors.log_collection import LogCollection, collect_logs, read_to
 from caribou.collectors.log_readers import log_reader
 from caribou.collectors.logs import LogEvent
@@ -147,6 +149,33 @@ def test_insights_when_more_lines_match_than_an_answer_holds_then_the_span_is_sp
     service = Service(content, rows=rows + 1)
     found = list(service.reader("insights").events(HOME, GROUPS["A"], 0, int(END_S * 1000)))
     assert found == [e for e in content[HOME, GROUPS["A"]] if "caribou_record" in e.message]
+
+
+class Rows(list):
+    """Rows that can be seen to go."""
+
+
+def test_insights_when_an_answer_is_full_then_it_is_gone_before_its_parts_are_asked_for(monkeypatch):
+    """Each holds some 25 MB, and there are eight regions beside each other."""
+    monkeypatch.setattr("caribou.collectors.insights.MOST_ROWS", 2)
+    answers, held = [], []
+
+    def start_query(**_):
+        held.append(sum(answer() is not None for answer in answers))
+        return {"queryId": str(len(held))}
+
+    def get_query_results(queryId):  # noqa: N803 - as boto3 has it
+        rows = Rows([[]] * (2 if queryId == "1" else 0))
+        answers.append(weakref.ref(rows))
+        return {"status": "Complete", "results": rows, "statistics": {"recordsMatched": 2.0}}
+
+    client = SimpleNamespace(
+        start_query=start_query,
+        get_query_results=get_query_results,
+        exceptions=SimpleNamespace(ResourceNotFoundException=LookupError),
+    )
+    assert list(InsightsLogReader(lambda _: client).events(HOME, GROUPS["A"], 0, 9_000)) == []
+    assert held == [0, 0, 0]
 
 
 def test_insights_when_lines_come_in_bursts_then_few_queries_do(monkeypatch):

@@ -222,7 +222,7 @@ def test_control_plane_when_a_key_is_where_no_collector_can_read_it_then_synth_r
 def test_collector_of_records_when_a_log_reader_is_chosen_then_its_role_has_what_that_one_needs_alone(
     synthesised, reading
 ):
-    """Its row of docs/permissions.md, and nothing of the others; the function has its name."""
+    """Its row of docs/permissions.md, and nothing of the others; the function has its name, and memory for it."""
     assembly = synthesised(caribou__log_reader=reading.value)
     policies = assembly.resources(CONTROL, "AWS::IAM::Policy")
     (policy,) = (p["Properties"] for key, p in policies.items() if key.startswith("WorkflowCollector"))
@@ -237,5 +237,7 @@ def test_collector_of_records_when_a_log_reader_is_chosen_then_its_role_has_what
     assert {a for a in actions if a.split(":")[0] not in others} - WRITES_ITS_LOG == rows[reading]
     assert ("kms:Decrypt" in actions) == (reading is not LogReading.ATHENA)
     functions = assembly.properties(CONTROL, "AWS::Lambda::Function")
+    memory_mb = {f["FunctionName"].rpartition("-")[2]: f["MemorySize"] for f in functions}
+    assert memory_mb == {**dict.fromkeys(KINDS, 512), "workflow": 1024 if reading is LogReading.INSIGHTS else 512}
     named = {f["FunctionName"]: f["Environment"]["Variables"].get("CARIBOU_LOG_READER") for f in functions}
     assert {name: value for name, value in named.items() if value} == {"caribou-dev-collector-workflow": reading}
