@@ -12,10 +12,13 @@ from caribou.model.names import COLLECT_AT_KEY
 from caribou.model.schedule import Schedule, parse_schedule
 from caribou.model.schema.nearest import near
 
-EACH_DAY, EACH_HOUR = "rate(1 day)", "rate(1 hour)"
+EACH_DAY, EACH_HOUR, LIVE = "rate(1 day)", "rate(1 hour)", "rate(3 hours)"
 LOGS = "workflow"
 USUAL = {"carbon": EACH_DAY, "provider": EACH_DAY, "performance": EACH_DAY, LOGS: EACH_HOUR}
-"""Each collector's schedule, where the project says nothing; carbon from a live service comes each hour."""
+"""Each collector's schedule, where the project says nothing; carbon from a live service comes by `LIVE`.
+
+A forecast of a week changes little in three hours, and each collection asks a service for four weeks of every grid.
+"""
 
 SHORTEST = timedelta(minutes=15)
 """A collector may run for as long, Lambda's longest, and is not to meet itself."""
@@ -27,7 +30,7 @@ in which it has to come twice."""
 def collect_at(context: Mapping[str, object], where: str, *, live_carbon: bool) -> dict[str, Schedule]:
     """Collector to its schedule; `where` stands in front of a key in messages. Raises InvalidInputError."""
     place = f"{where}{COLLECT_AT_KEY}"
-    usual = {**USUAL, **({"carbon": EACH_HOUR} if live_carbon else {})}
+    usual = {**USUAL, **({"carbon": LIVE} if live_carbon else {})}
     given = _object(context.get(COLLECT_AT_KEY, {}), place)
     for name in given:
         if name not in USUAL:

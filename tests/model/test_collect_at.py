@@ -13,10 +13,10 @@ def expressions(context, *, live_carbon=False):
 
 
 def test_schedules_when_nothing_is_said_then_facts_come_each_day_and_logs_each_hour():
-    """Of a live source, carbon each hour: its hours are new."""
+    """Of a live source, carbon each three hours: its hours are new."""
     assert set(USUAL) == {*KINDS, LOGS}
     assert expressions({}) == USUAL
-    assert expressions({}, live_carbon=True) == {**USUAL, "carbon": "rate(1 hour)"}
+    assert expressions({}, live_carbon=True) == {**USUAL, "carbon": "rate(3 hours)"}
 
 
 @pytest.mark.parametrize("said", [{"carbon": "cron(10 * * * ? *)"}, '{"carbon": "cron(10 * * * ? *)"}'], ids=type)

@@ -131,12 +131,12 @@ def test_collectors_when_they_are_made_then_each_knows_how_often_all_of_them_com
     assert {each["Timeout"] for each in functions} == {SHORTEST.total_seconds()}
 
 
-def test_collectors_when_a_live_source_of_carbon_is_chosen_then_it_comes_each_hour(schedules, monkeypatch):
+def test_collectors_when_a_live_source_of_carbon_is_chosen_then_it_comes_each_three_hours(schedules, monkeypatch):
     """Else each day; what the project says goes before both."""
     assert schedules()["carbon"]["ScheduleExpression"] == "rate(1 day)"
     monkeypatch.setitem(SOURCES.carbon, "live", Row(lambda *_: CarbonSnapshot(), url="https://example.org"))
     chosen = {"caribou__carbon_source": "live, snapshot"}
-    assert schedules(**chosen)["carbon"]["ScheduleExpression"] == "rate(1 hour)"
+    assert schedules(**chosen)["carbon"]["ScheduleExpression"] == "rate(3 hours)"
     said = {**chosen, "caribou__collect_at": '{"carbon": "rate(6 hours)"}'}
     assert schedules(**said)["carbon"]["ScheduleExpression"] == "rate(6 hours)"
 

@@ -73,7 +73,7 @@ def test_choice_when_marginal_intensity_is_chosen_then_it_goes_with_carbon_and_k
     ids=["a public one", "packaged ones", "a marginal one", "one's own"],
 )
 def test_choice_when_a_source_is_a_live_one_then_its_kind_asks_a_service(context, asks, tmp_path):
-    """What is new each hour is collected each hour; marginal intensity, a mean of weeks, does not hurry."""
+    """What is new each hour is collected often; marginal intensity, a mean of weeks, does not hurry."""
     choice = read_choice(context, "", tmp_path)
     assert choice.asks_a_service("carbon") == asks
     assert not choice.asks_a_service("provider")
