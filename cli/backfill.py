@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 FOLDER = "carbon_history"
 Done = Callable[["Grid", int, int], None]
+_EARLIEST = date(2000, 1, 1)
+"""No source has hours of before: the earliest begin in the 2010s."""
 
 
 def asked_days(kind: str, begin: datetime | None, end: datetime | None, now: datetime) -> tuple[date, date]:
@@ -38,6 +40,8 @@ def asked_days(kind: str, begin: datetime | None, end: datetime | None, now: dat
     first, last, today = begin.date(), end.date(), now.astimezone(UTC).date()
     if last <= first:
         raise _wrong("--to is not after --from", f"{first} to {last}", "give a later day: up to it, without it")
+    if first < _EARLIEST:
+        raise _wrong("--from is before anybody published hours", str(first), f"give {_EARLIEST} or later")
     if last > today:
         raise _wrong("--to is in the future", str(last), f"give {today} at the latest: yesterday is then the last day")
     return first, last

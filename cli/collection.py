@@ -55,11 +55,15 @@ def collect_facts(kind: Kind, plane: ControlPlane, root: Path) -> None:
     gathered = collect(sources, plane.facts, datetime.now(UTC))
     for origin, count in gathered.sources.items():
         own = [fact for fact in gathered.facts if fact.source == origin]
-        say(f"{kind}: {count} regions, from {with_date(origin, dated(own))}; {_methods(own)}")
+        say(f"{kind}: {_regions(count)}, from {with_date(origin, dated(own))}; {_methods(own)}")
     for origin, count in gathered.marginal_sources.items():
-        say(f"{kind}: marginal intensity of {count} regions, from {origin}")
+        say(f"{kind}: marginal intensity of {_regions(count)}, from {origin}")
     for fallback in gathered.fallbacks:
         notify(f"warning: {kind}: {fallback}")
+
+
+def _regions(count: int) -> str:
+    return "1 region" if count == 1 else f"{count} regions"
 
 
 def _methods(facts: Sequence[Fact[Body]]) -> str:

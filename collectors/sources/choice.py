@@ -83,8 +83,8 @@ def read_choice(context: Mapping[str, object], where: str, folder: Path) -> Sour
         for source, url in _texts(context.get(SOURCE_URLS_KEY, {}), f"{where}{SOURCE_URLS_KEY}").items()
     }
     keys = {
-        source: checked_place(place, f"{where}{SOURCE_KEYS_KEY}.{source}")
-        for source, place in _texts(context.get(SOURCE_KEYS_KEY, {}), f"{where}{SOURCE_KEYS_KEY}").items()
+        source: _checked_key(source, place, f"{where}{SOURCE_KEYS_KEY}.{source}")
+        for source, place in _texts(context.get(SOURCE_KEYS_KEY, {}), f"{where}{SOURCE_KEYS_KEY}", shown=False).items()
     }
     zones = _zones(context.get(SOURCE_ZONES_KEY), f"{where}{SOURCE_ZONES_KEY}", folder)
     signals = {
@@ -127,27 +127,35 @@ def _signal(source: str, text: str, where: str) -> Signal:
     return Signal(text)
 
 
-def _texts(value: object, where: str) -> Mapping[str, str]:
-    """Source to text. Values are never shown: somebody may have written a key there."""
+def _texts(value: object, where: str, *, shown: bool = True) -> Mapping[str, str]:
+    """Source to text. Values are never shown, nor names if not `shown`: somebody may have written a key there."""
     if isinstance(value, str):  # as `-c` gives it
         value = _parsed(value, where)
     if not isinstance(value, Mapping) or not all(isinstance(text, str) for text in value.values()):
         raise InvalidInputError("is not an object of texts", where=where, fix='write {"SOURCE": "TEXT"}')
     for source in value:
-        _check_source(source, where)
+        _check_source(source, where, shown=shown)
     return value
 
 
-def _check_source(source: str, where: str) -> None:
+def _check_source(source: str, where: str, *, shown: bool = True) -> None:
     if source not in SOURCES.by_name():
-        known = ", ".join(sorted(SOURCES.by_name()))
-        raise InvalidInputError("is no source", where=where, found=source, fix=f"use one of {known}")
+        known, found = ", ".join(sorted(SOURCES.by_name())), source if shown else None
+        raise InvalidInputError("has a name that is no source", where=where, found=found, fix=f"use one of {known}")
+
+
+def _checked_key(source: str, place: str, where: str) -> str:
+    if not SOURCES.by_name()[source].takes_key:
+        raise InvalidInputError("takes no key", where=where, fix="leave it out")
+    return checked_place(place, where)
 
 
 def _checked_url(url: str, where: str) -> str:
     try:
         parts = urlsplit(url)
-        good = parts.scheme in ("https", "http") and parts.hostname and not (parts.username or parts.query)
+        named = parts.hostname and parts.port != 0  # reading the port raises if it is none
+        besides = parts.username or parts.query or parts.fragment or any(map(str.isspace, url))
+        good = parts.scheme in ("https", "http") and named and not besides
     except ValueError:
         good = False
     if not good:

@@ -25,6 +25,8 @@ SHORTEST = timedelta(minutes=15)
 LONGEST_OF_LOGS = timedelta(days=3)
 """Log collection says as well how old facts are, and that it runs at all is watched: CloudWatch looks back seven days,
 in which it has to come twice."""
+LONGEST_OF_FACTS = {"carbon": timedelta(days=7), "provider": timedelta(days=90), "performance": timedelta(days=90)}
+"""For as long are facts of a kind to be used: what comes later leaves a time without any."""
 
 
 def collect_at(context: Mapping[str, object], where: str, *, live_carbon: bool) -> dict[str, Schedule]:
@@ -58,6 +60,10 @@ def _schedule(name: str, text: object, place: str) -> Schedule:
     if name == LOGS and schedule.longest > LONGEST_OF_LOGS:
         what = "leaves more than three days between two runs: log collection also says how old facts are"
         raise InvalidInputError(what, where=place, found=text, fix="let it run every three days or more often")
+    if name in LONGEST_OF_FACTS and schedule.longest > LONGEST_OF_FACTS[name]:
+        days = LONGEST_OF_FACTS[name].days
+        what = f"leaves more than {days} days between two runs, after which its facts are no longer used"
+        raise InvalidInputError(what, where=place, found=text, fix=f"let it run every {days} days or more often")
     return schedule
 
 

@@ -146,6 +146,7 @@ def test_backfill_when_the_source_is_the_snapshot_then_a_year_is_8760_hours_and_
         (["carbon", "--from", "2025-02-01", "--to", "2025-01-01"], "--to is not after --from"),
         (["carbon", "--from", "2025-02-01", "--to", "2025-02-01"], "--to is not after --from"),
         (["carbon", "--from", "2025-02-01", "--to", "2999-01-01"], "in the future"),
+        (["carbon", "--from", "0202-01-01", "--to", "2025-02-01"], "--from is before anybody published hours"),
         (["all", "--from", "2025-02-01", "--to", "2025-03-01"], "only carbon"),
         (["provider", "--from", "2025-02-01", "--to", "2025-03-01"], "only carbon"),
         (["carbon", "-o", "folder"], "no --from and no --to"),

@@ -36,6 +36,8 @@ def test_schedules_when_one_is_said_then_it_is_that_one_and_the_others_stay(said
         ({"carbon": "daily"}, "caribou:collect_at.carbon: is no schedule expression"),
         ({"carbon": "rate(1 minute)"}, "comes again after a minute"),
         ({"carbon": "cron(0,10 5 * * ? *)"}, "comes again after 10 minutes, and a collector may take 15"),
+        ({"carbon": "rate(8 days)"}, "caribou:collect_at.carbon: leaves more than 7 days between two runs"),
+        ({"provider": "rate(91 days)"}, "caribou:collect_at.provider: leaves more than 90 days"),
         ({"workflow": "rate(4 days)"}, "caribou:collect_at.workflow: leaves more than three days"),
     ],
 )

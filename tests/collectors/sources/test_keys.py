@@ -78,6 +78,13 @@ def test_key_when_there_is_none_then_the_error_says_how_to_give_one(tmp_path):
         KeyRing(REGION, {}).key_of("eia", "file:key")
 
 
+def test_key_when_its_file_is_in_the_home_folder_then_it_is_read_there(tmp_path, monkeypatch):
+    """A path that begins with ~ is none below the project's folder."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "key").write_text(f"{SECRET}\n")
+    assert KeyRing(REGION, {}, tmp_path / "project").key_of("eia", "file:~/key").reveal() == SECRET
+
+
 def test_key_when_it_is_shown_or_written_then_it_is_not(caplog):
     """Print, log, pickle, the ring's own form."""
     key = Key(SECRET)
