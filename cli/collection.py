@@ -52,6 +52,8 @@ def collect_facts(kind: Kind, plane: ControlPlane, root: Path) -> None:
     choice = source_choice(root)
     keys = KeyRing(plane.region, folder=root)
     sources = sources_of(kind, choice.names[kind], choice.settings, keys, choice.marginal)
+    if services := choice.services_of(kind):
+        notify(f"{kind}: asking {', '.join(services)}; one that is silent is given up after a minute or two")
     gathered = collect(sources, plane.facts, datetime.now(UTC))
     for origin, count in gathered.sources.items():
         own = [fact for fact in gathered.facts if fact.source == origin]

@@ -95,7 +95,7 @@ def _ask(source: FactSource[B], now: datetime, regions: Sequence[str]) -> Given[
     try:
         return source.collect(now, regions)
     except OperationFailedError as error:
-        return Given({}, dict.fromkeys(regions, str(error)))
+        return Given({}, dict.fromkeys(regions, str(error).removeprefix(f"{source.origin} ")))
 
 
 def _fact(source: FactSource[B], region: str, body: B, now: datetime) -> Fact[B]:

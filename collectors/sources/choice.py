@@ -58,6 +58,10 @@ class SourceChoice:
         rows = (SOURCES.of(kind)[name] for name in self.names[kind])
         return any(row.url or row.self_hosted for row in rows)
 
+    def services_of(self, kind: Kind) -> tuple[str, ...]:
+        """The live ones among all that a collector of a kind asks, in their order."""
+        return tuple(name for name, row in self._rows(kind).items() if row.url or row.self_hosted)
+
     def keys_wanted(self, kind: Kind) -> Mapping[str, str | None]:
         """Source to where its key rests, of those of a kind that take one; None where nothing is said."""
         wanted = (name for name, row in self._rows(kind).items() if row.takes_key)

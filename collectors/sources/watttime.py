@@ -137,6 +137,7 @@ class WattTime:
     def __init__(self, settings: SourceSettings, keys: KeyRing) -> None:
         self._http = HttpClient(self.origin, settings.url or "", pause_s=_PAUSE_S)
         self._key: Callable[[], Key] = lambda: keys.key_of(NAME, settings.key)
+        self._places = " or ".join(filter(None, (key_variable(NAME), settings.key)))
         self._zones = Zones(ZONES, settings.zones)
         self._token, self._until_s = Key(""), 0.0
         self._models: dict[str, list[str]] = {}
@@ -216,7 +217,7 @@ class WattTime:
     def _log_in(self) -> None:
         pair = self._key().reveal()
         if not all(pair.partition(":")):
-            raise OperationFailedError(f"the key of {NAME} ({key_variable(NAME)}) has to be USER:PASSWORD")
+            raise OperationFailedError(f"the key of {NAME} ({self._places}) has to be USER:PASSWORD")
         basic = base64.b64encode(pair.encode()).decode()
         answer = self._http.json("login", _Login, headers={"Authorization": f"Basic {basic}"})
         self._token, self._until_s = Key(answer.token), self._http.clock() + _TOKEN_S

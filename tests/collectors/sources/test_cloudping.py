@@ -110,6 +110,15 @@ def test_region_when_nothing_was_measured_from_or_to_it_then_the_next_source_giv
     assert (auckland.method, auckland.body.provenance["estimated_share"]) == ("offline: estimated by distance", 1.0)
 
 
+def test_service_when_it_does_not_give_the_matrix_then_its_name_is_said_once():
+    """In the fallback of each fact."""
+    with serving(lambda _: Answer(b"", 404)) as there:
+        settings = {"cloudping": SourceSettings(there.url)}
+        facts = gather(sources_of("performance", ["cloudping", "snapshot"], settings, KeyRing("")), NOW)
+    said = {fact.body.provenance["fallback"] for fact in facts.facts}
+    assert said == {"CloudPing: has nothing at this address: latencies: HTTP 404"}
+
+
 @pytest.mark.parametrize(
     ("pair", "ms"),
     [

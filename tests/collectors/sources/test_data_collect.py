@@ -91,6 +91,7 @@ def test_data_collect_when_marginal_intensity_is_chosen_then_it_is_said_from_whe
     with serving(ElectricityMapsService(plan=PLAN)) as average, serving(WattTimeService()) as marginal:
         urls = {"electricity_maps": average.url, "watttime": marginal.url}
         result = collected(carbon_source="electricity_maps, snapshot", marginal_source="watttime", source_urls=urls)
+    assert result.stderr.startswith("carbon: asking electricity_maps, watttime; one that is silent is given up")
     assert "carbon: marginal intensity of 3 regions, from WattTime" in result.stdout
     assert "warning: carbon: marginal intensity: WattTime: does not give this to the key's plan" in result.stderr
     facts = {fact.region: fact.body for fact in plane.facts.of_kind(CarbonBody)}

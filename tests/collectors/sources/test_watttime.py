@@ -82,8 +82,9 @@ def test_secrets_when_anything_goes_wrong_then_neither_password_nor_token_is_sho
 @pytest.mark.parametrize("key", [KEY, f":{KEY}", "someone:"])
 def test_key_when_it_is_no_pair_then_the_error_says_what_it_has_to_be(key):
     """Without it."""
-    feed = WattTime(SourceSettings("http://127.0.0.1:9"), KeyRing("", {"CARIBOU_WATTTIME_KEY": key}))
-    with pytest.raises(OperationFailedError, match=r"CARIBOU_WATTTIME_KEY.*USER:PASSWORD") as caught:
+    settings = SourceSettings("http://127.0.0.1:9", key="ssm:/watttime")
+    feed = WattTime(settings, KeyRing("", {"CARIBOU_WATTTIME_KEY": key}))
+    with pytest.raises(OperationFailedError, match=r"CARIBOU_WATTTIME_KEY or ssm:/watttime.*USER:PASSWORD") as caught:
         feed.history("us-east-1", DAY_START, DAY_END)
     assert key not in str(caught.value)
 
