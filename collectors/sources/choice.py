@@ -88,7 +88,7 @@ def read_choice(context: Mapping[str, object], where: str, folder: Path) -> Sour
     }
     keys = {
         source: _checked_key(source, place, f"{where}{SOURCE_KEYS_KEY}.{source}")
-        for source, place in _texts(context.get(SOURCE_KEYS_KEY, {}), f"{where}{SOURCE_KEYS_KEY}", shown=False).items()
+        for source, place in _texts(context.get(SOURCE_KEYS_KEY, {}), f"{where}{SOURCE_KEYS_KEY}", keys=True).items()
     }
     zones = _zones(context.get(SOURCE_ZONES_KEY), f"{where}{SOURCE_ZONES_KEY}", folder)
     signals = {
@@ -131,21 +131,22 @@ def _signal(source: str, text: str, where: str) -> Signal:
     return Signal(text)
 
 
-def _texts(value: object, where: str, *, shown: bool = True) -> Mapping[str, str]:
-    """Source to text. Values are never shown, nor names if not `shown`: somebody may have written a key there."""
+def _texts(value: object, where: str, *, keys: bool = False) -> Mapping[str, str]:
+    """Source to text. Values are never shown, nor names that are none, of `keys`: maybe a key was written there."""
     if isinstance(value, str):  # as `-c` gives it
         value = _parsed(value, where)
     if not isinstance(value, Mapping) or not all(isinstance(text, str) for text in value.values()):
         raise InvalidInputError("is not an object of texts", where=where, fix='write {"SOURCE": "TEXT"}')
     for source in value:
-        _check_source(source, where, shown=shown)
+        _check_source(source, where, keys=keys)
     return value
 
 
-def _check_source(source: str, where: str, *, shown: bool = True) -> None:
-    if source not in SOURCES.by_name():
-        known, found = ", ".join(sorted(SOURCES.by_name())), source if shown else None
-        raise InvalidInputError("has a name that is no source", where=where, found=found, fix=f"use one of {known}")
+def _check_source(source: str, where: str, *, keys: bool = False) -> None:
+    rows = SOURCES.by_name()
+    if source not in rows:
+        fix = f"use one of {', '.join(sorted(name for name, row in rows.items() if row.takes_key or not keys))}"
+        raise InvalidInputError("has a name that is no source", where=where, found=None if keys else source, fix=fix)
 
 
 def _checked_key(source: str, place: str, where: str) -> str:

@@ -102,7 +102,7 @@ def test_choice_when_nothing_is_said_then_it_is_the_snapshots(tmp_path):
         ({"caribou:source_keys": {"live": SECRET}}, "never the key itself"),
         ({"caribou:source_keys": {"live": "ssm: /live"}}, "says not where the key is"),
         ({"caribou:source_keys": {"snapshot": "ssm:/live"}}, "source_keys.snapshot: takes no key"),
-        ({"caribou:source_keys": {SECRET: "live"}}, "source_keys: has a name that is no source.*use one of"),
+        ({"caribou:source_keys": {SECRET: "live"}}, "no source.*use one of eia, electricity_maps, ents"),
         ({"caribou:source_keys": SECRET}, "is no JSON"),
         ({"caribou:source_keys": {"live": [SECRET]}}, "object of texts"),
         ({"caribou:source_zones": "none.json"}, "can't be read"),
