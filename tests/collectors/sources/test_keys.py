@@ -83,6 +83,8 @@ def test_key_when_its_file_is_in_the_home_folder_then_it_is_read_there(tmp_path,
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "key").write_text(f"{SECRET}\n")
     assert KeyRing(REGION, {}, tmp_path / "project").key_of("eia", "file:~/key").reveal() == SECRET
+    with pytest.raises(OperationFailedError, match="No such file"):
+        KeyRing(REGION, {}, tmp_path).key_of("eia", "file:~nobody-of-that-name/key")
 
 
 def test_key_when_it_is_shown_or_written_then_it_is_not(caplog):
