@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from aws_cdk import Aws, CfnOutput, Environment, RemovalPolicy, Stack
+from aws_cdk import Annotations, Aws, CfnOutput, Environment, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -136,8 +136,7 @@ class ControlPlaneStack(Stack):
         choices: dict[str, dict[str, str]] = {kind: _choice_variables(kind, sources) for kind in KINDS}
         choices["workflow"] = {LOG_READER_VARIABLE: self._log_reader}
         statements: dict[str, tuple[iam.PolicyStatement, ...]] = {
-            kind: (_write_facts(self.facts, kind), *_read_keys(sources.keys_wanted(kind), self.region))
-            for kind in KINDS
+            kind: (_write_facts(self.facts, kind), *self._read_keys(sources.keys_wanted(kind))) for kind in KINDS
         }
         statements[LOGS] = self._of_logs()
         made = {}
@@ -159,6 +158,19 @@ class ControlPlaneStack(Stack):
                 ),
             ).function
         return made
+
+    def _read_keys(self, places: Mapping[str, str | None]) -> list[iam.PolicyStatement]:
+        """The right to read the keys of sources, each by its name.
+
+        One that is not in AWS is an error of this stack alone, which it keeps from being deployed: workflows go on.
+        """
+        statements = []
+        for source, place in places.items():
+            try:
+                statements.append(_read_key(source, place, self.region))
+            except InvalidInputError as error:
+                Annotations.of(self).add_error(str(error))
+        return statements
 
     def _of_logs(self) -> tuple[iam.PolicyStatement, ...]:
         """What log collection does: reads registrations here and workflows' logs in any region, writes records.
@@ -250,11 +262,6 @@ def _read_encrypted(logs: str) -> iam.PolicyStatement:
             "StringLike": {"kms:ViaService": "logs.*.amazonaws.com", "kms:EncryptionContext:aws:logs:arn": logs}
         },
     )
-
-
-def _read_keys(places: Mapping[str, str | None], region: str) -> list[iam.PolicyStatement]:
-    """The right to read the keys of sources, each by its name. Raises InvalidInputError for one that is not in AWS."""
-    return [_read_key(source, place, region) for source, place in places.items()]
 
 
 def _read_key(source: str, place: str | None, region: str) -> iam.PolicyStatement:

@@ -88,10 +88,11 @@ class Assembly:
         """The properties of all resources of a type in a template."""
         return [r["Properties"] for r in self.resources(stack, kind).values()]
 
-    def messages(self, stack):
-        """The annotations of a stack's constructs."""
-        entries = json.loads((self.folder / f"{stack}.metadata.json").read_text())
-        return [e["data"] for found in entries.values() for e in found if e["type"].startswith("aws:cdk:warning")]
+    def messages(self, stack, kind="warning"):
+        """The annotations of a stack's constructs; an `error` keeps the CDK CLI from deploying the stack."""
+        path = self.folder / f"{stack}.metadata.json"
+        entries = json.loads(path.read_text()) if path.exists() else {}
+        return [e["data"] for found in entries.values() for e in found if e["type"].startswith(f"aws:cdk:{kind}")]
 
 
 def write_workflow(root, name):

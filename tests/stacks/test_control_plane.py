@@ -71,10 +71,10 @@ def test_collector_of_carbon_when_marginal_intensity_is_chosen_then_it_hears_of_
     assert "parameter/caribou/watttime" in str(statement["Resource"])
 
 
-def test_control_plane_when_a_key_is_on_somebodys_machine_then_synth_refuses_it(synthesised):
+def test_control_plane_when_a_key_is_on_somebodys_machine_then_it_is_not_deployed(synthesised):
     """A collector could not read it."""
-    with pytest.raises(InvalidInputError, match=r"key of the source watttime.*CARIBOU_WATTTIME_KEY.*Parameter Store"):
-        synthesised(**{"caribou:marginal_source": "watttime"})
+    (error,) = synthesised(**{"caribou:marginal_source": "watttime"}).messages(CONTROL, "error")
+    assert re.search(r"key of the source watttime.*CARIBOU_WATTTIME_KEY.*Parameter Store", error)
 
 
 def test_collector_when_a_key_is_named_by_its_secrets_arn_then_its_role_may_read_that_one(synthesised):
@@ -209,13 +209,17 @@ def test_control_plane_when_zones_are_more_than_a_functions_variables_hold_then_
 
 
 @pytest.mark.parametrize("place", [None, "file:key.txt"])
-def test_control_plane_when_a_key_is_where_no_collector_can_read_it_then_synth_refuses_it(keyed, synthesised, place):
+def test_control_plane_when_a_key_is_where_no_collector_can_read_it_then_it_alone_is_not_deployed(
+    keyed, synthesised, place
+):
     """A key of this environment is on this machine; the message says where to put it, and not what it is."""
     keyed["caribou__source_keys"] = json.dumps({"second": "ssm:/b", **({"first": place} if place else {})})
-    with pytest.raises(InvalidInputError, match="not where a deployed collector can read it") as caught:
-        synthesised(**keyed)
-    assert SECRET not in str(caught.value)
-    assert "ssm:NAME" in str(caught.value)
+    assembly = synthesised(**keyed)
+    (error,) = assembly.messages(CONTROL, "error")
+    assert "not where a deployed collector can read it" in error
+    assert SECRET not in error
+    assert "ssm:NAME" in error
+    assert not [stack for stack in assembly.stacks if stack != CONTROL and assembly.messages(stack, "error")]
 
 
 @pytest.mark.parametrize("reading", LogReading)
