@@ -13,7 +13,7 @@ from caribou.cli.session import ControlPlane, control_plane, target_of
 from caribou.collectors.bodies import Body, Kind
 from caribou.collectors.chain import collect
 from caribou.collectors.collection_report import CollectionReport
-from caribou.collectors.dated import dated, with_date
+from caribou.collectors.dated import dated, sources_text, with_date
 from caribou.collectors.facts import Fact, Facts, read_facts
 from caribou.collectors.kept_runs import Stored
 from caribou.collectors.sources.keys import KeyRing
@@ -58,6 +58,10 @@ def collect_facts(kind: Kind, plane: ControlPlane, root: Path) -> None:
     for origin, count in gathered.sources.items():
         own = [fact for fact in gathered.facts if fact.source == origin]
         say(f"{kind}: {_regions(count)}, from {with_date(origin, dated(own))}; {_methods(own)}")
+    if gathered.kept:
+        until = min(fact.valid_until for fact in gathered.kept if fact.valid_until is not None)
+        what = f"{_regions(len(gathered.kept))} keep what is there, from {sources_text(gathered.kept)}"
+        say(f"{kind}: {what}, until {until:%Y-%m-%d %H:%M} UTC")
     for origin, count in gathered.marginal_sources.items():
         say(f"{kind}: marginal intensity of {_regions(count)}, from {origin}")
     for fallback in gathered.fallbacks:

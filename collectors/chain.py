@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from caribou.collectors.bodies import Body
 from caribou.collectors.facts import Fact, FactSource, FactTable, Given
-from caribou.model.errors import OperationFailedError
+from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.regions import KNOWN_REGIONS
 
 B = TypeVar("B", bound=Body)
@@ -27,13 +27,15 @@ _LONGEST = 300
 class Gathered(Generic[B]):
     """Facts of one kind. `fallbacks` say, a text for each source and reason, of which regions it gave none, and why.
 
-    `missing` are regions of which no source gave any; `silent` the sources that gave nothing of what they cover.
+    `missing` are regions of which no source gave any; `silent` the sources that gave nothing of what they cover. `kept`
+    are facts that are there and stay, each from an earlier source than the one that would have taken its place.
     """
 
     facts: tuple[Fact[B], ...]
     fallbacks: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
+    kept: tuple[Fact[B], ...] = ()
 
     @property
     def sources(self) -> dict[str, int]:
@@ -75,15 +77,38 @@ def gather(sources: Sequence[FactSource[B]], now: datetime, regions: Collection[
 def collect(sources: Sequence[FactSource[B]], table: FactTable, now: datetime) -> Gathered[B]:
     """Write what the sources have into the table; a region that none of them has keeps the fact it had.
 
-    Raises OperationFailedError if there is nothing to write: the table stays as it is.
+    And so does one of which an earlier source gave nothing now, while the fact that it gave before is to be used: a
+    service that is away for an hour does not give way to what the project has chosen to stand behind it.
+
+    Raises OperationFailedError if nothing was given: the table stays as it is.
     """
     gathered = gather(sources, now)
     if not gathered.facts:
         raise OperationFailedError(
             f"no source gave anything: {'; '.join(gathered.fallbacks)}. The facts that are there stay"
         )
-    table.put(gathered.facts)
-    return gathered
+    kept = _kept(gathered.facts, [source.origin for source in sources], table, now)
+    facts = tuple(fact for fact in gathered.facts if fact.region not in kept)
+    if facts:
+        table.put(facts)
+    return replace(gathered, facts=facts, kept=tuple(kept.values()))
+
+
+def _kept(facts: Sequence[Fact[B]], order: Sequence[str], table: FactTable, now: datetime) -> dict[str, Fact[B]]:
+    """Region to the fact that stays: of a source before the one that gave a new one, and still to be used."""
+    behind = {fact.region: order.index(fact.source) for fact in facts if fact.source != order[0]}
+    try:
+        there = table.of_kind(type(facts[0].body)) if behind else []
+    except InvalidInputError:  # a damaged fact, which is to be written over
+        return {}
+    return {
+        fact.region: fact
+        for fact in there
+        if fact.region in behind
+        and fact.source in order[: behind[fact.region]]
+        and fact.valid_until is not None
+        and now < fact.valid_until
+    }
 
 
 def facts_of(source: FactSource[B], now: datetime, regions: Collection[str] = KNOWN_REGIONS) -> list[Fact[B]]:

@@ -162,6 +162,7 @@ def _collected(kind: Kind) -> Answer:
         "sources": gathered.sources,
         **({"marginal_sources": gathered.marginal_sources} if marginal else {}),
         "fallbacks": gathered.fallbacks,
+        **({"kept": sources_text(gathered.kept)} if gathered.kept else {}),
         "data": sources_text(gathered.facts),
     }
     if gathered.silent:

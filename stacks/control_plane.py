@@ -283,12 +283,12 @@ def _read_key(source: str, place: str | None, region: str) -> iam.PolicyStatemen
 
 
 def _write_facts(table: dynamodb.Table, kind: str) -> iam.PolicyStatement:
-    """Facts of one kind, which is their table's partition key, written over what is there.
+    """Facts of one kind, which is their table's partition key, written over what is there, which is looked at before.
 
     A transaction of puts is asked for as PutItem (DynamoDB Developer Guide, "Using IAM with DynamoDB transactions").
     """
     return iam.PolicyStatement(
-        actions=["dynamodb:PutItem"],
+        actions=["dynamodb:PutItem", "dynamodb:Query"],
         resources=[table.table_arn],
         conditions={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [kind]}},
     )

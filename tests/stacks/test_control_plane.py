@@ -95,7 +95,7 @@ def test_collector_of_facts_when_synthesised_then_its_role_writes_facts_of_its_k
     policies = synthesised().resources(CONTROL, "AWS::IAM::Policy")
     (policy,) = (p["Properties"] for key, p in policies.items() if key.startswith(f"{kind.capitalize()}Collector"))
     (statement,) = (s for s in policy["PolicyDocument"]["Statement"] if "dynamodb" in str(s["Action"]))
-    assert statement["Action"] == "dynamodb:PutItem"
+    assert statement["Action"] == ["dynamodb:PutItem", "dynamodb:Query"]
     assert statement["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [kind]}}
 
 

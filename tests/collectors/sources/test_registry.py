@@ -10,7 +10,7 @@ import pytest
 from caribou.collectors import handlers
 from caribou.collectors.bodies import KINDS, CarbonBody
 from caribou.collectors.chain import collect, gather
-from caribou.collectors.facts import Given
+from caribou.collectors.facts import Given, InMemoryFactTable
 from caribou.collectors.sources.keys import KeyRing
 from caribou.collectors.sources.registry import DEFAULT_SOURCE, SOURCES, Row, names_of, source_key, sources_of
 from caribou.collectors.sources.settings import SourceSettings
@@ -145,6 +145,10 @@ class Table:
         """Keep facts."""
         self.facts += facts
 
+    def of_kind(self, body):
+        """The facts with bodies of this type."""
+        return [fact for fact in self.facts if isinstance(fact.body, body)]
+
 
 def test_collect_when_a_source_has_one_region_then_one_fact_is_written():
     """With the source's origin, its method, the time, and until when it is to be used."""
@@ -171,6 +175,42 @@ def test_collect_when_the_first_source_fails_then_the_next_is_taken_and_the_fact
     assert gathered.missing == ()
     assert "a refusing source: not in your plan (us-west-2)" in gathered.fallbacks
     assert any(text.startswith("a broken source: it is away (us-east-1, ") for text in gathered.fallbacks)
+
+
+class Away(OneRegion):
+    """The source of one region, while its service is away."""
+
+    def collect(self, now, regions):  # noqa: ARG002 - it never gets so far
+        """Nothing."""
+        raise OperationFailedError("it is away")
+
+
+def test_collect_when_a_source_is_away_then_what_it_gave_stays_as_long_as_it_is_to_be_used():
+    """The next source takes over then, or at once if the project does not choose the first any more."""
+    table, chain = InMemoryFactTable(), [Away(), CarbonSnapshot()]
+    collect([OneRegion(), CarbonSnapshot()], table, NOW)
+    gathered = collect(chain, table, NOW + timedelta(hours=23))
+    facts = {fact.region: fact for fact in table.of_kind(CarbonBody)}
+    assert (facts["us-east-1"].source, facts["us-east-1"].retrieved_at) == (OneRegion.origin, NOW)
+    assert facts["us-west-2"].retrieved_at == NOW + timedelta(hours=23)
+    assert [fact.region for fact in gathered.kept] == ["us-east-1"]
+    assert len(gathered.facts) == len(KNOWN_REGIONS) - 1
+    assert "it is away" in gathered.fallbacks[0]
+    gathered = collect(chain, table, NOW + timedelta(hours=25))
+    (late,) = (fact for fact in table.of_kind(CarbonBody) if fact.region == "us-east-1")
+    assert (late.source, gathered.kept) == (CarbonSnapshot().origin, ())
+    assert "it is away" in late.body.provenance["fallback"]
+
+
+@pytest.mark.parametrize("damaged", [True, False])
+def test_collect_when_what_is_there_is_damaged_or_of_no_chosen_source_then_it_is_written_over(damaged):
+    """Nothing is kept that nobody can read, or wants."""
+    table = InMemoryFactTable()
+    collect([OneRegion(), CarbonSnapshot()], table, NOW)
+    if damaged:
+        table.items["carbon", "us-west-2"]["body"] = "{"
+    collect([Away() if damaged else Broken(), CarbonSnapshot()], table, NOW + timedelta(hours=1))
+    assert {fact.source for fact in table.of_kind(CarbonBody)} == {CarbonSnapshot().origin}
 
 
 def test_collect_when_no_source_gives_anything_then_what_is_there_stays():
