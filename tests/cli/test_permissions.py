@@ -212,6 +212,9 @@ def _collection(scene):
     )  # fmt: skip
     scene.give("solve", NAME, "-o", scene.root / "solved.json", code=1)  # what it lacks are records of the other node
     scene.give("data_collect", "all")
+    (scene.root / "cdk.json").write_text('{"context": {"caribou:carbon_source": "eia, snapshot"}}')  # and no key
+    scene.give("data_collect", "carbon")  # which looks first whether what an earlier source gave is to stay
+    (scene.root / "cdk.json").write_text("{}")
     scene.give("data_status")
     scene.give("log_sync", NAME)
     scene.give("list")
