@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from caribou.collectors.series import HOUR
+from caribou.collectors.series import HOUR, this_hour
 
 COMING_DAYS = timedelta(days=7)
 """For how long a fact is to do: a placement's usual validity."""
@@ -31,11 +31,6 @@ class MonthlyProfile:
         for hour in coming_hours(now):
             by_hour[hour.hour].append(self.at(hour))
         return tuple(sum(values) / len(values) for values in by_hour)
-
-
-def this_hour(now: datetime) -> datetime:
-    """The hour that goes on, by its beginning, UTC."""
-    return now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def next_hour(now: datetime) -> datetime:

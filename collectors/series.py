@@ -25,6 +25,11 @@ def named_basis(words: Sequence[str], text: str) -> str | None:
     return min((word for word in words if word in text), key=text.index, default=None)
 
 
+def this_hour(now: datetime) -> datetime:
+    """The hour that goes on, by its beginning, UTC."""
+    return now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
 class Signal(StrEnum):
     """What an intensity says: of all power in the grid, or of the plant that answers one more kWh. Never mixed."""
 
@@ -69,7 +74,7 @@ class HourlySeries:
         by_time = {sample.at.astimezone(UTC): sample for sample in samples}
         by_hour: dict[datetime, list[HourValue]] = {}
         for at in sorted(by_time):
-            by_hour.setdefault(at.replace(minute=0, second=0, microsecond=0), []).append(by_time[at])
+            by_hour.setdefault(this_hour(at), []).append(by_time[at])
         return cls(signal, tuple(_mean(at, own) for at, own in by_hour.items() if len(own) >= per_hour))
 
     def between(self, start: datetime, end: datetime) -> Self:

@@ -7,8 +7,8 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from caribou.collectors.profile import COMING_DAYS, MonthlyProfile, next_hour, this_hour
-from caribou.collectors.series import HOUR, HourlySeries
+from caribou.collectors.profile import COMING_DAYS, MonthlyProfile, next_hour
+from caribou.collectors.series import HOUR, HourlySeries, this_hour
 
 Hours = NDArray[np.float64]
 

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from pydantic import BaseModel
 
-from caribou.collectors.series import HourlySeries, HourValue, Signal
+from caribou.collectors.series import HourlySeries, HourValue, Signal, this_hour
 from caribou.collectors.sources.http import HttpClient, Reason
 from caribou.collectors.sources.shapes import Seconds
 from caribou.collectors.sources.spans import hours_of
@@ -74,7 +74,7 @@ class EnergyChartsFeed:
 
     def forecast(self, region: str, now: datetime) -> HourlySeries | None:
         """As far ahead as it has it: until the end of tomorrow at most. It was in the answer to `history`."""
-        start = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        start = this_hour(now)
         known = self._known.get((self._zones[region], start)) or self._hours(region, start, start)
         return known.between(start, start + _AHEAD)
 

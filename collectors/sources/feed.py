@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 
-from caribou.collectors.profile import this_hour
-from caribou.collectors.series import HourlySeries, Signal
+from caribou.collectors.series import HourlySeries, Signal, this_hour
 from caribou.collectors.sources.http import WHOLE_SOURCE, Reason, SourceError
 
 T = TypeVar("T")
 
+HISTORY = timedelta(days=28)
+"""How long a past is asked for: forecasts, and means of marginal intensity, are made of it."""
 _MOST_WRONG = 0.05
 """The share of hours that can't be, from which on it is the unit that is wrong; of fewer, one does without."""
 _LEAST_MEAN_G_PER_KWH = 1.0

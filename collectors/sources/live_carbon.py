@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from caribou.collectors.bodies import CarbonBody
 from caribou.collectors.chain import METHOD
 from caribou.collectors.facts import Given
-from caribou.collectors.profile import COMING_DAYS, MonthlyProfile, this_hour
-from caribou.collectors.series import HourlySeries, Signal
-from caribou.collectors.sources.feed import CarbonFeed, by_region, checked
+from caribou.collectors.profile import COMING_DAYS, MonthlyProfile
+from caribou.collectors.series import HourlySeries, Signal, this_hour
+from caribou.collectors.sources.feed import HISTORY, CarbonFeed, by_region, checked
 from caribou.collectors.sources.http import Reason, SourceError
 from caribou.collectors.sources.snapshot import CarbonSnapshot
 from caribou.model.errors import InvalidInputError
@@ -20,9 +20,6 @@ from caribou.model.names import MARGINAL_SOURCE_KEY
 
 if TYPE_CHECKING:
     from caribou.collectors.forecast.forecasting import Forecast
-
-HISTORY = timedelta(days=28)
-"""How long a past a forecast is made of."""
 
 
 @dataclass(frozen=True)

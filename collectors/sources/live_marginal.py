@@ -9,14 +9,12 @@ from datetime import datetime, timedelta
 from caribou.collectors.bodies import CarbonBody
 from caribou.collectors.chain import MARGINAL_FALLBACK, MARGINAL_SOURCE, NOT_COVERED
 from caribou.collectors.facts import FactSource, Given
-from caribou.collectors.profile import this_hour
-from caribou.collectors.series import HOUR, HourlySeries, Signal
-from caribou.collectors.sources.feed import CarbonFeed, by_region, checked
+from caribou.collectors.series import HOUR, HourlySeries, Signal, this_hour
+from caribou.collectors.sources.feed import HISTORY, CarbonFeed, by_region, checked
 from caribou.collectors.sources.http import Reason, SourceError
 from caribou.model.errors import InvalidInputError, OperationFailedError
 from caribou.model.names import MARGINAL_SOURCE_KEY
 
-WEEKS = timedelta(days=28)
 _LEAST_SHARE = 0.5
 """Of the hours of that time; a mean of fewer is one of some days, and said to be none."""
 
@@ -45,7 +43,7 @@ class LiveMarginal:
 
     def added(self, body: CarbonBody, region: str, history: HourlySeries, now: datetime) -> CarbonBody:
         """The body with the mean of these hours in the place of the marginal intensity that it had."""
-        feed, hours = self.feed, f"{len(history.hours)} of the {WEEKS // HOUR} hours of the last {WEEKS.days} days"
+        feed, hours = self.feed, f"{len(history.hours)} of the {HISTORY // HOUR} hours of the last {HISTORY.days} days"
         return replace(body, marginal=round(history.mean, 3)).with_provenance(
             {
                 MARGINAL_SOURCE: feed.origin,
@@ -60,9 +58,9 @@ class LiveMarginal:
 
     def _history(self, region: str, now: datetime) -> HourlySeries:
         end = this_hour(now)
-        series = checked(self.feed.history(region, end - WEEKS, end), self.feed, region).possible()
-        if len(series.hours) < _LEAST_SHARE * (WEEKS / HOUR):
-            detail = f"{len(series.hours)} of the {WEEKS // HOUR} hours of the last {WEEKS.days} days"
+        series = checked(self.feed.history(region, end - HISTORY, end), self.feed, region).possible()
+        if len(series.hours) < _LEAST_SHARE * (HISTORY / HOUR):
+            detail = f"{len(series.hours)} of the {HISTORY // HOUR} hours of the last {HISTORY.days} days"
             raise SourceError(self.feed.origin, Reason.NOTHING, detail)
         return series
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from pydantic import BaseModel, Field
 
-from caribou.collectors.series import HourlySeries, HourValue, Signal
+from caribou.collectors.series import HourlySeries, HourValue, Signal, this_hour
 from caribou.collectors.sources.http import HttpClient, Reason
 from caribou.collectors.sources.shapes import Moment
 from caribou.collectors.sources.spans import pieces
@@ -72,7 +72,7 @@ class NesoFeed:
 
     def forecast(self, region: str, now: datetime) -> HourlySeries | None:
         """The next 48 hours."""
-        start = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        start = this_hour(now)
         return self._series(self._ask(region, f"{start:{_TIME}}/fw48h")).between(start, start + timedelta(hours=48))
 
     def notes(self, region: str) -> Mapping[str, object]:  # noqa: ARG002 - the same for all

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
-from caribou.collectors.series import HourlySeries, HourValue, Signal
+from caribou.collectors.series import HourlySeries, HourValue, Signal, this_hour
 
 WEEK = timedelta(days=7)
 
@@ -31,7 +31,7 @@ def hours_of(signal: Signal, samples: Iterable[HourValue]) -> HourlySeries:
     """
     own = list(samples)
     times = {sample.at.astimezone(UTC) for sample in own}
-    in_hour = Counter(at.replace(minute=0, second=0, microsecond=0) for at in times)
+    in_hour = Counter(map(this_hour, times))
     steps = Counter(in_hour.values())
     usual = max(steps, key=lambda n: (steps[n], n), default=1)
     return HourlySeries.of_samples(signal, own, usual)

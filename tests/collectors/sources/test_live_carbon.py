@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from caribou.collectors.series import HourlySeries, HourValue, Signal
+from caribou.collectors.sources.feed import HISTORY
 from caribou.collectors.sources.http import Reason, SourceError
-from caribou.collectors.sources.live_carbon import HISTORY, LiveCarbon
+from caribou.collectors.sources.live_carbon import LiveCarbon
 from caribou.collectors.sources.snapshot import CarbonSnapshot
 
 NOW = datetime(2026, 3, 4, 5, 30, tzinfo=UTC)
